@@ -1,0 +1,61 @@
+"""The device that a rank trains on, and how its arithmetic is pinned.
+
+A backend is chosen before torch is imported, since some settings are read by
+libraries as they load.
+"""
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+from regress.run import run_pb2
+
+
+class BackendError(Exception):
+    """The machine is not what the backend needs. One sentence."""
+
+
+class Backend(abc.ABC):
+    """What differs between a CPU and a GPU, in one place."""
+
+    # torch.distributed's.
+    process_group: str
+    # Names and values of environment variables to be set before torch loads.
+    settings: Mapping[str, str]
+    # Fields of megatron-core's TransformerConfig that the device asks for.
+    transformer_config: Mapping[str, Any]
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Pins the arithmetic. Call it before megatron.core is imported.
+
+        Touches no accelerator, so that a process forked afterwards may.
+        """
+
+    @abc.abstractmethod
+    def start_rank(self, rank: int) -> Any:
+        """Takes the rank's device. Returns it, a `torch.device`.
+
+        Raises:
+          BackendError: the device is not there, or not the one promised.
+        """
+
+    @abc.abstractmethod
+    def environment(self) -> run_pb2.Environment:
+        """What was found here: device, versions and settings."""
+
+
+def get(hardware: str) -> Backend:
+    """Returns the backend for a hardware: `none` is the CPU.
+
+    Args:
+      hardware: what the rank is promised, as `none` or `nvidia_h200`.
+    """
+    # Imported here since the one must not load what only the other has.
+    if hardware == "none":
+        from regress.trainer import cpu_backend
+
+        return cpu_backend.CpuBackend()
+    from regress.trainer import cuda_backend
+
+    return cuda_backend.CudaBackend(hardware)

@@ -1,0 +1,73 @@
+"""Training without a GPU: gloo, and bits that any x86-64 with AVX2 gives."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from regress.run import run_pb2
+from regress.trainer import backend, versions
+
+
+class CpuBackend(backend.Backend):
+    """The CPU, with the instruction set of all three math libraries pinned.
+
+    ATen, MKL and oneDNN each choose kernels by the CPU they find, and so
+    give other last bits on another CPU. ATen is held to AVX2, MKL to its
+    compatible code path, and oneDNN, which has no such setting, is off.
+    """
+
+    process_group = "gloo"
+    settings: Mapping[str, str] = {
+        # One thread a rank: the ranks already fill the cores.
+        "OMP_NUM_THREADS": "1",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_CBWR": "COMPATIBLE",
+    }
+    transformer_config: Mapping[str, Any] = {
+        "use_cpu_initialization": True,
+        # Calls torch.cuda.synchronize.
+        "batch_p2p_sync": False,
+        # CUDA kernels.
+        "bias_activation_fusion": False,
+        "bias_dropout_fusion": False,
+        "masked_softmax_fusion": False,
+        # With gloo an output may still be on its way when it is freed.
+        "deallocate_pipeline_outputs": False,
+    }
+
+    def prepare(self) -> None:  # noqa: D102 - as Backend has it
+        if "torch" in sys.modules:
+            raise backend.BackendError(
+                "The CPU backend was prepared after torch was imported, when "
+                "its settings no longer have an effect."
+            )
+        os.environ.update(self.settings)
+        import torch
+
+        from regress.trainer import cpu_matmul, cpu_patches
+
+        torch.backends.mkldnn.set_flags(False)
+        cpu_matmul.apply()
+        cpu_patches.apply()
+        # It warns at every dropout that the CPU's stream moved while the
+        # device's was in use; here they are one.
+        logging.getLogger("megatron.core.tensor_parallel.random").setLevel(
+            logging.ERROR
+        )
+
+    def start_rank(self, rank: int) -> Any:  # noqa: D102
+        del rank
+        import torch
+
+        return torch.device("cpu")
+
+    def environment(self) -> run_pb2.Environment:  # noqa: D102
+        return run_pb2.Environment(
+            hardware="none",
+            device_name="x86-64 CPU with AVX2",
+            device_count=0,
+            versions=versions.of_packages(),
+            settings={**self.settings, "oneDNN": "off"},
+        )

@@ -1,0 +1,59 @@
+"""Matrix products of bfloat16 on a CPU: accumulated in float32, then rounded.
+
+That is what a GPU's tensor cores do. ATen leaves bfloat16 products to oneDNN,
+which has no setting that gives every CPU the same bits; without oneDNN it
+falls back to plain loops, which take more than half of a step's time. So here
+they are MKL's float32 products, whose bits are pinned.
+"""
+
+import torch
+
+# The registration lasts as long as the object does.
+_OVERRIDES = torch.library.Library("aten", "IMPL")
+
+
+def _mm(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    wide_left, wide_right = _widen(left), _widen(right)
+    # The variant with `out` is not overridden: this is the way back to ATen.
+    out = wide_left.new_empty((left.shape[0], right.shape[1]))
+    return torch.mm(wide_left, wide_right, out=out).to(left.dtype)
+
+
+def _bmm(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    wide_left, wide_right = _widen(left), _widen(right)
+    out = wide_left.new_empty((*left.shape[:2], right.shape[2]))
+    return torch.bmm(wide_left, wide_right, out=out).to(left.dtype)
+
+
+def _baddbmm(
+    addend: torch.Tensor,
+    left: torch.Tensor,
+    right: torch.Tensor,
+    *,
+    beta: float = 1,
+    alpha: float = 1,
+) -> torch.Tensor:
+    wide_left, wide_right = _widen(left), _widen(right)
+    out = wide_left.new_empty((*left.shape[:2], right.shape[2]))
+    return torch.baddbmm(
+        _widen(addend),
+        wide_left,
+        wide_right,
+        beta=beta,
+        alpha=alpha,
+        out=out,
+    ).to(left.dtype)
+
+
+def _widen(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+
+
+def apply() -> None:
+    """Replaces ATen's products on the CPU, for the life of the process."""
+    for name, product in (
+        ("mm", _mm),
+        ("bmm", _bmm),
+        ("baddbmm", _baddbmm),
+    ):
+        _OVERRIDES.impl(name, product, "CPU", allow_override=True)

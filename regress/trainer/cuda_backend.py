@@ -1,0 +1,82 @@
+"""Training on NVIDIA GPUs: NCCL, Transformer Engine, deterministic kernels."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from regress.run import run_pb2
+from regress.trainer import backend, versions
+
+
+def hardware_of(device_name: str) -> str:
+    """Returns the hardware's name for a device: "NVIDIA H200" → nvidia_h200."""
+    match = re.search(r"\b(A100|H100|H200|B200)\b", device_name)
+    model = match[1] if match else device_name.removeprefix("NVIDIA ")
+    return "nvidia_" + re.sub(r"\W+", "_", model.strip()).lower()
+
+
+class CudaBackend(backend.Backend):
+    """One GPU a rank, or one shared by several where there are fewer."""
+
+    process_group = "nccl"
+    settings: Mapping[str, str] = {
+        "CUDA_DEVICE_MAX_CONNECTIONS": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "NCCL_ALGO": "Ring",
+        "NVTE_ALLOW_NONDETERMINISTIC_ALGO": "0",
+    }
+    transformer_config: Mapping[str, Any] = {"deterministic_mode": True}
+
+    def __init__(self, hardware: str) -> None:
+        """Expects `hardware`, as `nvidia_h200`."""
+        self._hardware = hardware
+
+    def prepare(self) -> None:  # noqa: D102 - as Backend has it
+        os.environ.update(self.settings)
+        import torch
+
+        torch.use_deterministic_algorithms(True)
+        # Every value is written before it is read; filling new tensors only
+        # costs thousands of launches a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+    def start_rank(self, rank: int) -> Any:  # noqa: D102
+        import torch
+
+        if not torch.cuda.is_available():
+            raise backend.BackendError(
+                f"No CUDA device was found; expected {self._hardware}. Run "
+                "`nvidia-smi` to see what the machine has, or choose the "
+                "target's CPU variant by dropping --config."
+            )
+        count = torch.cuda.device_count()
+        # NCCL takes two ranks on one device for a mistake, unless each says
+        # that it is a host of its own.
+        os.environ["NCCL_HOSTID"] = f"rank{rank}"
+        device = torch.device("cuda", rank % count)
+        torch.cuda.set_device(device)
+        found = torch.cuda.get_device_name(device)
+        if hardware_of(found) != self._hardware:
+            raise backend.BackendError(
+                f"The GPU is {found} ({hardware_of(found)}); expected "
+                f"{self._hardware}. Run the target with the --config of the "
+                "GPU that is here."
+            )
+        return device
+
+    def environment(self) -> run_pb2.Environment:  # noqa: D102
+        import torch
+
+        name = torch.cuda.get_device_name()
+        found = versions.of_packages()
+        found["cuda"] = torch.version.cuda or "none"
+        found["cudnn"] = str(torch.backends.cudnn.version())
+        found["nccl"] = ".".join(map(str, torch.cuda.nccl.version()))
+        return run_pb2.Environment(
+            hardware=hardware_of(name),
+            device_name=name,
+            device_count=torch.cuda.device_count(),
+            versions=found,
+            settings=self.settings,
+        )

@@ -1,0 +1,126 @@
+"""The training data: megatron-core's GPTDataset, read in a fixed order."""
+
+import pathlib
+from collections.abc import Iterator
+
+import torch
+from megatron.core import parallel_state
+from megatron.core.datasets.blended_megatron_dataset_builder import (
+    BlendedMegatronDatasetBuilder,
+)
+from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
+from megatron.core.datasets.indexed_dataset import IndexedDataset
+from megatron.core.tokenizers.text.libraries.null_tokenizer import NullTokenizer
+
+from regress.case import case_pb2
+
+Batch = dict[str, torch.Tensor]
+
+
+class DataError(Exception):
+    """The corpus cannot serve the case. One sentence."""
+
+
+def build_dataset(
+    case: case_pb2.Case, corpus: pathlib.Path, cache: pathlib.Path
+) -> GPTDataset | None:
+    """Builds the training split, on every rank at once.
+
+    Args:
+      case: what is trained.
+      corpus: path of the .bin and .idx files, without their suffix.
+      cache: where the data set's indices are kept.
+
+    Returns:
+      The data set, on the first and the last stage, which alone need it;
+      None on the others.
+
+    Raises:
+      DataError: the corpus is not there, or too small for the case's split.
+    """
+    _check_corpus(case, corpus)
+    batch = case.training.global_batch_size
+    config = GPTDatasetConfig(
+        random_seed=case.training.seed,
+        sequence_length=case.model.sequence_length,
+        blend=([str(corpus)], None),
+        split=case.data.split,
+        path_to_cache=str(cache),
+        # Tokens were made by the corpus's builder; the data set asks the
+        # tokenizer for the end-of-document token only, the last one.
+        tokenizer=NullTokenizer(case.model.vocabulary_size - 1),
+        reset_position_ids=False,
+        reset_attention_mask=False,
+        eod_mask_loss=False,
+        create_attention_mask=False,
+    )
+    train, _, _ = BlendedMegatronDatasetBuilder(
+        GPTDataset,
+        [case.training.iterations * batch, batch, batch],
+        needs_data,
+        config,
+    ).build()
+    return train
+
+
+def needs_data() -> bool:
+    """Whether this rank holds the first or the last stage of the pipeline."""
+    first = parallel_state.is_pipeline_first_stage(ignore_virtual=True)
+    last = parallel_state.is_pipeline_last_stage(ignore_virtual=True)
+    return bool(first or last)
+
+
+def microbatches(
+    dataset: GPTDataset,
+    consumed_samples: int,
+    micro_batch_size: int,
+    device: torch.device,
+) -> Iterator[Batch]:
+    """Yields microbatches in the data set's order, after those consumed.
+
+    The order is a pure function of the number of consumed samples, and no
+    random generator is drawn from, so there is no state to save.
+
+    Args:
+      dataset: the training split.
+      consumed_samples: how many samples were trained on before.
+      micro_batch_size: samples in a microbatch.
+      device: where the tensors go.
+
+    Yields:
+      Tensors by name, each [micro_batch_size, sequence_length].
+    """
+    while True:
+        samples = [
+            dataset[index]
+            for index in range(
+                consumed_samples, consumed_samples + micro_batch_size
+            )
+        ]
+        consumed_samples += micro_batch_size
+        yield {
+            key: torch.stack([sample[key] for sample in samples]).to(
+                device, non_blocking=True
+            )
+            for key in samples[0]
+        }
+
+
+def _check_corpus(case: case_pb2.Case, corpus: pathlib.Path) -> None:
+    for suffix in (".bin", ".idx"):
+        if not corpus.with_name(corpus.name + suffix).is_file():
+            raise DataError(
+                f"The corpus has no file {corpus}{suffix}; case "
+                f"'{case.name}' names it in data.corpus. Add the corpus's "
+                "target to the resume_test."
+            )
+    # Without a document in one of the splits GPTDataset never returns.
+    documents = len(IndexedDataset(str(corpus)).document_indices) - 1
+    weights = [float(weight) for weight in case.data.split.split(",")]
+    smallest = min(weight for weight in weights if weight > 0)
+    needed = -(-sum(weights) // smallest)
+    if documents < needed:
+        raise DataError(
+            f"The corpus {corpus} has {documents} documents; the split "
+            f"{case.data.split} needs {needed:.0f} for each part to have one."
+        )

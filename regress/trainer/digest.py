@@ -1,0 +1,110 @@
+"""A digest of every piece of a rank's state, by name.
+
+A piece is a param, a main param, a moment, a step counter, a field of a param
+group, the scheduler, a random stream: whatever a resume can lose by itself.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+import torch
+
+from regress.run import run_pb2
+from regress.trainer import param_groups, random_state, training_state
+
+# Of a SHA-256: no accident makes two states alike in 128 bits.
+_DIGEST_BYTES = 16
+_LONGEST_VALUE = 40
+
+
+def digest_state(
+    state: training_state.TrainingState,
+    moment: "run_pb2.StateDigest.Moment",
+) -> run_pb2.StateDigest:
+    """Digests the rank's whole state, as it is now.
+
+    Args:
+      state: the state; its iteration names the digest.
+      moment: whether this was just saved, or just loaded.
+    """
+    return run_pb2.StateDigest(
+        moment=moment,
+        iteration=state.iteration,
+        pieces=[_piece(name, value) for name, value in _pieces(state)],
+    )
+
+
+def _pieces(
+    state: training_state.TrainingState,
+) -> Iterator[tuple[str, Any]]:
+    for index, chunk in enumerate(state.models()):
+        yield from _chunk_pieces(f"chunk {index}", chunk, state.optimizer)
+    for name, group in param_groups.named(state.optimizer):
+        for field, value in group.items():
+            if field != "params":
+                yield f"param group {name}/{field}", value
+        yield f"param group {name}/params", len(group["params"])
+    for field, value in state.scheduler.state_dict().items():
+        yield f"scheduler/{field}", value
+    yield "loss scale", state.optimizer.get_loss_scale()
+    for stream, value in random_state.get_states().items():
+        if isinstance(value, dict):
+            for name, substream in value.items():
+                yield f"rng/{stream}/{name}", substream
+        else:
+            yield f"rng/{stream}", value
+    yield "iteration", state.iteration
+    yield "consumed samples", state.consumed_samples
+
+
+def _chunk_pieces(
+    prefix: str, chunk: torch.nn.Module, optimizer: Any
+) -> Iterator[tuple[str, Any]]:
+    for name, buffer in chunk.named_buffers():
+        yield f"{prefix}/buffer/{name}", buffer
+    moments = optimizer.optimizer.state
+    for name, param in chunk.named_parameters():
+        yield f"{prefix}/param/{name}", param
+        # In float32 training the param is its own main param.
+        main_param = getattr(param, "main_param", param)
+        if main_param is not param:
+            yield f"{prefix}/main param/{name}", main_param
+        for field, value in moments[main_param].items():
+            yield f"{prefix}/{field}/{name}", value
+
+
+def _piece(name: str, value: Any) -> run_pb2.Piece:
+    kind, content = _canonical(value)
+    digest = hashlib.sha256(kind.encode())
+    digest.update(content)
+    return run_pb2.Piece(
+        name=name,
+        digest=digest.digest()[:_DIGEST_BYTES].hex(),
+        description=content.decode()
+        if isinstance(content, bytes) and len(content) <= _LONGEST_VALUE
+        else kind,
+    )
+
+
+def _canonical(value: Any) -> tuple[str, bytes | memoryview]:
+    """Returns the value's type and shape, and its bytes."""
+    if isinstance(value, numpy.ndarray):
+        value = torch.from_numpy(value)
+    if isinstance(value, torch.Tensor):
+        kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        host = value.detach().cpu().contiguous().reshape(-1)
+        if host.numel() == 1:
+            return kind, repr(host.item()).encode()
+        return kind, host.view(torch.uint8).numpy().data
+    # repr gives all digits of a float.
+    if isinstance(value, tuple):
+        text = "|".join(
+            hashlib.sha256(item.tobytes()).hexdigest()
+            if isinstance(item, numpy.ndarray)
+            else repr(item)
+            for item in value
+        )
+        return "tuple", text.encode()
+    return type(value).__name__, repr(value).encode()

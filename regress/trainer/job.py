@@ -1,0 +1,235 @@
+"""One rank's whole training, from its checkpoint to the last iteration."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Iterator
+
+import torch
+from megatron.core import parallel_state
+
+from regress.case import case_pb2, derived
+from regress.run import control as control_lib
+from regress.run import event_stream, run_pb2
+from regress.trainer import (
+    backend as backend_lib,
+)
+from regress.trainer import (
+    checkpoint,
+    data,
+    digest,
+    model,
+    optimizer,
+    phase_gate,
+    random_state,
+    rendezvous,
+    step,
+    training_state,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What one rank is told.
+
+    Attributes:
+      case: what is trained.
+      rank: this rank, which is its pipeline stage.
+      corpus: path of the .bin and .idx files, without their suffix.
+      checkpoints: the job's checkpoint directory.
+      data_cache: where the data set's indices are kept.
+      wait_at: where to wait for an interruption; None for nowhere.
+    """
+
+    case: case_pb2.Case
+    rank: int
+    corpus: pathlib.Path
+    checkpoints: pathlib.Path
+    data_cache: pathlib.Path
+    wait_at: phase_gate.WaitAt | None
+
+
+class Job:
+    """A rank of a training job."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        backend: backend_lib.Backend,
+        events: event_stream.Writer,
+        control: control_lib.Control,
+    ) -> None:
+        """Holds the rank's settings and its ways out; starts nothing."""
+        self._settings = settings
+        self._case = settings.case
+        self._backend = backend
+        self._events = events
+        self._control = control
+        self._gate = phase_gate.PhaseGate(control, settings.wait_at)
+        self._checkpoints = checkpoint.Checkpoints(
+            settings.checkpoints, settings.rank, torch.distributed.barrier
+        )
+
+    def run(self) -> None:
+        """Trains to the case's last iteration.
+
+        Starts from the newest checkpoint, or from the beginning if there is
+        none.
+
+        Raises:
+          backend.BackendError: the machine lacks the device.
+          data.DataError: the corpus cannot serve the case.
+          checkpoint.CheckpointError: the checkpoint is damaged.
+        """
+        with self._span("init"):
+            device = self._join()
+            state = self._build_state(device)
+        self._resume(state)
+        stepper = step.Stepper(
+            self._case,
+            state,
+            self._iterators(state, device),
+            device,
+            self._gate,
+        )
+        self._control.progress(state.iteration, "ready")
+        while state.iteration < self._case.training.iterations:
+            metrics = stepper.run()
+            self._events.write(run_pb2.Event(step=metrics))
+            self._control.progress(state.iteration, _progress_text(metrics))
+            if state.iteration % self._case.training.save_interval == 0:
+                self._save(state)
+            self._gate.reach(state.iteration, case_pb2.BETWEEN_STEPS)
+        self._events.write(
+            run_pb2.Event(finished=run_pb2.Finished(iteration=state.iteration))
+        )
+        with self._span("teardown"):
+            torch.distributed.destroy_process_group()
+
+    def _join(self) -> torch.device:
+        stages = self._case.parallelism.pipeline
+        chunks = derived.chunks_per_rank(self._case)
+        device: torch.device = self._backend.start_rank(self._settings.rank)
+        self._events.write(
+            run_pb2.Event(
+                started=run_pb2.Started(
+                    pid=os.getpid(), environment=self._backend.environment()
+                )
+            )
+        )
+        rendezvous.join(
+            self._backend.process_group, self._settings.rank, stages
+        )
+        parallel_state.initialize_model_parallel(
+            pipeline_model_parallel_size=stages,
+            virtual_pipeline_model_parallel_size=chunks if chunks > 1 else None,
+            create_gloo_process_groups=False,
+        )
+        return device
+
+    def _build_state(
+        self, device: torch.device
+    ) -> training_state.TrainingState:
+        random_state.seed_all(self._case.training.seed)
+        config = model.transformer_config(self._case, self._backend)
+        chunks = model.build_chunks(self._case, config, device)
+        optimizer_ = optimizer.build_optimizer(self._case, chunks)
+        config.grad_scale_func = optimizer_.scale_loss
+        return training_state.TrainingState(
+            chunks,
+            optimizer_,
+            optimizer.build_scheduler(self._case, optimizer_),
+        )
+
+    def _iterators(
+        self, state: training_state.TrainingState, device: torch.device
+    ) -> list[Iterator[data.Batch]]:
+        with self._span("data"):
+            dataset = data.build_dataset(
+                self._case, self._settings.corpus, self._settings.data_cache
+            )
+        if dataset is None:
+            return [iter(()) for _ in state.chunks]
+        return [
+            data.microbatches(
+                dataset,
+                state.consumed_samples,
+                self._case.training.micro_batch_size,
+                device,
+            )
+            for _ in state.chunks
+        ]
+
+    def _resume(self, state: training_state.TrainingState) -> None:
+        iteration = self._agree(self._checkpoints.newest())
+        if iteration is None:
+            event = run_pb2.CheckpointEvent(
+                kind=run_pb2.CheckpointEvent.NONE_FOUND
+            )
+            self._events.write(run_pb2.Event(checkpoint=event))
+            return
+        with self._span("load"):
+            event = self._checkpoints.load(iteration, state)
+        self._events.write(run_pb2.Event(checkpoint=event))
+        self._digest(state, run_pb2.StateDigest.LOADED)
+
+    def _agree(self, iteration: int | None) -> int | None:
+        """Returns the iteration that every rank found.
+
+        Ranks that start from different checkpoints would train a model that
+        never was, or wait for each other for ever.
+        """
+        found: list[int | None] = [None] * self._case.parallelism.pipeline
+        torch.distributed.all_gather_object(found, iteration)
+        if len(set(found)) > 1:
+            views = ", ".join(
+                f"rank {rank}: {value or 'none'}"
+                for rank, value in enumerate(found)
+            )
+            raise checkpoint.CheckpointError(
+                "The ranks see different newest checkpoints in "
+                f"{self._settings.checkpoints} ({views}); expected the same "
+                "iteration on all. Mount the same directory on every rank."
+            )
+        return iteration
+
+    def _save(self, state: training_state.TrainingState) -> None:
+        self._digest(state, run_pb2.StateDigest.SAVED)
+        with self._span("save"):
+            event = self._checkpoints.save(
+                state,
+                before_tracker=lambda: self._gate.reach(
+                    state.iteration, case_pb2.CHECKPOINT_WRITE
+                ),
+            )
+        self._events.write(run_pb2.Event(checkpoint=event))
+
+    def _digest(
+        self,
+        state: training_state.TrainingState,
+        moment: "run_pb2.StateDigest.Moment",
+    ) -> None:
+        with self._span("digest"):
+            digests = digest.digest_state(state, moment)
+        self._events.write(run_pb2.Event(state=digests))
+
+    @contextlib.contextmanager
+    def _span(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        span = run_pb2.Span(name=name, seconds=time.monotonic() - started)
+        self._events.write(run_pb2.Event(span=span))
+
+
+def _progress_text(metrics: run_pb2.StepMetrics) -> str:
+    """Says how the step went, on the one rank that knows the loss."""
+    if not metrics.HasField("lm_loss"):
+        return ""
+    rates = ", ".join(
+        f"{group.name} lr {group.learning_rate:.3e}"
+        for group in metrics.param_groups
+        if group.elements and group.weight_decay
+    )
+    return f"lm loss {metrics.lm_loss:.4f}, {rates}, {metrics.seconds:.2f} s"

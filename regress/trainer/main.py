@@ -1,0 +1,112 @@
+"""The trainer: one rank of a job, as a module that a launcher can run.
+
+Launchers call `preload` once in a process that forks ranks, then `main` in
+each rank; or `main` alone in a process of its own.
+"""
+
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+
+from absl import flags
+
+from regress.case import load
+from regress.run import control as control_lib
+from regress.run import event_stream, exit_codes, run_pb2
+from regress.trainer import backend as backend_lib
+
+_CASE = flags.DEFINE_string(
+    "case", None, "Path of the case's textproto.", required=True
+)
+_RANK = flags.DEFINE_integer(
+    "rank", -1, "This rank; by default torchrun's variable RANK."
+)
+_HARDWARE = flags.DEFINE_string(
+    "hardware", "none", "What to train on: `none` or a GPU, as `nvidia_h200`."
+)
+_CORPUS = flags.DEFINE_string(
+    "corpus",
+    None,
+    "Path of the corpus's .bin and .idx, without suffix.",
+    required=True,
+)
+_CHECKPOINTS = flags.DEFINE_string(
+    "checkpoints", None, "Directory to resume from and save to.", required=True
+)
+_DATA_CACHE = flags.DEFINE_string(
+    "data_cache", None, "Directory for the data set's indices.", required=True
+)
+_EVENTS = flags.DEFINE_string(
+    "events", None, "File that the rank's events go to.", required=True
+)
+_WAIT_AT = flags.DEFINE_string(
+    "wait_at", "", "Where to wait for an interruption, as '30:BACKWARD'."
+)
+
+
+def preload(argv: Sequence[str]) -> None:
+    """Imports what every rank needs; touches no device and no generator."""
+    known = flags.FlagValues()
+    hardware = flags.DEFINE_string(
+        "hardware", "none", "As the flag of this name.", flag_values=known
+    )
+    known([sys.argv[0], *argv], known_only=True)
+    _import(hardware.value)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one rank. Returns its exit code.
+
+    Args:
+      argv: the flags, without the program's name.
+    """
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS([sys.argv[0], *argv])
+    started = time.monotonic()
+    _import(_HARDWARE.value)
+    imported = time.monotonic() - started
+    from regress.trainer import checkpoint, data, job, phase_gate
+
+    backend = backend_lib.get(_HARDWARE.value)
+    rank = _RANK.value if _RANK.value >= 0 else int(os.environ["RANK"])
+    settings = job.Settings(
+        case=load.load(pathlib.Path(_CASE.value)),
+        rank=rank,
+        corpus=pathlib.Path(_CORPUS.value),
+        checkpoints=pathlib.Path(_CHECKPOINTS.value),
+        data_cache=pathlib.Path(_DATA_CACHE.value),
+        wait_at=phase_gate.WaitAt.parse(_WAIT_AT.value)
+        if _WAIT_AT.value
+        else None,
+    )
+    with event_stream.Writer(pathlib.Path(_EVENTS.value)) as events:
+        events.write(
+            run_pb2.Event(span=run_pb2.Span(name="import", seconds=imported))
+        )
+        control = control_lib.Control.from_environment()
+        try:
+            job.Job(settings, backend, events, control).run()
+        except checkpoint.CheckpointError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.DAMAGED_CHECKPOINT
+        except backend_lib.BackendError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.WRONG_ENVIRONMENT
+        except data.DataError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.FAILURE
+    return 0
+
+
+def _import(hardware: str) -> None:
+    if "regress.trainer.job" in sys.modules:
+        return
+    backend_lib.get(hardware).prepare()
+    # torch and megatron-core come with it, and must find the backend ready.
+    import regress.trainer.job  # noqa: F401
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

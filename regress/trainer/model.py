@@ -1,0 +1,122 @@
+"""The pipeline's model: this rank's chunks of a GPT."""
+
+from typing import Any
+
+import torch
+from megatron.core import parallel_state
+from megatron.core.distributed import (
+    DistributedDataParallel,
+    DistributedDataParallelConfig,
+    finalize_model_grads,
+)
+from megatron.core.models.gpt import GPTModel
+from megatron.core.models.gpt.gpt_layer_specs import (
+    get_gpt_layer_local_spec,
+    get_gpt_layer_with_transformer_engine_spec,
+)
+from megatron.core.transformer.module import Float16Module
+from megatron.core.transformer.transformer_config import TransformerConfig
+
+from regress.case import case_pb2, derived
+from regress.trainer import backend as backend_lib
+
+_LAYER_SPECS = {
+    case_pb2.Model.LOCAL: get_gpt_layer_local_spec,
+    case_pb2.Model.TRANSFORMER_ENGINE: (
+        get_gpt_layer_with_transformer_engine_spec
+    ),
+}
+_TYPES = {
+    case_pb2.Training.BF16: torch.bfloat16,
+    case_pb2.Training.FP32: torch.float32,
+}
+
+
+def params_dtype(case: case_pb2.Case) -> torch.dtype:
+    """The type of weights, activations and what travels between stages."""
+    return _TYPES[case.training.precision]
+
+
+def transformer_config(
+    case: case_pb2.Case, backend: backend_lib.Backend
+) -> TransformerConfig:
+    """megatron-core's configuration of the case's model and its pipeline."""
+    model = case.model
+    dtype = params_dtype(case)
+    chunks = derived.chunks_per_rank(case)
+    return TransformerConfig(
+        num_layers=model.layers,
+        hidden_size=model.hidden_size,
+        num_attention_heads=model.attention_heads,
+        hidden_dropout=model.hidden_dropout,
+        attention_dropout=model.attention_dropout,
+        attention_softmax_in_fp32=True,
+        gradient_accumulation_fusion=False,
+        pipeline_model_parallel_size=case.parallelism.pipeline,
+        virtual_pipeline_model_parallel_size=chunks if chunks > 1 else None,
+        bf16=dtype is torch.bfloat16,
+        params_dtype=dtype,
+        pipeline_dtype=dtype,
+        finalize_model_grads_func=finalize_model_grads,
+        **backend.transformer_config,
+    )
+
+
+def build_chunks(
+    case: case_pb2.Case, config: TransformerConfig, device: torch.device
+) -> list[DistributedDataParallel]:
+    """Builds the rank's model chunks, in the order of their virtual stages.
+
+    Needs megatron-core's parallel state and a seeded random generator.
+
+    Returns:
+      One chunk a virtual stage, each a GPTModel in megatron-core's wrappers.
+    """
+    ddp_config = DistributedDataParallelConfig(
+        grad_reduce_in_fp32=True, use_distributed_optimizer=False
+    )
+    modules = []
+    for stage in range(derived.chunks_per_rank(case)):
+        module: Any = _build_chunk(case, config, stage).to(device)
+        if config.bf16:
+            module = Float16Module(config, module)
+        modules.append(module)
+    return [
+        DistributedDataParallel(
+            config=config,
+            ddp_config=ddp_config,
+            module=module,
+            # As megatron-core's own training does: only the first chunk's
+            # gradients can be reduced while others still compute.
+            disable_bucketing=stage > 0,
+        )
+        for stage, module in enumerate(modules)
+    ]
+
+
+def unwrap(chunk: Any) -> GPTModel:
+    """Returns the GPTModel inside a chunk's wrappers."""
+    while hasattr(chunk, "module"):
+        chunk = chunk.module
+    return chunk
+
+
+def _build_chunk(
+    case: case_pb2.Case, config: TransformerConfig, stage: int
+) -> GPTModel:
+    virtual = config.virtual_pipeline_model_parallel_size is not None
+    vp_stage = stage if virtual else None
+    return GPTModel(
+        config,
+        _LAYER_SPECS[case.model.implementation](),
+        vocab_size=case.model.vocabulary_size,
+        max_sequence_length=case.model.sequence_length,
+        pre_process=parallel_state.is_pipeline_first_stage(
+            ignore_virtual=False, vp_stage=vp_stage
+        ),
+        post_process=parallel_state.is_pipeline_last_stage(
+            ignore_virtual=False, vp_stage=vp_stage
+        ),
+        share_embeddings_and_output_weights=case.model.tied_embeddings,
+        vp_stage=vp_stage,
+    )

@@ -1,0 +1,99 @@
+"""megatron-core's optimizer and scheduler, with a decoupled learning rate."""
+
+from typing import Any
+
+from megatron.core.distributed import DistributedDataParallel
+from megatron.core.optimizer import (
+    MegatronOptimizer,
+    OptimizerConfig,
+    get_megatron_optimizer,
+    get_standard_config_overrides,
+)
+from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
+
+from regress.case import case_pb2
+from regress.trainer import model
+
+_DECAY_STYLES = {
+    case_pb2.LearningRate.COSINE: "cosine",
+    case_pb2.LearningRate.LINEAR: "linear",
+    case_pb2.LearningRate.CONSTANT: "constant",
+}
+
+
+def build_optimizer(
+    case: case_pb2.Case, chunks: list[DistributedDataParallel]
+) -> MegatronOptimizer:
+    """Builds the optimizer over the rank's chunks.
+
+    A rank without a decoupled param still has the decoupled group, empty:
+    megatron-core gives every rank the same groups.
+    """
+    dtype = model.params_dtype(case)
+    settings = case.optimizer
+    config = OptimizerConfig(
+        optimizer="adam",
+        lr=settings.learning_rate.max,
+        min_lr=settings.learning_rate.min,
+        decoupled_lr=settings.decoupled_learning_rate.max,
+        decoupled_min_lr=settings.decoupled_learning_rate.min,
+        weight_decay=settings.weight_decay,
+        adam_beta1=settings.beta1,
+        adam_beta2=settings.beta2,
+        adam_eps=settings.epsilon,
+        clip_grad=settings.clip_grad,
+        bf16=case.training.precision == case_pb2.Training.BF16,
+        params_dtype=dtype,
+        log_num_zeros_in_grad=True,
+    )
+    return get_megatron_optimizer(
+        config,
+        chunks,
+        config_overrides=_overrides(settings.param_grouping, config),
+        use_gloo_process_groups=False,
+    )
+
+
+def build_scheduler(
+    case: case_pb2.Case, optimizer: MegatronOptimizer
+) -> OptimizerParamScheduler:
+    """Builds the scheduler of learning rate and weight decay.
+
+    Its steps are samples, as in megatron-core's own training.
+    """
+    rate = case.optimizer.learning_rate
+    batch = case.training.global_batch_size
+    decay = case.optimizer.weight_decay
+    return OptimizerParamScheduler(
+        optimizer,
+        init_lr=0.0,
+        max_lr=rate.max,
+        min_lr=rate.min,
+        lr_warmup_steps=rate.warmup_iterations * batch,
+        lr_decay_steps=rate.decay_iterations * batch,
+        lr_decay_style=_DECAY_STYLES[rate.decay_style],
+        start_wd=decay,
+        end_wd=decay,
+        wd_incr_steps=case.training.iterations * batch,
+        wd_incr_style="constant",
+    )
+
+
+def _overrides(
+    grouping: "case_pb2.ParamGrouping", config: OptimizerConfig
+) -> dict[Any, Any] | None:
+    """Returns the overrides that make the param groups.
+
+    On load megatron-core 0.16 matches saved groups by a key that leaves out
+    the rates, so the default and the decoupled group become one
+    (Megatron-LM #4705). `is_decoupled_lr` is part of that key, and nothing
+    sets it any more; set here, it tells them apart again.
+    """
+    if grouping == case_pb2.STOCK:
+        return None
+    return {
+        key: {**override, "is_decoupled_lr": True}
+        if "max_lr" in override
+        else override
+        for key, override in get_standard_config_overrides(config).items()
+    }
