@@ -1,8 +1,4 @@
-"""The device that a rank trains on, and how its arithmetic is pinned.
-
-A backend is chosen before torch is imported, since some settings are read by
-libraries as they load.
-"""
+"""The device that a rank trains on, and how its arithmetic is pinned."""
 
 import abc
 from collections.abc import Mapping
@@ -43,19 +39,3 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def environment(self) -> run_pb2.Environment:
         """What was found here: device, versions and settings."""
-
-
-def get(hardware: str) -> Backend:
-    """Returns the backend for a hardware: `none` is the CPU.
-
-    Args:
-      hardware: what the rank is promised, as `none` or `nvidia_h200`.
-    """
-    # Imported here since the one must not load what only the other has.
-    if hardware == "none":
-        from regress.trainer import cpu_backend
-
-        return cpu_backend.CpuBackend()
-    from regress.trainer import cuda_backend
-
-    return cuda_backend.CudaBackend(hardware)

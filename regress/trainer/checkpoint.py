@@ -171,7 +171,7 @@ def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
             "a complete checkpoint."
         ) from error
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"The checkpoint file {path} cannot be read ({reason}). Restore "
             "the file, or let the tracker name a complete checkpoint."

@@ -20,10 +20,7 @@ from regress.trainer import (
     checkpoint,
     data,
     digest,
-    model,
-    optimizer,
     phase_gate,
-    random_state,
     rendezvous,
     step,
     training_state,
@@ -85,7 +82,7 @@ class Job:
         """
         with self._span("init"):
             device = self._join()
-            state = self._build_state(device)
+            state = training_state.build(self._case, self._backend, device)
         self._resume(state)
         stepper = step.Stepper(
             self._case,
@@ -128,20 +125,6 @@ class Job:
             create_gloo_process_groups=False,
         )
         return device
-
-    def _build_state(
-        self, device: torch.device
-    ) -> training_state.TrainingState:
-        random_state.seed_all(self._case.training.seed)
-        config = model.transformer_config(self._case, self._backend)
-        chunks = model.build_chunks(self._case, config, device)
-        optimizer_ = optimizer.build_optimizer(self._case, chunks)
-        config.grad_scale_func = optimizer_.scale_loss
-        return training_state.TrainingState(
-            chunks,
-            optimizer_,
-            optimizer.build_scheduler(self._case, optimizer_),
-        )
 
     def _iterators(
         self, state: training_state.TrainingState, device: torch.device

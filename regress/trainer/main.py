@@ -16,6 +16,7 @@ from regress.case import load
 from regress.run import control as control_lib
 from regress.run import event_stream, exit_codes, run_pb2
 from regress.trainer import backend as backend_lib
+from regress.trainer import backends
 
 _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
@@ -69,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     imported = time.monotonic() - started
     from regress.trainer import checkpoint, data, job, phase_gate
 
-    backend = backend_lib.get(_HARDWARE.value)
+    backend = backends.get(_HARDWARE.value)
     rank = _RANK.value if _RANK.value >= 0 else int(os.environ["RANK"])
     settings = job.Settings(
         case=load.load(pathlib.Path(_CASE.value)),
@@ -103,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
 def _import(hardware: str) -> None:
     if "regress.trainer.job" in sys.modules:
         return
-    backend_lib.get(hardware).prepare()
+    backends.get(hardware).prepare()
     # torch and megatron-core come with it, and must find the backend ready.
     import regress.trainer.job  # noqa: F401
 

@@ -2,12 +2,16 @@
 
 import dataclasses
 
+import torch
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 
-from regress.trainer import model
+from regress.case import case_pb2
+from regress.trainer import backend as backend_lib
+from regress.trainer import model, random_state
+from regress.trainer import optimizer as optimizer_lib
 
 
 @dataclasses.dataclass
@@ -31,3 +35,19 @@ class TrainingState:
     def models(self) -> list[GPTModel]:
         """The chunks without their wrappers."""
         return [model.unwrap(chunk) for chunk in self.chunks]
+
+
+def build(
+    case: case_pb2.Case, backend: backend_lib.Backend, device: torch.device
+) -> TrainingState:
+    """Seeds the random streams and builds the rank's state before iteration 1.
+
+    Needs megatron-core's parallel state.
+    """
+    random_state.seed_all(case.training.seed)
+    config = model.transformer_config(case, backend)
+    chunks = model.build_chunks(case, config, device)
+    optimizer = optimizer_lib.build_optimizer(case, chunks)
+    config.grad_scale_func = optimizer.scale_loss
+    scheduler = optimizer_lib.build_scheduler(case, optimizer)
+    return TrainingState(chunks, optimizer, scheduler)

@@ -1,0 +1,72 @@
+"""Says on the console how a scenario goes, as it goes."""
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from regress.case import case_pb2
+from regress.run import run_pb2
+
+_EVERY_ITERATIONS = 5
+
+
+class ProgressPrinter:
+    """A scenario's `OnProgress`: a line for each thing worth knowing."""
+
+    def __init__(
+        self,
+        case: case_pb2.Case,
+        out: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prints to `out`, with the seconds since now by `clock`."""
+        self._case = case
+        self._out = out
+        self._clock = clock
+        self._started = clock()
+        self._ready: dict[int, set[int]] = {}
+
+    def say(self, text: str) -> None:
+        """Prints a line with the time."""
+        seconds = self._clock() - self._started
+        print(f"[{seconds:6.1f} s] {text}", file=self._out, flush=True)
+
+    def __call__(
+        self, attempt: int, rank: int, progress: run_pb2.Progress
+    ) -> None:
+        """Prints what a rank's message says, if it is news."""
+        prefix = f"attempt {attempt}: "
+        ready = self._ready.setdefault(attempt, set())
+        if progress.waiting:
+            self.say(
+                f"{prefix}rank {rank} waits in iteration {progress.iteration},"
+                f" phase {case_pb2.Phase.Name(progress.phase)};"
+                f" sending {self._interruption()}"
+            )
+        elif rank not in ready:
+            ready.add(rank)
+            if len(ready) == self._case.parallelism.pipeline:
+                self.say(f"{prefix}{len(ready)} ranks ready{_origin(progress)}")
+        elif progress.text and self._is_worth_a_line(progress.iteration):
+            self.say(
+                f"{prefix}iteration {progress.iteration} of"
+                f" {self._case.training.iterations}: {progress.text}"
+            )
+
+    def _is_worth_a_line(self, iteration: int) -> bool:
+        last = self._case.training.iterations
+        return iteration % _EVERY_ITERATIONS == 0 or iteration in (1, last)
+
+    def _interruption(self) -> str:
+        interruption = self._case.interruption
+        signal = case_pb2.Signal.Name(interruption.signal)
+        if not interruption.ranks:
+            return f"{signal} to all ranks"
+        ranks = ", ".join(map(str, interruption.ranks))
+        return f"{signal} to rank {ranks}"
+
+
+def _origin(progress: run_pb2.Progress) -> str:
+    if progress.iteration:
+        return f", resumed from iteration {progress.iteration}"
+    return ", from the beginning"

@@ -1,0 +1,147 @@
+"""The test's main program: selects, runs, judges, reports.
+
+Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
+"""
+
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from absl import app, flags
+
+from regress import progress_printer, selection
+from regress.case import errors as case_errors
+from regress.golden import errors as golden_errors
+from regress.oracle import evidence, judge, verdict_pb2
+from regress.report import console, xml
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import cancellation, watchdog
+from regress.supervisor import errors as supervisor_errors
+
+_CASE = flags.DEFINE_string(
+    "case", None, "Path of the case's textproto.", required=True
+)
+_GOLDEN = flags.DEFINE_string(
+    "golden", None, "Path of the golden record's textproto.", required=True
+)
+_HARDWARE = flags.DEFINE_string(
+    "hardware", "none", "The hardware promised: `none`, `nvidia_h200`, ..."
+)
+_CHANNEL = flags.DEFINE_enum(
+    "channel", "dev", ["dev", "lts"], "The golden's channel."
+)
+_LAUNCHER = flags.DEFINE_enum(
+    "launcher", "zygote", launchers.NAMES, "How ranks are started."
+)
+_START_SECONDS = flags.DEFINE_float(
+    "start_seconds", 180, "A rank that is not ready by then hangs.", 0
+)
+_STEP_SECONDS = flags.DEFINE_float(
+    "step_seconds", 60, "A job that makes no progress for so long hangs.", 0
+)
+
+_NO_VERDICT = 2
+_USER_ERRORS = (
+    case_errors.CaseError,
+    golden_errors.GoldenError,
+    supervisor_errors.SupervisorError,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the test. Returns its exit status."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected argument: {argv[1]}")
+    try:
+        selected = selection.select(
+            case_path=pathlib.Path(_CASE.value),
+            golden_path=pathlib.Path(_GOLDEN.value),
+            hardware=_HARDWARE.value,
+            channel=_CHANNEL.value,
+        )
+        print(selected.describe(_LAUNCHER.value), flush=True)
+        with _directories() as files:
+            record = _run(selected, files)
+            verdict = _judge(selected, record)
+            _report(files, record, verdict)
+    except _USER_ERRORS as error:
+        print(error, file=sys.stderr)
+        return _NO_VERDICT
+    except cancellation.Cancelled as cancelled:
+        print(cancelled.attempt.ended_because, file=sys.stderr)
+        return _NO_VERDICT
+    return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
+
+
+@contextlib.contextmanager
+def _directories() -> Iterator[job_files.JobFiles]:
+    """The test's own directories; others, which are removed, without Bazel."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as own:
+        work = pathlib.Path(own)
+        outputs = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
+        yield job_files.JobFiles(
+            work=work, outputs=pathlib.Path(outputs or work / "outputs")
+        )
+
+
+def _run(
+    selected: selection.Selection, files: job_files.JobFiles
+) -> run_pb2.RunRecord:
+    scenario = scenario_lib.Scenario(
+        case=selected.case,
+        case_path=selected.case_path,
+        hardware=selected.hardware,
+        corpus=selected.corpus,
+        files=files,
+        bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
+    )
+    progress = progress_printer.ProgressPrinter(selected.case, sys.stdout)
+    progress.say(f"starting the {_LAUNCHER.value} launcher")
+    with launchers.make(_LAUNCHER.value, scenario) as launcher:
+        progress.say("attempt 0: starting the ranks")
+        record = scenario.run_resumed(launcher, progress)
+    progress.say("the ranks have ended; judging")
+    return record
+
+
+def _judge(
+    selected: selection.Selection, record: run_pb2.RunRecord
+) -> verdict_pb2.Verdict:
+    target = os.environ.get("TEST_TARGET", "<target>")
+    return judge.judge(
+        selected.case,
+        record,
+        selected.golden,
+        evidence.Promise(
+            hardware=selected.hardware,
+            channel=selected.channel,
+            repeat_command=(
+                f"tools/bazelw test {target} --runs_per_test=3"
+                " --cache_test_results=no"
+            ),
+        ),
+    )
+
+
+def _report(
+    files: job_files.JobFiles,
+    record: run_pb2.RunRecord,
+    verdict: verdict_pb2.Verdict,
+) -> None:
+    (files.outputs / "run_record.binpb").write_bytes(
+        record.SerializeToString()
+    )
+    (files.outputs / "verdict.textproto").write_text(str(verdict))
+    xml_path = os.environ.get("XML_OUTPUT_FILE")
+    if xml_path:
+        pathlib.Path(xml_path).write_text(xml.render(verdict))
+    print(console.render(verdict), flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,239 @@
+"""A rank's events as a file that only grows.
+
+Each record is a varint of the event's size followed by the serialized `Event`:
+protobuf's own delimited format, so that any language's protobuf reads it. An
+event has one kind, so that a record's first bytes are
+
+    size of the event | tag of the kind | size of the kind | ...
+
+and the two sizes must agree. That tells a damaged file from one that a kill cut
+short:
+
+*   The file ends inside a record whose sizes agree, or inside these first
+    bytes: the record is *torn*. That is normal after a kill, and the events
+    before it are whole.
+*   Anything else that is not an event is *damage*, wherever it is: an error.
+
+What this cannot tell: damage inside a record that leaves an event that parses,
+and a file cut short later, by somebody else, at the end of a record or inside
+one.
+"""
+
+import io
+import os
+import pathlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from google.protobuf import message
+
+from regress.run import run_pb2
+
+# A digest of the state of a rank with 100,000 pieces takes a quarter of this.
+# It bounds what a reader holds in memory.
+MAX_EVENT_BYTES = 64 << 20
+
+# A tag and a size of nothing.
+_MIN_EVENT_BYTES = 2
+
+# The kinds' tags: the field's number, and 2 for a submessage. One byte each.
+_KIND_TAGS = frozenset(
+    field.number << 3 | 2
+    for field in run_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
+)
+
+
+class EventStreamError(Exception):
+    """One sentence for the user, with the file's path."""
+
+
+class Writer:
+    """Appends events to a file, each by one write.
+
+    The kernel has an event as soon as `write` returns: the death of the process
+    loses nothing, that of the machine may.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Opens the file, and creates it if it does not exist.
+
+        Raises:
+          EventStreamError: The file cannot be opened.
+        """
+        self._path = pathlib.Path(path)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self._path, flags, 0o666)
+        except OSError as error:
+            raise EventStreamError(
+                f"{self._path}: cannot append events: {error.strerror}"
+            ) from error
+
+    def write(self, event: run_pb2.Event) -> None:
+        """Appends one event.
+
+        Raises:
+          EventStreamError: The event has no kind or is larger than
+            MAX_EVENT_BYTES, or the file did not take all of it.
+        """
+        if event.WhichOneof("kind") is None:
+            raise EventStreamError(
+                f"{self._path}: cannot append an event of no kind"
+            )
+        body = event.SerializeToString()
+        if len(body) > MAX_EVENT_BYTES:
+            raise EventStreamError(
+                f"{self._path}: cannot append an event of {len(body)} bytes, "
+                f"expected at most {MAX_EVENT_BYTES}"
+            )
+        record = _varint(len(body)) + body
+        try:
+            written = os.write(self._fd, record)
+        except OSError as error:
+            raise EventStreamError(
+                f"{self._path}: cannot append an event: {error.strerror}"
+            ) from error
+        if written != len(record):
+            raise EventStreamError(
+                f"{self._path}: the file took {written} of an event's "
+                f"{len(record)} bytes"
+            )
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        """Returns the writer, which `with` closes."""
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the file."""
+        self.close()
+
+
+class Reader:
+    """Iterates over the events of a file, one in memory at a time.
+
+    Attributes:
+      torn: Once the iteration has ended: whether the file ends in the middle of
+        a record.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Names the file; the iteration opens it."""
+        self._path = pathlib.Path(path)
+        self.torn = False
+
+    def __iter__(self) -> Iterator[run_pb2.Event]:
+        """Yields the events in the order they were written.
+
+        Raises:
+          EventStreamError: The file cannot be read, or is damaged.
+        """
+        self.torn = False
+        try:
+            with open(self._path, "rb") as stream:
+                offset = 0
+                while (event := self._next(stream, offset)) is not None:
+                    yield event
+                    offset = stream.tell()
+        except OSError as error:
+            raise EventStreamError(
+                f"{self._path}: cannot read events: {error.strerror}"
+            ) from error
+
+    def _next(
+        self, stream: io.BufferedReader, offset: int
+    ) -> run_pb2.Event | None:
+        """The event at the offset, or None if the file has no whole one."""
+        if not stream.peek(1):
+            return None
+        try:
+            size, _ = _read_varint(stream)
+            if not _MIN_EVENT_BYTES <= size <= MAX_EVENT_BYTES:
+                raise self._damaged(offset, f"a size of {size}")
+            (tag,) = _read(stream, 1)
+            if tag not in _KIND_TAGS:
+                raise self._damaged(offset, f"the tag {tag}")
+            kind_size, length = _read_varint(stream)
+            if 1 + length + kind_size != size:
+                raise self._damaged(
+                    offset, f"sizes that disagree, {size} and {kind_size}"
+                )
+            kind = _read(stream, kind_size)
+        except EOFError:
+            self.torn = True
+            return None
+        except ValueError as error:
+            raise self._damaged(offset, str(error)) from None
+        try:
+            return run_pb2.Event.FromString(
+                bytes([tag]) + _varint(kind_size) + kind
+            )
+        except message.DecodeError:
+            raise self._damaged(
+                offset, f"{size} bytes that do not parse"
+            ) from None
+
+    def _damaged(self, offset: int, actual: str) -> EventStreamError:
+        return EventStreamError(
+            f"{self._path}: damaged at byte {offset}: expected an event, found "
+            f"{actual}"
+        )
+
+
+def read(path: str | os.PathLike[str]) -> tuple[list[run_pb2.Event], bool]:
+    """Reads a whole file.
+
+    Returns:
+      The events, and whether the file ends in the middle of a record.
+
+    Raises:
+      EventStreamError: The file cannot be read, or is damaged.
+    """
+    reader = Reader(path)
+    return list(reader), reader.torn
+
+
+# A byte of a varint holds 7 bits, the lowest first, and whether more follow.
+_MORE = 0x80
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number >= _MORE:
+        encoded.append(number & 0x7F | _MORE)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def _read_varint(stream: io.BufferedReader) -> tuple[int, int]:
+    """Reads a varint of at most 5 bytes: the number, and its length in bytes.
+
+    Raises:
+      EOFError: The file ends before the varint does.
+      ValueError: It is longer.
+    """
+    number = 0
+    for place in range(5):
+        (byte,) = _read(stream, 1)
+        number |= (byte & 0x7F) << 7 * place
+        if not byte & _MORE:
+            return number, place + 1
+    raise ValueError("a size without an end")
+
+
+def _read(stream: io.BufferedReader, count: int) -> bytes:
+    """Reads that many bytes, or raises EOFError."""
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError
+    return data

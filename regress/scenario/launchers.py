@@ -1,0 +1,29 @@
+"""The launchers by name, for the trainer of this project."""
+
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import exec_launcher, zygote_launcher
+
+TRAINER = "regress.trainer.main"
+NAMES = ("zygote", "exec")
+
+
+def make(
+    name: str, scenario: scenario_lib.Scenario, module: str = TRAINER
+) -> zygote_launcher.ZygoteLauncher | exec_launcher.ExecLauncher:
+    """Returns a launcher, a context manager that is to be entered.
+
+    Args:
+      name: `zygote` imports once and forks each rank; `exec` starts each rank
+        from scratch. Both give the same bits.
+      scenario: what the ranks will run.
+      module: the trainer's module; this project's, or one that takes the
+        same flags.
+
+    Raises:
+      SupervisorError: there is no such module.
+    """
+    if name == "exec":
+        return exec_launcher.ExecLauncher(module)
+    log = scenario.files.outputs / "zygote.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return zygote_launcher.ZygoteLauncher(module, scenario.preload_argv(), log)

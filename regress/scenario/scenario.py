@@ -1,0 +1,139 @@
+"""Scenarios: a job from its first launch to its end, as a run record."""
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable
+
+from regress.case import case_pb2, fingerprint
+from regress.run import event_stream, run_pb2
+from regress.scenario import job_files
+from regress.supervisor import attempt, launcher, watchdog
+
+# Called with the attempt, the rank and its message.
+OnProgress = Callable[[int, int, run_pb2.Progress], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """A job that is to be run.
+
+    Attributes:
+      case: what is trained.
+      case_path: the case's file, for the ranks to read.
+      hardware: what the ranks are promised, as `none` or `nvidia_h200`.
+      corpus: path of the .bin and .idx files, without their suffix.
+      files: where the job's files go.
+      bounds: the watchdog's.
+    """
+
+    case: case_pb2.Case
+    case_path: pathlib.Path
+    hardware: str
+    corpus: pathlib.Path
+    files: job_files.JobFiles
+    bounds: watchdog.Bounds
+
+    def run_resumed(
+        self, launcher: launcher.Launcher, on_progress: OnProgress
+    ) -> run_pb2.RunRecord:
+        """Runs the job, interrupts it as the case says, and resumes it.
+
+        Attempt 1 is made only if attempt 0 was interrupted: after a crash
+        there is nothing to learn from it.
+        """
+        record = self._new_record()
+        first = self._run_attempt(
+            0, launcher, self.case.interruption, on_progress
+        )
+        record.attempts.append(first)
+        if first.HasField("interruption"):
+            record.attempts.append(
+                self._run_attempt(1, launcher, None, on_progress)
+            )
+        return record
+
+    def run_uninterrupted(
+        self, launcher: launcher.Launcher, on_progress: OnProgress
+    ) -> run_pb2.RunRecord:
+        """Runs the job from its beginning to its end, in one attempt."""
+        record = self._new_record()
+        record.attempts.append(
+            self._run_attempt(0, launcher, None, on_progress)
+        )
+        return record
+
+    def preload_argv(self) -> list[str]:
+        """What the trainer's `preload` needs to know."""
+        return [f"--hardware={self.hardware}"]
+
+    def _new_record(self) -> run_pb2.RunRecord:
+        return run_pb2.RunRecord(
+            case=self.case,
+            case_fingerprint=fingerprint.fingerprint(self.case),
+            corpus_digest=_digest_of(self.corpus),
+        )
+
+    def _run_attempt(
+        self,
+        index: int,
+        launcher: launcher.Launcher,
+        interruption: case_pb2.Interruption | None,
+        on_progress: OnProgress,
+    ) -> run_pb2.Attempt:
+        result = attempt.run_attempt(
+            launcher,
+            [
+                self._command(index, rank, interruption)
+                for rank in range(self.case.parallelism.pipeline)
+            ],
+            interruption=interruption,
+            bounds=self.bounds,
+            on_progress=lambda rank, progress: on_progress(
+                index, rank, progress
+            ),
+        )
+        result.index = index
+        for rank in result.ranks:
+            path = self.files.events(index, rank.rank)
+            # A rank that died before it had anything to say has no file.
+            if path.exists():
+                events, rank.torn = event_stream.read(path)
+                rank.events.extend(events)
+        return result
+
+    def _command(
+        self,
+        index: int,
+        rank: int,
+        interruption: case_pb2.Interruption | None,
+    ) -> attempt.RankCommand:
+        argv = [
+            *self.preload_argv(),
+            f"--case={self.case_path}",
+            f"--rank={rank}",
+            f"--corpus={self.corpus}",
+            f"--checkpoints={self.files.checkpoints}",
+            f"--data_cache={self.files.data_cache}",
+            f"--events={self.files.events(index, rank)}",
+        ]
+        # The last stage is the last to be reached in a forward pass and the
+        # first in a backward pass: when it waits, all others are in the same
+        # iteration.
+        is_last = rank == self.case.parallelism.pipeline - 1
+        if interruption is not None and is_last:
+            phase = case_pb2.Phase.Name(interruption.phase)
+            argv.append(f"--wait_at={interruption.iteration}:{phase}")
+        return attempt.RankCommand(argv, self.files.log(index, rank))
+
+
+def _digest_of(corpus: pathlib.Path) -> str:
+    """SHA-256 over the .bin and the .idx file; "" if one is not there."""
+    digest = hashlib.sha256()
+    for suffix in (".bin", ".idx"):
+        path = corpus.with_name(corpus.name + suffix)
+        if not path.is_file():
+            return ""
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""What a test runs, and what it is held against. Said before anything else."""
+
+import dataclasses
+import pathlib
+
+from regress.case import case_pb2, fingerprint, load
+from regress.golden import files, golden_pb2
+from regress.trainer import versions
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """A case and the golden that goes with it.
+
+    Attributes:
+      case: what is trained and how it is interrupted.
+      case_path: the case's file.
+      golden: the expected trajectory.
+      golden_path: the golden's file.
+      hardware: the hardware promised.
+      channel: the channel promised.
+      corpus: path of the .bin and .idx files, without their suffix.
+    """
+
+    case: case_pb2.Case
+    case_path: pathlib.Path
+    golden: golden_pb2.Golden
+    golden_path: pathlib.Path
+    hardware: str
+    channel: str
+
+    @property
+    def corpus(self) -> pathlib.Path:
+        """Where the case says that its corpus is."""
+        return pathlib.Path(self.case.data.corpus)
+
+    def describe(self, launcher: str) -> str:
+        """Returns what was selected, a line for each thing."""
+        provenance = self.golden.provenance
+        interruption = self.case.interruption
+        phase = case_pb2.Phase.Name(interruption.phase)
+        signal = case_pb2.Signal.Name(interruption.signal)
+        rows = {
+            "case": self.case_path,
+            "fingerprint": fingerprint.fingerprint(self.case),
+            "interruption": (
+                f"{signal} in iteration {interruption.iteration} of"
+                f" {self.case.training.iterations}, phase {phase}"
+            ),
+            "hardware": self.hardware,
+            "channel": self.channel,
+            "golden": self.golden_path,
+            "recorded": (
+                f"{provenance.date}, {provenance.repeats} repeats on"
+                f" {provenance.environment.device_name}"
+            ),
+            "environment": ", ".join(
+                f"{name} {version}"
+                for name, version in versions.of_packages().items()
+            ),
+            "launcher": launcher,
+        }
+        return "\n".join(f"{name:12}  {row}" for name, row in rows.items())
+
+
+def select(
+    case_path: pathlib.Path,
+    golden_path: pathlib.Path,
+    hardware: str,
+    channel: str,
+) -> Selection:
+    """Reads the case and the golden.
+
+    Raises:
+      CaseError: there is no such case, or it cannot be run.
+      GoldenError: there is no such golden, or it is malformed.
+    """
+    return Selection(
+        case=load.load(case_path),
+        case_path=case_path,
+        golden=files.read(golden_path),
+        golden_path=golden_path,
+        hardware=hardware,
+        channel=channel,
+    )

@@ -1,0 +1,168 @@
+"""Tests of the checkpoint files; resuming itself is tested in scenario/."""
+
+import argparse
+import os
+import pathlib
+from typing import Any
+
+import torch
+from absl.testing import absltest, parameterized
+
+from regress.trainer import checkpoint
+
+
+class _Scheduler:
+    def state_dict(self) -> dict[str, Any]:
+        return {"num_steps": 32}
+
+
+class _Optimizer:
+    def state_dict(self) -> dict[str, Any]:
+        return {"optimizer": {}}
+
+
+class _State:
+    """Stands in for a TrainingState: what a save needs of one."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+        self.consumed_samples = 16 * iteration
+        self.optimizer = _Optimizer()
+        self.scheduler = _Scheduler()
+
+    def models(self) -> list[Any]:
+        return []
+
+
+class CheckpointTest(parameterized.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self._folder = pathlib.Path(self.create_tempdir().full_path)
+        self._checkpoints = checkpoint.Checkpoints(
+            self._folder, rank=3, barrier=lambda: None
+        )
+        # Of rank 0, which writes the tracker.
+        self._first = checkpoint.Checkpoints(
+            self._folder, rank=0, barrier=lambda: None
+        )
+        self.enter_context(
+            absltest.mock.patch.object(
+                checkpoint.random_state, "get_states", return_value={}
+            )
+        )
+
+    def _save(self, iteration: int) -> pathlib.Path:
+        self._checkpoints.save(_State(iteration), lambda: None)  # type: ignore[arg-type]
+        return self._checkpoints.path(iteration)
+
+    def test_the_layout_is_megatrons(self) -> None:
+        path = self._save(20)
+        self.assertEqual(
+            path.relative_to(self._folder),
+            pathlib.Path("iter_0000020/mp_rank_00_003/model_optim_rng.pt"),
+        )
+        self.assertTrue(path.is_file())
+
+    def test_the_tracker_comes_last(self) -> None:
+        seen = []
+
+        def look() -> None:
+            seen.append(self._first.path(20).is_file())
+            seen.append(self._first.newest())
+
+        self._first.save(_State(20), look)  # type: ignore[arg-type]
+        self.assertEqual(seen, [True, None])
+        self.assertEqual(self._first.newest(), 20)
+
+    def test_nothing_is_left_beside_the_files(self) -> None:
+        self._first.save(_State(20), lambda: None)  # type: ignore[arg-type]
+        names = {file.name for file in self._folder.rglob("*")}
+        self.assertEqual(
+            names,
+            {
+                "iter_0000020",
+                "mp_rank_00_000",
+                "model_optim_rng.pt",
+                checkpoint.TRACKER,
+            },
+        )
+
+    def test_a_save_that_fails_leaves_the_file_before_it(self) -> None:
+        path = self._save(20)
+        before = path.read_bytes()
+        with (
+            absltest.mock.patch.object(
+                torch, "save", side_effect=OSError("disk full")
+            ),
+            self.assertRaises(OSError),
+        ):
+            self._save(20)
+        self.assertEqual(path.read_bytes(), before)
+
+    def test_no_tracker_means_no_checkpoint(self) -> None:
+        self.assertIsNone(self._checkpoints.newest())
+
+    @parameterized.parameters("", "0", "-20", "twenty", "2 0", "20.0")
+    def test_a_bad_tracker_is_refused(self, text: str) -> None:
+        (self._folder / checkpoint.TRACKER).write_text(text)
+        with self.assertRaisesRegex(
+            checkpoint.CheckpointError, "expected the number of an iteration"
+        ):
+            self._checkpoints.newest()
+
+    def test_a_missing_file_is_refused(self) -> None:
+        with self.assertRaisesRegex(
+            checkpoint.CheckpointError, r"has no file .*mp_rank_00_003"
+        ):
+            self._load(20)
+
+    @parameterized.parameters(0, 1, 100, -1)
+    def test_a_truncated_file_is_refused(self, size: int) -> None:
+        path = self._save(20)
+        content = path.read_bytes()
+        path.write_bytes(content[:size])
+        with self.assertRaisesRegex(
+            checkpoint.CheckpointError, "cannot be read"
+        ):
+            self._load(20)
+
+    def test_a_file_of_another_iteration_is_refused(self) -> None:
+        old, new = self._save(10), self._checkpoints.path(20)
+        new.parent.mkdir(parents=True)
+        old.rename(new)
+        with self.assertRaisesRegex(
+            checkpoint.CheckpointError, "is of iteration 10; expected 20"
+        ):
+            self._load(20)
+
+    def test_code_in_a_file_is_not_run(self) -> None:
+        path = self._checkpoints.path(20)
+        path.parent.mkdir(parents=True)
+        bait = self._folder / "bait"
+
+        class Payload:
+            def __reduce__(self) -> tuple[Any, ...]:
+                return os.mkdir, (str(bait),)
+
+        torch.save({"iteration": 20, "args": Payload()}, path)
+        # The bait would work on a reader that trusts the file.
+        with self.assertRaisesRegex(
+            checkpoint.CheckpointError, "cannot be read"
+        ):
+            self._load(20)
+        self.assertFalse(bait.exists())
+        torch.load(path, weights_only=False)
+        self.assertTrue(bait.exists())
+
+    def test_a_pickle_of_megatrons_arguments_is_read(self) -> None:
+        path = self._save(20)
+        saved = checkpoint._read(path, 20)
+        self.assertEqual(saved["args"].consumed_train_samples, 320)
+        self.assertIsInstance(saved["args"], argparse.Namespace)
+
+    def _load(self, iteration: int) -> None:
+        self._checkpoints.load(iteration, _State(0))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,173 @@
+"""Tests that a digest sees every piece of state, and a load restores it."""
+
+import pathlib
+from collections.abc import Callable
+
+from absl.testing import absltest, parameterized
+
+from regress.trainer import single_rank_test_helper  # before torch
+
+import torch  # isort: skip
+from megatron.core import tensor_parallel  # isort: skip
+from regress.run import run_pb2  # isort: skip
+from regress.trainer import checkpoint, digest, random_state  # isort: skip
+from regress.trainer import training_state  # isort: skip
+
+_SAVED = run_pb2.StateDigest.SAVED
+
+
+def setUpModule() -> None:  # noqa: N802 - unittest's name
+    single_rank_test_helper.join()
+
+
+def _digests(state: training_state.TrainingState) -> dict[str, str]:
+    pieces = digest.digest_state(state, _SAVED).pieces
+    return {piece.name: piece.digest for piece in pieces}
+
+
+def _differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {
+        name
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+    }
+
+
+def _trained(steps: int) -> training_state.TrainingState:
+    state = single_rank_test_helper.new_state()
+    stepper = single_rank_test_helper.stepper(state)
+    for _ in range(steps):
+        stepper.run()
+    return state
+
+
+class DigestTest(parameterized.TestCase):
+    def test_names_are_unique(self) -> None:
+        pieces = digest.digest_state(_trained(1), _SAVED).pieces
+        names = [piece.name for piece in pieces]
+        self.assertLen(set(names), len(names))
+
+    def test_every_param_has_its_state(self) -> None:
+        state = _trained(1)
+        names = _digests(state)
+        params = [name for name, _ in state.models()[0].named_parameters()]
+        self.assertNotEmpty(params)
+        for param in params:
+            for kind in (
+                "param",
+                "main param",
+                "exp_avg",
+                "exp_avg_sq",
+                "step",
+            ):
+                self.assertIn(f"chunk 0/{kind}/{param}", names)
+
+    def test_one_bit_of_one_tensor_is_seen(self) -> None:
+        state = _trained(1)
+        before = _digests(state)
+        name, param = next(iter(state.models()[0].named_parameters()))
+        param.data.view(torch.int16).view(-1)[7] ^= 1
+        self.assertEqual(
+            _differing(before, _digests(state)), {f"chunk 0/param/{name}"}
+        )
+
+    @parameterized.named_parameters(
+        ("torch", lambda: torch.rand(1), "rng/torch_rng_state"),
+        ("python", lambda: random_state.random.random(), "rng/random"),
+        ("numpy", lambda: random_state.numpy.random.rand(), "rng/np"),
+        (
+            "tracker",
+            lambda: tensor_parallel.get_cuda_rng_tracker()
+            .states_["model-parallel-rng"]
+            .mul_(0),
+            "rng/rng_tracker_states/model-parallel-rng",
+        ),
+    )
+    def test_a_draw_from_a_stream_is_seen(
+        self, draw: Callable[[], object], stream: str
+    ) -> None:
+        state = _trained(1)
+        before = _digests(state)
+        draw()
+        differing = _differing(before, _digests(state))
+        # On a CPU the device's stream is torch's own.
+        differing.discard("rng/cuda_rng_state")
+        self.assertLen(differing, 1)
+        self.assertStartsWith(differing.pop(), stream)
+
+    @parameterized.parameters("lr", "weight_decay", "max_lr")
+    def test_a_field_of_a_param_group_is_seen(self, field: str) -> None:
+        state = _trained(1)
+        before = _digests(state)
+        state.optimizer.param_groups[0][field] *= 1.0000001
+        self.assertEqual(
+            _differing(before, _digests(state)),
+            {f"param group default/{field}"},
+        )
+
+    def test_the_values_of_small_pieces_can_be_read(self) -> None:
+        pieces = digest.digest_state(_trained(3), _SAVED).pieces
+        descriptions = {piece.name: piece.description for piece in pieces}
+        self.assertEqual(descriptions["iteration"], "3")
+        self.assertEqual(descriptions["consumed samples"], "12")
+        self.assertEqual(descriptions["scheduler/num_steps"], "12")
+        self.assertEqual(
+            descriptions[
+                "chunk 0/main param/embedding.word_embeddings.weight"
+            ],
+            "float32[32, 16]",
+        )
+
+
+class RestoreTest(parameterized.TestCase):
+    """A state that is saved, and loaded into a new one."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self._checkpoints = checkpoint.Checkpoints(
+            folder, 0, torch.distributed.barrier
+        )
+        trained = _trained(2)
+        self._saved = _digests(trained)
+        self._checkpoints.save(trained, lambda: None)
+        self._new = single_rank_test_helper.new_state()
+
+    def test_a_load_restores_every_piece(self) -> None:
+        self.assertNotEmpty(_differing(self._saved, _digests(self._new)))
+        self._checkpoints.load(2, self._new)
+        self.assertEqual(_differing(self._saved, _digests(self._new)), set())
+
+    @parameterized.named_parameters(
+        ("weights", "models", "chunk 0/param/"),
+        ("optimizer", "optimizer", "chunk 0/exp_avg/"),
+        ("scheduler", "scheduler", "scheduler/num_steps"),
+    )
+    def test_what_is_not_loaded_is_seen(self, part: str, piece: str) -> None:
+        owner = getattr(self._new, part)
+        owner = owner()[0] if part == "models" else owner
+        with absltest.mock.patch.object(owner, "load_state_dict"):
+            self._checkpoints.load(2, self._new)
+        self._assert_differs(piece)
+
+    def test_random_streams_that_are_not_loaded_are_seen(self) -> None:
+        with absltest.mock.patch.object(random_state, "set_states"):
+            self._checkpoints.load(2, self._new)
+        self._assert_differs("rng/torch_rng_state")
+
+    def test_a_resumed_step_is_the_step_that_was_not_interrupted(self) -> None:
+        third = single_rank_test_helper.stepper(_trained(2)).run()
+        self._checkpoints.load(2, self._new)
+        resumed = single_rank_test_helper.stepper(self._new).run()
+        resumed.seconds = third.seconds
+        self.assertEqual(resumed, third)
+
+    def _assert_differs(self, piece: str) -> None:
+        differing = _differing(self._saved, _digests(self._new))
+        self.assertTrue(
+            any(name.startswith(piece) for name in differing), differing
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,130 @@
+"""Measures the resume test beside the same job under torchrun.
+
+    tools/bazelw run //tools/bench
+
+prints, for each of `--repeats` rounds in which the two take turns, wall and CPU
+time, then where the time goes, and how long a cached `bazel test` takes.
+"""
+
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+
+from absl import app, flags
+
+from regress.case import load
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import watchdog
+from tools.bench import phases, torchrun_job
+
+_CASE = flags.DEFINE_string(
+    "case",
+    "testdata/cases/gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_cpu"
+    ".textproto",
+    "Path of the case's textproto.",
+)
+_REPEATS = flags.DEFINE_integer("repeats", 3, "Rounds.", 1)
+_TARGET = flags.DEFINE_string(
+    "target",
+    "//regress:gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_test",
+    "The test whose cached run is timed.",
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs all measurements and prints them."""
+    del argv
+    ours: list[tuple[float, float]] = []
+    theirs: list[tuple[float, float]] = []
+    records: list[run_pb2.RunRecord] = []
+    for round_ in range(_REPEATS.value):
+        ours.append(_timed(lambda files: records.append(_run_test(files))))
+        theirs.append(_timed(lambda files: torchrun_job.run(_scenario(files))))
+        print(f"round {round_}: resume test", _times(ours[-1]))
+        print(f"round {round_}: torchrun   ", _times(theirs[-1]), flush=True)
+    _print_ratio("wall", ours, theirs, 0)
+    _print_ratio("CPU", ours, theirs, 1)
+    _print_phases(records[-1])
+    _print_cached()
+
+
+def _scenario(files: job_files.JobFiles) -> scenario_lib.Scenario:
+    path = pathlib.Path(_CASE.value)
+    case = load.load(path)
+    return scenario_lib.Scenario(
+        case=case,
+        case_path=path,
+        hardware="none",
+        corpus=pathlib.Path(case.data.corpus),
+        files=files,
+        bounds=watchdog.Bounds(start_seconds=180, step_seconds=60),
+    )
+
+
+def _run_test(files: job_files.JobFiles) -> run_pb2.RunRecord:
+    scenario = _scenario(files)
+    with launchers.make("zygote", scenario) as launcher:
+        return scenario.run_resumed(launcher, lambda *unused: None)
+
+
+def _timed(run: Callable[[job_files.JobFiles], None]) -> tuple[float, float]:
+    """Returns the wall and the CPU time of a run in new directories."""
+    with tempfile.TemporaryDirectory() as own:
+        work = pathlib.Path(own)
+        cpu, wall = _children_cpu(), time.monotonic()
+        run(job_files.JobFiles(work, work / "outputs"))
+        return time.monotonic() - wall, _children_cpu() - cpu
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _times(measured: tuple[float, float]) -> str:
+    return f"{measured[0]:6.1f} s wall {measured[1]:6.1f} s CPU"
+
+
+def _print_ratio(
+    name: str,
+    ours: list[tuple[float, float]],
+    theirs: list[tuple[float, float]],
+    index: int,
+) -> None:
+    ratios = [a[index] / b[index] for a, b in zip(ours, theirs, strict=True)]
+    print(
+        f"{name}: {statistics.median(ratios):.2f} of torchrun's"
+        f" (each round: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+    )
+
+
+def _print_phases(record: run_pb2.RunRecord) -> None:
+    found = phases.seconds_by_phase(record)
+    print("seconds by phase, of both attempts:")
+    for name, seconds in sorted(found.items(), key=lambda item: -item[1]):
+        print(f"  {name:9} {seconds:7.2f}  {phases.share(found, name):6.1%}")
+    steps = phases.step_seconds(record)
+    print(f"step: median {statistics.median(steps):.3f} s of {len(steps)}")
+
+
+def _print_cached() -> None:
+    workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
+    if workspace is None:
+        print("cached test: not timed, as this was not started by Bazel")
+        return
+    command = [f"{workspace}/tools/bazelw", "test", _TARGET.value]
+    for _ in range(2):
+        started = time.monotonic()
+        subprocess.run(command, cwd=workspace, check=True, capture_output=True)
+    print(f"cached test: {time.monotonic() - started:.2f} s")
+
+
+if __name__ == "__main__":
+    app.run(main)
