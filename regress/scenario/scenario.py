@@ -42,36 +42,42 @@ class Scenario:
         Attempt 1 is made only if attempt 0 was interrupted: after a crash
         there is nothing to learn from it.
         """
-        record = self._new_record()
-        first = self._run_attempt(
-            0, launcher, self.case.interruption, on_progress
-        )
-        record.attempts.append(first)
-        if first.HasField("interruption"):
+        record = self.run_interrupted(launcher, on_progress)
+        if record.attempts[0].HasField("interruption"):
             record.attempts.append(
                 self._run_attempt(1, launcher, None, on_progress)
             )
         return record
 
+    def run_interrupted(
+        self, launcher: launcher.Launcher, on_progress: OnProgress
+    ) -> run_pb2.RunRecord:
+        """Runs the job until the case's interruption, as attempt 0."""
+        return self._run_first(launcher, self.case.interruption, on_progress)
+
     def run_uninterrupted(
         self, launcher: launcher.Launcher, on_progress: OnProgress
     ) -> run_pb2.RunRecord:
         """Runs the job from its beginning to its end, in one attempt."""
-        record = self._new_record()
-        record.attempts.append(
-            self._run_attempt(0, launcher, None, on_progress)
-        )
-        return record
+        return self._run_first(launcher, None, on_progress)
 
     def preload_argv(self) -> list[str]:
         """What the trainer's `preload` needs to know."""
         return [f"--hardware={self.hardware}"]
 
-    def _new_record(self) -> run_pb2.RunRecord:
+    def _run_first(
+        self,
+        launcher: launcher.Launcher,
+        interruption: case_pb2.Interruption | None,
+        on_progress: OnProgress,
+    ) -> run_pb2.RunRecord:
         return run_pb2.RunRecord(
             case=self.case,
             case_fingerprint=fingerprint.fingerprint(self.case),
             corpus_digest=_digest_of(self.corpus),
+            attempts=[
+                self._run_attempt(0, launcher, interruption, on_progress)
+            ],
         )
 
     def _run_attempt(

@@ -15,7 +15,8 @@ class CpuBackend(backend.Backend):
 
     ATen, MKL and oneDNN each choose kernels by the CPU they find, and so
     give other last bits on another CPU. ATen is held to AVX2, MKL to its
-    compatible code path, and oneDNN, which has no such setting, is off.
+    compatible code path, and oneDNN, which has no such setting, is off. What
+    is left, or is slow like that, cpu_kernels.py replaces.
     """
 
     process_group = "gloo"
@@ -46,10 +47,10 @@ class CpuBackend(backend.Backend):
         os.environ.update(self.settings)
         import torch
 
-        from regress.trainer import cpu_matmul, cpu_patches
+        from regress.trainer import cpu_kernels, cpu_patches
 
         torch.backends.mkldnn.set_flags(False)
-        cpu_matmul.apply()
+        cpu_kernels.apply()
         cpu_patches.apply()
         # It warns at every dropout that the CPU's stream moved while the
         # device's was in use; here they are one.

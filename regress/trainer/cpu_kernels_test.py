@@ -1,20 +1,21 @@
-"""Tests of the bfloat16 products on a CPU."""
+"""Tests of the CPU's own kernels."""
 
+import numpy
 import torch
 from absl.testing import absltest, parameterized
 
-from regress.trainer import cpu_matmul
+from regress.trainer import cpu_kernels
 
 
 def _random(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
-class CpuMatmulTest(parameterized.TestCase):
+class CpuKernelsTest(parameterized.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cpu_matmul.apply()
+        cpu_kernels.apply()
 
     @parameterized.parameters(
         (torch.mm, (96, 300), (300, 40)),
@@ -59,6 +60,25 @@ class CpuMatmulTest(parameterized.TestCase):
                 left.grad, (ones @ right.detach().float().t()).bfloat16()
             )
         )
+
+    @parameterized.parameters((1000,), (1,), ())
+    def test_square_roots_are_exact(self, *shape: int) -> None:
+        tensor = _random(*shape).abs()
+        exact = tensor.double().numpy() ** 0.5
+        expected = torch.from_numpy(numpy.asarray(exact)).float()
+        self.assertTrue(torch.equal(tensor.sqrt(), expected))
+        self.assertTrue(torch.equal(torch._foreach_sqrt([tensor])[0], expected))
+
+    def test_square_roots_keep_type_and_layout(self) -> None:
+        tensor = _random(6, 4).abs().bfloat16().t()
+        self.assertTrue(
+            torch.equal(tensor.sqrt(), tensor.float().sqrt().bfloat16())
+        )
+
+    def test_square_roots_have_a_gradient(self) -> None:
+        tensor = torch.tensor([4.0], requires_grad=True)
+        tensor.sqrt().backward()
+        self.assertEqual(tensor.grad.item(), 0.25)
 
 
 if __name__ == "__main__":

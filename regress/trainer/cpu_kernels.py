@@ -1,11 +1,17 @@
-"""Matrix products of bfloat16 on a CPU: accumulated in float32, then rounded.
+"""Kernels for the CPU whose bits every x86-64 with AVX2 gives.
 
-That is what a GPU's tensor cores do. ATen leaves bfloat16 products to oneDNN,
-which has no setting that gives every CPU the same bits; without oneDNN it
-falls back to plain loops, which take more than half of a step's time. So here
-they are MKL's float32 products, whose bits are pinned.
+Matrix products of bfloat16 are accumulated in float32 and then rounded, as a
+GPU's tensor cores do. ATen leaves them to oneDNN, which has no setting that
+gives every CPU the same bits; without oneDNN it falls back to plain loops,
+which take more than half of a step's time. Here they are MKL's float32
+products, whose bits MKL_CBWR pins.
+
+Square roots are NumPy's, which are exact. ATen takes them from MKL's vector
+math, whose last bit depends on the CPU whatever MKL_CBWR says; Adam has one in
+every update.
 """
 
+import numpy
 import torch
 
 # The registration lasts as long as the object does.
@@ -49,11 +55,19 @@ def _widen(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
 
 
+def _sqrt(tensor: torch.Tensor) -> torch.Tensor:
+    wide = _widen(tensor.detach())
+    root = torch.empty_like(wide)
+    numpy.sqrt(wide.numpy(), out=root.numpy())
+    return root.to(tensor.dtype)
+
+
 def apply() -> None:
-    """Replaces ATen's products on the CPU, for the life of the process."""
-    for name, product in (
+    """Replaces ATen's kernels on the CPU, for the life of the process."""
+    for name, kernel in (
         ("mm", _mm),
         ("bmm", _bmm),
         ("baddbmm", _baddbmm),
+        ("sqrt", _sqrt),
     ):
-        _OVERRIDES.impl(name, product, "CPU", allow_override=True)
+        _OVERRIDES.impl(name, kernel, "CPU", allow_override=True)

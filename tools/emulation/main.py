@@ -1,0 +1,107 @@
+"""Shows that an older CPU gives the golden's bits.
+
+    tools/bazelw run //tools/emulation
+
+trains the first iterations of the CPU case on an emulated Intel Haswell, which
+has AVX2 and nothing newer, and compares every metric of every rank with the
+golden. Needs qemu-x86_64 (Debian: apt-get install qemu-user), and minutes, for
+emulated ranks are some hundred times slower.
+"""
+
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from regress.case import case_pb2, load
+from regress.golden import files, series
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import exec_launcher, watchdog
+from tools.emulation import first_steps
+
+_NAME = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_cpu"
+_CASE = flags.DEFINE_string(
+    "case",
+    f"testdata/cases/{_NAME}.textproto",
+    "Path of the case's textproto.",
+)
+_GOLDEN = flags.DEFINE_string(
+    "golden",
+    f"testdata/golden/{_NAME}/dev_none.textproto",
+    "Path of the golden record's textproto.",
+)
+_ITERATIONS = flags.DEFINE_integer("iterations", 3, "How many.", 1)
+_CPU = flags.DEFINE_string("cpu", "Haswell", "A CPU that qemu knows.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains and compares. Returns 0 if all bits are the golden's."""
+    del argv
+    emulator = shutil.which("qemu-x86_64")
+    if emulator is None:
+        print(
+            "There is no qemu-x86_64 on the PATH; on Debian run"
+            " `apt-get install qemu-user`.",
+            file=sys.stderr,
+        )
+        return 1
+    golden = series.unfold(files.read(pathlib.Path(_GOLDEN.value)).series)
+    with tempfile.TemporaryDirectory() as own:
+        record = _train(pathlib.Path(own), [emulator, "-cpu", _CPU.value])
+    attempt = record.attempts[0]
+    if not attempt.HasField("interruption"):
+        print(attempt.ended_because, file=sys.stderr)
+        return 1
+    found = first_steps.compare(attempt, golden, _ITERATIONS.value)
+    print(
+        f"{_CPU.value}: {found.compared} values of iterations 1 to"
+        f" {_ITERATIONS.value} compared, {len(found.differing)} differ"
+    )
+    for difference in found.differing[:10]:
+        print(f"  {difference}")
+    return int(bool(found.differing) or not found.compared)
+
+
+def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.RunRecord:
+    path = pathlib.Path(_CASE.value)
+    case = load.load(path)
+    # What is left of the run after the last iteration wanted is cut off.
+    case.interruption.CopyFrom(
+        case_pb2.Interruption(
+            iteration=_ITERATIONS.value,
+            phase=case_pb2.BETWEEN_STEPS,
+            signal=case_pb2.SIGKILL,
+        )
+    )
+    scenario = scenario_lib.Scenario(
+        case=case,
+        case_path=path,
+        hardware="none",
+        corpus=pathlib.Path(case.data.corpus),
+        files=job_files.JobFiles(work, work / "outputs"),
+        bounds=watchdog.Bounds(start_seconds=1800, step_seconds=1800),
+    )
+    launcher = exec_launcher.ExecLauncher(
+        launchers.TRAINER, [*interpreter, sys.executable]
+    )
+    return scenario.run_interrupted(launcher, _print_progress)
+
+
+def _print_progress(
+    attempt: int, rank: int, progress: run_pb2.Progress
+) -> None:
+    del attempt
+    if progress.text:
+        print(
+            f"rank {rank}: iteration {progress.iteration}: {progress.text}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
