@@ -14,7 +14,7 @@ The golden comes from
     tools/bazelw run //tools/golden -- record --case path/of/my_case.textproto
 """
 
-load("//tools/platforms:gpus.bzl", "HARDWARE")
+load("//tools/platforms:gpus.bzl", "GPUS")
 load("//tools/python:defs.bzl", "py_test")
 
 # A rank each on a core, where there are as many.
@@ -49,7 +49,7 @@ def resume_test(
     """
     supported = [
         hardware
-        for hardware in HARDWARE
+        for hardware in ["none"] + GPUS
         if hardware in case and hardware in corpus and hardware in golden
     ]
     py_test(
@@ -74,7 +74,7 @@ def resume_test(
         tags = tags + ["cpu:%d" % _RANKS],
         target_compatible_with = _by_hardware(
             {hardware: [] for hardware in supported},
-            [Label("//tools/platforms:incompatible")],
+            ["@platforms//:incompatible"],
         ),
         deps = [Label("//regress:resume_test_lib")],
         **kwargs
@@ -83,7 +83,7 @@ def resume_test(
 def _by_hardware(values, default):
     """Returns a select() of the values by the runner's hardware."""
     branches = {
-        Label("//tools/platforms:is_" + hardware): value
+        str(Label("//tools/platforms:is_" + hardware)): value
         for hardware, value in values.items()
     }
     branches["//conditions:default"] = default

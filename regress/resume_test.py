@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress import progress_printer, selection
+from regress import next_command, progress_printer, selection
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
 from regress.oracle import evidence, judge, verdict_pb2
@@ -66,9 +66,21 @@ def main(argv: Sequence[str]) -> int:
         )
         print(selected.describe(_LAUNCHER.value), flush=True)
         with _directories() as files:
+            place = next_command.Place.of_environment(os.environ, files.outputs)
             record = _run(selected, files)
-            verdict = _judge(selected, record)
-            _report(files, record, verdict)
+            verdict = judge.judge(
+                selected.case,
+                record,
+                selected.golden,
+                evidence.Promise(
+                    hardware=selected.hardware,
+                    channel=selected.channel,
+                    repeat_command=place.repeat_command,
+                ),
+            )
+            _keep(files.outputs, record, verdict)
+            following = next_command.after(verdict.conclusion, selected, place)
+            print(console.render(verdict, following), flush=True)
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
         return _NO_VERDICT
@@ -109,38 +121,17 @@ def _run(
     return record
 
 
-def _judge(
-    selected: selection.Selection, record: run_pb2.RunRecord
-) -> verdict_pb2.Verdict:
-    target = os.environ.get("TEST_TARGET", "<target>")
-    return judge.judge(
-        selected.case,
-        record,
-        selected.golden,
-        evidence.Promise(
-            hardware=selected.hardware,
-            channel=selected.channel,
-            repeat_command=(
-                f"tools/bazelw test {target} --runs_per_test=3"
-                " --cache_test_results=no"
-            ),
-        ),
-    )
-
-
-def _report(
-    files: job_files.JobFiles,
+def _keep(
+    outputs: pathlib.Path,
     record: run_pb2.RunRecord,
     verdict: verdict_pb2.Verdict,
 ) -> None:
-    (files.outputs / "run_record.binpb").write_bytes(
-        record.SerializeToString()
-    )
-    (files.outputs / "verdict.textproto").write_text(str(verdict))
+    """Writes what a person, or a CI's dashboard, may want to see."""
+    (outputs / "run_record.binpb").write_bytes(record.SerializeToString())
+    (outputs / "verdict.textproto").write_text(str(verdict))
     xml_path = os.environ.get("XML_OUTPUT_FILE")
     if xml_path:
         pathlib.Path(xml_path).write_text(xml.render(verdict))
-    print(console.render(verdict), flush=True)
 
 
 if __name__ == "__main__":

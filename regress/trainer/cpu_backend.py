@@ -11,18 +11,20 @@ from regress.trainer import backend, versions
 
 
 class CpuBackend(backend.Backend):
-    """The CPU, with the instruction set of all three math libraries pinned.
+    """The CPU, with the instruction set of its math libraries pinned.
 
-    ATen, MKL and oneDNN each choose kernels by the CPU they find, and so
-    give other last bits on another CPU. ATen is held to AVX2, MKL to its
-    compatible code path, and oneDNN, which has no such setting, is off. What
-    is left, or is slow like that, cpu_kernels.py replaces.
+    ATen, MKL, oneDNN and OpenBLAS each choose kernels by the CPU they find,
+    and so give other last bits on another CPU. ATen and OpenBLAS are held to
+    AVX2, MKL to its compatible code path, and oneDNN, which has no such
+    setting, is off. What is left, or slow like that, cpu_kernels.py replaces.
     """
 
     process_group = "gloo"
     settings: Mapping[str, str] = {
         # One thread a rank: the ranks already fill the cores.
         "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OPENBLAS_CORETYPE": "Haswell",
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_CBWR": "COMPATIBLE",
     }
@@ -39,7 +41,7 @@ class CpuBackend(backend.Backend):
     }
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
-        if "torch" in sys.modules:
+        if {"torch", "numpy"} & sys.modules.keys():
             raise backend.BackendError(
                 "The CPU backend was prepared after torch was imported, when "
                 "its settings no longer have an effect."

@@ -1,14 +1,13 @@
-"""Kernels for the CPU whose bits every x86-64 with AVX2 gives.
+"""Kernels for the CPU whose bits every x86-64 with AVX2 gives: NumPy's.
 
-Matrix products of bfloat16 are accumulated in float32 and then rounded, as a
-GPU's tensor cores do. ATen leaves them to oneDNN, which has no setting that
-gives every CPU the same bits; without oneDNN it falls back to plain loops,
-which take more than half of a step's time. Here they are MKL's float32
-products, whose bits MKL_CBWR pins.
+Matrix products are accumulated in float32 and then rounded, as a GPU's tensor
+cores do, by OpenBLAS's kernel for Haswell, which OPENBLAS_CORETYPE pins. ATen
+leaves them to oneDNN, which has no setting that gives every CPU the same bits;
+to MKL, which has one that is three times slower; or, in bfloat16 and without
+oneDNN, to plain loops, which take more than half of a step's time.
 
-Square roots are NumPy's, which are exact. ATen takes them from MKL's vector
-math, whose last bit depends on the CPU whatever MKL_CBWR says; Adam has one in
-every update.
+Square roots are exact. ATen takes them from MKL's vector math, whose last bit
+depends on the CPU whatever MKL_CBWR says; Adam has one in every update.
 """
 
 import numpy
@@ -18,17 +17,16 @@ import torch
 _OVERRIDES = torch.library.Library("aten", "IMPL")
 
 
+def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Returns left @ right, not yet rounded to the operands' type."""
+    left, right = _widen(left), _widen(right)
+    out = left.new_empty((*left.shape[:-1], right.shape[-1]))
+    numpy.matmul(left.numpy(), right.numpy(), out=out.numpy())
+    return out
+
+
 def _mm(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    wide_left, wide_right = _widen(left), _widen(right)
-    # The variant with `out` is not overridden: this is the way back to ATen.
-    out = wide_left.new_empty((left.shape[0], right.shape[1]))
-    return torch.mm(wide_left, wide_right, out=out).to(left.dtype)
-
-
-def _bmm(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    wide_left, wide_right = _widen(left), _widen(right)
-    out = wide_left.new_empty((*left.shape[:2], right.shape[2]))
-    return torch.bmm(wide_left, wide_right, out=out).to(left.dtype)
+    return _product(left, right).to(left.dtype)
 
 
 def _baddbmm(
@@ -39,34 +37,31 @@ def _baddbmm(
     beta: float = 1,
     alpha: float = 1,
 ) -> torch.Tensor:
-    wide_left, wide_right = _widen(left), _widen(right)
-    out = wide_left.new_empty((*left.shape[:2], right.shape[2]))
-    return torch.baddbmm(
-        _widen(addend),
-        wide_left,
-        wide_right,
-        beta=beta,
-        alpha=alpha,
-        out=out,
-    ).to(left.dtype)
-
-
-def _widen(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+    out = _product(left, right).mul_(alpha)
+    # An addend of no weight may be uninitialized.
+    if beta:
+        out.add_(_widen(addend), alpha=beta)
+    return out.to(left.dtype)
 
 
 def _sqrt(tensor: torch.Tensor) -> torch.Tensor:
-    wide = _widen(tensor.detach())
+    wide = _widen(tensor)
     root = torch.empty_like(wide)
     numpy.sqrt(wide.numpy(), out=root.numpy())
     return root.to(tensor.dtype)
+
+
+def _widen(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns the tensor in a type that NumPy has, without its gradient."""
+    tensor = tensor.detach()
+    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
 
 
 def apply() -> None:
     """Replaces ATen's kernels on the CPU, for the life of the process."""
     for name, kernel in (
         ("mm", _mm),
-        ("bmm", _bmm),
+        ("bmm", _mm),
         ("baddbmm", _baddbmm),
         ("sqrt", _sqrt),
     ):

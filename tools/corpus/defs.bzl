@@ -7,7 +7,7 @@ def synthetic_corpus(
         shortest,
         longest,
         seed = 0,
-        visibility = None):
+        **kwargs):
     """Builds `<name>.bin` and `<name>.idx`.
 
     Args:
@@ -17,13 +17,14 @@ def synthetic_corpus(
       shortest: tokens in the shortest document.
       longest: tokens in the longest document.
       seed: of the language and of the text.
-      visibility: as usual.
+      **kwargs: as for genrule.
     """
+    builder = str(Label("//tools/corpus:build_corpus"))
     native.genrule(
         name = name,
         outs = [name + ".bin", name + ".idx"],
         cmd = " ".join([
-            "$(execpath //tools/corpus:build_corpus)",
+            "$(execpath %s)" % builder,
             "--bin=$(execpath %s.bin)" % name,
             "--idx=$(execpath %s.idx)" % name,
             "--seed=%d" % seed,
@@ -33,6 +34,6 @@ def synthetic_corpus(
             "--longest=%d" % longest,
         ]),
         message = "Writing the corpus",
-        tools = ["//tools/corpus:build_corpus"],
-        visibility = visibility,
+        tools = [builder],
+        **kwargs
     )

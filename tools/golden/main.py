@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     user = pathlib.Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
     root = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
     try:
-        path = record.record(
+        path = record.record_golden(
             record.Request(
                 case_path=user / _CASE.value,
                 channel=_CHANNEL.value,

@@ -1,0 +1,45 @@
+"""Tests of what follows from a case."""
+
+from absl.testing import absltest, parameterized
+
+from regress.case import case_pb2, case_test_helper, derived
+
+
+class DerivedTest(parameterized.TestCase):
+    def test_chunks_per_rank(self) -> None:
+        case = case_test_helper.valid_case()
+        self.assertEqual(derived.chunks_per_rank(case), 24 // (4 * 2))
+
+    def test_microbatches(self) -> None:
+        case = case_test_helper.valid_case()
+        self.assertEqual(derived.microbatches(case), 16 // 2)
+
+    @parameterized.parameters(
+        ("FORWARD", 19, 0),
+        ("FORWARD", 20, 0),
+        ("FORWARD", 21, 20),
+        ("BACKWARD", 30, 20),
+        ("BACKWARD", 40, 20),
+        ("OPTIMIZER_STEP", 40, 20),
+        ("OPTIMIZER_STEP", 41, 40),
+        ("CHECKPOINT_WRITE", 20, 0),
+        ("CHECKPOINT_WRITE", 40, 20),
+        ("BETWEEN_STEPS", 19, 0),
+        ("BETWEEN_STEPS", 20, 20),
+        ("BETWEEN_STEPS", 39, 20),
+        ("BETWEEN_STEPS", 40, 40),
+    )
+    def test_resume_iteration(
+        self, phase: str, iteration: int, expected: int
+    ) -> None:
+        case = case_pb2.Case(
+            training=case_pb2.Training(save_interval=20),
+            interruption=case_pb2.Interruption(
+                iteration=iteration, phase=phase
+            ),
+        )
+        self.assertEqual(derived.resume_iteration(case), expected)
+
+
+if __name__ == "__main__":
+    absltest.main()

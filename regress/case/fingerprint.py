@@ -1,0 +1,81 @@
+"""The fingerprint of a case: what a golden is recorded for.
+
+It covers every field that shapes the trajectory. It does not cover the case's
+name, nor the interruption: the golden is the run that nobody interrupted.
+
+The digest is taken of a text of our own, since protobuf promises the same bytes
+for the same message within one version of one library only. The text has a line
+for each field that is set, by full name and in the order of names; so it does
+not depend on the order in a file, on field numbers, or on fields that are added
+later and not set.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import descriptor, message
+
+from regress.case import case_pb2
+
+_NOT_IN_THE_TRAJECTORY = ("name", "interruption")
+
+
+def fingerprint(case: case_pb2.Case) -> str:
+    """The case's fingerprint: a SHA-256, in hex."""
+    return hashlib.sha256(canonical_text(case).encode()).hexdigest()
+
+
+def canonical_text(case: case_pb2.Case) -> str:
+    """What the fingerprint is the digest of: a line for each field."""
+    shaping = case_pb2.Case()
+    shaping.CopyFrom(case)
+    for field in _NOT_IN_THE_TRAJECTORY:
+        shaping.ClearField(field)
+    return "".join(f"{line}\n" for line in _lines(shaping, ""))
+
+
+def _lines(part: message.Message, prefix: str) -> Iterator[str]:
+    fields: Any = part.DESCRIPTOR.fields_by_name
+    for name in sorted(fields):
+        field = fields[name]
+        path = prefix + name
+        value = getattr(part, name)
+        if field.is_repeated:
+            for index, element in enumerate(value):
+                yield from _value_lines(field, element, f"{path}[{index}]")
+        elif _is_set(part, field, value):
+            yield from _value_lines(field, value, path)
+
+
+def _value_lines(
+    field: descriptor.FieldDescriptor, value: Any, path: str
+) -> Iterator[str]:
+    if field.message_type is not None:
+        # A message that is set and empty is not one that is not set.
+        yield f"{path}:"
+        yield from _lines(value, f"{path}.")
+    else:
+        yield f"{path}: {_scalar(field, value)}"
+
+
+def _is_set(
+    part: message.Message, field: descriptor.FieldDescriptor, value: Any
+) -> bool:
+    if field.has_presence:
+        return part.HasField(field.name)
+    if isinstance(value, float):
+        return struct.pack("<d", value) != bytes(8)
+    return bool(value != field.default_value)
+
+
+def _scalar(field: descriptor.FieldDescriptor, value: Any) -> str:
+    if field.enum_type is not None:
+        named = field.enum_type.values_by_number.get(value)
+        return named.name if named else str(value)
+    if isinstance(value, float):
+        return value.hex()
+    # Quotes text, so that it keeps to its line.
+    return json.dumps(value)

@@ -1,0 +1,64 @@
+"""Reads a case from its file."""
+
+import os
+import pathlib
+
+from google.protobuf import text_format
+
+from regress.case import case_pb2, errors, validation
+
+_SUFFIX = ".textproto"
+
+
+def load(path: str | os.PathLike[str]) -> case_pb2.Case:
+    """Reads a case, and checks that it can be run.
+
+    Raises:
+      CaseError: The file is missing, is not a case, or is one that cannot be
+        run.
+    """
+    case = parse(path)
+    if problems := validation.problems(case, path):
+        raise errors.CaseError("\n".join(problems))
+    return case
+
+
+def parse(path: str | os.PathLike[str]) -> case_pb2.Case:
+    """Reads a case that need not make sense.
+
+    Raises:
+      CaseError: The file is missing, or is not a case.
+    """
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise errors.CaseError(_missing(path)) from None
+    except OSError as error:
+        raise errors.CaseError(
+            f"{path}: cannot read the case: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise errors.CaseError(
+            f"{path}: not a case: byte {error.start} is not UTF-8 text"
+        ) from error
+    try:
+        return text_format.Parse(text, case_pb2.Case())
+    except text_format.ParseError as error:
+        # The message begins with its own form of the place.
+        reason = str(error).split(" : ", 1)[-1]
+        raise errors.CaseError(
+            f"{path}:{error.GetLine()}:{error.GetColumn()}: not a case: "
+            f"{reason}"
+        ) from error
+
+
+def _missing(path: pathlib.Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"{path}: no such case: there is no folder {folder}"
+    cases = sorted(file.name for file in folder.glob(f"*{_SUFFIX}"))
+    return (
+        f"{path}: no such case; the cases in {folder} are: "
+        f"{', '.join(cases) or 'none'}"
+    )

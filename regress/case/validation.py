@@ -1,0 +1,352 @@
+"""The rules that a case must obey to be run.
+
+Two tables: what each field must be by itself, and what fields must be to one
+another. A rule of the second is looked at only if no rule before it found fault
+with the fields it speaks of, so that one mistake is one problem.
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from google.protobuf import descriptor
+
+from regress.case import case_pb2, derived
+
+_Case = case_pb2.Case
+
+
+@dataclasses.dataclass(frozen=True)
+class _FieldRule:
+    """What one field must be by itself.
+
+    Attributes:
+      field: Full name of the field, as "model.layers".
+      expected: In words.
+      holds: Whether a value obeys.
+    """
+
+    field: str
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Relation:
+    """What fields must be to one another.
+
+    Attributes:
+      fields: Full names of the fields; the first is the one that is wrong.
+      expected: In words, with the values of the others.
+      holds: Whether a case obeys. No rule before found fault with the fields.
+    """
+
+    fields: tuple[str, ...]
+    expected: Callable[[_Case], str]
+    holds: Callable[[_Case], bool]
+
+
+def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
+    """All that is wrong with a case: one sentence each, none if it can be run.
+
+    Args:
+      case: The case.
+      path: Its file.
+    """
+    found = {
+        rule.field: rule.expected
+        for rule in FIELD_RULES
+        if not rule.holds(_value(case, rule.field))
+    }
+    for relation in _RELATIONS:
+        if found.keys().isdisjoint(relation.fields) and not relation.holds(
+            case
+        ):
+            found[relation.fields[0]] = relation.expected(case)
+    name = pathlib.Path(path).stem
+    if case.name != name:
+        found["name"] = f'"{name}", the file\'s base name'
+    return [
+        f"{path}: {field} is {_text(case, field)}, expected {expected}"
+        for field, expected in found.items()
+    ]
+
+
+def _value(case: _Case, field: str) -> Any:
+    value: Any = case
+    for name in field.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _descriptor(field: str) -> descriptor.FieldDescriptor:
+    *parents, name = field.split(".")
+    message: Any = _Case.DESCRIPTOR
+    for parent in parents:
+        message = message.fields_by_name[parent].message_type
+    found: descriptor.FieldDescriptor = message.fields_by_name[name]
+    return found
+
+
+def _text(case: _Case, field: str) -> str:
+    """The field's value as a textproto has it."""
+    value = _value(case, field)
+    described = _descriptor(field)
+    if described.is_repeated:
+        return str(list(value))
+    if described.enum_type is not None:
+        named = described.enum_type.values_by_number.get(value)
+        return named.name if named else str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value)
+
+
+def _rules(
+    expected: str, holds: Callable[[Any], bool], fields: Iterable[str]
+) -> Iterator[_FieldRule]:
+    return (_FieldRule(field, expected, holds) for field in fields)
+
+
+def _enum_rules(fields: Iterable[str]) -> Iterator[_FieldRule]:
+    for field in fields:
+        enum: Any = _descriptor(field).enum_type
+        _, *values = enum.values
+        names = ", ".join(value.name for value in values)
+        numbers = frozenset(value.number for value in values)
+        yield _FieldRule(field, f"one of {names}", numbers.__contains__)
+
+
+def _is_split(text: str) -> bool:
+    try:
+        weights = [float(part) for part in text.split(",")]
+    except ValueError:
+        return False
+    return (
+        len(weights) == 3
+        and all(math.isfinite(w) and w >= 0 for w in weights)
+        and weights[0] > 0
+    )
+
+
+def _is_corpus(text: str) -> bool:
+    path = pathlib.PurePosixPath(text)
+    return (
+        bool(text)
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and path.suffix not in (".bin", ".idx")
+    )
+
+
+FIELD_RULES = (
+    *_enum_rules(
+        (
+            "model.implementation",
+            "training.precision",
+            "optimizer.learning_rate.decay_style",
+            "optimizer.param_grouping",
+            "interruption.phase",
+            "interruption.signal",
+        )
+    ),
+    *_rules(
+        "a positive number",
+        lambda value: value > 0 and math.isfinite(value),
+        (
+            "model.layers",
+            "model.hidden_size",
+            "model.attention_heads",
+            "model.sequence_length",
+            "model.vocabulary_size",
+            "parallelism.pipeline",
+            "parallelism.layers_per_virtual_stage",
+            "training.iterations",
+            "training.micro_batch_size",
+            "training.global_batch_size",
+            "training.save_interval",
+            "training.seed",
+            "optimizer.epsilon",
+            "optimizer.clip_grad",
+            "optimizer.learning_rate.max",
+            "optimizer.learning_rate.decay_iterations",
+            "optimizer.decoupled_learning_rate.max",
+            "interruption.iteration",
+        ),
+    ),
+    *_rules(
+        "0 or a positive number",
+        lambda value: value >= 0 and math.isfinite(value),
+        (
+            "optimizer.weight_decay",
+            "optimizer.learning_rate.min",
+            "optimizer.learning_rate.warmup_iterations",
+            "optimizer.decoupled_learning_rate.min",
+        ),
+    ),
+    *_rules(
+        "a number of at least 0 and below 1",
+        lambda value: 0 <= value < 1,
+        ("model.hidden_dropout", "model.attention_dropout"),
+    ),
+    *_rules(
+        "a number between 0 and 1",
+        lambda value: 0 < value < 1,
+        ("optimizer.beta1", "optimizer.beta2"),
+    ),
+    _FieldRule(
+        "parallelism.tensor",
+        "1, the only tensor-parallel size supported",
+        lambda size: size == 1,
+    ),
+    _FieldRule(
+        "data.corpus",
+        "the path of a .bin and an .idx file in the workspace, without suffix",
+        _is_corpus,
+    ),
+    _FieldRule(
+        "data.split",
+        'three numbers, the first positive and none negative, as "949,50,1"',
+        _is_split,
+    ),
+    _FieldRule(
+        "interruption.ranks",
+        "each rank once",
+        lambda ranks: len(set(ranks)) == len(ranks),
+    ),
+)
+
+
+def _is_at_most(smaller: str, larger: str) -> _Relation:
+    return _Relation(
+        (smaller, larger),
+        lambda case: f"at most {larger} = {_text(case, larger)}",
+        lambda case: bool(_value(case, smaller) <= _value(case, larger)),
+    )
+
+
+def _is_multiple_of(multiple: str, divisor: str) -> _Relation:
+    return _Relation(
+        (multiple, divisor),
+        lambda case: f"a multiple of {divisor} = {_text(case, divisor)}",
+        lambda case: _value(case, multiple) % _value(case, divisor) == 0,
+    )
+
+
+_LAYERS = (
+    "model.layers",
+    "parallelism.pipeline",
+    "parallelism.layers_per_virtual_stage",
+)
+_BATCH = ("training.global_batch_size", "training.micro_batch_size")
+_INTERRUPTION = (
+    "interruption.iteration",
+    "interruption.phase",
+    "training.save_interval",
+)
+
+
+def _chunks_fit(case: _Case) -> bool:
+    parallelism = case.parallelism
+    size = parallelism.pipeline * parallelism.layers_per_virtual_stage
+    return case.model.layers % size == 0
+
+
+def _microbatches_fit(case: _Case) -> bool:
+    return (
+        derived.chunks_per_rank(case) == 1
+        or derived.microbatches(case) % case.parallelism.pipeline == 0
+    )
+
+
+def _writes_there(case: _Case) -> bool:
+    return (
+        case.interruption.phase != case_pb2.CHECKPOINT_WRITE
+        or case.interruption.iteration % case.training.save_interval == 0
+    )
+
+
+_RELATIONS = (
+    _Relation(
+        _LAYERS,
+        lambda case: (
+            "a multiple of parallelism.pipeline * "
+            "parallelism.layers_per_virtual_stage = "
+            f"{case.parallelism.pipeline} * "
+            f"{case.parallelism.layers_per_virtual_stage}"
+        ),
+        _chunks_fit,
+    ),
+    _is_multiple_of("model.hidden_size", "model.attention_heads"),
+    _is_multiple_of("training.global_batch_size", "training.micro_batch_size"),
+    # megatron-core's interleaved schedule hands out microbatches in groups of
+    # the pipeline's size.
+    _Relation(
+        (*_BATCH, *_LAYERS),
+        lambda case: (
+            "a multiple of training.micro_batch_size * parallelism.pipeline = "
+            f"{case.training.micro_batch_size} * {case.parallelism.pipeline}, "
+            f"as a rank holds {derived.chunks_per_rank(case)} chunks"
+        ),
+        _microbatches_fit,
+    ),
+    _is_at_most("training.save_interval", "training.iterations"),
+    _is_at_most("optimizer.learning_rate.min", "optimizer.learning_rate.max"),
+    _is_at_most(
+        "optimizer.decoupled_learning_rate.min",
+        "optimizer.decoupled_learning_rate.max",
+    ),
+    # megatron-core's scheduler asserts it.
+    _Relation(
+        (
+            "optimizer.learning_rate.warmup_iterations",
+            "optimizer.learning_rate.decay_iterations",
+        ),
+        lambda case: (
+            "less than optimizer.learning_rate.decay_iterations = "
+            f"{case.optimizer.learning_rate.decay_iterations}"
+        ),
+        lambda case: (
+            case.optimizer.learning_rate.warmup_iterations
+            < case.optimizer.learning_rate.decay_iterations
+        ),
+    ),
+    _is_at_most("interruption.iteration", "training.iterations"),
+    _Relation(
+        _INTERRUPTION,
+        lambda case: (
+            "a multiple of training.save_interval = "
+            f"{case.training.save_interval}, as no other iteration has the "
+            "phase CHECKPOINT_WRITE"
+        ),
+        _writes_there,
+    ),
+    _Relation(
+        _INTERRUPTION,
+        lambda case: (
+            "one after a complete checkpoint, which is written every "
+            f"training.save_interval = {case.training.save_interval} iterations"
+        ),
+        lambda case: derived.resume_iteration(case) > 0,
+    ),
+    _Relation(
+        (*_INTERRUPTION, "training.iterations"),
+        lambda case: (
+            "one that leaves an iteration to train after the resume from "
+            f"{derived.resume_iteration(case)}, of training.iterations = "
+            f"{case.training.iterations}"
+        ),
+        lambda case: derived.resume_iteration(case) < case.training.iterations,
+    ),
+    _Relation(
+        ("interruption.ranks", "parallelism.pipeline"),
+        lambda case: f"ranks from 0 to {case.parallelism.pipeline - 1}",
+        lambda case: all(
+            0 <= rank < case.parallelism.pipeline
+            for rank in case.interruption.ranks
+        ),
+    ),
+)

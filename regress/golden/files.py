@@ -1,0 +1,175 @@
+"""Golden records as files: textproto that a person can review.
+
+A series has five values a line, and each line says which iteration it ends at:
+a value that changes is one changed line. Values have all the digits that give
+back the same double.
+"""
+
+import os
+import pathlib
+import textwrap
+
+from google.protobuf import text_format
+
+from regress.golden import errors, golden_pb2, selection, series
+
+_HEADER = """\
+# proto-file: regress/golden/golden.proto
+# proto-message: regress.Golden
+#
+# Recorded by tools/golden, not by hand.
+
+"""
+
+_VALUES_IN_A_LINE = 5
+
+
+def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
+    """Reads a golden.
+
+    Raises:
+      GoldenError: The file is missing, is not a golden, or is one that lacks
+        something.
+    """
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise errors.GoldenError(
+            f"{path}: no such golden; {_existing(path)}; {_how_to_record(path)}"
+        ) from None
+    except OSError as error:
+        raise errors.GoldenError(
+            f"{path}: cannot read the golden: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise errors.GoldenError(
+            f"{path}: not a golden: byte {error.start} is not UTF-8 text"
+        ) from error
+    try:
+        golden = text_format.Parse(text, golden_pb2.Golden())
+    except text_format.ParseError as error:
+        # The message begins with its own form of the place.
+        reason = str(error).split(" : ", 1)[-1]
+        raise errors.GoldenError(
+            f"{path}:{error.GetLine()}:{error.GetColumn()}: not a golden: "
+            f"{reason}"
+        ) from error
+    if reason := _why_incomplete(golden):
+        raise errors.GoldenError(
+            f"{path}: incomplete golden: {reason}; {_how_to_record(path)}"
+        )
+    return golden
+
+
+def write(golden: golden_pb2.Golden, path: str | os.PathLike[str]) -> None:
+    """Writes a golden, with the folders it needs.
+
+    Raises:
+      GoldenError: The golden lacks something, or the file cannot be written. A
+        file that was there stays as it was.
+    """
+    path = pathlib.Path(path)
+    if reason := _why_incomplete(golden):
+        raise errors.GoldenError(
+            f"{path}: not written, incomplete golden: {reason}"
+        )
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(to_text(golden), encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise errors.GoldenError(
+            f"{path}: cannot write the golden: {error.strerror}"
+        ) from error
+
+
+def to_text(golden: golden_pb2.Golden) -> str:
+    """The golden's file. The same golden gives the same text."""
+    head = golden_pb2.Golden()
+    head.CopyFrom(golden)
+    head.ClearField("series")
+    head.ClearField("checkpoints")
+    tail = golden_pb2.Golden(checkpoints=golden.checkpoints)
+    return "".join(
+        [
+            _HEADER,
+            _format(head),
+            *(_series_text(one) for one in golden.series),
+            _format(tail),
+        ]
+    )
+
+
+def _series_text(one: golden_pb2.Series) -> str:
+    head = golden_pb2.Series()
+    head.CopyFrom(one)
+    head.ClearField("values")
+    return (
+        "series {\n"
+        f"{textwrap.indent(_format(head), '  ')}"
+        "  values: [\n"
+        f"{''.join(_value_lines(list(one.values)))}"
+        "  ]\n"
+        "}\n"
+    )
+
+
+def _value_lines(values: list[float]) -> list[str]:
+    lines = []
+    for start in range(0, len(values), _VALUES_IN_A_LINE):
+        part = values[start : start + _VALUES_IN_A_LINE]
+        end = start + len(part)
+        comma = "," if end < len(values) else ""
+        numbers = ", ".join(map(repr, part))
+        lines.append(f"    {numbers}{comma}  # {end}\n")
+    return lines
+
+
+def _format(message: golden_pb2.Golden | golden_pb2.Series) -> str:
+    return text_format.MessageToString(
+        message, as_utf8=True, use_short_repeated_primitives=True
+    )
+
+
+def _why_incomplete(golden: golden_pb2.Golden) -> str:
+    """Why the golden is not one to compare with, or ""."""
+    if golden.iterations < 1:
+        return f"it has {golden.iterations} iterations, expected at least 1"
+    if not golden.series:
+        return "it has no series"
+    for one in golden.series:
+        if not one.ranks:
+            return f"a series of {one.metric} names no rank"
+    try:
+        trajectories = series.unfold(golden.series)
+    except errors.GoldenError as error:
+        return str(error)
+    for key, trajectory in trajectories.items():
+        if reason := series.why_incomplete(key, trajectory, golden.iterations):
+            return reason
+    return ""
+
+
+def _existing(path: pathlib.Path) -> str:
+    folder = path.parent
+    names = sorted(
+        f"{one.channel}_{one.hardware}"
+        for one in selection.existing(folder.parent)
+        if one.case_name == folder.name
+    )
+    return f"the goldens in {folder} are: {', '.join(names) or 'none'}"
+
+
+def _how_to_record(path: pathlib.Path) -> str:
+    command = "tools/bazelw run //tools/golden -- record --case"
+    try:
+        wanted = selection.selection_of(path)
+    except errors.GoldenError:
+        return f"to record one, run: {command} <case file>"
+    return (
+        f"to record it, run: {command} "
+        f"testdata/cases/{wanted.case_name}.textproto "
+        f"--channel {wanted.channel} --hardware {wanted.hardware}"
+    )

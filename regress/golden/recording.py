@@ -1,0 +1,202 @@
+"""One uninterrupted run, checked and indexed, as a golden needs it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from regress.golden import errors, metrics, series
+from regress.run import run_pb2
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """What one run recorded.
+
+    Attributes:
+      name: What to call the run: "run 1".
+      run: Its record.
+      environment: What all of its ranks found.
+      trajectories: All metrics, each complete and without a NaN.
+      states: The state that was saved, by iteration and rank.
+    """
+
+    name: str
+    run: run_pb2.RunRecord
+    environment: run_pb2.Environment
+    trajectories: series.Trajectories
+    states: dict[tuple[int, int], run_pb2.StateDigest]
+
+
+def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
+    """Indexes a run, and checks that it is whole.
+
+    Args:
+      run: The run's record.
+      name: What to call it.
+      hardware: What the run was promised.
+
+    Raises:
+      GoldenError: The run was interrupted, failed, resumed from a checkpoint or
+        ran on other hardware, or something of it was not recorded.
+    """
+    if len(run.attempts) != 1:
+        raise errors.GoldenError(
+            f"{name} has {len(run.attempts)} attempts, expected the one of a "
+            "run that nobody interrupts"
+        )
+    (attempt,) = run.attempts
+    if attempt.HasField("interruption"):
+        raise errors.GoldenError(
+            f"{name} was interrupted in iteration "
+            f"{attempt.interruption.iteration}, expected a run that nobody "
+            "interrupts"
+        )
+    if attempt.ended_because:
+        raise errors.GoldenError(
+            f"{name} ended before its time: {attempt.ended_because}"
+        )
+    found = [rank.rank for rank in attempt.ranks]
+    wanted = list(range(run.case.parallelism.pipeline))
+    if found != wanted:
+        raise errors.GoldenError(
+            f"{name} has ranks {found}, expected ranks {wanted}"
+        )
+    iterations = run.case.training.iterations
+    for rank in attempt.ranks:
+        _check_ran_to_the_end(rank, name, iterations)
+    return Recording(
+        name,
+        run,
+        _environment(attempt.ranks, name, hardware),
+        _trajectories(attempt, name, iterations),
+        _states(run, attempt, name),
+    )
+
+
+def _check_ran_to_the_end(
+    rank: run_pb2.RankRecord, name: str, iterations: int
+) -> None:
+    where = f"rank {rank.rank} of {name}"
+    if rank.exit.cause != run_pb2.ExitStatus.BY_ITSELF or rank.exit.signal:
+        cause = run_pb2.ExitStatus.Cause.Name(rank.exit.cause)
+        raise errors.GoldenError(
+            f"{where} was ended by signal {rank.exit.signal} ({cause}), "
+            "expected exit code 0"
+        )
+    if rank.exit.code:
+        raise errors.GoldenError(
+            f"{where} ended with exit code {rank.exit.code}, expected 0"
+        )
+    if rank.torn:
+        raise errors.GoldenError(
+            f"{where} has an event file that ends in the middle of a record"
+        )
+    loaded = [
+        event.checkpoint.iteration
+        for event in rank.events
+        if event.checkpoint.kind == run_pb2.CheckpointEvent.LOADED
+    ]
+    if loaded:
+        raise errors.GoldenError(
+            f"{where} resumed from iteration {loaded[0]}, expected a run from "
+            "the beginning"
+        )
+    finished = [
+        event.finished.iteration
+        for event in rank.events
+        if event.HasField("finished")
+    ]
+    if finished != [iterations]:
+        raise errors.GoldenError(
+            f"{where} finished at iterations {finished}, expected "
+            f"[{iterations}]"
+        )
+
+
+def _environment(
+    ranks: Sequence[run_pb2.RankRecord], name: str, hardware: str
+) -> run_pb2.Environment:
+    environments = {}
+    for rank in ranks:
+        found = [
+            e.started.environment for e in rank.events if e.HasField("started")
+        ]
+        if len(found) != 1:
+            raise errors.GoldenError(
+                f"rank {rank.rank} of {name} named its environment "
+                f"{len(found)} times, expected once"
+            )
+        (environments[rank.rank],) = found
+    first = environments[0]
+    for number, environment in environments.items():
+        if environment != first:
+            raise errors.GoldenError(
+                f"rank {number} of {name} is in another environment than rank 0"
+            )
+    if first.hardware != hardware:
+        raise errors.GoldenError(
+            f"{name} found hardware {first.hardware}, expected {hardware}"
+        )
+    return first
+
+
+def _trajectories(
+    attempt: run_pb2.Attempt, name: str, iterations: int
+) -> series.Trajectories:
+    trajectories = series.from_attempt(attempt)
+    for rank in attempt.ranks:
+        _check_all_metrics(rank.rank, attempt, name, trajectories)
+    for key, trajectory in trajectories.items():
+        if reason := series.why_incomplete(key, trajectory, iterations):
+            raise errors.GoldenError(f"{name}: {reason}")
+    return trajectories
+
+
+def _check_all_metrics(
+    rank: int,
+    attempt: run_pb2.Attempt,
+    name: str,
+    trajectories: series.Trajectories,
+) -> None:
+    is_last = rank == attempt.ranks[-1].rank
+    for metric in metrics.STEP_METRICS:
+        key = series.Key(metric.name, "", rank)
+        if key not in trajectories and (is_last or not metric.last_rank_only):
+            raise errors.GoldenError(
+                f"{name} did not record {series.describe(key)}"
+            )
+    if not any(key.param_group and key.rank == rank for key in trajectories):
+        raise errors.GoldenError(
+            f"{name} did not record a param group on rank {rank}"
+        )
+
+
+def _states(
+    run: run_pb2.RunRecord, attempt: run_pb2.Attempt, name: str
+) -> dict[tuple[int, int], run_pb2.StateDigest]:
+    recorded = [
+        (event.state.iteration, rank.rank, event.state)
+        for rank in attempt.ranks
+        for event in rank.events
+        if event.state.moment == run_pb2.StateDigest.SAVED
+    ]
+    interval = run.case.training.save_interval
+    wanted = [
+        (iteration, rank.rank)
+        for iteration in range(
+            interval, run.case.training.iterations + 1, interval
+        )
+        for rank in attempt.ranks
+    ]
+    found = sorted((iteration, rank) for iteration, rank, _ in recorded)
+    if found != wanted:
+        raise errors.GoldenError(
+            f"{name} digested the saved state of (iteration, rank) {found}, "
+            f"expected {wanted}"
+        )
+    for iteration, rank, state in recorded:
+        if not state.pieces:
+            raise errors.GoldenError(
+                f"{name} digested no piece of the state of rank {rank} at "
+                f"iteration {iteration}"
+            )
+    return {(iteration, rank): state for iteration, rank, state in recorded}

@@ -1,0 +1,137 @@
+"""Makes run records of an uninterrupted run, for tests."""
+
+import hashlib
+
+from regress.case import case_pb2
+from regress.run import run_pb2
+
+RANKS = 2
+ITERATIONS = 5
+SAVES = (2, 4)
+PIECES = ("chunk 0/exp_avg/weight", "scheduler/num_steps")
+
+
+def uninterrupted(number: int = 1) -> run_pb2.RunRecord:
+    """A run that a golden can be made of; the number tells runs apart."""
+    return run_pb2.RunRecord(
+        case=case_pb2.Case(
+            name="small",
+            parallelism=case_pb2.Parallelism(pipeline=RANKS),
+            training=case_pb2.Training(
+                iterations=ITERATIONS, save_interval=SAVES[0]
+            ),
+        ),
+        case_fingerprint="f1",
+        corpus_digest="c1",
+        attempts=[
+            run_pb2.Attempt(
+                launcher="zygote",
+                started_at=1000.0 * number,
+                ranks=[_rank(rank, number) for rank in range(RANKS)],
+            )
+        ],
+    )
+
+
+def rank_of(run: run_pb2.RunRecord, rank: int) -> run_pb2.RankRecord:
+    """One rank's record."""
+    return run.attempts[0].ranks[rank]
+
+
+def step_of(
+    run: run_pb2.RunRecord, rank: int, iteration: int
+) -> run_pb2.StepMetrics:
+    """One rank's record of one step."""
+    return next(
+        event.step
+        for event in rank_of(run, rank).events
+        if event.step.iteration == iteration
+    )
+
+
+def state_of(
+    run: run_pb2.RunRecord, rank: int, iteration: int
+) -> run_pb2.StateDigest:
+    """One rank's record of the state saved at one iteration."""
+    return next(
+        event.state
+        for event in rank_of(run, rank).events
+        if event.state.iteration == iteration
+    )
+
+
+def remove(run: run_pb2.RunRecord, rank: int, kind: str) -> None:
+    """Removes all events of a kind from a rank's record."""
+    record = rank_of(run, rank)
+    kept = [e for e in record.events if e.WhichOneof("kind") != kind]
+    del record.events[:]
+    record.events.extend(kept)
+
+
+def _rank(rank: int, number: int) -> run_pb2.RankRecord:
+    environment = run_pb2.Environment(
+        hardware="none",
+        device_name="AMD EPYC",
+        device_count=2,
+        versions={"torch": "2.13.0", "python": "3.11.2"},
+        settings={"ATEN_CPU_CAPABILITY": "avx2"},
+    )
+    events = [
+        run_pb2.Event(
+            started=run_pb2.Started(
+                pid=100 * number + rank, environment=environment
+            )
+        ),
+        run_pb2.Event(
+            checkpoint=run_pb2.CheckpointEvent(
+                kind=run_pb2.CheckpointEvent.NONE_FOUND
+            )
+        ),
+    ]
+    for iteration in range(1, ITERATIONS + 1):
+        events.append(run_pb2.Event(step=_step(rank, iteration)))
+        if iteration in SAVES:
+            events.append(run_pb2.Event(state=_state(rank, iteration)))
+    finished = run_pb2.Finished(iteration=ITERATIONS)
+    return run_pb2.RankRecord(
+        rank=rank,
+        events=[*events, run_pb2.Event(finished=finished)],
+        exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
+    )
+
+
+def _step(rank: int, iteration: int) -> run_pb2.StepMetrics:
+    return run_pb2.StepMetrics(
+        iteration=iteration,
+        lm_loss=7 - iteration / 10 if rank == RANKS - 1 else None,
+        grad_norm=1 + iteration / 7,
+        params_norm=50 + iteration / 3,
+        zeros_in_grad=100 + iteration,
+        loss_scale=1.0,
+        consumed_samples=16 * iteration,
+        param_groups=[
+            run_pb2.ParamGroup(
+                name="default",
+                learning_rate=iteration * 1e-4,
+                weight_decay=0.01,
+                elements=1000 + rank,
+            )
+        ],
+        updated=True,
+    )
+
+
+def _state(rank: int, iteration: int) -> run_pb2.StateDigest:
+    return run_pb2.StateDigest(
+        moment=run_pb2.StateDigest.SAVED,
+        iteration=iteration,
+        pieces=[
+            run_pb2.Piece(
+                name=name,
+                digest=hashlib.sha256(
+                    f"{name} {rank} {iteration}".encode()
+                ).hexdigest()[:32],
+            )
+            for name in PIECES
+        ],
+    )

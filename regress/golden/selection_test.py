@@ -1,0 +1,79 @@
+"""Tests of where goldens are."""
+
+import pathlib
+
+from absl.testing import absltest, parameterized
+
+from regress.golden import errors, selection
+
+
+class SelectionTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("dev", "none", "testdata/golden/gpt/dev_none.textproto"),
+        ("lts", "nvidia_h200", "testdata/golden/gpt/lts_nvidia_h200.textproto"),
+        ("dev", "any", "testdata/golden/gpt/dev_any.textproto"),
+    )
+    def test_path_and_back(
+        self, channel: str, hardware: str, path: str
+    ) -> None:
+        selected = selection.Selection("gpt", channel, hardware)
+        self.assertEqual(str(selection.path_of(selected)), path)
+        self.assertEqual(selection.selection_of(path), selected)
+        self.assertEqual(selection.selection_of(f"/root/{path}"), selected)
+
+    @parameterized.parameters(
+        "dev_none.textproto",
+        "gpt/none.textproto",
+        "gpt/nightly_none.textproto",
+        "gpt/dev_.textproto",
+        "gpt/dev_H100.textproto",
+        "gpt/dev_none.json",
+        "",
+    )
+    def test_refuses_other_paths(self, path: str) -> None:
+        with self.assertRaisesRegex(
+            errors.GoldenError,
+            f"^{pathlib.PurePath(path)}: not the path of a golden, expected "
+            "testdata/golden/<case>/<channel>_<hardware>.textproto with a "
+            "channel of dev, lts$",
+        ):
+            selection.selection_of(path)
+
+    def test_refuses_an_unknown_channel(self) -> None:
+        with self.assertRaisesWithLiteralMatch(
+            errors.GoldenError,
+            'there is no channel "nightly", expected one of dev, lts',
+        ):
+            selection.path_of(selection.Selection("gpt", "nightly", "none"))
+
+    @parameterized.parameters("", "../x", "H100", "a b")
+    def test_refuses_what_is_no_hardware(self, hardware: str) -> None:
+        with self.assertRaisesWithLiteralMatch(
+            errors.GoldenError,
+            f'"{hardware}" is no hardware, expected a name such as none, '
+            "nvidia_h200 or any",
+        ):
+            selection.path_of(selection.Selection("gpt", "dev", hardware))
+
+    def test_lists_what_exists(self) -> None:
+        folder = pathlib.Path(self.create_tempdir())
+        wanted = [
+            selection.Selection("a", "dev", "nvidia_h200"),
+            selection.Selection("a", "lts", "none"),
+            selection.Selection("b", "dev", "none"),
+        ]
+        for selected in reversed(wanted):
+            path = folder.joinpath(*selection.path_of(selected).parts[-2:])
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+        (folder / "a" / "notes.textproto").touch()
+        (folder / "BUILD.bazel").touch()
+        self.assertEqual(selection.existing(folder), wanted)
+
+    def test_lists_nothing_in_a_missing_folder(self) -> None:
+        folder = pathlib.Path(self.create_tempdir()) / "missing"
+        self.assertEqual(selection.existing(folder), [])
+
+
+if __name__ == "__main__":
+    absltest.main()

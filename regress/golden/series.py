@@ -1,0 +1,223 @@
+"""Metrics as arrays: from a rank's events, from a golden, and back.
+
+Everything that compares metrics works on `Trajectories`: a run's, by
+`from_events` or `from_attempt`, and a golden's, by `unfold`. They record what
+was said and nothing else: an iteration that was not recorded is not there, and
+one that was recorded twice is there twice.
+"""
+
+import collections
+import dataclasses
+import operator
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf import message
+
+from regress.golden import errors, golden_pb2, metrics
+from regress.run import run_pb2
+
+_STEP_FIELDS = {m.name: m.field for m in metrics.STEP_METRICS}
+_param_group_values = operator.attrgetter(
+    *[m.field for m in metrics.PARAM_GROUP_METRICS]
+)
+
+
+class Key(NamedTuple):
+    """What a trajectory is of.
+
+    Attributes:
+      metric: Name of the metric, as in metrics.py.
+      param_group: Name of the param group, or "" for a metric of the step.
+      rank: The rank that recorded it.
+    """
+
+    metric: str
+    param_group: str
+    rank: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trajectory:
+    """One metric's values on one rank, in the order they were recorded.
+
+    Compare `bits`, never `values`: a NaN must equal itself, and -0.0 must not
+    equal 0.0.
+
+    Attributes:
+      iterations: int64[n], the iteration of each value. A missing iteration is
+        absent, a doubled one occurs twice.
+      values: float64[n], the values.
+    """
+
+    iterations: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    @property
+    def bits(self) -> npt.NDArray[np.int64]:
+        """The values' bits, int64[n]."""
+        return self.values.view(np.int64)
+
+    def at(self, iteration: int) -> list[float]:
+        """All values recorded for one iteration: one, if all is well."""
+        return [float(v) for v in self.values[self.iterations == iteration]]
+
+    def between(self, first: int, last: int) -> "Trajectory":
+        """The part for iterations `first` to `last`, both included."""
+        part = (self.iterations >= first) & (self.iterations <= last)
+        return Trajectory(self.iterations[part], self.values[part])
+
+    def missing(self, first: int, last: int) -> list[int]:
+        """Iterations from `first` to `last` without a value, in order."""
+        wanted = np.arange(first, last + 1, dtype=np.int64)
+        return [int(i) for i in np.setdiff1d(wanted, self.iterations)]
+
+    def doubled(self) -> list[int]:
+        """Iterations with more than one value, in order."""
+        iterations, counts = np.unique(self.iterations, return_counts=True)
+        return [int(i) for i in iterations[counts > 1]]
+
+
+Trajectories = dict[Key, Trajectory]
+
+
+def from_events(events: Iterable[run_pb2.Event], rank: int) -> Trajectories:
+    """What one rank recorded in one attempt.
+
+    A param group that a step names twice gives its iteration two values.
+    """
+    # Flat rows of an iteration and its values: one table a metric of the step,
+    # since each may be absent, and one a param group.
+    steps: dict[str, list[float]] = {name: [] for name in _STEP_FIELDS}
+    groups: dict[str, list[float]] = collections.defaultdict(list)
+    for event in events:
+        if not event.HasField("step"):
+            continue
+        iteration = event.step.iteration
+        step: message.Message = event.step
+        for name, field in _STEP_FIELDS.items():
+            if step.HasField(field):
+                steps[name].extend((iteration, getattr(step, field)))
+        for group in event.step.param_groups:
+            groups[group.name].extend((iteration, *_param_group_values(group)))
+
+    trajectories: Trajectories = {}
+    for name, rows in steps.items():
+        if rows:
+            (trajectories[Key(name, "", rank)],) = _columns(rows, 1)
+    for param_group, rows in groups.items():
+        columns = _columns(rows, len(metrics.PARAM_GROUP_METRICS))
+        for metric, column in zip(
+            metrics.PARAM_GROUP_METRICS, columns, strict=True
+        ):
+            trajectories[Key(metric.name, param_group, rank)] = column
+    return trajectories
+
+
+def from_attempt(attempt: run_pb2.Attempt) -> Trajectories:
+    """What all ranks recorded in one attempt."""
+    trajectories: Trajectories = {}
+    for rank in attempt.ranks:
+        trajectories |= from_events(rank.events, rank.rank)
+    return trajectories
+
+
+def fold(
+    trajectories: Mapping[Key, Trajectory], iterations: int
+) -> list[golden_pb2.Series]:
+    """Makes a golden's series of trajectories.
+
+    Ranks that recorded the same bits share a series. The order is that of the
+    table of metrics, then of the param groups' names, then of the lowest rank;
+    it does not depend on the order of `trajectories`.
+
+    Raises:
+      GoldenError: A trajectory is not complete, see `why_incomplete`.
+    """
+    shared: dict[tuple[str, str, bytes], golden_pb2.Series] = {}
+    for key in in_order(trajectories):
+        trajectory = trajectories[key]
+        if reason := why_incomplete(key, trajectory, iterations):
+            raise errors.GoldenError(reason)
+        same = (key.metric, key.param_group, trajectory.values.tobytes())
+        if same not in shared:
+            shared[same] = golden_pb2.Series(
+                metric=key.metric,
+                param_group=key.param_group,
+                values=trajectory.values,
+            )
+        shared[same].ranks.append(key.rank)
+    return list(shared.values())
+
+
+def in_order(keys: Iterable[Key]) -> list[Key]:
+    """The keys, as the table of metrics, the group's name and the rank say."""
+
+    def place(key: Key) -> tuple[int, str, str, int]:
+        unknown = len(metrics.ORDER)
+        order = metrics.ORDER.get(key.metric, unknown)
+        return order, key.metric, key.param_group, key.rank
+
+    return sorted(keys, key=place)
+
+
+def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
+    """The trajectories that a golden's series hold: the inverse of `fold`.
+
+    Raises:
+      GoldenError: A rank is named twice for one metric and param group.
+    """
+    trajectories: Trajectories = {}
+    for one in series:
+        values = np.array(one.values, np.float64)
+        iterations = np.arange(1, len(values) + 1, dtype=np.int64)
+        for rank in one.ranks:
+            key = Key(one.metric, one.param_group, rank)
+            if key in trajectories:
+                raise errors.GoldenError(
+                    f"the golden has two series of {describe(key)}, expected "
+                    "one"
+                )
+            trajectories[key] = Trajectory(iterations, values)
+    return trajectories
+
+
+def why_incomplete(key: Key, trajectory: Trajectory, iterations: int) -> str:
+    """Why a trajectory is not one that a golden may hold.
+
+    Returns:
+      A sentence, or "" if there is exactly one number for each of the
+      iterations 1 to `iterations`, in order, and none is NaN.
+    """
+    wanted = np.arange(1, iterations + 1, dtype=np.int64)
+    if missing := trajectory.missing(1, iterations):
+        actual = f"iteration {missing[0]} has none"
+    elif doubled := trajectory.doubled():
+        actual = f"iteration {doubled[0]} has {len(trajectory.at(doubled[0]))}"
+    elif not np.array_equal(trajectory.iterations, wanted):
+        actual = "there are others, or they are not in order"
+    elif not_numbers := np.flatnonzero(np.isnan(trajectory.values)).tolist():
+        actual = f"iteration {wanted[not_numbers[0]]} has NaN"
+    else:
+        return ""
+    return (
+        f"{describe(key)}: expected one number for each of iterations 1 to "
+        f"{iterations}, but {actual}"
+    )
+
+
+def describe(key: Key) -> str:
+    """The key in words: 'learning rate of group "decoupled" on rank 3'."""
+    group = f' of group "{key.param_group}"' if key.param_group else ""
+    return f"{key.metric}{group} on rank {key.rank}"
+
+
+def _columns(rows: list[float], count: int) -> list[Trajectory]:
+    table = np.array(rows, np.float64).reshape(-1, 1 + count)
+    iterations = table[:, 0].astype(np.int64)
+    return [
+        Trajectory(iterations, np.ascontiguousarray(table[:, 1 + column]))
+        for column in range(count)
+    ]

@@ -1,0 +1,194 @@
+"""What the oracles look at: the run record, the golden and the case, indexed.
+
+Nothing is judged here. What was not recorded is simply not there.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from regress.case import case_pb2, derived
+from regress.golden import errors, golden_pb2, series
+from regress.run import run_pb2
+
+
+@dataclasses.dataclass(frozen=True)
+class Promise:
+    """What the test's target says about the machine it runs on.
+
+    Attributes:
+        hardware: `none`, `nvidia_h200`, ...
+        channel: `dev` or `lts`.
+        repeat_command: The command that runs the same test several times.
+    """
+
+    hardware: str
+    channel: str
+    repeat_command: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """One rank's events of one attempt, by kind, in the order recorded."""
+
+    exit: run_pb2.ExitStatus
+    started: list[run_pb2.Started]
+    iterations: list[int]
+    checkpoints: list[run_pb2.CheckpointEvent]
+    states: list[run_pb2.StateDigest]
+    finished: list[run_pb2.Finished]
+
+    def digests(
+        self, moment: run_pb2.StateDigest.Moment, iteration: int
+    ) -> list[run_pb2.StateDigest]:
+        """The digests of one moment and iteration: one, if all is well."""
+        return [
+            state
+            for state in self.states
+            if state.moment == moment and state.iteration == iteration
+        ]
+
+    def checkpoint_iterations(
+        self, kind: run_pb2.CheckpointEvent.Kind
+    ) -> list[int]:
+        """The iterations of the checkpoints that one thing happened to."""
+        return [
+            event.iteration for event in self.checkpoints if event.kind == kind
+        ]
+
+
+# Of a rank that is not in the record.
+NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [])
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One attempt.
+
+    Attributes:
+        record: What the supervisor says of it.
+        ranks: Its ranks as they were recorded, in that order.
+        timelines: By rank.
+        trajectories: All metrics of all ranks.
+    """
+
+    record: run_pb2.Attempt
+    ranks: list[int]
+    timelines: Mapping[int, Timeline]
+    trajectories: series.Trajectories
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """All that the oracles look at.
+
+    Attributes:
+        case: The case that was to run.
+        run: The run record.
+        golden: The golden record.
+        promise: What the target says about the machine.
+        attempts: The run record's attempts, in their order. `interrupted` and
+            `resumed` give the first two, or empty ones.
+        golden_trajectories: The golden's series; empty if it contradicts
+            itself.
+        golden_contradiction: In one sentence, or "".
+    """
+
+    case: case_pb2.Case
+    run: run_pb2.RunRecord
+    golden: golden_pb2.Golden
+    promise: Promise
+    attempts: tuple[Attempt, ...]
+    golden_trajectories: series.Trajectories
+    golden_contradiction: str
+
+    @property
+    def ranks(self) -> range:
+        """The ranks that the case asks for."""
+        return range(self.case.parallelism.pipeline)
+
+    @property
+    def last_rank(self) -> int:
+        """The rank that waits for the interruption and has the loss."""
+        return self.case.parallelism.pipeline - 1
+
+    @property
+    def interrupted(self) -> Attempt:
+        """Attempt 0."""
+        return self._attempt(0)
+
+    @property
+    def resumed(self) -> Attempt:
+        """Attempt 1."""
+        return self._attempt(1)
+
+    @property
+    def resume_iteration(self) -> int:
+        """The iteration of the checkpoint that attempt 1 must load."""
+        return derived.resume_iteration(self.case)
+
+    def save_iterations(self, after: int, last: int) -> range:
+        """The iterations in (after, last] that end with a checkpoint."""
+        interval = self.case.training.save_interval
+        return range(after - after % interval + interval, last + 1, interval)
+
+    def _attempt(self, index: int) -> Attempt:
+        if index < len(self.attempts):
+            return self.attempts[index]
+        return Attempt(run_pb2.Attempt(), [], {}, {})
+
+
+def gather(
+    case: case_pb2.Case,
+    run: run_pb2.RunRecord,
+    golden: golden_pb2.Golden,
+    promise: Promise,
+) -> Evidence:
+    """Indexes what is to be judged.
+
+    Args:
+        case: A valid case.
+        run: Any run record, however incomplete.
+        golden: Any golden record, however incomplete.
+        promise: What the target says about the machine.
+    """
+    contradiction = ""
+    golden_trajectories: series.Trajectories = {}
+    try:
+        golden_trajectories = series.unfold(golden.series)
+    except errors.GoldenError as error:
+        contradiction = str(error)
+    return Evidence(
+        case,
+        run,
+        golden,
+        promise,
+        tuple(_index(attempt) for attempt in run.attempts),
+        golden_trajectories,
+        contradiction,
+    )
+
+
+def _index(attempt: run_pb2.Attempt) -> Attempt:
+    return Attempt(
+        attempt,
+        [rank.rank for rank in attempt.ranks],
+        {rank.rank: _timeline(rank) for rank in attempt.ranks},
+        series.from_attempt(attempt),
+    )
+
+
+def _timeline(rank: run_pb2.RankRecord) -> Timeline:
+    timeline = Timeline(rank.exit, [], [], [], [], [])
+    for event in rank.events:
+        match event.WhichOneof("kind"):
+            case "step":
+                timeline.iterations.append(event.step.iteration)
+            case "started":
+                timeline.started.append(event.started)
+            case "checkpoint":
+                timeline.checkpoints.append(event.checkpoint)
+            case "state":
+                timeline.states.append(event.state)
+            case "finished":
+                timeline.finished.append(event.finished)
+    return timeline

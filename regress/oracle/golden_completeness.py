@@ -1,0 +1,112 @@
+"""Is the golden the whole trajectory of the case?
+
+A golden that lacks something would let a run that lacks it, too, pass.
+"""
+
+import numpy as np
+
+from regress.golden import metrics, series
+from regress.oracle import evidence, rules, tally, wording
+
+_ON_LAST_RANK_ONLY = frozenset({"lm loss"})
+_WHOLE = "one series for each metric, param group and rank"
+
+
+def check(facts: evidence.Evidence) -> tally.Outcome:
+    """Checks that the golden has every metric, iteration and checkpoint."""
+    result = tally.Tally(rules.GOLDEN_COMPLETE)
+    result.expect(
+        "iterations of the golden",
+        str(facts.case.training.iterations),
+        str(facts.golden.iterations),
+        explanation="The golden is not a whole trajectory of the case.",
+    )
+    result.expect(
+        "series of the golden", _WHOLE, facts.golden_contradiction or _WHOLE
+    )
+    for rank in facts.ranks:
+        _check_metrics(facts, result, rank)
+    for key, trajectory in facts.golden_trajectories.items():
+        _check_values(facts, result, key, trajectory)
+    _check_checkpoints(facts, result)
+    return result.outcome()
+
+
+def _check_metrics(
+    facts: evidence.Evidence, result: tally.Tally, rank: int
+) -> None:
+    held = {
+        (key.metric, key.param_group)
+        for key in facts.golden_trajectories
+        if key.rank == rank
+    }
+    groups = {group for _, group in held if group}
+    result.expect(
+        "param groups of the golden",
+        "at least one",
+        "at least one" if groups else "none",
+        rank=rank,
+    )
+    wanted = {
+        (metric.name, "")
+        for metric in metrics.STEP_METRICS
+        if metric.name not in _ON_LAST_RANK_ONLY or rank == facts.last_rank
+    } | {
+        (metric.name, group)
+        for metric in metrics.PARAM_GROUP_METRICS
+        for group in groups
+    }
+    for metric, group in sorted(wanted | held):
+        result.expect(
+            series.describe(series.Key(metric, group, rank)),
+            _presence((metric, group) in wanted),
+            _presence((metric, group) in held),
+            rank=rank,
+            explanation="The golden has not exactly the case's metrics.",
+        )
+
+
+def _check_values(
+    facts: evidence.Evidence,
+    result: tally.Tally,
+    key: series.Key,
+    trajectory: series.Trajectory,
+) -> None:
+    not_numbers = np.flatnonzero(np.isnan(trajectory.values))
+    numbers = trajectory.values.size - not_numbers.size
+    actual = f"{numbers} numbers"
+    if not_numbers.size:
+        actual += f", and NaN from iteration {not_numbers[0] + 1}"
+    if key.rank not in facts.ranks:
+        actual += " for a rank that the case has not"
+    result.expect(
+        series.describe(key),
+        f"{facts.case.training.iterations} numbers",
+        actual,
+        rank=key.rank,
+        explanation="The golden is not a whole trajectory of the case.",
+    )
+
+
+def _check_checkpoints(facts: evidence.Evidence, result: tally.Tally) -> None:
+    checkpoints = facts.golden.checkpoints
+    saves = facts.save_iterations(0, facts.case.training.iterations)
+    result.expect(
+        "checkpoints of the golden",
+        wording.numbers(saves),
+        wording.numbers(checkpoint.iteration for checkpoint in checkpoints),
+    )
+    for checkpoint in checkpoints:
+        digests = [bool(digest) for digest in checkpoint.digests]
+        result.expect(
+            "state digests of the golden",
+            f"{len(facts.ranks)} digests",
+            f"{sum(digests)} digests of {len(digests)} ranks"
+            if digests != [True] * len(facts.ranks)
+            else f"{len(facts.ranks)} digests",
+            iteration=checkpoint.iteration,
+        )
+
+
+def _presence(there: bool) -> str:
+    return "a series" if there else "no series"

@@ -1,0 +1,146 @@
+"""Tests of whether a golden is the whole trajectory of its case."""
+
+import math
+
+from absl.testing import absltest
+
+from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.oracle import verdict_test_helper as verdict_testing
+
+
+class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
+    def assert_incomplete(
+        self, records: record_test_helper.Records, **finding: object
+    ) -> None:
+        self.assert_fails(
+            records,
+            verdict_pb2.Verdict.STALE_GOLDEN,
+            rules.GOLDEN_COMPLETE,
+            **finding,
+        )
+
+    def test_rejects_a_golden_of_fewer_or_more_iterations(self):
+        for iterations in (7, 9):
+            records = record_test_helper.passing()
+            records.golden = record_test_helper.golden_of(
+                record_test_helper.small_case(iterations=iterations)
+            )
+            provenance = records.golden.provenance
+            provenance.case_fingerprint = records.run.case_fingerprint
+            self.assert_incomplete(
+                records,
+                subject="iterations of the golden",
+                expected="8",
+                actual=str(iterations),
+            )
+
+    def test_rejects_a_series_that_is_shorter_or_longer(self):
+        for change, count in (
+            (lambda v: v.pop(), 7),
+            (lambda v: v.append(0.0), 9),
+        ):
+            records = record_test_helper.passing()
+            change(records.series("grad norm").values)
+            self.assert_incomplete(
+                records,
+                subject="grad norm on rank 0",
+                expected="8 numbers",
+                actual=f"{count} numbers",
+            )
+
+    def test_rejects_nan(self):
+        records = record_test_helper.passing()
+        records.series("lm loss").values[6] = math.nan
+        self.assert_incomplete(
+            records, actual="7 numbers, and NaN from iteration 7", rank=3
+        )
+
+    def test_rejects_a_metric_that_is_absent(self):
+        for metric in (
+            "lm loss",
+            "grad norm",
+            "params norm",
+            "zeros in grad",
+            "loss scale",
+            "consumed samples",
+            "learning rate",
+            "weight decay",
+            "elements",
+        ):
+            records = record_test_helper.passing()
+            group = (
+                "default"
+                if metric
+                in (
+                    "learning rate",
+                    "weight decay",
+                    "elements",
+                )
+                else ""
+            )
+            records.golden.series.remove(records.series(metric, group))
+            self.assert_incomplete(records, actual="no series")
+
+    def test_rejects_a_metric_that_one_rank_lacks(self):
+        records = record_test_helper.passing()
+        records.series("params norm").ranks.remove(2)
+        self.assert_incomplete(
+            records, subject="params norm on rank 2", actual="no series"
+        )
+
+    def test_rejects_a_metric_of_a_rank_that_cannot_have_it(self):
+        records = record_test_helper.passing()
+        records.series("lm loss").ranks.append(0)
+        self.assert_incomplete(
+            records, subject="lm loss on rank 0", expected="no series"
+        )
+
+    def test_rejects_an_unknown_metric_and_an_unknown_rank(self):
+        records = record_test_helper.passing()
+        records.golden.series.add(
+            metric="temperature", ranks=[0], values=[1.0] * 8
+        )
+        self.assert_incomplete(records, subject="temperature on rank 0")
+        records = record_test_helper.passing()
+        records.series("grad norm").ranks.append(4)
+        self.assert_incomplete(records, subject="grad norm on rank 4", rank=4)
+
+    def test_rejects_a_golden_without_param_groups(self):
+        records = record_test_helper.passing()
+        kept = [one for one in records.golden.series if not one.param_group]
+        del records.golden.series[:]
+        records.golden.series.extend(kept)
+        self.assert_incomplete(
+            records, subject="param groups of the golden", actual="none"
+        )
+
+    def test_rejects_a_golden_that_contradicts_itself(self):
+        records = record_test_helper.passing()
+        records.golden.series.add().CopyFrom(records.series("grad norm"))
+        self.assert_incomplete(records, subject="series of the golden")
+
+    def test_rejects_a_checkpoint_that_is_absent(self):
+        records = record_test_helper.passing()
+        del records.golden.checkpoints[1]
+        self.assert_incomplete(
+            records,
+            subject="checkpoints of the golden",
+            expected="3, 6",
+            actual="3",
+        )
+
+    def test_rejects_a_checkpoint_without_a_digest_of_each_rank(self):
+        records = record_test_helper.passing()
+        del records.golden.checkpoints[0].digests[3]
+        self.assert_incomplete(
+            records, subject="state digests of the golden", iteration=3
+        )
+        records = record_test_helper.passing()
+        records.golden.checkpoints[1].digests[0] = ""
+        self.assert_incomplete(
+            records, subject="state digests of the golden", iteration=6
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

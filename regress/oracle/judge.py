@@ -1,0 +1,66 @@
+"""The oracle: a case, its run record and its golden in, a verdict out.
+
+Pure: no clock, no file, no process. The same protos give the same verdict.
+"""
+
+from regress.case import case_pb2
+from regress.golden import golden_pb2
+from regress.oracle import (
+    conclusion,
+    evidence,
+    exits,
+    golden_completeness,
+    golden_oracle,
+    interruption_proof,
+    preconditions,
+    replay_oracle,
+    resume_proof,
+    state_oracle,
+    summary,
+    verdict_pb2,
+)
+from regress.run import run_pb2
+
+
+def judge(
+    case: case_pb2.Case,
+    run: run_pb2.RunRecord,
+    golden: golden_pb2.Golden,
+    promise: evidence.Promise,
+) -> verdict_pb2.Verdict:
+    """Judges a run.
+
+    Args:
+        case: The case that was to run; valid, as validation.py says.
+        run: What the scenario observed. It may lack anything: what is missing
+            is found, and never raises.
+        golden: The golden record that was selected; of it, too, anything may be
+            missing.
+        promise: What the test's target says about the machine.
+
+    Returns:
+        The verdict. The findings of the checks that decided it come first.
+    """
+    facts = evidence.gather(case, run, golden, promise)
+    outcomes = [
+        *preconditions.check(facts),
+        golden_completeness.check(facts),
+        *exits.check(facts),
+        *interruption_proof.check(facts),
+        *resume_proof.check(facts),
+        *state_oracle.check(facts),
+        *replay_oracle.check(facts),
+        *golden_oracle.check(facts),
+    ]
+    reached = conclusion.conclude(outcomes)
+    return verdict_pb2.Verdict(
+        conclusion=reached,
+        summary=summary.summarize(facts, outcomes, reached),
+        checks=[outcome.check for outcome in outcomes],
+        findings=[
+            finding
+            for outcome in conclusion.by_weight(outcomes, reached)
+            for finding in outcome.findings
+        ],
+        environment_differences=preconditions.environment_differences(facts),
+    )

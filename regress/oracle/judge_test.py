@@ -1,0 +1,267 @@
+"""Tests of whole verdicts."""
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from absl.testing import absltest, parameterized
+from google.protobuf import message
+
+from regress.case import case_pb2
+from regress.golden import golden_pb2
+from regress.oracle import judge, record_test_helper, rules, verdict_pb2
+from regress.oracle import verdict_test_helper as verdict_testing
+from regress.run import run_pb2
+
+_Verdict = verdict_pb2.Verdict
+
+# What a run record may say without anybody asking why.
+_NOT_JUDGED = frozenset(
+    {
+        "Attempt.ended_because",
+        "Attempt.launcher",
+        "Attempt.seconds",
+        "Attempt.started_at",
+        "CheckpointEvent.bytes",
+        "CheckpointEvent.seconds",
+        "ExitStatus.peak_resident_bytes",
+        "ExitStatus.system_seconds",
+        "ExitStatus.user_seconds",
+        "InterruptionEvent.seconds",
+        # The digest is of the type and the shape, too.
+        "Piece.description",
+        "RankRecord.torn",
+        "Span.name",
+        "Span.seconds",
+        # One process is as good as another, if it is not the same.
+        "Started.pid",
+        # An overflow that the golden did not have shows in every number.
+        "StepMetrics.updated",
+        "StepMetrics.seconds",
+        # How a golden came to be; differences of the environment are listed.
+        "Environment.device_count",
+        "Environment.device_name",
+        "Environment.hardware",
+        "Provenance.date",
+        "Provenance.repeats",
+    }
+)
+
+
+class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
+    @parameterized.product(
+        iteration=(4, 5, 6, 7),
+        phase=(
+            case_pb2.FORWARD,
+            case_pb2.BACKWARD,
+            case_pb2.OPTIMIZER_STEP,
+            case_pb2.CHECKPOINT_WRITE,
+            case_pb2.BETWEEN_STEPS,
+        ),
+        signal=(case_pb2.SIGKILL, case_pb2.SIGTERM, case_pb2.SIGSTOP),
+        ranks=((), (0,), (1, 3)),
+    )
+    def test_passes_whatever_the_interruption(
+        self, iteration, phase, signal, ranks
+    ):
+        self.assert_passes(
+            record_test_helper.passing(
+                record_test_helper.small_case(iteration, phase, signal, ranks)
+            )
+        )
+
+    def test_changes_nothing_that_it_is_given(self):
+        records = record_test_helper.passing()
+        before = copy.deepcopy(records)
+        records.judge()
+        self.assertEqual(records, before)
+
+    def test_says_what_passed(self):
+        verdict = record_test_helper.passing().judge()
+        self.assertStartsWith(
+            verdict.summary,
+            "the resumed run is the run that was never interrupted: SIGKILL in "
+            "iteration 5 (BACKWARD), resumed from 3, trained to 8; ",
+        )
+
+
+class CauseTest(verdict_testing.VerdictTestCase):
+    def test_says_both_causes_of_a_replay_that_differs_from_a_right_state(self):
+        records = record_test_helper.passing()
+        for iteration in range(4, 9):
+            records.step(1, 3, iteration).lm_loss += 0.5
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.RESUME_DIVERGENCE)
+        self.assertEqual(
+            verdict.summary,
+            "the resumed run is not the run that was interrupted; lm loss of "
+            "attempt 1 on rank 3 at iteration 4: expected 6.6 (0x1.a66666p+2), "
+            "actual 7.1 (0x1.c66666p+2); the loaded state is the saved state, "
+            "so either some state is never saved, or training is not "
+            "deterministic: `repeat the test` gives the same wrong numbers "
+            "each time in the first case and others in the second.",
+        )
+
+    def test_says_that_drift_is_reproducible_if_the_replay_agrees(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            records.step(attempt, 3, 4).lm_loss = 1.0
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.NUMERIC_DRIFT)
+        self.assertIn("so the numbers are reproducible", verdict.summary)
+
+    def test_says_how_to_tell_whether_drift_is_reproducible_if_not(self):
+        records = record_test_helper.passing()
+        records.step(0, 3, 4).lm_loss = 1.0
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.NUMERIC_DRIFT)
+        self.assertIn(
+            "reproducible at all, `repeat the test` tells", verdict.summary
+        )
+
+    def test_gives_the_findings_of_the_cause_first(self):
+        records = record_test_helper.passing()
+        records.step(1, 3, 4).lm_loss = 1.0
+        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        findings = records.judge().findings
+        self.assertEqual(
+            [finding.oracle for finding in findings],
+            [verdict_pb2.STATE, verdict_pb2.REPLAY, verdict_pb2.GOLDEN],
+        )
+
+
+class IncompleteTest(verdict_testing.VerdictTestCase):
+    def test_nothing_at_all_does_not_pass(self):
+        verdict = judge.judge(
+            record_test_helper.small_case(),
+            run_pb2.RunRecord(),
+            golden_pb2.Golden(),
+            record_test_helper.PROMISE,
+        )
+        self.assertEqual(verdict.conclusion, _Verdict.WRONG_ENVIRONMENT)
+
+    def test_a_run_without_attempts_was_not_interrupted(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[:]
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.NOT_INTERRUPTED)
+        for check in verdict.checks:
+            if check.oracle not in (
+                verdict_pb2.PRECONDITIONS,
+                verdict_pb2.STATE,
+                verdict_pb2.GOLDEN,
+            ):
+                self.assertEqual(check.compared, 0, check.name)
+
+    def test_attempts_without_ranks_were_not_interrupted(self):
+        records = record_test_helper.passing()
+        for attempt in records.run.attempts:
+            del attempt.ranks[:]
+        self.assert_fails(
+            records, _Verdict.NOT_INTERRUPTED, rules.INTERRUPTED_RANKS
+        )
+
+    def test_ranks_without_events_were_not_interrupted(self):
+        records = record_test_helper.passing()
+        for attempt in records.run.attempts:
+            for rank in attempt.ranks:
+                del rank.events[:]
+        self.assert_fails(
+            records, _Verdict.NOT_INTERRUPTED, rules.INTERRUPTED_STEPS
+        )
+
+    def test_the_same_rows_whatever_was_recorded(self):
+        records = record_test_helper.passing()
+        rows = [check.name for check in records.judge().checks]
+        records.golden.Clear()
+        records.run.Clear()
+        self.assertEqual([check.name for check in records.judge().checks], rows)
+
+
+class EveryFieldTest(absltest.TestCase):
+    """Changes one field at a time of records that pass.
+
+    A new field of a proto is either judged, or it must be listed above.
+    """
+
+    def test_of_the_run_record(self):
+        records = record_test_helper.passing()
+        # The ranks are alike, but for what the first and the last have more.
+        self._assert_judged(
+            records, records.run, lambda path: "ranks[1]" not in path
+        )
+
+    def test_of_the_golden(self):
+        records = record_test_helper.passing()
+        self._assert_judged(records, records.golden, lambda path: True)
+
+    def _assert_judged(self, records, root, wanted) -> None:
+        tried = 0
+        for path, parent, field, index in _leaves(root, ""):
+            name = f"{parent.DESCRIPTOR.name}.{field.name}"
+            if not wanted(path) or name in _NOT_JUDGED:
+                continue
+            tried += 1
+            value = _get(parent, field, index)
+            _set(parent, field, index, _other(value))
+            self.assertNotEqual(
+                records.judge().conclusion, _Verdict.PASS, f"{path}: {value}"
+            )
+            _set(parent, field, index, value)
+        self.assertGreater(tried, 100)
+        self.assertEqual(records.judge().conclusion, _Verdict.PASS)
+
+
+def _leaves(
+    parent: message.Message, path: str
+) -> Iterator[tuple[str, message.Message, Any, int | None]]:
+    """Every scalar that is set, and every one that has no presence."""
+    for field in parent.DESCRIPTOR.fields:
+        value = getattr(parent, field.name)
+        here = f"{path}.{field.name}"
+        is_map = (
+            field.message_type is not None
+            and field.message_type.GetOptions().map_entry
+        )
+        if is_map or field.name == "case":
+            # The environment and the case have tests of their own.
+            continue
+        if field.is_repeated:
+            for index, element in enumerate(value):
+                if field.message_type:
+                    yield from _leaves(element, f"{here}[{index}]")
+                else:
+                    yield f"{here}[{index}]", parent, field, index
+        elif field.has_presence and not parent.HasField(field.name):
+            continue
+        elif field.message_type:
+            yield from _leaves(value, here)
+        else:
+            yield here, parent, field, None
+
+
+def _get(parent, field, index) -> object:
+    value = getattr(parent, field.name)
+    return value if index is None else value[index]
+
+
+def _set(parent, field, index, value) -> None:
+    if index is None:
+        setattr(parent, field.name, value)
+    else:
+        getattr(parent, field.name)[index] = value
+
+
+def _other(value: object) -> object:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return math.nextafter(value, math.inf)
+    return f"{value}x"
+
+
+if __name__ == "__main__":
+    absltest.main()

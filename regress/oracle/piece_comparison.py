@@ -1,0 +1,110 @@
+"""Compares two digests of one rank's state, piece by piece."""
+
+import collections
+from collections.abc import Sequence
+
+from regress.oracle import tally, wording
+from regress.run import run_pb2
+
+_ABSENT = "absent"
+
+
+def compare(
+    result: tally.Tally,
+    expected: Sequence[run_pb2.StateDigest],
+    actual: Sequence[run_pb2.StateDigest],
+    *,
+    attempt: int,
+    rank: int,
+    iteration: int,
+) -> collections.Counter[str]:
+    """Compares the pieces by name.
+
+    A piece that only one of the digests has differs, and so does one that a
+    digest has twice. A digest without pieces shows nothing, and differs too.
+
+    Args:
+        result: Where it is counted and found.
+        expected: The digests that were to be compared with: one, if all is
+            well.
+        actual: The digests that were found: one, if all is well.
+        attempt: The attempt that `actual` was recorded in.
+        rank: The rank of both.
+        iteration: The iteration of both.
+
+    Returns:
+        How many pieces of each kind differ.
+    """
+    kinds: collections.Counter[str] = collections.Counter()
+    recorded = tuple(wording.times(len(side)) for side in (expected, actual))
+    if recorded != (wording.times(1), wording.times(1)):
+        result.count(1, 1)
+        result.find(
+            "state digest",
+            "recorded once, and once to compare with",
+            f"recorded {recorded[1]}, and {recorded[0]} to compare with",
+            attempt=attempt,
+            rank=rank,
+            iteration=iteration,
+            explanation="Without one digest on each side, nothing is compared.",
+        )
+        return kinds
+    wanted, found = _by_name(expected[0]), _by_name(actual[0])
+    if not wanted:
+        result.count(1, 1)
+        result.find(
+            "state digest",
+            "pieces of state to compare with",
+            "none",
+            attempt=attempt,
+            rank=rank,
+            iteration=iteration,
+            explanation="A digest without pieces shows nothing.",
+        )
+    for name in wanted | found:
+        before, after = wanted.get(name, []), found.get(name, [])
+        same = (
+            len(before) == len(after) == 1
+            and before[0].digest == after[0].digest != ""
+        )
+        result.count(1, int(not same))
+        if not same:
+            kinds[kind(name)] += 1
+            result.find(
+                name,
+                _text(before),
+                _text(after),
+                attempt=attempt,
+                rank=rank,
+                iteration=iteration,
+            )
+    return kinds
+
+
+def kind(name: str) -> str:
+    """What a piece is, whatever it is of: "exp_avg", "rng", "scheduler"."""
+    first, *others = name.split("/")
+    word, _, of = first.rpartition(" ")
+    if word == "chunk" and of.isdecimal() and others:
+        return others[0]
+    if first.startswith("param group "):
+        return "param group"
+    return first
+
+
+def _by_name(
+    digest: run_pb2.StateDigest,
+) -> dict[str, list[run_pb2.Piece]]:
+    pieces: dict[str, list[run_pb2.Piece]] = {}
+    for piece in digest.pieces:
+        pieces.setdefault(piece.name, []).append(piece)
+    return pieces
+
+
+def _text(pieces: Sequence[run_pb2.Piece]) -> str:
+    if not pieces:
+        return _ABSENT
+    return " and ".join(
+        f"{piece.digest or 'no digest'} {piece.description}".strip()
+        for piece in pieces
+    )

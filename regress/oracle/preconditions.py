@@ -1,0 +1,149 @@
+"""Is what is to be compared comparable at all?"""
+
+from google.protobuf import text_format
+
+from regress.case import case_pb2, fingerprint
+from regress.oracle import environment, evidence, rules, tally
+from regress.run import run_pb2
+
+
+def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+    """Checks the case, the machine, and what the golden was recorded for."""
+    return [
+        _check_case(facts),
+        _check_hardware(facts),
+        _check_one_environment(facts),
+        _check_golden_of_case(facts),
+    ]
+
+
+def environment_differences(facts: evidence.Evidence) -> list[str]:
+    """How the run's environment differs from the golden's, for a reader.
+
+    A difference is no failure by itself: whether the numbers depend on it is
+    what the other oracles find out. It is empty if no rank named its
+    environment.
+    """
+    reported = _reported(facts)
+    if not reported:
+        return []
+    recorded = facts.golden.provenance.environment
+    return [
+        f"{difference.name}: {difference.actual}, golden {difference.expected}"
+        for difference in environment.differences(recorded, reported[0][2])
+    ]
+
+
+def _check_case(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.PROMISED_CASE)
+    promised, ran = facts.case, facts.run.case
+    promised_print = fingerprint.fingerprint(promised)
+    why = "The run record is not of the case that the target promises."
+    result.expect("case name", promised.name, ran.name, explanation=why)
+    result.expect(
+        "case fingerprint",
+        promised_print,
+        fingerprint.fingerprint(ran),
+        explanation=why,
+    )
+    result.expect(
+        "recorded case fingerprint",
+        promised_print,
+        facts.run.case_fingerprint,
+        explanation=why,
+    )
+    result.expect(
+        "interruption",
+        _one_line(promised.interruption),
+        _one_line(ran.interruption),
+        explanation=why,
+    )
+    return result.outcome()
+
+
+def _check_hardware(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.PROMISED_HARDWARE)
+    promise = facts.promise
+    result.expect(
+        "channel of the golden",
+        promise.channel,
+        facts.golden.channel,
+        explanation=f"The target promises channel {promise.channel}.",
+    )
+    result.expect(
+        "hardware of the golden",
+        promise.hardware,
+        facts.golden.hardware,
+        explanation=f"The target promises hardware {promise.hardware}.",
+    )
+    for attempt, rank, found in _reported(facts):
+        result.expect(
+            "hardware found",
+            promise.hardware,
+            found.hardware,
+            attempt=attempt,
+            rank=rank,
+            explanation=f"The target promises hardware {promise.hardware}.",
+        )
+    return result.outcome()
+
+
+def _check_one_environment(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.ONE_ENVIRONMENT)
+    reported = _reported(facts)
+    for attempt, rank, found in reported[1:]:
+        differences = environment.differences(reported[0][2], found)
+        result.count(1, int(bool(differences)))
+        for difference in differences:
+            result.find(
+                difference.name,
+                difference.expected,
+                difference.actual,
+                attempt=attempt,
+                rank=rank,
+                explanation="The ranks do not run in one environment: expected "
+                f"is what rank {reported[0][1]} of attempt {reported[0][0]} "
+                "reports.",
+            )
+    return result.outcome()
+
+
+def _check_golden_of_case(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.GOLDEN_OF_CASE)
+    provenance = facts.golden.provenance
+    result.expect(
+        "case name of the golden",
+        facts.case.name,
+        facts.golden.case_name,
+        explanation="The golden was recorded for another case.",
+    )
+    result.expect(
+        "case fingerprint of the golden",
+        fingerprint.fingerprint(facts.case),
+        provenance.case_fingerprint,
+        explanation="The case has changed since the golden was recorded.",
+    )
+    result.expect(
+        "corpus digest of the golden",
+        facts.run.corpus_digest or "a digest, but the run record has none",
+        provenance.corpus_digest,
+        explanation="The corpus has changed since the golden was recorded.",
+    )
+    return result.outcome()
+
+
+def _reported(
+    facts: evidence.Evidence,
+) -> list[tuple[int, int, run_pb2.Environment]]:
+    """Attempt, rank and environment, wherever a rank named it."""
+    return [
+        (index, rank, started.environment)
+        for index, attempt in enumerate(facts.attempts)
+        for rank, timeline in attempt.timelines.items()
+        for started in timeline.started
+    ]
+
+
+def _one_line(interruption: case_pb2.Interruption) -> str:
+    text: str = text_format.MessageToString(interruption, as_one_line=True)
+    return text or "none"

@@ -1,0 +1,218 @@
+"""Tests of what must hold before anything is compared."""
+
+from absl.testing import absltest
+
+from regress.case import fingerprint
+from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.oracle import verdict_test_helper as verdict_testing
+from regress.run import run_pb2
+
+_WRONG_ENVIRONMENT = verdict_pb2.Verdict.WRONG_ENVIRONMENT
+_STALE_GOLDEN = verdict_pb2.Verdict.STALE_GOLDEN
+
+
+def _environment(
+    records: record_test_helper.Records, attempt: int, rank: int
+) -> run_pb2.Environment:
+    return records.rank(attempt, rank).events[0].started.environment
+
+
+class PromisedCaseTest(verdict_testing.VerdictTestCase):
+    def test_rejects_a_run_of_another_name(self):
+        records = record_test_helper.passing()
+        records.run.case.name = "large"
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_CASE,
+            expected="small",
+            actual="large",
+        )
+
+    def test_rejects_a_run_of_other_settings(self):
+        records = record_test_helper.passing()
+        records.run.case.training.seed = 7
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_CASE,
+            subject="case fingerprint",
+        )
+
+    def test_rejects_a_run_that_recorded_another_fingerprint(self):
+        records = record_test_helper.passing()
+        records.run.case_fingerprint = "0" * 64
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_CASE,
+            subject="recorded case fingerprint",
+            actual="0" * 64,
+        )
+
+    def test_rejects_a_run_that_was_to_be_interrupted_elsewhere(self):
+        records = record_test_helper.passing()
+        records.run.case.interruption.iteration = 4
+        finding = self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_CASE,
+            subject="interruption",
+        )
+        self.assertIn("iteration: 5", finding.expected)
+        self.assertIn("iteration: 4", finding.actual)
+
+
+class PromisedHardwareTest(verdict_testing.VerdictTestCase):
+    def test_names_both_hardwares_of_a_golden(self):
+        records = record_test_helper.passing()
+        records.golden.hardware = "nvidia_h100"
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_HARDWARE,
+            expected="none",
+            actual="nvidia_h100",
+        )
+
+    def test_names_both_channels(self):
+        records = record_test_helper.passing()
+        records.golden.channel = "lts"
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_HARDWARE,
+            expected="dev",
+            actual="lts",
+        )
+
+    def test_names_both_hardwares_of_every_rank(self):
+        for attempt, rank in ((0, 0), (0, 3), (1, 2)):
+            records = record_test_helper.passing()
+            _environment(records, attempt, rank).hardware = "nvidia_a100"
+            self.assert_fails(
+                records,
+                _WRONG_ENVIRONMENT,
+                rules.PROMISED_HARDWARE,
+                attempt=attempt,
+                rank=rank,
+                expected="none",
+                actual="nvidia_a100",
+            )
+
+
+class OneEnvironmentTest(verdict_testing.VerdictTestCase):
+    def test_finds_a_rank_with_another_version(self):
+        records = record_test_helper.passing()
+        _environment(records, 1, 2).versions["torch"] = "2.12.0"
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.ONE_ENVIRONMENT,
+            subject="torch",
+            attempt=1,
+            rank=2,
+            expected="2.13.0",
+            actual="2.12.0",
+        )
+
+    def test_finds_a_rank_with_another_setting(self):
+        records = record_test_helper.passing()
+        _environment(records, 0, 3).settings["OMP_NUM_THREADS"] = "2"
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.ONE_ENVIRONMENT,
+            subject="OMP_NUM_THREADS",
+            rank=3,
+        )
+
+
+class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
+    def test_are_none_in_the_goldens_environment(self):
+        verdict = record_test_helper.passing().judge()
+        self.assertEmpty(verdict.environment_differences)
+
+    def test_are_listed_and_fail_nothing(self):
+        records = record_test_helper.passing()
+        recorded = records.golden.provenance.environment
+        recorded.versions["torch"] = "2.12.0"
+        recorded.settings["MKL_CBWR"] = "COMPATIBLE"
+        recorded.device_name = "Intel Xeon"
+        self.assert_passes(records)
+        self.assertEqual(
+            list(records.judge().environment_differences),
+            [
+                "device name: AMD EPYC, golden Intel Xeon",
+                "torch: 2.13.0, golden 2.12.0",
+                "MKL_CBWR: absent, golden COMPATIBLE",
+            ],
+        )
+
+    def test_are_none_if_no_rank_named_its_environment(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            for rank in range(record_test_helper.RANKS):
+                records.remove_events(attempt, rank, "started")
+        self.assertEmpty(records.judge().environment_differences)
+
+
+class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
+    def test_rejects_the_golden_of_another_case(self):
+        records = record_test_helper.passing()
+        records.golden.case_name = "large"
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_CASE,
+            expected="small",
+            actual="large",
+        )
+
+    def test_rejects_the_golden_of_the_case_before_it_changed(self):
+        old = record_test_helper.small_case()
+        old.optimizer.clip_grad = 0.5
+        records = record_test_helper.passing()
+        records.golden = record_test_helper.golden_of(old)
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_CASE,
+            expected=fingerprint.fingerprint(records.case),
+            actual=fingerprint.fingerprint(old),
+        )
+
+    def test_rejects_the_golden_of_another_corpus(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.corpus_digest = "decade"
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_CASE,
+            expected="c0ffee",
+            actual="decade",
+        )
+
+    def test_two_absent_corpus_digests_are_not_equal(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.corpus_digest = ""
+        records.run.corpus_digest = ""
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_CASE,
+            subject="corpus digest of the golden",
+        )
+
+    def test_takes_the_golden_of_the_case_with_another_interruption(self):
+        records = record_test_helper.passing(
+            record_test_helper.small_case(iteration=7)
+        )
+        records.golden = record_test_helper.golden_of(
+            record_test_helper.small_case(iteration=5)
+        )
+        self.assert_passes(records)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,372 @@
+"""Makes a small case, a run record of it that passes, and its golden.
+
+Tests break one thing of them and look at the verdict.
+
+The golden is made from the formulas that the run record is made from, not from
+the run record.
+"""
+
+import dataclasses
+import hashlib
+import struct
+
+from regress.case import case_pb2, fingerprint
+from regress.golden import golden_pb2, state
+from regress.oracle import evidence, judge, verdict_pb2
+from regress.run import run_pb2
+
+RANKS = 4
+PROMISE = evidence.Promise(
+    hardware="none", channel="dev", repeat_command="repeat the test"
+)
+CORPUS_DIGEST = "c0ffee"
+_SIGNAL_NUMBERS = {
+    case_pb2.SIGKILL: 9,
+    case_pb2.SIGTERM: 15,
+    # The watchdog's SIGKILL.
+    case_pb2.SIGSTOP: 9,
+}
+_PIECES = (
+    "chunk 0/param/weight",
+    "chunk 0/main param/weight",
+    "chunk 0/exp_avg/weight",
+    "chunk 1/exp_avg/weight",
+    "param group default/lr",
+    "scheduler/num_steps",
+    "rng/model-parallel-rng",
+)
+
+
+@dataclasses.dataclass
+class Records:
+    """All that is judged."""
+
+    case: case_pb2.Case
+    run: run_pb2.RunRecord
+    golden: golden_pb2.Golden
+
+    def judge(self) -> verdict_pb2.Verdict:
+        """The verdict."""
+        return judge.judge(self.case, self.run, self.golden, PROMISE)
+
+    def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
+        """One rank's record."""
+        return self.run.attempts[attempt].ranks[rank]
+
+    def step(
+        self, attempt: int, rank: int, iteration: int
+    ) -> run_pb2.StepMetrics:
+        """One rank's record of one step."""
+        return next(
+            event.step
+            for event in self.rank(attempt, rank).events
+            if event.step.iteration == iteration
+        )
+
+    def state(
+        self, attempt: int, rank: int, moment: run_pb2.StateDigest.Moment
+    ) -> run_pb2.StateDigest:
+        """One rank's first state digest of that moment."""
+        return next(
+            event.state
+            for event in self.rank(attempt, rank).events
+            if event.state.moment == moment
+        )
+
+    def series(self, metric: str, param_group: str = "") -> golden_pb2.Series:
+        """The golden's first series of a metric."""
+        return next(
+            series
+            for series in self.golden.series
+            if (series.metric, series.param_group) == (metric, param_group)
+        )
+
+    def remove_events(self, attempt: int, rank: int, kind: str) -> None:
+        """Removes all events of a kind from a rank's record."""
+        record = self.rank(attempt, rank)
+        kept = [
+            event for event in record.events if event.WhichOneof("kind") != kind
+        ]
+        del record.events[:]
+        record.events.extend(kept)
+
+
+def passing(case: case_pb2.Case | None = None) -> Records:
+    """Records that pass, of the small case if no other is given."""
+    case = case or small_case()
+    return Records(case, run_of(case), golden_of(case))
+
+
+def small_case(
+    iteration: int = 5,
+    phase: case_pb2.Phase = case_pb2.BACKWARD,
+    signal: case_pb2.Signal = case_pb2.SIGKILL,
+    ranks: tuple[int, ...] = (),
+    *,
+    iterations: int = 8,
+    save_interval: int = 3,
+) -> case_pb2.Case:
+    return case_pb2.Case(
+        name="small",
+        parallelism=case_pb2.Parallelism(
+            tensor=1, pipeline=RANKS, layers_per_virtual_stage=1
+        ),
+        model=case_pb2.Model(layers=8),
+        training=case_pb2.Training(
+            iterations=iterations,
+            save_interval=save_interval,
+            global_batch_size=16,
+        ),
+        interruption=case_pb2.Interruption(
+            iteration=iteration, phase=phase, signal=signal, ranks=ranks
+        ),
+    )
+
+
+def environment() -> run_pb2.Environment:
+    return run_pb2.Environment(
+        hardware="none",
+        device_name="AMD EPYC",
+        device_count=1,
+        versions={"torch": "2.13.0", "python": "3.11.2"},
+        settings={"ATEN_CPU_CAPABILITY": "avx2"},
+    )
+
+
+def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
+    """What a scenario observes if all goes well."""
+    return run_pb2.RunRecord(
+        case=case,
+        case_fingerprint=fingerprint.fingerprint(case),
+        corpus_digest=CORPUS_DIGEST,
+        attempts=[_interrupted(case), _resumed(case)],
+    )
+
+
+def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
+    """The case's golden record."""
+    iterations = case.training.iterations
+    golden = golden_pb2.Golden(
+        case_name=case.name,
+        channel="dev",
+        hardware="none",
+        provenance=golden_pb2.Provenance(
+            case_fingerprint=fingerprint.fingerprint(case),
+            corpus_digest=CORPUS_DIGEST,
+            environment=environment(),
+            repeats=3,
+            date="2026-11-23",
+        ),
+        iterations=iterations,
+    )
+    all_ranks = list(range(RANKS))
+    steps = [step(case, RANKS - 1, i) for i in range(1, iterations + 1)]
+    for metric, field, ranks in (
+        ("lm loss", "lm_loss", [RANKS - 1]),
+        ("grad norm", "grad_norm", all_ranks),
+        ("params norm", "params_norm", all_ranks),
+        ("zeros in grad", "zeros_in_grad", all_ranks),
+        ("loss scale", "loss_scale", all_ranks),
+        ("consumed samples", "consumed_samples", all_ranks),
+    ):
+        golden.series.add(
+            metric=metric,
+            ranks=ranks,
+            values=[getattr(one, field) for one in steps],
+        )
+    for rank in range(RANKS):
+        for place, group in enumerate(step(case, rank, 1).param_groups):
+            for metric, field in (
+                ("learning rate", "learning_rate"),
+                ("weight decay", "weight_decay"),
+                ("elements", "elements"),
+            ):
+                golden.series.add(
+                    metric=metric,
+                    param_group=group.name,
+                    ranks=[rank],
+                    values=[
+                        getattr(step(case, rank, i).param_groups[place], field)
+                        for i in range(1, iterations + 1)
+                    ],
+                )
+    for iteration in _saves(case, 0, iterations):
+        golden.checkpoints.add(
+            iteration=iteration,
+            digests=[
+                state.fold(digest(rank, iteration, run_pb2.StateDigest.SAVED))
+                for rank in range(RANKS)
+            ],
+        )
+    return golden
+
+
+def step(case: case_pb2.Case, rank: int, iteration: int) -> run_pb2.StepMetrics:
+    """The metrics of one rank's step."""
+    groups = [
+        run_pb2.ParamGroup(
+            name="default",
+            learning_rate=1e-3 * iteration / 10,
+            weight_decay=0.01,
+            elements=1000 + rank,
+        )
+    ]
+    if rank in (0, RANKS - 1):
+        groups.append(
+            run_pb2.ParamGroup(
+                name="decoupled",
+                learning_rate=5e-3 * iteration / 10,
+                weight_decay=0.01,
+                elements=500,
+            )
+        )
+    return run_pb2.StepMetrics(
+        iteration=iteration,
+        lm_loss=_float32(7 - iteration / 10) if rank == RANKS - 1 else None,
+        grad_norm=_float32(1 + iteration / 7),
+        params_norm=_float32(50 + iteration / 3),
+        zeros_in_grad=100 + iteration,
+        loss_scale=1.0,
+        consumed_samples=iteration * case.training.global_batch_size,
+        param_groups=groups,
+        updated=True,
+        seconds=0.25,
+    )
+
+
+def digest(
+    rank: int, iteration: int, moment: run_pb2.StateDigest.Moment
+) -> run_pb2.StateDigest:
+    """The digest of one rank's state."""
+    return run_pb2.StateDigest(
+        moment=moment,
+        iteration=iteration,
+        pieces=[
+            run_pb2.Piece(
+                name=name,
+                digest=hashlib.sha256(
+                    f"{name} {rank} {iteration}".encode()
+                ).hexdigest()[:32],
+                description="float32[64, 256]",
+            )
+            for name in _PIECES
+        ],
+    )
+
+
+def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
+    asked = case.interruption
+    through = asked.phase in (case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
+    last = asked.iteration if through else asked.iteration - 1
+    written = asked.iteration - (asked.phase != case_pb2.BETWEEN_STEPS)
+    hit = list(asked.ranks) or list(range(RANKS))
+    stopped = asked.signal == case_pb2.SIGSTOP
+    attempt = run_pb2.Attempt(
+        index=0,
+        launcher="zygote",
+        interruption=run_pb2.InterruptionEvent(
+            iteration=asked.iteration,
+            phase=asked.phase,
+            signal=asked.signal,
+            ranks=hit,
+            seconds=4.5,
+        ),
+        ended_because="The watchdog ended the attempt." if stopped else "",
+    )
+    for rank in range(RANKS):
+        events = _start(100 + rank)
+        events.append(
+            run_pb2.Event(
+                checkpoint=run_pb2.CheckpointEvent(
+                    kind=run_pb2.CheckpointEvent.NONE_FOUND
+                )
+            )
+        )
+        events += _train(case, rank, 0, last, written)
+        status = run_pb2.ExitStatus(
+            cause=run_pb2.ExitStatus.INTERRUPTED,
+            signal=_SIGNAL_NUMBERS[asked.signal],
+        )
+        if rank not in hit:
+            status = run_pb2.ExitStatus(
+                cause=run_pb2.ExitStatus.HANG
+                if stopped
+                else run_pb2.ExitStatus.PEER_GONE,
+                signal=9,
+            )
+        attempt.ranks.add(rank=rank, events=events, exit=status)
+    return attempt
+
+
+def _resumed(case: case_pb2.Case) -> run_pb2.Attempt:
+    asked = case.interruption
+    completed = asked.iteration - (asked.phase != case_pb2.BETWEEN_STEPS)
+    loaded = completed - completed % case.training.save_interval
+    last = case.training.iterations
+    attempt = run_pb2.Attempt(index=1, launcher="zygote")
+    for rank in range(RANKS):
+        events = _start(200 + rank)
+        events += [
+            _checkpoint(run_pb2.CheckpointEvent.LOADED, loaded),
+            run_pb2.Event(
+                state=digest(rank, loaded, run_pb2.StateDigest.LOADED)
+            ),
+            *_train(case, rank, loaded, last, last),
+            run_pb2.Event(finished=run_pb2.Finished(iteration=last)),
+        ]
+        status = run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)
+        attempt.ranks.add(rank=rank, events=events, exit=status)
+    return attempt
+
+
+def _start(pid: int) -> list[run_pb2.Event]:
+    return [
+        run_pb2.Event(
+            started=run_pb2.Started(pid=pid, environment=environment())
+        ),
+        run_pb2.Event(span=run_pb2.Span(name="import", seconds=5.0)),
+    ]
+
+
+def _train(
+    case: case_pb2.Case, rank: int, after: int, last: int, written: int
+) -> list[run_pb2.Event]:
+    """Events of (after, last]; checkpoints are whole up to `written`."""
+    events = []
+    saves = _saves(case, after, last)
+    for iteration in range(after + 1, last + 1):
+        events.append(run_pb2.Event(step=step(case, rank, iteration)))
+        if iteration in saves:
+            events.append(
+                run_pb2.Event(
+                    state=digest(rank, iteration, run_pb2.StateDigest.SAVED)
+                )
+            )
+            if iteration <= written:
+                events.append(
+                    _checkpoint(run_pb2.CheckpointEvent.SAVED, iteration)
+                )
+    return events
+
+
+def _checkpoint(
+    kind: run_pb2.CheckpointEvent.Kind, iteration: int
+) -> run_pb2.Event:
+    return run_pb2.Event(
+        checkpoint=run_pb2.CheckpointEvent(
+            kind=kind, iteration=iteration, bytes=12345, seconds=0.5
+        )
+    )
+
+
+def _saves(case: case_pb2.Case, after: int, last: int) -> list[int]:
+    return [
+        iteration
+        for iteration in range(after + 1, last + 1)
+        if iteration % case.training.save_interval == 0
+    ]
+
+
+def _float32(value: float) -> float:
+    rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return rounded

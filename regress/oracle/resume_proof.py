@@ -1,0 +1,107 @@
+"""Was attempt 1 a resume, by new processes, from the expected checkpoint?"""
+
+from regress.oracle import (
+    evidence,
+    exits,
+    load_check,
+    rank_check,
+    rules,
+    sample_check,
+    save_check,
+    step_check,
+    steps,
+    tally,
+)
+from regress.run import run_pb2
+
+_Exit = run_pb2.ExitStatus
+
+
+def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+    """Checks what attempt 1 loaded, and that it went on from there.
+
+    A case that saves nothing after the resume has no check of that.
+    """
+    outcomes = [
+        _check_attempts(facts),
+        rank_check.check(facts, rules.RESUMED_RANKS, 1),
+        _check_processes(facts),
+        exits.check_checkpoint_readable(facts),
+        load_check.check_resumed(facts),
+        _check_steps(facts),
+    ]
+    saves = steps.resumed_saves(facts)
+    if saves[facts.last_rank]:
+        outcomes.append(
+            save_check.check(rules.RESUMED_SAVES, facts.resumed, saves, index=1)
+        )
+    return [
+        *outcomes,
+        _check_finish(facts),
+        sample_check.check_resumed(facts),
+    ]
+
+
+def _check_attempts(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.TWO_ATTEMPTS)
+    if facts.attempts:
+        result.expect(
+            "attempts",
+            "0, 1",
+            ", ".join(str(attempt.record.index) for attempt in facts.attempts),
+            explanation="Attempt 0 is interrupted and attempt 1 resumes; there "
+            "is no other.",
+        )
+    return result.outcome()
+
+
+def _check_processes(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.FRESH_PROCESSES)
+    seen = {0: "no process"}
+    for index, attempt in enumerate(facts.attempts):
+        for rank, timeline in attempt.timelines.items():
+            for started in timeline.started:
+                result.expect(
+                    f"process {started.pid}",
+                    "a new process",
+                    seen.get(started.pid, "a new process"),
+                    attempt=index,
+                    rank=rank,
+                    explanation="Resume is from disk: no process lives on.",
+                )
+                seen[started.pid] = f"rank {rank} of attempt {index}"
+    return result.outcome()
+
+
+def _check_steps(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.RESUMED_STEPS)
+    step_check.check(result, facts.resumed, steps.resumed(facts), index=1)
+    return result.outcome()
+
+
+def _check_finish(facts: evidence.Evidence) -> tally.Outcome:
+    result = tally.Tally(rules.FINISHED)
+    last = facts.case.training.iterations
+    expected = exits.describe(_Exit(cause=_Exit.BY_ITSELF))
+    for rank, timeline in facts.resumed.timelines.items():
+        result.expect(
+            "exit status",
+            expected,
+            exits.describe(timeline.exit),
+            attempt=1,
+            rank=rank,
+            explanation=facts.resumed.record.ended_because,
+        )
+        result.expect(
+            "finished",
+            f"after iteration {last}",
+            ", ".join(
+                f"after iteration {finished.iteration}"
+                for finished in timeline.finished
+            )
+            or "not finished",
+            attempt=1,
+            rank=rank,
+            explanation="Attempt 1 must train to the case's last iteration.",
+        )
+    return result.outcome()

@@ -1,0 +1,130 @@
+"""Tests of comparing the loaded state with the saved one."""
+
+from absl.testing import absltest, parameterized
+
+from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.oracle import verdict_test_helper as verdict_testing
+from regress.run import run_pb2
+
+_Digest = run_pb2.StateDigest
+_DIVERGENCE = verdict_pb2.Verdict.RESUME_DIVERGENCE
+
+
+class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
+    def test_counts_the_pieces_of_all_ranks(self):
+        (check,) = (
+            check
+            for check in record_test_helper.passing().judge().checks
+            if check.name == rules.STATE_RESTORED.name
+        )
+        self.assertEqual((check.compared, check.differing), (4 * 7, 0))
+
+    def test_names_a_piece_that_changed_on_one_rank(self):
+        records = record_test_helper.passing()
+        piece = records.state(1, 2, _Digest.LOADED).pieces[2]
+        saved = piece.digest
+        piece.digest = "bad" + saved[3:]
+        finding = self.assert_fails(
+            records,
+            _DIVERGENCE,
+            rules.STATE_RESTORED,
+            subject="chunk 0/exp_avg/weight",
+            attempt=1,
+            rank=2,
+            iteration=3,
+        )
+        self.assertEqual(finding.expected, f"{saved} float32[64, 256]")
+        self.assertEqual(finding.actual, f"{piece.digest} float32[64, 256]")
+
+    def test_names_a_piece_that_was_not_loaded(self):
+        records = record_test_helper.passing()
+        del records.state(1, 1, _Digest.LOADED).pieces[6]
+        self.assert_fails(
+            records,
+            _DIVERGENCE,
+            rules.STATE_RESTORED,
+            subject="rng/model-parallel-rng",
+            rank=1,
+            actual="absent",
+        )
+
+    def test_names_a_piece_that_was_not_saved(self):
+        records = record_test_helper.passing()
+        records.state(1, 1, _Digest.LOADED).pieces.add(name="new", digest="ab")
+        self.assert_fails(
+            records,
+            _DIVERGENCE,
+            rules.STATE_RESTORED,
+            subject="new",
+            rank=1,
+            expected="absent",
+        )
+
+    def test_names_the_ranks_whose_states_were_exchanged(self):
+        records = record_test_helper.passing()
+        first, second = (
+            records.state(1, rank, _Digest.LOADED) for rank in (1, 2)
+        )
+        copy = _Digest()
+        copy.CopyFrom(first)
+        first.CopyFrom(second)
+        second.CopyFrom(copy)
+        for rank in (1, 2):
+            self.assert_fails(
+                records, _DIVERGENCE, rules.STATE_RESTORED, rank=rank
+            )
+
+    @parameterized.parameters((0, _Digest.SAVED), (1, _Digest.LOADED))
+    def test_rejects_a_digest_that_is_absent(self, attempt, moment):
+        records = record_test_helper.passing()
+        records.state(attempt, 3, moment).iteration = 99
+        verdict = records.judge()
+        self.assertNotEqual(verdict.conclusion, verdict_pb2.Verdict.PASS)
+        self.assertTrue(
+            any(
+                finding.subject == "state digest" and finding.rank == 3
+                for finding in verdict.findings
+            )
+        )
+
+    def test_rejects_digests_without_pieces(self):
+        records = record_test_helper.passing()
+        for rank in range(record_test_helper.RANKS):
+            del records.state(0, rank, _Digest.SAVED).pieces[:]
+            del records.state(1, rank, _Digest.LOADED).pieces[:]
+        verdict = records.judge()
+        (check,) = (
+            check
+            for check in verdict.checks
+            if check.name == rules.STATE_RESTORED.name
+        )
+        self.assertEqual(check.differing, 4)
+
+    def test_rejects_a_state_that_was_loaded_besides_the_expected_one(self):
+        records = record_test_helper.passing()
+        records.rank(1, 0).events.add(
+            state=record_test_helper.digest(0, 6, _Digest.LOADED)
+        )
+        self.assert_fails(
+            records,
+            _DIVERGENCE,
+            rules.STATE_RESTORED,
+            rank=0,
+            iteration=6,
+            subject="state digest",
+        )
+
+    def test_sums_up_what_kinds_of_pieces_differ(self):
+        records = record_test_helper.passing()
+        for rank, place in ((0, 2), (0, 3), (2, 2), (2, 6)):
+            records.state(1, rank, _Digest.LOADED).pieces[place].digest = "bad"
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _DIVERGENCE)
+        self.assertIn(
+            "of 28 pieces of loaded state 4 differ: exp_avg (3), rng (1).",
+            verdict.summary,
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

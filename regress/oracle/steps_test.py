@@ -1,0 +1,57 @@
+"""Tests of which iterations must have run, and which must have been saved."""
+
+from absl.testing import absltest, parameterized
+
+from regress.case import case_pb2
+from regress.oracle import evidence, record_test_helper, steps
+
+
+def _facts(case: case_pb2.Case) -> evidence.Evidence:
+    records = record_test_helper.passing(case)
+    return evidence.gather(
+        records.case, records.run, records.golden, record_test_helper.PROMISE
+    )
+
+
+class StepsTest(parameterized.TestCase):
+    @parameterized.parameters(
+        # Iteration, phase; last step, saves and checkpoints of attempt 0; first
+        # step and saves of attempt 1; steps and saves that ran twice.
+        (5, case_pb2.FORWARD, 4, [3], [3], 4, [6], [4], []),
+        (4, case_pb2.BACKWARD, 3, [3], [3], 4, [6], [], []),
+        (6, case_pb2.OPTIMIZER_STEP, 5, [3], [3], 4, [6], [4, 5], []),
+        (6, case_pb2.CHECKPOINT_WRITE, 6, [3, 6], [3], 4, [6], [4, 5, 6], [6]),
+        (6, case_pb2.BETWEEN_STEPS, 6, [3, 6], [3, 6], 7, [], [], []),
+        (7, case_pb2.BETWEEN_STEPS, 7, [3, 6], [3, 6], 7, [], [7], []),
+    )
+    def test_follow_from_the_case(
+        self,
+        iteration,
+        phase,
+        last,
+        saves,
+        checkpoints,
+        resumed_first,
+        resumed_saves,
+        repeated,
+        repeated_saves,
+    ):
+        facts = _facts(record_test_helper.small_case(iteration, phase))
+        ranks = range(record_test_helper.RANKS)
+        for actual, expected in (
+            (steps.interrupted(facts), range(1, last + 1)),
+            (steps.interrupted_saves(facts), saves),
+            (steps.interrupted_checkpoints(facts), checkpoints),
+            (steps.resumed(facts), range(resumed_first, 9)),
+            (steps.resumed_saves(facts), resumed_saves),
+            (steps.repeated_saves(facts), repeated_saves),
+        ):
+            self.assertEqual(actual, dict.fromkeys(ranks, expected))
+        self.assertEqual(
+            {rank: list(one) for rank, one in steps.repeated(facts).items()},
+            dict.fromkeys(ranks, repeated),
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,160 @@
+"""Counts what a check compares, and keeps its first findings."""
+
+import dataclasses
+
+from regress.oracle import rules, verdict_pb2
+
+# A reader looks at the first few; the counts are of all.
+FINDINGS_KEPT = 20
+# Findings are dropped a batch at a time, so that a wholly wrong record of many
+# steps costs neither its memory nor a sort a finding.
+_BATCH = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of one check.
+
+    Attributes:
+        rule: The check.
+        compared: How many values, pieces or facts were compared.
+        differing: How many of them differ.
+        findings: The first of them, by iteration; those about no iteration
+            come before.
+        note: What the counts and the findings do not say, for the summary.
+    """
+
+    rule: rules.Rule
+    compared: int
+    differing: int
+    findings: tuple[verdict_pb2.Finding, ...]
+    note: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything differs, or nothing was compared."""
+        return self.differing > 0 or self.compared == 0
+
+    @property
+    def conclusion(self) -> verdict_pb2.Verdict.Conclusion:
+        """What the check by itself concludes."""
+        if not self.failed:
+            return verdict_pb2.Verdict.PASS
+        if self.compared == 0 and self.rule.if_empty is not None:
+            return self.rule.if_empty
+        return self.rule.conclusion
+
+    @property
+    def check(self) -> verdict_pb2.Check:
+        """The row of the verdict table."""
+        return verdict_pb2.Check(
+            oracle=self.rule.oracle,
+            name=self.rule.name,
+            compared=self.compared,
+            differing=self.differing,
+        )
+
+
+class Tally:
+    """An outcome in the making.
+
+    Attributes:
+        note: As the outcome's.
+    """
+
+    def __init__(self, rule: rules.Rule) -> None:
+        """Starts at nothing compared."""
+        self._rule = rule
+        self._compared = 0
+        self._differing = 0
+        self._findings: list[verdict_pb2.Finding] = []
+        self.note = ""
+
+    def count(self, compared: int, differing: int) -> None:
+        """Adds to the counts."""
+        self._compared += compared
+        self._differing += differing
+
+    def find(
+        self,
+        subject: str,
+        expected: str,
+        actual: str,
+        *,
+        explanation: str = "",
+        attempt: int | None = None,
+        rank: int | None = None,
+        iteration: int | None = None,
+        absolute: float | None = None,
+        relative: float | None = None,
+        ulps: int | None = None,
+    ) -> None:
+        """Adds a finding, and nothing to the counts.
+
+        The arguments are the fields of `Finding`, without its check.
+        """
+        self._findings.append(
+            verdict_pb2.Finding(
+                oracle=self._rule.oracle,
+                check=self._rule.name,
+                subject=subject,
+                attempt=attempt,
+                rank=rank,
+                iteration=iteration,
+                expected=expected,
+                actual=actual,
+                explanation=explanation,
+                absolute=absolute,
+                relative=relative,
+                ulps=ulps,
+            )
+        )
+        if len(self._findings) >= _BATCH:
+            self._keep_first()
+
+    def expect(
+        self,
+        subject: str,
+        expected: str,
+        actual: str,
+        *,
+        explanation: str = "",
+        attempt: int | None = None,
+        rank: int | None = None,
+        iteration: int | None = None,
+    ) -> None:
+        """Compares one fact: counts it, and finds it if it differs."""
+        differs = expected != actual
+        self.count(1, int(differs))
+        if differs:
+            self.find(
+                subject,
+                expected,
+                actual,
+                explanation=explanation,
+                attempt=attempt,
+                rank=rank,
+                iteration=iteration,
+            )
+
+    def outcome(self) -> Outcome:
+        """The outcome of what was counted and found so far."""
+        if self._compared == 0:
+            self.find(
+                self._rule.name,
+                "something to compare",
+                "nothing",
+                explanation="A check that compared nothing shows nothing.",
+            )
+        self._keep_first()
+        return Outcome(
+            self._rule,
+            self._compared,
+            self._differing,
+            tuple(self._findings),
+            self.note,
+        )
+
+    def _keep_first(self) -> None:
+        self._findings.sort(key=lambda finding: finding.iteration)
+        del self._findings[FINDINGS_KEPT:]

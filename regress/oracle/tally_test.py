@@ -1,0 +1,80 @@
+"""Tests of counting and of keeping the first findings."""
+
+from absl.testing import absltest
+
+from regress.oracle import rules, tally, verdict_pb2
+
+_CRASH = verdict_pb2.Verdict.CRASH
+_NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
+
+
+class TallyTest(absltest.TestCase):
+    def test_passes_if_nothing_differs(self):
+        result = tally.Tally(rules.NO_CRASH)
+        result.expect("exit", "0", "0")
+        outcome = result.outcome()
+        self.assertFalse(outcome.failed)
+        self.assertEqual(outcome.conclusion, verdict_pb2.Verdict.PASS)
+        self.assertEqual(
+            outcome.check,
+            verdict_pb2.Check(
+                oracle=verdict_pb2.RESUME_PROOF,
+                name="no rank crashed",
+                compared=1,
+                differing=0,
+            ),
+        )
+        self.assertEmpty(outcome.findings)
+
+    def test_finds_a_fact_that_differs(self):
+        result = tally.Tally(rules.NO_CRASH)
+        result.expect("exit", "0", "0")
+        result.expect("exit", "0", "1", attempt=0, rank=2, explanation="Why.")
+        outcome = result.outcome()
+        self.assertTrue(outcome.failed)
+        self.assertEqual(outcome.conclusion, _CRASH)
+        self.assertEqual((outcome.compared, outcome.differing), (2, 1))
+        self.assertEqual(
+            list(outcome.findings),
+            [
+                verdict_pb2.Finding(
+                    oracle=verdict_pb2.RESUME_PROOF,
+                    check="no rank crashed",
+                    subject="exit",
+                    attempt=0,
+                    rank=2,
+                    expected="0",
+                    actual="1",
+                    explanation="Why.",
+                )
+            ],
+        )
+
+    def test_fails_if_nothing_was_compared(self):
+        outcome = tally.Tally(rules.FINISHED).outcome()
+        self.assertTrue(outcome.failed)
+        self.assertEqual(outcome.conclusion, verdict_pb2.Verdict.NOT_RESUMED)
+        self.assertEqual(outcome.findings[0].actual, "nothing")
+
+    def test_nothing_compared_is_no_crash(self):
+        outcome = tally.Tally(rules.NO_CRASH).outcome()
+        self.assertEqual(outcome.conclusion, _NOT_INTERRUPTED)
+
+    def test_keeps_the_first_findings_by_iteration_and_all_counts(self):
+        result = tally.Tally(rules.RESUMED_METRICS)
+        for iteration in range(5000, 0, -1):
+            result.count(1, 1)
+            result.find("lm loss", "1", "2", iteration=iteration)
+        result.count(1, 1)
+        result.find("grad norm", "there", "absent")
+        outcome = result.outcome()
+        self.assertEqual((outcome.compared, outcome.differing), (5001, 5001))
+        self.assertEqual(
+            [finding.iteration for finding in outcome.findings],
+            [0, *range(1, tally.FINDINGS_KEPT)],
+        )
+        self.assertEqual(outcome.findings[0].subject, "grad norm")
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,192 @@
+"""Compares all metrics of all ranks over a range of iterations, by bits."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from regress.golden import metrics, series
+from regress.oracle import difference, tally
+
+
+def compare(
+    result: tally.Tally,
+    expected: series.Trajectories,
+    actual: series.Trajectories,
+    steps: Mapping[int, range],
+    *,
+    attempt: int,
+) -> None:
+    """Compares what two sources say of the same iterations.
+
+    Each value that either of them has is compared. A value that one of them
+    lacks, or has twice, differs.
+
+    Args:
+        result: Where it is counted and found.
+        expected: What should be.
+        actual: What is.
+        steps: The iterations to compare, by rank; other ranks are not looked
+            at. Counted from 1, without gaps.
+        attempt: The attempt that `actual` was recorded in.
+    """
+    for key in series.in_order(expected.keys() | actual.keys()):
+        if not steps.get(key.rank):
+            continue
+        _compare_one(
+            _Row(result, key, attempt),
+            _select(expected.get(key), steps[key.rank]),
+            _select(actual.get(key), steps[key.rank]),
+            steps[key.rank],
+        )
+
+
+def subject(key: series.Key) -> str:
+    """The metric and its param group, without the rank."""
+    if not key.param_group:
+        return key.metric
+    return f'{key.metric} of group "{key.param_group}"'
+
+
+class _Row:
+    """One metric's findings."""
+
+    def __init__(
+        self, result: tally.Tally, key: series.Key, attempt: int
+    ) -> None:
+        self._result = result
+        self._key = key
+        self._attempt = attempt
+        metric = metrics.BY_NAME.get(key.metric)
+        self._precision = (
+            metric.precision if metric else metrics.Precision.FLOAT64
+        )
+
+    def count(self, compared: int, differing: int) -> None:
+        self._result.count(compared, differing)
+
+    def find_number(
+        self, iteration: int, expected: float, actual: float
+    ) -> None:
+        self._result.find(
+            subject(self._key),
+            difference.text(expected, self._precision),
+            difference.text(actual, self._precision),
+            attempt=self._attempt,
+            rank=self._key.rank,
+            iteration=iteration,
+            absolute=difference.absolute(expected, actual),
+            relative=difference.relative(expected, actual),
+            ulps=difference.ulps(expected, actual, self._precision),
+        )
+
+    def find_count(
+        self, iteration: int | None, expected: str, actual: str
+    ) -> None:
+        self._result.find(
+            subject(self._key),
+            expected,
+            actual,
+            attempt=self._attempt,
+            rank=self._key.rank,
+            iteration=iteration,
+        )
+
+
+def _compare_one(
+    row: _Row,
+    expected: series.Trajectory,
+    actual: series.Trajectory,
+    steps: range,
+) -> None:
+    if _has_each_once(expected, steps) and _has_each_once(actual, steps):
+        row.count(len(steps), _compare_values(row, expected, actual))
+        return
+    sizes = expected.iterations.size, actual.iterations.size
+    if not any(sizes):
+        # Neither source has the metric in these iterations.
+        return
+    if not all(sizes):
+        row.count(len(steps), len(steps))
+        row.find_count(None, _values(sizes[0]), _values(sizes[1]))
+        return
+    _compare_uneven(row, expected, actual, steps)
+
+
+def _compare_uneven(
+    row: _Row,
+    expected: series.Trajectory,
+    actual: series.Trajectory,
+    steps: range,
+) -> None:
+    """Compares where values are missing or doubled."""
+    iterations = np.arange(steps.start, steps.stop, dtype=np.int64)
+    first_expected, count_expected = _align(expected, iterations)
+    first_actual, count_actual = _align(actual, iterations)
+    comparable = (count_expected == 1) & (count_actual == 1)
+    uneven = np.flatnonzero(~comparable)
+    row.count(len(steps), int(uneven.size))
+    for place in uneven[: tally.FINDINGS_KEPT]:
+        row.find_count(
+            int(iterations[place]),
+            _values(int(count_expected[place])),
+            _values(int(count_actual[place])),
+        )
+    differing = _compare_values(
+        row,
+        series.Trajectory(
+            iterations[comparable], expected.values[first_expected[comparable]]
+        ),
+        series.Trajectory(
+            iterations[comparable], actual.values[first_actual[comparable]]
+        ),
+    )
+    row.count(0, differing)
+
+
+def _compare_values(
+    row: _Row, expected: series.Trajectory, actual: series.Trajectory
+) -> int:
+    """Compares the values of the same iterations; returns how many differ."""
+    places = np.flatnonzero(
+        difference.differing(expected.values, actual.values)
+    )
+    for place in places[: tally.FINDINGS_KEPT]:
+        row.find_number(
+            int(expected.iterations[place]),
+            float(expected.values[place]),
+            float(actual.values[place]),
+        )
+    return int(places.size)
+
+
+def _align(
+    trajectory: series.Trajectory, iterations: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For each iteration, its first place in the trajectory, and its count."""
+    order = np.argsort(trajectory.iterations, kind="stable")
+    recorded = trajectory.iterations[order]
+    left = np.searchsorted(recorded, iterations, "left")
+    right = np.searchsorted(recorded, iterations, "right")
+    first = order[np.minimum(left, max(recorded.size - 1, 0))]
+    return first, right - left
+
+
+def _select(
+    trajectory: series.Trajectory | None, steps: range
+) -> series.Trajectory:
+    if trajectory is None:
+        return series.Trajectory(np.empty(0, np.int64), np.empty(0))
+    return trajectory.between(steps[0], steps[-1])
+
+
+def _has_each_once(trajectory: series.Trajectory, steps: range) -> bool:
+    return trajectory.iterations.size == len(steps) and bool(
+        np.array_equal(
+            trajectory.iterations, np.arange(steps.start, steps.stop)
+        )
+    )
+
+
+def _values(count: int) -> str:
+    return {0: "no value", 1: "one value"}.get(count, f"{count} values")

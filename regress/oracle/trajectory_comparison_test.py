@@ -1,0 +1,154 @@
+"""Tests of comparing metrics over iterations."""
+
+import math
+
+import numpy as np
+from absl.testing import absltest
+
+from regress.golden import series
+from regress.oracle import rules, tally, trajectory_comparison
+
+_LOSS = series.Key("lm loss", "", 0)
+_RATE = series.Key("learning rate", "decoupled", 0)
+
+
+def _trajectory(
+    values: list[float], first: int = 1, iterations: list[int] | None = None
+) -> series.Trajectory:
+    if iterations is None:
+        iterations = list(range(first, first + len(values)))
+    return series.Trajectory(
+        np.array(iterations, np.int64), np.array(values, np.float64)
+    )
+
+
+def _compare(
+    expected: series.Trajectories,
+    actual: series.Trajectories,
+    steps: range = range(1, 4),
+) -> tally.Outcome:
+    result = tally.Tally(rules.RESUMED_METRICS)
+    trajectory_comparison.compare(
+        result, expected, actual, {0: steps}, attempt=1
+    )
+    return result.outcome()
+
+
+class CompareTest(absltest.TestCase):
+    def test_passes_equal_bits(self):
+        values = {_LOSS: _trajectory([1.0, 0.5, -0.0])}
+        outcome = _compare(values, values)
+        self.assertEqual((outcome.compared, outcome.differing), (3, 0))
+
+    def test_describes_a_number_that_differs(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 0.5, 0.25])},
+            {_LOSS: _trajectory([1.0, 0.5 + 2**-24, 0.25])},
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (3, 1))
+        (finding,) = outcome.findings
+        self.assertEqual(finding.subject, "lm loss")
+        self.assertEqual(
+            (finding.attempt, finding.rank, finding.iteration), (1, 0, 2)
+        )
+        self.assertEqual(finding.expected, "0.5 (0x1p-1)")
+        self.assertEqual(finding.actual, "0.50000006 (0x1.000002p-1)")
+        self.assertEqual(finding.absolute, 2**-24)
+        self.assertEqual(finding.relative, 2**-23)
+        self.assertEqual(finding.ulps, 1)
+
+    def test_counts_a_learning_rates_distance_in_float64(self):
+        outcome = _compare(
+            {_RATE: _trajectory([1.0, 1.0, 1.0])},
+            {_RATE: _trajectory([1.0, 1.0, math.nextafter(1.0, 2.0)])},
+        )
+        (finding,) = outcome.findings
+        self.assertEqual(finding.subject, 'learning rate of group "decoupled"')
+        self.assertEqual(finding.ulps, 1)
+
+    def test_looks_at_no_other_iteration_and_no_other_rank(self):
+        other_rank = series.Key("lm loss", "", 1)
+        outcome = _compare(
+            {_LOSS: _trajectory([9.0, 2.0, 3.0, 9.0])},
+            {
+                _LOSS: _trajectory([2.0, 3.0], first=2),
+                other_rank: _trajectory([7.0, 7.0, 7.0]),
+            },
+            range(2, 4),
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (2, 0))
+
+    def test_an_absent_metric_differs_everywhere_on_either_side(self):
+        both = {_LOSS: _trajectory([1.0] * 3), _RATE: _trajectory([1.0] * 3)}
+        loss_only = {_LOSS: both[_LOSS]}
+        for expected, actual, texts in (
+            (both, loss_only, ("3 values", "no value")),
+            (loss_only, both, ("no value", "3 values")),
+        ):
+            outcome = _compare(expected, actual)
+            self.assertEqual((outcome.compared, outcome.differing), (6, 3))
+            (finding,) = outcome.findings
+            self.assertEqual((finding.expected, finding.actual), texts)
+            self.assertFalse(finding.HasField("iteration"))
+
+    def test_a_missing_iteration_differs_and_shifts_nothing(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 2.0, 3.0])},
+            {_LOSS: _trajectory([1.0, 3.5], iterations=[1, 3])},
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (3, 2))
+        missing, differing = outcome.findings
+        self.assertEqual((missing.iteration, missing.actual), (2, "no value"))
+        self.assertEqual(differing.iteration, 3)
+        self.assertEqual(differing.absolute, 0.5)
+
+    def test_a_doubled_iteration_differs_even_if_both_values_are_right(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 2.0, 3.0])},
+            {_LOSS: _trajectory([1.0, 2.0, 2.0, 3.0], iterations=[1, 2, 2, 3])},
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (3, 1))
+        (finding,) = outcome.findings
+        self.assertEqual((finding.iteration, finding.actual), (2, "2 values"))
+
+    def test_a_step_that_nobody_has_differs(self):
+        half = {_LOSS: _trajectory([1.0, 3.0], iterations=[1, 3])}
+        outcome = _compare(half, half)
+        self.assertEqual((outcome.compared, outcome.differing), (3, 1))
+
+    def test_compares_values_that_are_recorded_out_of_order(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 2.0, 3.0])},
+            {_LOSS: _trajectory([2.0, 1.0, 3.0], iterations=[2, 1, 3])},
+        )
+        self.assertEqual(outcome.differing, 0)
+
+    def test_values_that_are_right_one_step_later_differ(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 2.0, 3.0])},
+            {_LOSS: _trajectory([0.0, 1.0, 2.0])},
+        )
+        self.assertEqual(outcome.differing, 3)
+
+    def test_compares_nothing_where_nothing_is(self):
+        self.assertEqual(_compare({}, {}).compared, 0)
+
+    def test_bounds_the_findings_of_a_wholly_wrong_metric(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0] * 500)},
+            {_LOSS: _trajectory([2.0] * 500)},
+            range(1, 501),
+        )
+        self.assertEqual(outcome.differing, 500)
+        self.assertLen(outcome.findings, tally.FINDINGS_KEPT)
+
+    def test_knows_nothing_of_unknown_metrics_but_their_values(self):
+        unknown = series.Key("temperature", "", 0)
+        outcome = _compare(
+            {unknown: _trajectory([1.0] * 3)}, {unknown: _trajectory([2.0] * 3)}
+        )
+        self.assertEqual(outcome.differing, 3)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,66 @@
+"""A test case that looks into verdicts."""
+
+from absl.testing import absltest
+
+from regress.oracle import record_test_helper, rules, verdict_pb2
+
+
+class VerdictTestCase(absltest.TestCase):
+    """Asserts what a verdict says."""
+
+    def assert_passes(self, records: record_test_helper.Records) -> None:
+        """All is well, and every check has compared something."""
+        verdict = records.judge()
+        self.assertEqual(
+            verdict.conclusion, verdict_pb2.Verdict.PASS, verdict.summary
+        )
+        self.assertEmpty(verdict.findings)
+        for check in verdict.checks:
+            self.assertGreater(check.compared, 0, check.name)
+            self.assertEqual(check.differing, 0, check.name)
+
+    def assert_fails(
+        self,
+        records: record_test_helper.Records,
+        conclusion: verdict_pb2.Verdict.Conclusion,
+        rule: rules.Rule,
+        **finding: object,
+    ) -> verdict_pb2.Finding:
+        """The verdict is the conclusion, and the check failed.
+
+        Args:
+            records: What to judge.
+            conclusion: The expected one.
+            rule: The check that is expected to have failed, with whatever
+                others.
+            **finding: Fields of a finding of the check that must be
+                there.
+
+        Returns:
+            The first such finding.
+        """
+        verdict = records.judge()
+        self.assertEqual(
+            verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion),
+            verdict_pb2.Verdict.Conclusion.Name(conclusion),
+            verdict.summary,
+        )
+        failed = [
+            (check.oracle, check.name)
+            for check in verdict.checks
+            if check.differing or not check.compared
+        ]
+        self.assertIn((rule.oracle, rule.name), failed)
+        found = [
+            candidate
+            for candidate in verdict.findings
+            if (candidate.oracle, candidate.check) == (rule.oracle, rule.name)
+            and all(
+                getattr(candidate, field) == value
+                for field, value in finding.items()
+            )
+        ]
+        self.assertNotEmpty(
+            found, f"No finding has {finding}, but:\n{verdict.findings}"
+        )
+        return found[0]

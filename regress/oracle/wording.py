@@ -1,0 +1,22 @@
+"""Words that several checks use."""
+
+from collections.abc import Iterable
+
+from google.protobuf.internal import enum_type_wrapper
+
+
+def numbers(values: Iterable[int]) -> str:
+    """As "1, 2, 3", or "none"."""
+    return ", ".join(map(str, values)) or "none"
+
+
+def times(count: int) -> str:
+    """As "never", "once", "3 times"."""
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
+    """The enum value's name, or its number if a newer writer made it."""
+    return dict(zip(enum.values(), enum.keys(), strict=True)).get(
+        value, str(value)
+    )

@@ -1,0 +1,95 @@
+"""Renders a verdict as JUnit XML, which Bazel and CIs show as test cases.
+
+A test case is a check. To be written to the file that Bazel names in the
+variable XML_OUTPUT_FILE.
+"""
+
+import re
+import xml.etree.ElementTree as ET
+
+from regress.oracle import verdict_pb2
+from regress.report import check_status
+
+# Characters that XML 1.0 has no way to write.
+_NOT_IN_XML = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+def render(verdict: verdict_pb2.Verdict) -> str:
+    """Renders a verdict.
+
+    Args:
+        verdict: What the oracle concludes.
+
+    Returns:
+        The text of an XML file: a test suite with a test case for each check.
+    """
+    failures = sum(check_status.failed(check) for check in verdict.checks)
+    suites = ET.Element("testsuites")
+    suite = ET.SubElement(
+        suites,
+        "testsuite",
+        name="regress",
+        tests=str(len(verdict.checks)),
+        failures=str(failures),
+        errors="0",
+    )
+    conclusion = verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (
+        ("conclusion", conclusion),
+        ("summary", verdict.summary),
+        *(("environment", text) for text in verdict.environment_differences),
+    ):
+        ET.SubElement(properties, "property", name=name, value=_clean(value))
+    for check in verdict.checks:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=f"regress.{verdict_pb2.Oracle.Name(check.oracle).lower()}",
+            name=_clean(check.name),
+        )
+        if check_status.failed(check):
+            failure = ET.SubElement(
+                case,
+                "failure",
+                message=f"{check.differing} of {check.compared} differ",
+                type=conclusion,
+            )
+            failure.text = _clean(
+                "\n\n".join(
+                    _describe(finding)
+                    for finding in verdict.findings
+                    if (finding.oracle, finding.check)
+                    == (check.oracle, check.name)
+                )
+            )
+    ET.indent(suites)
+    body = ET.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _describe(finding: verdict_pb2.Finding) -> str:
+    where = ", ".join(
+        f"{field} {getattr(finding, field)}"
+        for field in ("attempt", "rank", "iteration")
+        if finding.HasField(field)
+    )
+    distance = ", ".join(
+        f"{field} {getattr(finding, field)}"
+        for field in ("absolute", "relative", "ulps")
+        if finding.HasField(field)
+    )
+    lines = [
+        f"{finding.subject} ({where})" if where else finding.subject,
+        f"expected: {finding.expected}",
+        f"actual: {finding.actual}",
+        f"difference: {distance}" if distance else "",
+        finding.explanation,
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _clean(text: str) -> str:
+    return _NOT_IN_XML.sub("\ufffd", text)

@@ -1,0 +1,102 @@
+"""Tests of verdicts as JUnit XML."""
+
+import textwrap
+import xml.etree.ElementTree as ET
+
+from absl.testing import absltest
+
+from regress.oracle import verdict_pb2
+from regress.report import xml as xml_report
+
+_Verdict = verdict_pb2.Verdict
+
+
+def _verdict() -> verdict_pb2.Verdict:
+    return _Verdict(
+        conclusion=_Verdict.NUMERIC_DRIFT,
+        summary="it is <not> the golden's.",
+        environment_differences=["torch: 2.13.0, golden 2.12.0"],
+        checks=[
+            verdict_pb2.Check(
+                oracle=verdict_pb2.RESUME_PROOF,
+                name="no rank crashed",
+                compared=8,
+            ),
+            verdict_pb2.Check(
+                oracle=verdict_pb2.GOLDEN,
+                name="attempt 0: metrics",
+                compared=195,
+                differing=1,
+            ),
+        ],
+        findings=[
+            verdict_pb2.Finding(
+                oracle=verdict_pb2.GOLDEN,
+                check="attempt 0: metrics",
+                subject="lm loss",
+                attempt=0,
+                rank=3,
+                iteration=2,
+                expected="1.0 (0x1p+0)",
+                actual="1.5 (0x1.8p+0)",
+                explanation="It drifted.",
+                absolute=0.5,
+                relative=0.5,
+                ulps=4194304,
+            ),
+            verdict_pb2.Finding(
+                oracle=verdict_pb2.REPLAY,
+                check="another check",
+                subject="not of this check",
+            ),
+        ],
+    )
+
+
+class RenderTest(absltest.TestCase):
+    def test_renders_a_test_case_for_each_check(self):
+        self.assertEqual(
+            xml_report.render(_verdict()),
+            textwrap.dedent("""\
+                <?xml version="1.0" encoding="UTF-8"?>
+                <testsuites>
+                  <testsuite name="regress" tests="2" failures="1" errors="0">
+                    <properties>
+                      <property name="conclusion" value="NUMERIC_DRIFT" />
+                      <property name="summary" value="it is &lt;not&gt; the golden's." />
+                      <property name="environment" value="torch: 2.13.0, golden 2.12.0" />
+                    </properties>
+                    <testcase classname="regress.resume_proof" name="no rank crashed" />
+                    <testcase classname="regress.golden" name="attempt 0: metrics">
+                      <failure message="1 of 195 differ" type="NUMERIC_DRIFT">lm loss (attempt 0, rank 3, iteration 2)
+                expected: 1.0 (0x1p+0)
+                actual: 1.5 (0x1.8p+0)
+                difference: absolute 0.5, relative 0.5, ulps 4194304
+                It drifted.</failure>
+                    </testcase>
+                  </testsuite>
+                </testsuites>
+                """),  # noqa: E501
+        )
+
+    def test_a_check_that_compared_nothing_fails(self):
+        verdict = _Verdict(checks=[verdict_pb2.Check(name="empty")])
+        suite = ET.fromstring(xml_report.render(verdict))[0]
+        self.assertEqual(suite.get("failures"), "1")
+        (failure,) = suite.iter("failure")
+        self.assertEqual(failure.get("message"), "0 of 0 differ")
+
+    def test_is_well_formed_whatever_a_log_says(self):
+        said = "\x00\x1b[31m ]]> & <tag> \ud800 \uffff é"
+        verdict = _verdict()
+        verdict.summary = said.replace("\ud800", "")
+        verdict.findings[0].explanation = verdict.summary
+        suite = ET.fromstring(xml_report.render(verdict))[0]
+        (failure,) = suite.iter("failure")
+        self.assertIn(
+            "\ufffd\ufffd[31m ]]> & <tag>  \ufffd é", failure.text or ""
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

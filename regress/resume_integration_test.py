@@ -1,0 +1,183 @@
+"""Tests of the whole: real ranks, real signals, real checkpoints, the oracle.
+
+All scenarios run the tiny case, forked from one zygote.
+"""
+
+import pathlib
+import tempfile
+from collections.abc import Callable
+
+import numpy
+from absl.testing import absltest, parameterized
+
+from regress.case import case_pb2, load
+from regress.golden import files, golden_pb2
+from regress.oracle import evidence, judge, verdict_pb2
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import launcher, watchdog
+
+_CASE_PATH = pathlib.Path("regress/testdata/tiny.textproto")
+_GOLDEN_PATH = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
+_FAULTY_TRAINER = "regress.faulty_trainer_test_helper"
+_PROMISE = evidence.Promise(
+    hardware="none", channel="dev", repeat_command="unused"
+)
+_Verdict = verdict_pb2.Verdict
+
+
+def _scenario(
+    folder: pathlib.Path, case: case_pb2.Case | None = None
+) -> scenario_lib.Scenario:
+    case = case or load.load(_CASE_PATH)
+    # The ranks read the case from a file of their own.
+    path = folder / "tiny.textproto"
+    path.write_text(str(case))
+    return scenario_lib.Scenario(
+        case=case,
+        case_path=path,
+        hardware="none",
+        corpus=pathlib.Path(case.data.corpus),
+        files=job_files.JobFiles(folder / "work", folder / "outputs"),
+        bounds=watchdog.Bounds(start_seconds=120, step_seconds=20),
+    )
+
+
+def _ignore(attempt: int, rank: int, progress: run_pb2.Progress) -> None:
+    del attempt, rank, progress
+
+
+class ResumeIntegrationTest(parameterized.TestCase):
+    _golden: golden_pb2.Golden
+    _zygote: launcher.Launcher
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls._golden = files.read(_GOLDEN_PATH)
+        folder = pathlib.Path(
+            cls.enterClassContext(tempfile.TemporaryDirectory())
+        )
+        cls._zygote = cls.enterClassContext(
+            launchers.make("zygote", _scenario(folder))
+        )
+
+    def _folder(self) -> pathlib.Path:
+        return pathlib.Path(self.create_tempdir().full_path)
+
+    def _run(
+        self, change: Callable[[case_pb2.Case], object] = lambda case: None
+    ) -> run_pb2.RunRecord:
+        """Runs the case, changed, in the zygote's forks."""
+        case = load.load(_CASE_PATH)
+        change(case)
+        return _scenario(self._folder(), case).run_resumed(
+            self._zygote, _ignore
+        )
+
+    def _run_faulty(self, fault: str) -> run_pb2.RunRecord:
+        """Runs the case with a trainer that has one fault in its resume."""
+        scenario = _scenario(self._folder())
+        self.enter_context(
+            absltest.mock.patch.dict("os.environ", REGRESS_TEST_FAULT=fault)
+        )
+        with launchers.make("zygote", scenario, _FAULTY_TRAINER) as launcher:
+            return scenario.run_resumed(launcher, _ignore)
+
+    def _judge(self, run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
+        return judge.judge(run.case, run, self._golden, _PROMISE)
+
+    def _assert_concluded(
+        self, verdict: verdict_pb2.Verdict, conclusion: str
+    ) -> None:
+        self.assertEqual(
+            _Verdict.Conclusion.Name(verdict.conclusion),
+            conclusion,
+            verdict.summary,
+        )
+
+    @parameterized.parameters(
+        ("FORWARD", 6),
+        ("BACKWARD", 6),
+        ("OPTIMIZER_STEP", 5),
+        ("CHECKPOINT_WRITE", 6),
+        ("BETWEEN_STEPS", 5),
+        ("BETWEEN_STEPS", 6),
+    )
+    def test_a_resume_passes_from_every_phase(
+        self, phase: str, iteration: int
+    ) -> None:
+        def change(case: case_pb2.Case) -> None:
+            case.interruption.phase = case_pb2.Phase.Value(phase)  # type: ignore[assignment]
+            case.interruption.iteration = iteration
+
+        self._assert_concluded(self._judge(self._run(change)), "PASS")
+
+    @parameterized.parameters("SIGTERM", "SIGSTOP")
+    def test_a_resume_passes_from_every_signal(self, signal: str) -> None:
+        def change(case: case_pb2.Case) -> None:
+            case.interruption.signal = case_pb2.Signal.Value(signal)  # type: ignore[assignment]
+
+        self._assert_concluded(self._judge(self._run(change)), "PASS")
+
+    def test_a_resume_passes_if_one_rank_was_hit(self) -> None:
+        run = self._run(lambda case: case.interruption.ranks.append(1))
+        self._assert_concluded(self._judge(run), "PASS")
+
+    def test_ranks_started_from_scratch_give_the_same_bits(self) -> None:
+        scenario = _scenario(self._folder())
+        with launchers.make("exec", scenario) as exec_launcher:
+            run = scenario.run_resumed(exec_launcher, _ignore)
+        self.assertEqual(run.attempts[1].launcher, "exec")
+        # Of the golden, which forked ranks recorded.
+        self._assert_concluded(self._judge(run), "PASS")
+
+    def test_weights_that_are_not_loaded_are_named(self) -> None:
+        verdict = self._judge(self._run_faulty("weights_not_loaded"))
+        self._assert_concluded(verdict, "RESUME_DIVERGENCE")
+        finding = verdict.findings[0]
+        self.assertEqual(finding.oracle, verdict_pb2.STATE)
+        self.assertRegex(finding.subject, r"^chunk \d/param/")
+
+    def test_a_wrong_step_is_not_a_resume(self) -> None:
+        verdict = self._judge(self._run_faulty("wrong_step"))
+        self._assert_concluded(verdict, "NOT_RESUMED")
+
+    def test_a_restart_at_the_beginning_is_not_a_resume(self) -> None:
+        verdict = self._judge(self._run_faulty("restart"))
+        self._assert_concluded(verdict, "NOT_RESUMED")
+
+    def test_megatrons_own_grouping_cannot_resume(self) -> None:
+        def change(case: case_pb2.Case) -> None:
+            case.optimizer.param_grouping = case_pb2.STOCK
+
+        run = self._run(change)
+        self._assert_concluded(self._judge(run), "CRASH")
+        self.assertRegex(
+            run.attempts[1].ended_because,
+            "parameter group that doesn't match the size",
+        )
+
+    def test_one_bit_of_a_metric_is_found(self) -> None:
+        run = self._run()
+        self._assert_concluded(self._judge(run), "PASS")
+        (step,) = (
+            event.step
+            for event in run.attempts[1].ranks[3].events
+            if event.step.iteration == 5
+        )
+        step.lm_loss = float(
+            numpy.nextafter(numpy.float32(step.lm_loss), numpy.float32(99))
+        )
+        verdict = self._judge(run)
+        self._assert_concluded(verdict, "RESUME_DIVERGENCE")
+        finding = verdict.findings[0]
+        self.assertEqual(
+            (finding.subject, finding.rank, finding.iteration, finding.ulps),
+            ("lm loss", 3, 5, 1),
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,131 @@
+"""Tests how the test itself ends: killed, told to stop, or misused."""
+
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from absl.testing import absltest, parameterized
+
+_CASE = "regress/testdata/tiny.textproto"
+_GOLDEN = "regress/testdata/tiny/dev_none.textproto"
+# Within which what must end ends. Nothing is concluded from less.
+_END_SECONDS = 60
+
+
+def _descendants(pid: int) -> list[int]:
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    found = []
+    for child in map(int, children.read_text().split()):
+        found += [child, *_descendants(child)]
+    return found
+
+
+class ResumeTestEndTest(parameterized.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self._folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _start(self, *flags: str) -> subprocess.Popen[str]:
+        test = subprocess.Popen(
+            [sys.executable, "-P", "-m", "regress.resume_test", *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "TEST_TMPDIR": str(self._folder),
+                "TEST_UNDECLARED_OUTPUTS_DIR": str(self._folder),
+                "XML_OUTPUT_FILE": str(self._folder / "test.xml"),
+            },
+        )
+        self.addCleanup(test.kill)
+        return test
+
+    def _start_until(self, words: str) -> subprocess.Popen[str]:
+        """Starts the tiny case, and returns when a line has the words."""
+        test = self._start(f"--case={_CASE}", f"--golden={_GOLDEN}")
+        assert test.stdout is not None
+        for line in test.stdout:
+            if words in line:
+                return test
+        self.fail(f"No line with '{words}': {test.communicate()[1]}")
+
+    @parameterized.parameters(
+        (signal.SIGKILL, "attempt 0: iteration 1 of"),
+        (signal.SIGKILL, "attempt 1: 4 ranks ready"),
+        (signal.SIGTERM, "attempt 0: iteration 1 of"),
+    )
+    def test_nothing_is_left_running(
+        self, number: signal.Signals, words: str
+    ) -> None:
+        before = set(os.listdir("/tmp"))
+        test = self._start_until(words)
+        # The zygote and four ranks, which are the test's own children.
+        pidfds = [os.pidfd_open(pid) for pid in _descendants(test.pid)]
+        self.assertLen(pidfds, 5)
+        test.send_signal(number)
+        for pidfd in pidfds:
+            ended, _, _ = select.select([pidfd], [], [], _END_SECONDS)
+            self.assertTrue(ended)
+            os.close(pidfd)
+        test.communicate(timeout=_END_SECONDS)
+        self.assertEqual(set(os.listdir("/tmp")) - before, set())
+
+    def test_told_to_stop_it_says_so(self) -> None:
+        test = self._start_until("attempt 0: iteration 1 of")
+        test.terminate()
+        _, errors = test.communicate(timeout=_END_SECONDS)
+        self.assertEqual(test.returncode, 2)
+        self.assertIn("was sent SIGTERM", errors)
+
+    def _misuses(self) -> Iterator[tuple[list[str], str]]:
+        yield (
+            [f"--case={self._folder}/none.textproto", f"--golden={_GOLDEN}"],
+            "no such case",
+        )
+        yield (
+            [f"--case={_CASE}", f"--golden={self._folder}/none.textproto"],
+            "golden",
+        )
+        malformed = self._folder / "malformed.textproto"
+        malformed.write_text('name: "malformed"\nmodel { layers: many }\n')
+        yield (
+            [f"--case={malformed}", f"--golden={_GOLDEN}"],
+            "malformed.textproto:2:",
+        )
+
+    def test_bad_input_is_one_sentence(self) -> None:
+        for flags, words in self._misuses():
+            with self.subTest(words):
+                test = self._start(*flags)
+                _, errors = test.communicate(timeout=_END_SECONDS)
+                self.assertEqual(test.returncode, 2)
+                self.assertIn(words, errors)
+                self.assertLen(errors.strip().splitlines(), 1)
+
+    def test_an_unknown_flag_is_refused(self) -> None:
+        test = self._start("--golden_tolerance=5")
+        _, errors = test.communicate(timeout=_END_SECONDS)
+        self.assertNotEqual(test.returncode, 0)
+        self.assertIn("golden_tolerance", errors)
+
+    def test_a_golden_of_another_case_is_stale(self) -> None:
+        changed = self._folder / "tiny.textproto"
+        changed.write_text(
+            pathlib.Path(_CASE).read_text().replace("seed: 1234", "seed: 1235")
+        )
+        test = self._start(f"--case={changed}", f"--golden={_GOLDEN}")
+        output, errors = test.communicate(timeout=4 * _END_SECONDS)
+        self.assertEqual(test.returncode, 1, errors)
+        self.assertIn("FAIL: stale golden", output)
+        self.assertIn("golden -- record --case", output)
+        self.assertIn("<testsuite", (self._folder / "test.xml").read_text())
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,465 @@
+"""Tests of whole attempts, with real processes."""
+
+import os
+import signal
+import socket
+import time
+
+from absl.testing import absltest, parameterized
+
+from regress.case import case_pb2
+from regress.run import run_pb2
+from regress.supervisor import (
+    cancellation,
+    errors,
+    job_test_helper,
+    watchdog,
+)
+
+_LAUNCHERS = ("exec", "zygote")
+# For a job that hangs; only once all its ranks have spoken.
+_IMPATIENCE = watchdog.Bounds(start_seconds=60, step_seconds=1)
+
+
+def _interruption(number: str, ranks: list[int]) -> case_pb2.Interruption:
+    return case_pb2.Interruption(
+        iteration=2, phase=case_pb2.BACKWARD, signal=number, ranks=ranks
+    )
+
+
+class EndTest(job_test_helper.JobTestCase):
+    """How an attempt ends that nobody interrupts."""
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_records_a_clean_run(self, launcher: str) -> None:
+        before = time.time()
+        result = self.run_job(
+            launcher,
+            ["progress:0:ready progress:1:fine", "progress:1 exit:0"],
+        )
+        self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 0"])
+        self.assertEqual(result.launcher, launcher)
+        self.assertEqual(result.ended_because, "")
+        self.assertFalse(result.HasField("interruption"))
+        self.assertBetween(result.started_at, before, time.time())
+        self.assertBetween(result.seconds, 0, time.time() - before)
+        self.assertEqual(
+            self.messages_of(0),
+            [
+                run_pb2.Progress(text="ready"),
+                run_pb2.Progress(iteration=1, text="fine"),
+            ],
+        )
+        self.assertEqual(self.messages_of(1), [run_pb2.Progress(iteration=1)])
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_records_the_use_of_resources(self, launcher: str) -> None:
+        result = self.run_job(launcher, ["burn:0.2", "exit:0"])
+        busy, idle = (rank.exit for rank in result.ranks)
+        self.assertGreaterEqual(busy.user_seconds + busy.system_seconds, 0.2)
+        self.assertGreater(busy.user_seconds, idle.user_seconds)
+        # An interpreter takes megabytes, not gigabytes.
+        self.assertBetween(idle.peak_resident_bytes, 1 << 20, 1 << 30)
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_lets_ranks_end_one_after_the_other(self, launcher: str) -> None:
+        # The FIFO ends when rank 0 has.
+        fifo = self.make_fifo()
+        result = self.run_job(
+            launcher,
+            [f"open:{fifo}:w exit:0", f"read:{fifo} progress:1:survived"],
+        )
+        self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 0"])
+        self.assertEqual(self.texts(), ["survived"])
+
+    @parameterized.product(
+        launcher=_LAUNCHERS,
+        end=[
+            ("exit:3", "BY_ITSELF 3", "exited with code 3", "last_words"),
+            ("sys_exit:4", "BY_ITSELF 4", "exited with code 4", "last_words"),
+            ("sys_exit:usage", "BY_ITSELF 1", "exited with code 1", "usage"),
+            ("fail:oh", "BY_ITSELF 1", "exited with code 1", "ValueError: oh"),
+            (
+                "raise:SIGSEGV",
+                "BY_ITSELF SIGSEGV",
+                "was ended by SIGSEGV",
+                "last_words",
+            ),
+        ],
+    )
+    def test_ends_the_others_when_one_fails(
+        self, launcher: str, end: tuple[str, str, str, str]
+    ) -> None:
+        how, status, said, last_line = end
+        result = self.run_job(
+            launcher, ["pause", f"progress:7:loss print:last_words {how}"]
+        )
+        self.assert_ends(result, ["PEER_GONE SIGKILL", status])
+        self.assertEqual(
+            result.ended_because,
+            f"Rank 1 {said} after iteration 7 (loss); its log"
+            f" {self.directory}/rank1.log ends in: {last_line}",
+        )
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_names_a_rank_that_fails_before_it_says_anything(
+        self, launcher: str
+    ) -> None:
+        result = self.run_job(launcher, ["exit:9"])
+        self.assertEqual(
+            result.ended_because,
+            "Rank 0 exited with code 9 before its first progress message; its"
+            f" log {self.directory}/rank0.log is empty",
+        )
+
+    @parameterized.product(
+        launcher=_LAUNCHERS, end=["pause", "fail:oh", "exit:0"]
+    )
+    def test_ends_descendants(self, launcher: str, end: str) -> None:
+        pidfds = []
+
+        def open_pid(rank: int, progress: run_pb2.Progress) -> None:
+            pidfds.append(self.open_pidfd(int(progress.text)))
+
+        self.run_job(
+            launcher,
+            [f"child daemon {end}", f"child {end}"],
+            bounds=_IMPATIENCE,
+            on_progress=open_pid,
+        )
+        self.assertNotEmpty(pidfds)
+        for pidfd in pidfds:
+            self.assertTrue(job_test_helper.has_ended(pidfd))
+
+
+class HangTest(job_test_helper.JobTestCase):
+    """The watchdog's bounds."""
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_ends_a_job_between_two_steps(self, launcher: str) -> None:
+        result = self.run_job(
+            launcher,
+            ["progress:3:loss pause", "progress:2 wait:3:FORWARD pause"],
+            bounds=_IMPATIENCE,
+        )
+        self.assert_ends(result, ["HANG SIGKILL", "HANG SIGKILL"])
+        self.assertEqual(
+            result.ended_because,
+            "The watchdog ended the attempt, as there was no progress message"
+            " for 1 s: rank 0 is running (state S), after iteration 3 (loss),"
+            f" log {self.directory}/rank0.log; rank 1 is running (state S),"
+            " waiting in FORWARD of iteration 3, log"
+            f" {self.directory}/rank1.log.",
+        )
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_ends_a_job_that_does_not_start(self, launcher: str) -> None:
+        result = self.run_job(
+            launcher,
+            ["exit:0", "pause"],
+            bounds=watchdog.Bounds(start_seconds=1, step_seconds=60),
+        )
+        self.assertEqual(run_pb2.ExitStatus.HANG, result.ranks[1].exit.cause)
+        self.assertRegex(
+            result.ended_because,
+            "^The watchdog ended the attempt, as there was no progress message"
+            " of rank .*1 within 1 s of the launch: .*rank 1 is .*, before its"
+            " first progress message, log",
+        )
+
+
+class InterruptionTest(job_test_helper.JobTestCase):
+    """A signal at a phase of an iteration."""
+
+    @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
+    def test_hits_all_ranks(self, launcher: str, number: str) -> None:
+        result = self.run_job(
+            launcher,
+            ["progress:1:x wait:2:BACKWARD", "progress:1:x pause"],
+            interruption=_interruption(number, []),
+        )
+        self.assert_ends(result, [f"INTERRUPTED {number}"] * 2)
+        self.assertEqual(result.ended_because, "")
+        self.assertBetween(result.interruption.seconds, 0, result.seconds)
+        result.interruption.ClearField("seconds")
+        self.assertEqual(
+            result.interruption,
+            run_pb2.InterruptionEvent(
+                iteration=2,
+                phase=case_pb2.BACKWARD,
+                signal=number,
+                ranks=[0, 1],
+            ),
+        )
+
+    @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
+    def test_hits_some_ranks_and_ends_the_others(
+        self, launcher: str, number: str
+    ) -> None:
+        result = self.run_job(
+            launcher,
+            ["wait:2:BACKWARD", "pause", "pause", "pause"],
+            interruption=_interruption(number, [3, 1, 3]),
+        )
+        self.assert_ends(
+            result,
+            [
+                "PEER_GONE SIGKILL",
+                f"INTERRUPTED {number}",
+                "PEER_GONE SIGKILL",
+                f"INTERRUPTED {number}",
+            ],
+        )
+        self.assertEqual(list(result.interruption.ranks), [1, 3])
+        self.assertEqual(result.ended_because, "")
+
+    @parameterized.product(launcher=_LAUNCHERS, code=[0, 5])
+    def test_lets_a_rank_end_by_its_handler(
+        self, launcher: str, code: int
+    ) -> None:
+        result = self.run_job(
+            launcher,
+            [f"catch:SIGTERM:{code} wait:2:BACKWARD", "pause"],
+            interruption=_interruption("SIGTERM", [0]),
+        )
+        self.assert_ends(result, [f"INTERRUPTED {code}", "PEER_GONE SIGKILL"])
+        self.assertEqual(result.ended_because, "")
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_leaves_a_rank_that_ignores_it_to_the_watchdog(
+        self, launcher: str
+    ) -> None:
+        # Rank 0 waits once rank 1 ignores the signal.
+        fifo = self.make_fifo()
+        result = self.run_job(
+            launcher,
+            [
+                f"open:{fifo}:r wait:2:BACKWARD",
+                f"ignore:SIGTERM open:{fifo}:w progress:1:deaf pause",
+                "pause",
+            ],
+            interruption=_interruption("SIGTERM", [0, 1]),
+            bounds=_IMPATIENCE,
+        )
+        self.assert_ends(
+            result,
+            ["INTERRUPTED SIGTERM", "INTERRUPTED SIGKILL", "PEER_GONE SIGKILL"],
+        )
+        self.assertRegex(
+            result.ended_because,
+            r"no progress message for 1 s: rank 1 is running \(state S\), "
+            r"[^;]*\.$",
+        )
+
+    @parameterized.product(launcher=_LAUNCHERS, ranks=[[], [1]])
+    def test_says_who_was_stopped(
+        self, launcher: str, ranks: list[int]
+    ) -> None:
+        # Rank 0 waits once rank 1 has spoken.
+        fifo = self.make_fifo()
+        result = self.run_job(
+            launcher,
+            [
+                f"open:{fifo}:r wait:2:BACKWARD",
+                f"progress:1:loss open:{fifo}:w pause",
+            ],
+            interruption=_interruption("SIGSTOP", ranks),
+            bounds=_IMPATIENCE,
+        )
+        hit = "INTERRUPTED SIGKILL"
+        self.assert_ends(result, ["HANG SIGKILL" if ranks else hit, hit])
+        state_of_0 = "running (state S)" if ranks else "stopped (state T)"
+        self.assertEqual(
+            result.ended_because,
+            "The watchdog ended the attempt, as there was no progress message"
+            f" for 1 s: rank 0 is {state_of_0}, waiting in BACKWARD of"
+            f" iteration 2, log {self.directory}/rank0.log; rank 1 is stopped"
+            " (state T), after iteration 1 (loss), log"
+            f" {self.directory}/rank1.log.",
+        )
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_counts_the_bound_from_the_signal(self, launcher: str) -> None:
+        # Rank 1 never speaks, but the job is under way.
+        result = self.run_job(
+            launcher,
+            ["wait:2:BACKWARD", "pause"],
+            interruption=_interruption("SIGSTOP", []),
+            bounds=_IMPATIENCE,
+        )
+        self.assertIn("no progress message for 1 s", result.ended_because)
+
+    @parameterized.product(
+        launcher=_LAUNCHERS, place=["2:FORWARD", "1:BACKWARD"]
+    )
+    def test_lets_a_rank_go_on_that_waits_elsewhere(
+        self, launcher: str, place: str
+    ) -> None:
+        result = self.run_job(
+            launcher,
+            [f"wait:{place} progress:3:on"],
+            interruption=_interruption("SIGKILL", []),
+        )
+        self.assert_ends(result, ["BY_ITSELF 0"])
+        self.assertEqual(self.texts(), ["", "on"])
+        self.assertFalse(result.HasField("interruption"))
+
+    def test_lets_a_rank_go_on_if_nobody_is_to_be_interrupted(self) -> None:
+        result = self.run_job("exec", ["wait:2:BACKWARD progress:3:on"])
+        self.assert_ends(result, ["BY_ITSELF 0"])
+        self.assertEqual(self.texts(), ["", "on"])
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_does_not_count_a_crash_just_before_as_a_hit(
+        self, launcher: str
+    ) -> None:
+        # Rank 0 is killed by a stranger when rank 1 is heard to wait.
+        fifo = self.make_fifo()
+        pidfds = []
+
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            if rank == 0:
+                pidfds.append(self.open_pidfd(int(progress.text)))
+            else:
+                signal.pidfd_send_signal(pidfds[0], signal.SIGUSR1)
+                job_test_helper.wait_for_end(pidfds[0])
+
+        result = self.run_job(
+            launcher,
+            [
+                f"pid open:{fifo}:w pause",
+                f"open:{fifo}:r wait:2:BACKWARD",
+            ],
+            interruption=_interruption("SIGKILL", []),
+            on_progress=on_progress,
+        )
+        self.assert_ends(result, ["BY_ITSELF SIGUSR1", "PEER_GONE SIGKILL"])
+        self.assertFalse(result.HasField("interruption"))
+
+    def test_refuses_a_rank_that_the_job_does_not_have(self) -> None:
+        with self.assertRaisesRegex(
+            errors.SupervisorError, "must hit ranks 0 to 0, but names rank 1"
+        ):
+            self.run_job(
+                "exec",
+                ["pause"],
+                interruption=_interruption("SIGKILL", [0, 1]),
+            )
+
+
+class CancellationTest(job_test_helper.JobTestCase):
+    """Signals to the supervisor."""
+
+    @parameterized.product(
+        launcher=_LAUNCHERS, number=[signal.SIGTERM, signal.SIGINT]
+    )
+    def test_ends_all_ranks(
+        self, launcher: str, number: signal.Signals
+    ) -> None:
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            os.kill(os.getpid(), number)
+
+        with self.assertRaises(cancellation.Cancelled) as raised:
+            self.run_job(
+                launcher,
+                ["progress:1 pause", "child pause"],
+                on_progress=on_progress,
+            )
+        result = raised.exception.attempt
+        self.assert_ends(result, ["CANCELLED SIGKILL"] * 2)
+        self.assertEqual(
+            result.ended_because, f"The supervisor was sent {number.name}."
+        )
+        self.assertEqual(raised.exception.signal, number)
+        self.assertGreater(result.seconds, 0)
+
+    def test_is_not_lost_when_all_ranks_are_done(self) -> None:
+        pidfds = []
+
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            pidfds.append(self.open_pidfd(int(progress.text)))
+            job_test_helper.wait_for_end(pidfds[0])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        with self.assertRaises(cancellation.Cancelled) as raised:
+            self.run_job("exec", ["pid"], on_progress=on_progress)
+        self.assertEqual(
+            raised.exception.attempt.ended_because,
+            "The supervisor was sent SIGTERM.",
+        )
+
+
+class FailureTest(job_test_helper.JobTestCase):
+    """What run_attempt raises; run_job finds what it leaves behind."""
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_raises_what_on_progress_raises(self, launcher: str) -> None:
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            raise ZeroDivisionError("of the caller")
+
+        with self.assertRaisesRegex(ZeroDivisionError, "of the caller"):
+            self.run_job(
+                launcher,
+                ["child daemon pause", "pause"],
+                on_progress=on_progress,
+            )
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_names_a_log_that_cannot_be_written(self, launcher: str) -> None:
+        (self.directory / "rank1.log").mkdir()
+        with self.assertRaisesRegex(
+            errors.SupervisorError,
+            "^Rank 1's log .*/rank1.log cannot be written: Is a directory.$",
+        ):
+            self.run_job(launcher, ["pause", "pause"])
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_names_a_rank_that_speaks_another_language(
+        self, launcher: str
+    ) -> None:
+        with self.assertRaisesRegex(
+            errors.SupervisorError, "^Rank 1 must send Progress messages .*"
+        ):
+            self.run_job(launcher, ["pause", "garbage pause"])
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_allows_a_rank_to_hang_up(self, launcher: str) -> None:
+        fifo = self.make_fifo()
+        result = self.run_job(
+            launcher,
+            [
+                f"progress:1:x hang_up read:{fifo} exit:0",
+                f"open:{fifo}:w progress:1 exit:0",
+            ],
+        )
+        self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 0"])
+
+
+class StoreTest(job_test_helper.JobTestCase):
+    """The port where ranks find each other."""
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_is_where_ranks_meet_and_is_free_afterwards(
+        self, launcher: str
+    ) -> None:
+        result = self.run_job(launcher, ["store"] * 3)
+        self.assert_ends(result, ["BY_ITSELF 0"] * 3)
+        ports = set(self.texts())
+        self.assertLen(ports, 1)
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(ports.pop())))
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_is_free_after_a_kill(self, launcher: str) -> None:
+        self.run_job(
+            launcher,
+            ["store child wait:2:BACKWARD", "store pause"],
+            interruption=_interruption("SIGKILL", []),
+        )
+        port = self.messages_of(1)[0].text
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(port)))
+
+
+if __name__ == "__main__":
+    absltest.main()

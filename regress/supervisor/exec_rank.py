@@ -1,0 +1,25 @@
+"""A rank started from scratch: `exec_rank PARENT FDS MODULE ARGV...`."""
+
+import importlib
+import os
+import sys
+
+from regress.supervisor import linux, standard_streams
+
+
+def main() -> None:
+    """Runs the trainer's `main`."""
+    parent, descriptors, module, *argv = sys.argv[1:]
+    linux.die_with_parent(int(parent))
+    kept = [int(fd) for fd in descriptors.split(",")]
+    linux.close_descriptors(keep=kept)
+    for fd in kept:
+        os.set_inheritable(fd, False)
+    standard_streams.buffer_by_line()
+    trainer = importlib.import_module(module)
+    sys.argv = [trainer.__file__ or module, *argv]
+    sys.exit(trainer.main(argv))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Tests of the process calls."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+from absl.testing import absltest
+
+from regress.supervisor import job_test_helper, linux
+
+_PAUSE = "import signal; signal.pause()"
+# Prints the pid of a child that it does not wait for.
+_ORPHAN = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {_PAUSE!r}],
+                         stdout=subprocess.DEVNULL, start_new_session=True)
+print(child.pid)
+"""
+
+
+def _start(code: str) -> int:
+    """Starts a child that the test has to reap."""
+    return os.posix_spawn(
+        sys.executable, [sys.executable, "-c", code], os.environ
+    )
+
+
+class ChildrenTest(absltest.TestCase):
+    def test_are_found_dead_or_alive(self) -> None:
+        alive, dead = _start(_PAUSE), _start("")
+        os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+        self.assertContainsSubset({alive, dead}, linux.children())
+        os.kill(alive, signal.SIGKILL)
+        for pid in (alive, dead):
+            os.waitpid(pid, 0)
+            self.assertNotIn(pid, linux.children())
+
+    def test_are_ended_but_for_those_to_spare(self) -> None:
+        spared, doomed = _start(_PAUSE), _start(_PAUSE)
+        linux.end_children(spare={spared})
+        self.assertEqual(linux.children(), {spared})
+        with self.assertRaises(ChildProcessError):
+            os.waitpid(doomed, 0)
+        linux.end_children(spare=set())
+        self.assertEmpty(linux.children())
+
+    def test_of_a_subreaper_are_its_descendants_orphans(self) -> None:
+        with linux.child_subreaper():
+            orphan = int(
+                subprocess.check_output([sys.executable, "-c", _ORPHAN])
+            )
+            self.assertIn(orphan, linux.children())
+            linux.end_children(spare=set())
+            with self.assertRaises(ProcessLookupError):
+                os.pidfd_open(orphan)
+
+    def test_of_who_is_no_subreaper_any_more_are_not(self) -> None:
+        with linux.child_subreaper():
+            with linux.child_subreaper():
+                pass
+            inner = int(
+                subprocess.check_output([sys.executable, "-c", _ORPHAN])
+            )
+            self.assertIn(inner, linux.children())
+            linux.end_children(spare=set())
+        outer = int(subprocess.check_output([sys.executable, "-c", _ORPHAN]))
+        self.assertNotIn(outer, linux.children())
+        os.kill(outer, signal.SIGKILL)
+
+
+class ProcessTest(absltest.TestCase):
+    def test_has_a_state(self) -> None:
+        pid = _start(_PAUSE)
+        os.kill(pid, signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)
+        self.assertEqual(linux.process_state(pid), "T")
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self.assertEqual(linux.process_state(pid), "Z")
+        os.waitpid(pid, 0)
+        with self.assertRaises(FileNotFoundError):
+            linux.process_state(pid)
+
+    def test_has_a_state_whatever_its_name(self) -> None:
+        code = (
+            "open('/proc/self/comm', 'w').write('a) Z 1 (b');"
+            f"print(flush=True); {_PAUSE}"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            self.assertIn(linux.process_state(process.pid), "RS")
+            self.assertIn(process.pid, linux.children())
+            process.kill()
+
+    def test_knows_its_threads(self) -> None:
+        self.assertLen(linux.thread_names(), 1)
+        event = threading.Event()
+        thread = threading.Thread(target=event.wait)
+        thread.start()
+        self.assertLen(linux.thread_names(), 2)
+        event.set()
+        thread.join()
+
+    def test_dies_with_its_parent(self) -> None:
+        # The parent ends when its stdin does.
+        child = (
+            "import os, signal, sys;"
+            "from regress.supervisor import linux;"
+            "linux.die_with_parent(int(sys.argv[1]));"
+            "print(os.getpid(), flush=True);"
+            "signal.pause()"
+        )
+        parent = (
+            "import os, subprocess, sys;"
+            "subprocess.Popen([sys.executable, '-c', sys.argv[1],"
+            " str(os.getpid())], stdin=subprocess.DEVNULL);"
+            "sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", parent, child],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            pidfd = os.pidfd_open(int(process.stdout.readline()))
+            self.assertFalse(job_test_helper.has_ended(pidfd))
+            process.stdin.close()
+            job_test_helper.wait_for_end(pidfd)
+            os.close(pidfd)
+
+    def test_dies_if_its_parent_is_dead_already(self) -> None:
+        child = os.fork()
+        if child == 0:
+            # Not its parent.
+            linux.die_with_parent(os.getpid())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 1)
+
+
+if __name__ == "__main__":
+    absltest.main()

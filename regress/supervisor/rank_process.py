@@ -1,0 +1,160 @@
+"""One rank, as a process."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+
+from google.protobuf import message
+
+from regress.case import case_pb2
+from regress.run import run_pb2
+from regress.supervisor import errors, linux, log_tail
+
+_PACKET_BYTES = 1 << 16
+
+
+class RankProcess:
+    """A child of this process that leads its own session.
+
+    Attributes:
+      rank: its number in the job.
+      pid: its pid, and its process group's.
+      pidfd: readable when the process has ended.
+      control: this end of its control socket.
+      hung_up: the rank has closed the other end.
+      log: the file that has its stdout and stderr.
+      last_progress: the last message it sent.
+      cause: why it ended, once that is decided.
+      exit: how it ended, once it is reaped.
+    """
+
+    def __init__(
+        self, rank: int, pid: int, control: socket.socket, log: pathlib.Path
+    ) -> None:
+        """Takes over a child and this end of its control socket."""
+        self.rank = rank
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        control.setblocking(False)
+        self.control = control
+        self.hung_up = False
+        self.log = log
+        self.last_progress: run_pb2.Progress | None = None
+        self.cause = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
+        self.exit: run_pb2.ExitStatus | None = None
+
+    def has_ended(self) -> bool:
+        """Whether it has ended, reaped or not."""
+        if self.exit is not None:
+            return True
+        end = os.waitid(
+            os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT
+        )
+        return end is not None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the rank alone, not to its descendants."""
+        signal.pidfd_send_signal(self.pidfd, number)
+
+    def kill(self) -> None:
+        """SIGKILLs the rank and its process group. Not after `reap`."""
+        # The rank is not in its group yet if it was forked this instant.
+        for kill in (
+            lambda: signal.pidfd_send_signal(self.pidfd, signal.SIGKILL),
+            lambda: os.killpg(self.pid, signal.SIGKILL),
+        ):
+            with contextlib.suppress(ProcessLookupError):
+                kill()
+
+    def reap(self) -> run_pb2.ExitStatus:
+        """Waits for the end of the process; its pid is free afterwards."""
+        _, status, usage = os.wait4(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self.exit = run_pb2.ExitStatus(
+            code=max(code, 0),
+            signal=max(-code, 0),
+            user_seconds=usage.ru_utime,
+            system_seconds=usage.ru_stime,
+            peak_resident_bytes=usage.ru_maxrss * 1024,
+        )
+        return self.exit
+
+    def receive(self) -> run_pb2.Progress | None:
+        """The next message, or None if there is none now.
+
+        Raises:
+          SupervisorError: the rank has sent something else.
+        """
+        if self.hung_up:
+            return None
+        try:
+            packet = self.control.recv(_PACKET_BYTES)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            packet = b""
+        if not packet:
+            self.hung_up = True
+            return None
+        try:
+            progress = run_pb2.Progress.FromString(packet)
+        except message.DecodeError as error:
+            raise errors.SupervisorError(
+                f"Rank {self.rank} must send Progress messages over its"
+                f" control socket, but sent {len(packet)} bytes that are none:"
+                " use regress.run.control."
+            ) from error
+        self.last_progress = progress
+        return progress
+
+    def go_on(self) -> None:
+        """Answers a rank that waits."""
+        # It may be gone, or take no answers.
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            self.control.send(b"\1")
+
+    def close(self) -> None:
+        """Closes this end of everything."""
+        self.control.close()
+        os.close(self.pidfd)
+
+    def whereabouts(self) -> str:
+        """How far it is: "after iteration 7 (lm loss 5.1)"."""
+        progress = self.last_progress
+        if progress is None:
+            return "before its first progress message"
+        if progress.waiting:
+            phase = case_pb2.Phase.Name(progress.phase)
+            return f"waiting in {phase} of iteration {progress.iteration}"
+        text = f" ({progress.text})" if progress.text else ""
+        return f"after iteration {progress.iteration}{text}"
+
+    def obituary(self) -> str:
+        """How it ended, where, and its log's last words, in one sentence."""
+        assert self.exit is not None
+        how = (
+            f"was ended by {signal.Signals(self.exit.signal).name}"
+            if self.exit.signal
+            else f"exited with code {self.exit.code}"
+        )
+        last_line = log_tail.last_line(self.log)
+        said = f"ends in: {last_line}" if last_line else "is empty"
+        return (
+            f"Rank {self.rank} {how} {self.whereabouts()}; its log"
+            f" {self.log} {said}"
+        )
+
+    def record(self) -> run_pb2.RankRecord:
+        """The rank's exit status with its cause, once reaped."""
+        record = run_pb2.RankRecord(rank=self.rank, exit=self.exit)
+        record.exit.cause = self.cause
+        return record
+
+    def state(self) -> str:
+        """What the process does, for a reader; only before `reap`."""
+        state = linux.process_state(self.pid)
+        return {"T": "stopped (state T)", "D": "in the kernel (state D)"}.get(
+            state, f"running (state {state})"
+        )

@@ -1,0 +1,184 @@
+"""A trainer that does what its arguments say, one after the other.
+
+  progress:ITERATION[:TEXT]  send a progress message
+  pid                        send its pid as a progress message's text
+  wait:ITERATION:PHASE       wait for an interruption
+  print:TEXT                 print a line
+  exit:CODE                  return from main
+  sys_exit:CODE              raise SystemExit, with a number or a text
+  fail:TEXT                  raise an exception
+  raise:SIGNAL               send a signal to itself
+  ignore:SIGNAL              ignore a signal
+  catch:SIGNAL:CODE          exit with a code when a signal comes
+  pause                      do nothing for ever
+  burn:SECONDS               use that much CPU time
+  child                      start a process, and send its pid as text
+  daemon                     the same, in a session of its own
+  open:PATH:MODE             open a FIFO, and keep it open
+  read:PATH                  read a FIFO to its end
+  report:PATH                write what the process sees, as JSON
+  store                      meet the other ranks at the store's port, which is
+                             sent as text
+  garbage                    send something that is no progress message
+  hang_up                    close the control socket
+
+What `preload` does:
+
+  thread                     start a thread that never ends
+  fail:TEXT                  raise an exception
+  exit:CODE                  end the process
+  pause                      do nothing for ever
+"""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from regress.run import control, run_pb2
+
+_preloads: list[Sequence[str]] = []
+
+
+def preload(argv: Sequence[str]) -> None:
+    _preloads.append(list(argv))
+    print("preloading")
+    for command in argv:
+        match command.split(":"):
+            case ["thread"]:
+                threading.Thread(
+                    target=threading.Event().wait, daemon=True
+                ).start()
+            case ["fail", text]:
+                raise ValueError(text)
+            case ["exit", code]:
+                os._exit(int(code))
+            case ["pause"]:
+                signal.pause()
+            case _:
+                raise AssertionError(command)
+
+
+def main(argv: Sequence[str]) -> int:
+    channel = control.Control.from_environment()
+    for command in argv:
+        match command.split(":"):
+            case ["progress", iteration]:
+                channel.progress(int(iteration), "")
+            case ["progress", iteration, text]:
+                channel.progress(int(iteration), text)
+            case ["pid"]:
+                channel.progress(0, str(os.getpid()))
+            case ["wait", iteration, phase]:
+                place = run_pb2.Progress(phase=phase)
+                channel.wait_here(int(iteration), place.phase)
+            case ["print", text]:
+                print(text)
+            case ["exit", code]:
+                return int(code)
+            case ["sys_exit", code]:
+                sys.exit(int(code) if code.isdigit() else code)
+            case ["fail", text]:
+                raise ValueError(text)
+            case ["raise", name]:
+                signal.raise_signal(signal.Signals[name])
+            case ["ignore", name]:
+                signal.signal(signal.Signals[name], signal.SIG_IGN)
+            case ["catch", name, code]:
+                _exit_on(signal.Signals[name], int(code))
+            case ["pause"]:
+                signal.pause()
+            case ["burn", seconds]:
+                end = time.process_time() + float(seconds)
+                while time.process_time() < end:
+                    pass
+            case ["child" | "daemon" as kind]:
+                child = subprocess.Popen(
+                    [sys.executable, "-c", "import signal; signal.pause()"],
+                    start_new_session=kind == "daemon",
+                )
+                channel.progress(0, str(child.pid))
+            case ["open", path, mode]:
+                os.open(path, os.O_WRONLY if mode == "w" else os.O_RDONLY)
+            case ["read", path]:
+                pathlib.Path(path).read_bytes()
+            case ["report", path]:
+                pathlib.Path(path).write_text(json.dumps(_report(argv)))
+            case ["store"]:
+                channel.progress(0, _meet())
+            case ["garbage"]:
+                _control_socket().send(b"\xff\xff")
+            case ["hang_up"]:
+                _control_socket().close()
+            case _:
+                raise AssertionError(command)
+    return 0
+
+
+def _exit_on(number: signal.Signals, code: int) -> None:
+    signal.signal(number, lambda *_: os._exit(code))
+
+
+def _control_socket() -> socket.socket:
+    return socket.socket(fileno=int(os.environ[control.CONTROL_FD]))
+
+
+def _meet() -> str:
+    """Rank 0 greets every other rank, and each waits for it."""
+    port = os.environ[control.STORE_PORT]
+    if control.STORE_FD in os.environ:
+        store = socket.socket(fileno=int(os.environ[control.STORE_FD]))
+        for _ in range(int(os.environ["WORLD_SIZE"]) - 1):
+            connection, _ = store.accept()
+            with connection:
+                connection.send(b"welcome")
+    else:
+        with socket.create_connection(("127.0.0.1", int(port))) as connection:
+            assert connection.recv(100) == b"welcome"
+    return port
+
+
+def _report(argv: Sequence[str]) -> dict[str, Any]:
+    # Those that a process inherits.
+    descriptors = [
+        int(path.name)
+        for path in pathlib.Path("/proc/self/fd").iterdir()
+        if path.exists()
+    ]
+    return {
+        "argv": argv,
+        "sys.argv": sys.argv,
+        "sys.path": sys.path,
+        "safe_path": sys.flags.safe_path,
+        "environment": dict(os.environ),
+        "directory": str(pathlib.Path.cwd()),
+        "descriptors": sorted(descriptors),
+        "inheritable": [fd for fd in descriptors if os.get_inheritable(fd)],
+        "stdin": sys.stdin.read(),
+        "output": [
+            str(pathlib.Path(f"/proc/self/fd/{fd}").readlink()) for fd in (1, 2)
+        ],
+        "line_buffering": [
+            sys.stdout.line_buffering,
+            sys.stderr.line_buffering,
+        ],
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "session": os.getsid(0),
+        "group": os.getpgrp(),
+        "blocked": list(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "ignored": [
+            number
+            for number in sorted(signal.valid_signals())
+            if signal.getsignal(number) == signal.SIG_IGN
+        ],
+        "threads": threading.active_count(),
+        "preloads": _preloads,
+    }

@@ -1,0 +1,62 @@
+"""Tests that nothing outlives the supervisor, however it dies."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+from regress.supervisor import job_test_helper, linux, supervisor_test_helper
+
+_RANKS = 4
+
+
+class SupervisorDeathTest(parameterized.TestCase):
+    @parameterized.product(
+        launcher=["exec", "zygote"],
+        number=[signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGINT],
+    )
+    def test_leaves_no_process(
+        self, launcher: str, number: signal.Signals
+    ) -> None:
+        directory = self.create_tempdir().full_path
+        with subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                supervisor_test_helper.__name__,
+                launcher,
+                directory,
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as supervisor:
+            assert supervisor.stdout is not None
+            grandchildren = [
+                int(supervisor.stdout.readline()) for _ in range(_RANKS)
+            ]
+            # Ranks, guard, zygote.
+            children = linux.children(supervisor.pid)
+            self.assertLen(children, _RANKS + 1 + (launcher == "zygote"))
+            pidfds = [os.pidfd_open(pid) for pid in (*children, *grandchildren)]
+            for pidfd in pidfds:
+                self.addCleanup(os.close, pidfd)
+                self.assertFalse(job_test_helper.has_ended(pidfd))
+            supervisor.send_signal(number)
+            for pidfd in pidfds:
+                job_test_helper.wait_for_end(pidfd)
+            last_words = supervisor.stdout.read()
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self.assertEqual(supervisor.returncode, 128 + number)
+            self.assertEqual(
+                last_words, f"The supervisor was sent {number.name}.\n"
+            )
+        else:
+            self.assertEqual(supervisor.returncode, -number)
+
+
+if __name__ == "__main__":
+    absltest.main()

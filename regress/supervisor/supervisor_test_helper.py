@@ -1,0 +1,34 @@
+"""A supervisor of four ranks: `supervisor_test_helper LAUNCHER DIRECTORY`.
+
+Each rank starts a child, whose pid this prints, and pauses.
+"""
+
+import pathlib
+import sys
+
+from regress.run import run_pb2
+from regress.supervisor import attempt, cancellation, job_test_helper
+
+
+def _print(rank: int, progress: run_pb2.Progress) -> None:
+    print(progress.text, flush=True)
+
+
+def main() -> None:
+    launcher_name, directory = sys.argv[1], pathlib.Path(sys.argv[2])
+    with job_test_helper.open_launcher(launcher_name, directory) as launcher:
+        try:
+            attempt.run_attempt(
+                launcher,
+                job_test_helper.commands(directory, ["child pause"] * 4),
+                interruption=None,
+                bounds=job_test_helper.PATIENCE,
+                on_progress=_print,
+            )
+        except cancellation.Cancelled as cancelled:
+            print(cancelled)
+            sys.exit(128 + cancelled.signal)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Tests of the watchdog's arithmetic."""
+
+from absl.testing import absltest
+
+from regress.supervisor import watchdog
+
+
+class WatchdogTest(absltest.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.watchdog = watchdog.Watchdog(
+            watchdog.Bounds(start_seconds=60, step_seconds=5.5),
+            ranks=[0, 1],
+            now=100,
+        )
+
+    def test_gives_every_rank_its_start(self) -> None:
+        self.assertEqual(self.watchdog.deadline, 160)
+        self.watchdog.heard(1, 110)
+        self.watchdog.heard(1, 150)
+        self.assertEqual(self.watchdog.deadline, 160)
+        self.assertEqual(
+            self.watchdog.broken_bound(),
+            "no progress message of rank 0 within 60 s of the launch",
+        )
+
+    def test_then_gives_the_job_its_step(self) -> None:
+        self.watchdog.heard(0, 101)
+        self.watchdog.heard(1, 102)
+        self.assertEqual(self.watchdog.deadline, 107.5)
+        self.watchdog.heard(0, 104)
+        self.assertEqual(self.watchdog.deadline, 109.5)
+        self.assertEqual(
+            self.watchdog.broken_bound(), "no progress message for 5.5 s"
+        )
+
+    def test_expects_nothing_of_a_rank_that_has_ended(self) -> None:
+        self.watchdog.heard(0, 101)
+        self.watchdog.ended(1)
+        self.assertEqual(self.watchdog.deadline, 106.5)
+
+    def test_gives_an_interrupted_job_a_step(self) -> None:
+        self.watchdog.heard(0, 101)
+        self.watchdog.interrupted(120)
+        self.assertEqual(self.watchdog.deadline, 125.5)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,196 @@
+"""A process that imports a trainer once and forks its ranks.
+
+`zygote PARENT CHANNEL MODULE ARGV...` calls `MODULE.preload(ARGV)`, says on
+its channel (a SOCK_SEQPACKET socket) that it is ready, then forks a rank for
+each request until the channel is closed. Everything on the channel is JSON:
+
+  ready    {}
+  request  {"argv": [...], "environment": {...}, "directory": "...",
+            "descriptors": ["VARIABLE", ...]}, with the file descriptors of
+            the rank's output and of each variable
+  answer   {"pid": ...} or {"refusal": "why, in one sentence"}
+
+A rank is forked twice: its parent, in between, exits at once, so that the
+supervisor, as child subreaper, becomes the parent of the rank.
+"""
+
+import dataclasses
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from regress.supervisor import linux, standard_streams
+
+# A request's largest size in bytes, and its most file descriptors.
+_REQUEST_BYTES = 1 << 20
+_REQUEST_DESCRIPTORS = 16
+
+
+class _RefusalError(Exception):
+    """No rank can be forked."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    directory: str
+    output: int
+    descriptors: Mapping[str, int]
+
+
+class _Zygote:
+    def __init__(
+        self, supervisor: int, channel: socket.socket, trainer: ModuleType
+    ) -> None:
+        self._supervisor = supervisor
+        self._channel = channel
+        self._trainer = trainer
+
+    def serve(self) -> None:
+        self._send({})
+        while (request := self._receive()) is not None:
+            try:
+                self._send({"pid": self._fork_rank(request)})
+            except _RefusalError as refusal:
+                self._send({"refusal": str(refusal)})
+            finally:
+                for fd in (request.output, *request.descriptors.values()):
+                    os.close(fd)
+
+    def _receive(self) -> _Request | None:
+        packet, fds, _, _ = socket.recv_fds(
+            self._channel, _REQUEST_BYTES, _REQUEST_DESCRIPTORS
+        )
+        if not packet:
+            return None
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        fields = json.loads(packet)
+        return _Request(
+            argv=fields["argv"],
+            environment=fields["environment"],
+            directory=fields["directory"],
+            output=fds[0],
+            descriptors=dict(zip(fields["descriptors"], fds[1:], strict=True)),
+        )
+
+    def _send(self, message: object) -> None:
+        self._channel.send(json.dumps(message).encode())
+
+    def _fork_rank(self, request: _Request) -> int:
+        """Forks a rank and returns its pid; it is the supervisor's child."""
+        threads = linux.thread_names()
+        if len(threads) > 1:
+            raise _RefusalError(
+                f"The zygote of {self._trainer.__name__} must have one thread"
+                f" to be forked safely, but it has {len(threads)}"
+                f" ({', '.join(threads)}): start threads in main(), not in"
+                " preload(), or use the exec launcher."
+            )
+        pid_reader, pid_writer = os.pipe()
+        gate_reader, gate_writer = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        intermediate = _fork()
+        if intermediate == 0:
+            try:
+                rank = _fork()
+            except _RefusalError:
+                os._exit(1)
+            if rank == 0:
+                os.close(pid_reader)
+                os.close(pid_writer)
+                os.close(gate_writer)
+                self._be_a_rank(request, gate_reader)
+            os.write(pid_writer, str(rank).encode())
+            os._exit(0)
+        os.close(pid_writer)
+        os.close(gate_reader)
+        os.waitpid(intermediate, 0)
+        # Opens the gate: the rank has its new parent.
+        os.close(gate_writer)
+        with open(pid_reader, "rb") as reader:
+            pid = reader.read()
+        if not pid:
+            raise _RefusalError("The zygote cannot fork: too many processes.")
+        return int(pid)
+
+    def _be_a_rank(self, request: _Request, gate: int) -> NoReturn:
+        code = 1
+        try:
+            os.read(gate, 1)
+            os.close(gate)
+            linux.die_with_parent(self._supervisor)
+            os.setsid()
+            self._channel.close()
+            standard_streams.redirect(request.output)
+            os.close(request.output)
+            os.chdir(request.directory)
+            os.environ.update(request.environment)
+            os.environ.update(
+                {name: str(fd) for name, fd in request.descriptors.items()}
+            )
+            sys.argv = [self._trainer.__file__ or "", *request.argv]
+            code = _exit_code(self._trainer, request.argv)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            # Never back into the zygote's loop.
+            os._exit(code)
+
+
+def _fork() -> int:
+    try:
+        return os.fork()
+    except OSError as error:
+        raise _RefusalError(
+            f"The zygote cannot fork: {error.strerror}."
+        ) from error
+
+
+def _exit_code(trainer: ModuleType, argv: Sequence[str]) -> int:
+    """Runs the trainer's `main` as an interpreter would run a program."""
+    try:
+        result = trainer.main(argv)
+    except SystemExit as end:
+        result = end.code
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    if result is None:
+        return 0
+    if isinstance(result, int):
+        return result & 0xFF
+    print(result, file=sys.stderr)
+    return 1
+
+
+def main() -> None:
+    """Runs the process."""
+    parent, channel_fd, module, *argv = sys.argv[1:]
+    linux.die_with_parent(int(parent))
+    linux.close_descriptors(keep=[int(channel_fd)])
+    standard_streams.buffer_by_line()
+    channel = socket.socket(fileno=int(channel_fd))
+    channel.set_inheritable(False)
+    trainer = importlib.import_module(module)
+    trainer.preload(argv)
+    # Else the first collection in a rank would copy every page of what the
+    # zygote has imported.
+    gc.collect()
+    gc.freeze()
+    _Zygote(int(parent), channel, trainer).serve()
+
+
+if __name__ == "__main__":
+    main()

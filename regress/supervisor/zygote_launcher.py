@@ -1,0 +1,193 @@
+"""Forks each rank from one process that has done the imports: the zygote."""
+
+import contextlib
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from regress.supervisor import (
+    errors,
+    launcher,
+    linux,
+    log_tail,
+    python_process,
+)
+
+# Lines of the zygote's log that an error quotes.
+_QUOTED_LINES = 20
+# Seconds in which a zygote that is ready must have forked a rank.
+_FORK_SECONDS = 60.0
+_ANSWER_BYTES = 1 << 16
+
+
+class ZygoteLauncher:
+    """Starts the zygote on entry, as context manager, and ends it on exit.
+
+    It may serve several attempts. Contexts of several zygotes nest.
+    """
+
+    name = "zygote"
+
+    def __init__(
+        self,
+        module: str,
+        preload_argv: Sequence[str],
+        log: pathlib.Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        start_seconds: float = 300.0,
+    ) -> None:
+        """Describes the zygote.
+
+        Args:
+          module: the trainer's.
+          preload_argv: what its `preload` is given.
+          log: file for the zygote's stdout and stderr.
+          environment: additions to the environment, for what the imports
+            already read; the ranks inherit them.
+          start_seconds: bound on the time that `preload` takes.
+
+        Raises:
+          SupervisorError: there is no such module.
+        """
+        launcher.check_module(module)
+        self._module = module
+        self._preload_argv = preload_argv
+        self._log = log
+        self._environment = environment or {}
+        self._start_seconds = start_seconds
+
+    def __enter__(self) -> Self:
+        """Starts the zygote and waits for the end of its preload.
+
+        Raises:
+          SupervisorError: preload failed or took too long.
+        """
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(linux.child_subreaper())
+            self._channel, channel = socket.socketpair(
+                socket.AF_UNIX, socket.SOCK_SEQPACKET
+            )
+            stack.callback(self._channel.close)
+            with channel:
+                self._pid = self._spawn(channel.fileno())
+            stack.callback(self._end)
+            self._answer("preloading", self._start_seconds)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the zygote; nothing of it is left."""
+        self._stack.close()
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        output: int,
+        descriptors: Mapping[str, int],
+    ) -> int:
+        """Starts a rank: see `launcher.Launcher`."""
+        request = {
+            "argv": list(argv),
+            "environment": dict(environment),
+            "directory": str(pathlib.Path.cwd()),
+            "descriptors": list(descriptors),
+        }
+        try:
+            socket.send_fds(
+                self._channel,
+                [json.dumps(request).encode()],
+                [output, *descriptors.values()],
+            )
+        except BrokenPipeError:
+            raise self._ended("forking a rank") from None
+        answer = self._answer("forking a rank", _FORK_SECONDS)
+        if "refusal" in answer:
+            raise errors.SupervisorError(answer["refusal"])
+        return int(answer["pid"])
+
+    def _spawn(self, channel: int) -> int:
+        try:
+            output = os.open(
+                self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+            )
+        except OSError as error:
+            raise errors.SupervisorError(
+                f"The zygote's log {self._log} cannot be written:"
+                f" {error.strerror}."
+            ) from error
+        try:
+            return python_process.spawn(
+                "regress.supervisor.zygote",
+                [
+                    str(os.getpid()),
+                    str(channel),
+                    self._module,
+                    *self._preload_argv,
+                ],
+                environment=self._environment,
+                output=output,
+                descriptors=[channel],
+            )
+        finally:
+            os.close(output)
+
+    def _answer(self, doing: str, seconds: float) -> dict[str, Any]:
+        """Waits for the zygote's next packet."""
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        if not poll.poll(1000 * seconds):
+            raise errors.SupervisorError(
+                f"The zygote of {self._module} was still {doing} after"
+                f" {seconds:g} s, its bound, and was ended. " + self._log_tail()
+            )
+        try:
+            packet = self._channel.recv(_ANSWER_BYTES)
+        except ConnectionResetError:
+            packet = b""
+        if not packet:
+            raise self._ended(doing)
+        answer: dict[str, Any] = json.loads(packet)
+        return answer
+
+    def _ended(self, doing: str) -> errors.SupervisorError:
+        # Its channel is closed; wait for the rest, but do not reap it.
+        end = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+        assert end is not None
+        how = (
+            f"exit code {end.si_status}"
+            if end.si_code == os.CLD_EXITED
+            else signal.Signals(end.si_status).name
+        )
+        return errors.SupervisorError(
+            f"The zygote of {self._module} ended with {how} while {doing}. "
+            + self._log_tail()
+        )
+
+    def _log_tail(self) -> str:
+        lines = log_tail.lines(self._log, _QUOTED_LINES)
+        if not lines:
+            return f"Its log {self._log} is empty."
+        return "\n".join([f"The end of its log {self._log}:", *lines])
+
+    def _end(self) -> None:
+        spare = linux.children() - {self._pid}
+        # Its pid is its own until it is reaped.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        linux.end_children(spare)

@@ -1,0 +1,57 @@
+"""What a test did not declare, it cannot import."""
+
+import importlib.util
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+from absl.testing import absltest
+
+
+class HermeticTest(absltest.TestCase):
+    def test_runs_the_pinned_python(self):
+        self.assertEqual(sys.version_info[:2], (3, 11))
+
+    def test_imports_no_undeclared_wheel(self):
+        # In the lock, and perhaps in this machine's own site-packages.
+        for module in ("numpy", "torch", "pip", "setuptools"):
+            with self.subTest(module):
+                self.assertIsNone(importlib.util.find_spec(module))
+
+    def test_children_import_no_undeclared_wheel(self):
+        result = subprocess.run(
+            [sys.executable, "-c", "import pip"],
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        self.assertIn("No module named 'pip'", result.stderr)
+
+    def test_imports_nothing_from_the_source_tree(self):
+        beside = pathlib.Path(__file__).resolve().parent
+        self.assertNotIn(
+            beside, [pathlib.Path(entry).resolve() for entry in sys.path]
+        )
+
+    def test_reaches_loopback_alone(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as loopback:
+            loopback.bind(("127.0.0.1", 0))
+        # An address for documentation; to connect a datagram socket looks for
+        # a route, and sends nothing.
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
+            self.assertRaisesRegex(OSError, "unreachable"),
+        ):
+            elsewhere.connect(("192.0.2.1", 9))
+
+    def test_starts_with_an_empty_tmp(self):
+        ours = os.environ["TEST_TMPDIR"]
+        if pathlib.Path("/tmp") in pathlib.Path(ours).parents:
+            self.skipTest("Bazel's outputs are in /tmp, so it is not hidden.")
+        self.assertEmpty(list(pathlib.Path("/tmp").iterdir()))
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,87 @@
+"""Tests of lock.py, with the real pip and files in place of an index."""
+
+import hashlib
+import io
+import os
+import pathlib
+import tarfile
+import zipfile
+from unittest import mock
+
+from absl.testing import absltest
+
+from tools.python import lock, lock_file
+
+
+class LockTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.index = pathlib.Path(self.create_tempdir("index").full_path)
+        self.requirements = self.index / "requirements.in"
+        self.enter_context(
+            mock.patch.dict(
+                os.environ,
+                {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)},
+            )
+        )
+
+    def add_wheel(self, name, metadata=""):
+        """Writes a wheel of version 1.0 and returns its SHA-256."""
+        path = self.index / f"{name}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(
+                f"{name}-1.0.dist-info/METADATA",
+                f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+                f"{metadata}",
+            )
+            archive.writestr(
+                f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n"
+            )
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def add_source(self, name):
+        """Writes a source distribution that cannot be built."""
+        path = self.index / f"{name}-1.0.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            setup = tarfile.TarInfo(f"{name}-1.0/setup.py")
+            content = b"raise SystemExit('built')\n"
+            setup.size = len(content)
+            archive.addfile(setup, io.BytesIO(content))
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def test_pins_what_is_needed_too(self):
+        outer = self.add_wheel("Out_er", "Requires-Dist: inner\n")
+        inner = self.add_wheel("inner")
+        self.requirements.write_text("out-er\n")
+        self.assertEqual(
+            lock.resolve(self.requirements),
+            {"out-er==1.0": outer, "inner==1.0": inner},
+        )
+
+    def test_says_what_cannot_be_resolved(self):
+        self.add_wheel("outer", "Requires-Dist: nowhere\n")
+        self.requirements.write_text("outer\n")
+        with self.assertRaisesRegex(lock.LockError, "resolve it: .*nowhere"):
+            lock.resolve(self.requirements)
+
+    def test_hashes_a_source_without_building_it(self):
+        sha256 = self.add_source("foo")
+        self.assertEqual(lock.source_hash("foo==1.0"), sha256)
+
+    def test_says_which_source_is_missing(self):
+        with self.assertRaisesRegex(lock.LockError, "^foo==1.0: .*source: "):
+            lock.source_hash("foo==1.0")
+
+    def test_writes_what_the_wheel_rule_reads(self):
+        text = lock.format_lock({"b-b==1": "b" * 64, "b==2": "a" * 64})
+        self.assertEqual(
+            lock_file.parse(text, "lock.txt"),
+            [
+                lock_file.Distribution("b", "2", ("a" * 64,)),
+                lock_file.Distribution("b-b", "1", ("b" * 64,)),
+            ],
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,126 @@
+"""Tests of wheel.py, with the real pip and a package index of files."""
+
+import hashlib
+import pathlib
+import sys
+import zipfile
+
+from absl.testing import absltest
+
+from tools.python import wheel
+
+_WRONG = "0" * 64
+
+
+class InstallTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.index = pathlib.Path(self.create_tempdir("index").full_path)
+        self.outputs = pathlib.Path(self.create_tempdir("outputs").full_path)
+        self.directory = self.outputs / "site-packages"
+
+    def add_wheel(self, tags="py3-none-any", metadata=""):
+        """Writes a wheel of foo 1.0 and returns its SHA-256."""
+        path = self.index / f"foo-1.0-{tags}.whl"
+        info = "foo-1.0.dist-info"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("foo/bar.py", "VALUE = 3\n")
+            archive.writestr("foo-1.0.data/scripts/foo", "#!python\n")
+            archive.writestr(
+                f"{info}/METADATA",
+                f"Metadata-Version: 2.1\nName: foo\nVersion: 1.0\n{metadata}",
+            )
+            archive.writestr(
+                f"{info}/WHEEL",
+                f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tags}\n",
+            )
+            archive.writestr(f"{info}/RECORD", "")
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def install(self, sha256, version="1.0"):
+        return wheel.install(
+            wheel.Pin("foo", version, (sha256,)),
+            self.directory,
+            ["--no-index", f"--find-links={self.index}"],
+        )
+
+    def assert_fails(self, pattern, sha256=_WRONG, version="1.0"):
+        with self.assertRaisesRegex(wheel.WheelError, pattern) as raised:
+            self.install(sha256, version)
+        self.assertNotIn("\n", str(raised.exception))
+
+    def test_installs_files_and_byte_code(self):
+        self.install(self.add_wheel())
+        self.assertTrue((self.directory / "foo/bar.py").is_file())
+        self.assertTrue((self.directory / "bin/foo").is_file())
+        (compiled,) = self.directory.glob("foo/__pycache__/bar.*.pyc")
+        code = compiled.read_bytes()
+        # Flags: by hash, and never checked.
+        self.assertEqual(int.from_bytes(code[4:8], "little"), 0b01)
+        self.assertNotIn(str(self.outputs).encode(), code)
+
+    def test_leaves_nothing_else(self):
+        self.install(self.add_wheel())
+        self.assertEqual(list(self.outputs.iterdir()), [self.directory])
+
+    def test_returns_what_holds_here(self):
+        sha256 = self.add_wheel(
+            metadata="Requires-Dist: always>=1\n"
+            "Requires-Dist: Here.Too; sys_platform != 'plan9'\n"
+            "Requires-Dist: elsewhere; sys_platform == 'plan9'\n"
+            "Requires-Dist: old; python_version < '3'\n"
+            "Requires-Dist: optional; extra == 'more'\n"
+            "Provides-Extra: more\n",
+        )
+        self.assertEqual(self.install(sha256), ["Here.Too", "always"])
+
+    def test_refuses_another_file(self):
+        sha256 = self.add_wheel()
+        self.assert_fails(
+            f"^foo==1.0: expected .*{_WRONG}, but .* has {sha256}: .* run "
+        )
+        self.assertFalse(self.directory.exists())
+
+    def test_refuses_a_wheel_of_another_platform(self):
+        sha256 = self.add_wheel(tags="cp27-cp27m-win32")
+        self.assert_fails("^foo==1.0: .* machine's Python and pla.*: ", sha256)
+
+    def test_refuses_a_source_distribution(self):
+        source = self.index / "foo-1.0.tar.gz"
+        source.write_bytes(b"never read")
+        self.assert_fails("^foo==1.0: expected a wheel, .* `pip wheel ")
+
+    def test_says_which_versions_there_are(self):
+        self.add_wheel()
+        self.assert_fails(
+            "^foo==2.0: expected this version .* only 1.0: ", version="2.0"
+        )
+
+    def test_refuses_an_unknown_distribution(self):
+        self.assert_fails("^foo==1.0: there is no distribution of this name")
+
+
+class ExplainTest(absltest.TestCase):
+    def test_says_that_pip_is_missing(self):
+        message = wheel.explain(
+            wheel.Pin("foo", "1.0", (_WRONG,)),
+            f"{sys.executable}: No module named pip\n",
+            "",
+        )
+        self.assertEqual(
+            message,
+            f"{sys.executable} has no pip to fetch foo==1.0 with: install "
+            "python3-pip, or set REGRESS_PYTHON to a Python that has it.",
+        )
+
+    def test_passes_other_errors_on(self):
+        message = wheel.explain(
+            wheel.Pin("foo", "1.0", (_WRONG,)),
+            "WARNING: old\nERROR: first\nERROR: no space left\n",
+            "",
+        )
+        self.assertEqual(message, "foo==1.0: pip failed: no space left")
+
+
+if __name__ == "__main__":
+    absltest.main()
