@@ -1,6 +1,7 @@
 """Was attempt 0 interrupted as the case says?"""
 
 import signal as signals
+from collections.abc import Iterable
 
 from regress.case import case_pb2
 from regress.oracle import (
@@ -28,7 +29,12 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
         load_check.check_interrupted(facts),
         _check_interruption(facts),
         _check_exits(facts),
-        _check_steps(facts),
+        step_check.check(
+            rules.INTERRUPTED_STEPS,
+            facts.interrupted,
+            steps.interrupted(facts),
+            index=0,
+        ),
         save_check.check(
             rules.INTERRUPTED_SAVES,
             facts.interrupted,
@@ -41,38 +47,34 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
 
 def _check_interruption(facts: evidence.Evidence) -> tally.Outcome:
     result = tally.Tally(rules.INTERRUPTION)
-    asked = facts.case.interruption
-    record = facts.interrupted.record
-    happened = record.interruption
-    for subject, expected, actual in (
-        ("iteration", str(asked.iteration), str(happened.iteration)),
-        (
-            "phase",
-            wording.name(case_pb2.Phase, asked.phase),
-            wording.name(case_pb2.Phase, happened.phase),
-        ),
-        (
-            "signal",
-            case_pb2.Signal.Name(asked.signal),
-            wording.name(case_pb2.Signal, happened.signal),
-        ),
-        (
-            "ranks hit",
-            wording.numbers(_hit_ranks(facts)),
-            wording.numbers(sorted(happened.ranks)),
-        ),
-    ):
-        if not facts.attempts:
-            break
-        result.expect(
-            f"interruption: {subject}",
-            expected,
-            actual if record.HasField("interruption") else "no interruption",
-            attempt=0,
-            explanation=record.ended_because
-            or "The interruption is not the one that the case asks for.",
-        )
+    if facts.attempts:
+        record = facts.interrupted.record
+        asked = _describe(facts.case.interruption, _hit_ranks(facts))
+        happened = _describe(record.interruption, record.interruption.ranks)
+        for subject, expected in asked.items():
+            result.expect(
+                f"interruption: {subject}",
+                expected,
+                happened[subject]
+                if record.HasField("interruption")
+                else "no interruption",
+                attempt=0,
+                explanation=record.ended_because
+                or "The interruption is not the one that the case asks for.",
+            )
     return result.outcome()
+
+
+def _describe(
+    interruption: case_pb2.Interruption | run_pb2.InterruptionEvent,
+    ranks: Iterable[int],
+) -> dict[str, str]:
+    return {
+        "iteration": str(interruption.iteration),
+        "phase": wording.name(case_pb2.Phase, interruption.phase),
+        "signal": wording.name(case_pb2.Signal, interruption.signal),
+        "ranks hit": wording.numbers(sorted(ranks)),
+    }
 
 
 def _check_exits(facts: evidence.Evidence) -> tally.Outcome:
@@ -101,14 +103,6 @@ def _check_exits(facts: evidence.Evidence) -> tally.Outcome:
             rank=rank,
             explanation=why,
         )
-    return result.outcome()
-
-
-def _check_steps(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.INTERRUPTED_STEPS)
-    step_check.check(
-        result, facts.interrupted, steps.interrupted(facts), index=0
-    )
     return result.outcome()
 
 

@@ -28,7 +28,9 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
         _check_processes(facts),
         exits.check_checkpoint_readable(facts),
         load_check.check_resumed(facts),
-        _check_steps(facts),
+        step_check.check(
+            rules.RESUMED_STEPS, facts.resumed, steps.resumed(facts), index=1
+        ),
     ]
     saves = steps.resumed_saves(facts)
     if saves[facts.last_rank]:
@@ -70,12 +72,6 @@ def _check_processes(facts: evidence.Evidence) -> tally.Outcome:
                     explanation="Resume is from disk: no process lives on.",
                 )
                 seen[started.pid] = f"rank {rank} of attempt {index}"
-    return result.outcome()
-
-
-def _check_steps(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.RESUMED_STEPS)
-    step_check.check(result, facts.resumed, steps.resumed(facts), index=1)
     return result.outcome()
 
 

@@ -3,33 +3,34 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from regress.oracle import evidence, tally, wording
+from regress.oracle import evidence, rules, tally, wording
 
 _EXPLANATION = "Each step must be recorded once, in order, and no other."
 
 
 def check(
-    result: tally.Tally,
+    rule: rules.Rule,
     attempt: evidence.Attempt,
     steps: Mapping[int, range],
     *,
     index: int,
-) -> None:
+) -> tally.Outcome:
     """Compares the steps that each rank recorded with those it had to.
 
     Args:
-        result: Where it is counted and found.
+        rule: The check.
         attempt: The attempt.
         steps: The iterations that were to be recorded, by rank.
         index: The attempt's.
     """
+    result = tally.Tally(rule)
     for rank, timeline in attempt.timelines.items():
         expected = steps.get(rank, range(0))
         recorded = timeline.iterations
         if recorded == list(expected):
             result.count(len(expected), 0)
             continue
-        found = list(_differences(expected, recorded))
+        found = _differences(expected, recorded)
         result.count(max(len(expected), len(recorded)), len(found))
         for iteration, wanted, actual in found:
             result.find(
@@ -41,6 +42,7 @@ def check(
                 iteration=iteration,
                 explanation=_EXPLANATION,
             )
+    return result.outcome()
 
 
 def _differences(

@@ -39,12 +39,12 @@ def summarize(
     first = conclusion.by_weight(outcomes, reached)[0]
     parts = [_LEADS[reached], _finding(first.findings[0])]
     match reached:
-        case _Verdict.CRASH | _Verdict.HANG:
-            parts.append(first.findings[0].explanation)
         case _Verdict.NUMERIC_DRIFT:
             parts.append(_reproducible(facts, outcomes))
         case _Verdict.RESUME_DIVERGENCE:
             parts.append(_cause(facts, outcomes))
+        case _:
+            parts.append(first.findings[0].explanation)
     return "; ".join(part.rstrip(".") for part in parts if part) + "."
 
 
@@ -64,7 +64,7 @@ def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
 
 def _finding(finding: verdict_pb2.Finding) -> str:
     where = "".join(
-        f" {preposition} {field.replace('_', ' ')} {getattr(finding, field)}"
+        f" {preposition} {field} {getattr(finding, field)}"
         for preposition, field in (
             ("of", "attempt"),
             ("on", "rank"),
