@@ -28,6 +28,8 @@ class ResumeTestEndTest(parameterized.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._folder = pathlib.Path(self.create_tempdir().full_path)
+        # Where files go that are not meant for the test's own directory.
+        self._elsewhere = pathlib.Path(self.create_tempdir().full_path)
 
     def _start(self, *flags: str) -> subprocess.Popen[str]:
         test = subprocess.Popen(
@@ -38,6 +40,7 @@ class ResumeTestEndTest(parameterized.TestCase):
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "TMPDIR": str(self._elsewhere),
                 "TEST_TMPDIR": str(self._folder),
                 "TEST_UNDECLARED_OUTPUTS_DIR": str(self._folder),
                 "XML_OUTPUT_FILE": str(self._folder / "test.xml"),
@@ -53,7 +56,7 @@ class ResumeTestEndTest(parameterized.TestCase):
         for line in test.stdout:
             if words in line:
                 return test
-        self.fail(f"No line with '{words}': {test.communicate()[1]}")
+        raise AssertionError(f"No line says '{words}': {test.communicate()}")
 
     @parameterized.parameters(
         (signal.SIGKILL, "attempt 0: iteration 1 of"),
@@ -63,18 +66,17 @@ class ResumeTestEndTest(parameterized.TestCase):
     def test_nothing_is_left_running(
         self, number: signal.Signals, words: str
     ) -> None:
-        before = set(os.listdir("/tmp"))
         test = self._start_until(words)
-        # The zygote and four ranks, which are the test's own children.
+        # The zygote, four ranks, and the guard over them.
         pidfds = [os.pidfd_open(pid) for pid in _descendants(test.pid)]
-        self.assertLen(pidfds, 5)
+        self.assertLen(pidfds, 6)
         test.send_signal(number)
         for pidfd in pidfds:
             ended, _, _ = select.select([pidfd], [], [], _END_SECONDS)
             self.assertTrue(ended)
             os.close(pidfd)
         test.communicate(timeout=_END_SECONDS)
-        self.assertEqual(set(os.listdir("/tmp")) - before, set())
+        self.assertEmpty(list(self._elsewhere.iterdir()))
 
     def test_told_to_stop_it_says_so(self) -> None:
         test = self._start_until("attempt 0: iteration 1 of")

@@ -192,16 +192,17 @@ def why_incomplete(key: Key, trajectory: Trajectory, iterations: int) -> str:
       iterations 1 to `iterations`, in order, and none is NaN.
     """
     wanted = np.arange(1, iterations + 1, dtype=np.int64)
-    if missing := trajectory.missing(1, iterations):
+    if np.array_equal(trajectory.iterations, wanted):
+        not_numbers = np.flatnonzero(np.isnan(trajectory.values))
+        if not not_numbers.size:
+            return ""
+        actual = f"iteration {wanted[not_numbers[0]]} has NaN"
+    elif missing := trajectory.missing(1, iterations):
         actual = f"iteration {missing[0]} has none"
     elif doubled := trajectory.doubled():
         actual = f"iteration {doubled[0]} has {len(trajectory.at(doubled[0]))}"
-    elif not np.array_equal(trajectory.iterations, wanted):
-        actual = "there are others, or they are not in order"
-    elif not_numbers := np.flatnonzero(np.isnan(trajectory.values)).tolist():
-        actual = f"iteration {wanted[not_numbers[0]]} has NaN"
     else:
-        return ""
+        actual = "there are others, or they are not in order"
     return (
         f"{describe(key)}: expected one number for each of iterations 1 to "
         f"{iterations}, but {actual}"

@@ -78,6 +78,60 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             )
         )
 
+    def test_counts_every_comparison(self):
+        # On each rank 5 metrics of the step, and 3 of each param group; the
+        # first and the last rank have 2 groups; the last one has the loss.
+        an_iteration = 4 * 5 + 6 * 3 + 1
+        self.assertEqual(
+            [
+                (
+                    verdict_pb2.Oracle.Name(check.oracle),
+                    check.name,
+                    check.compared,
+                )
+                for check in record_test_helper.passing().judge().checks
+            ],
+            [
+                ("PRECONDITIONS", "the promised case ran", 4),
+                # Of the golden, and of each rank of each attempt.
+                ("PRECONDITIONS", "promised hardware and channel", 2 + 8),
+                ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
+                ("PRECONDITIONS", "the golden is of this case", 3),
+                # Each metric is there and whole; 3 facts of the whole golden; a
+                # group on each rank; 2 checkpoints.
+                (
+                    "PRECONDITIONS",
+                    "the golden is complete",
+                    2 * an_iteration + 3 + 4 + 2,
+                ),
+                ("PRECONDITIONS", "every rank found its device", 8),
+                ("RESUME_PROOF", "no rank crashed", 8),
+                ("RESUME_PROOF", "no rank hung", 8),
+                ("RESUME_PROOF", "attempt 0: every rank reports", 1 + 4),
+                ("RESUME_PROOF", "attempt 0: starts from nothing", 4),
+                ("RESUME_PROOF", "attempt 0: interrupted as asked", 4),
+                ("RESUME_PROOF", "attempt 0: ranks ended as asked", 4),
+                ("RESUME_PROOF", "attempt 0: every step once", 4 * 4),
+                ("RESUME_PROOF", "attempt 0: every save once", 4),
+                ("RESUME_PROOF", "attempt 0: consumed samples", 4 * 4),
+                ("RESUME_PROOF", "two attempts", 1),
+                ("RESUME_PROOF", "attempt 1: every rank reports", 1 + 4),
+                ("RESUME_PROOF", "every rank is a new process", 8),
+                ("RESUME_PROOF", "attempt 1: checkpoint readable", 4),
+                ("RESUME_PROOF", "attempt 1: loaded the newest save", 4),
+                ("RESUME_PROOF", "attempt 1: every step once", 5 * 4),
+                ("RESUME_PROOF", "attempt 1: every save once", 4),
+                ("RESUME_PROOF", "attempt 1: every rank finished", 2 * 4),
+                ("RESUME_PROOF", "attempt 1: consumed samples", 5 * 4),
+                ("STATE", "loaded state is the saved state", 4 * 7),
+                ("REPLAY", "metrics of steps that ran twice", an_iteration),
+                ("GOLDEN", "attempt 0: metrics", 4 * an_iteration),
+                ("GOLDEN", "attempt 0: saved state", 4),
+                ("GOLDEN", "attempt 1: metrics", 5 * an_iteration),
+                ("GOLDEN", "attempt 1: saved state", 4),
+            ],
+        )
+
     def test_changes_nothing_that_it_is_given(self):
         records = record_test_helper.passing()
         before = copy.deepcopy(records)

@@ -26,6 +26,13 @@ class JobFiles:
         """The data set's indices."""
         return self.work / "data_cache"
 
+    @property
+    def temporary(self) -> pathlib.Path:
+        """The processes' TMPDIR, which libraries fill; made if need be."""
+        path = self.work / "tmp"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     def attempt(self, attempt: int) -> pathlib.Path:
         """The folder of an attempt's logs and events; made if need be."""
         path = self.outputs / f"attempt_{attempt}"

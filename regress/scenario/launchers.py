@@ -26,4 +26,9 @@ def make(
         return exec_launcher.ExecLauncher(module)
     log = scenario.files.outputs / "zygote.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    return zygote_launcher.ZygoteLauncher(module, scenario.preload_argv(), log)
+    return zygote_launcher.ZygoteLauncher(
+        module,
+        scenario.preload_argv(),
+        log,
+        environment=scenario.environment(),
+    )

@@ -65,6 +65,10 @@ class Scenario:
         """What the trainer's `preload` needs to know."""
         return [f"--hardware={self.hardware}"]
 
+    def environment(self) -> dict[str, str]:
+        """What every process of the job has in its environment."""
+        return {"TMPDIR": str(self.files.temporary)}
+
     def _run_first(
         self,
         launcher: launcher.Launcher,
@@ -130,7 +134,9 @@ class Scenario:
         if interruption is not None and is_last:
             phase = case_pb2.Phase.Name(interruption.phase)
             argv.append(f"--wait_at={interruption.iteration}:{phase}")
-        return attempt.RankCommand(argv, self.files.log(index, rank))
+        return attempt.RankCommand(
+            argv, self.files.log(index, rank), self.environment()
+        )
 
 
 def _digest_of(corpus: pathlib.Path) -> str:

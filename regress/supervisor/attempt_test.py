@@ -167,6 +167,19 @@ class HangTest(job_test_helper.JobTestCase):
             " first progress message, log",
         )
 
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_expects_nothing_of_a_rank_that_is_done(
+        self, launcher: str
+    ) -> None:
+        fifo = self.make_fifo()
+        result = self.run_job(
+            launcher,
+            [f"open:{fifo}:w exit:0", f"read:{fifo} progress:1 pause"],
+            bounds=_IMPATIENCE,
+        )
+        self.assert_ends(result, ["BY_ITSELF 0", "HANG SIGKILL"])
+        self.assertIn("no progress message for 1 s", result.ended_because)
+
 
 class InterruptionTest(job_test_helper.JobTestCase):
     """A signal at a phase of an iteration."""
@@ -456,7 +469,7 @@ class StoreTest(job_test_helper.JobTestCase):
             ["store child wait:2:BACKWARD", "store pause"],
             interruption=_interruption("SIGKILL", []),
         )
-        port = self.messages_of(1)[0].text
+        port = self.messages_of(0)[0].text
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(port)))
 

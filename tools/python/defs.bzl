@@ -1,21 +1,21 @@
 """The Python rules: the one place to move when Bazel drops its own."""
 
+# Our packages have no __init__.py, and Bazel is to make none: `regress` is the
+# name of the repository and of a package in it, and only without is it both.
+_PROGRAM = {
+    "legacy_create_init": False,
+    "python_version": "PY3",
+    "srcs_version": "PY3",
+}
+
 # buildifier: disable=native-py
 def py_library(**kwargs):
     native.py_library(srcs_version = "PY3", **kwargs)
 
 # buildifier: disable=native-py
 def py_binary(**kwargs):
-    native.py_binary(
-        python_version = "PY3",
-        srcs_version = "PY3",
-        **kwargs
-    )
+    native.py_binary(**dict(_PROGRAM, **kwargs))
 
 # buildifier: disable=native-py
 def py_test(**kwargs):
-    native.py_test(
-        python_version = "PY3",
-        srcs_version = "PY3",
-        **kwargs
-    )
+    native.py_test(**dict(_PROGRAM, **kwargs))

@@ -42,7 +42,15 @@ def _python_repository_impl(ctx):
 
     result = ctx.execute([python, ctx.path(ctx.attr._script), version, "venv"])
     if result.return_code:
-        fail(result.stderr.strip() or "wrong Python: {} does not run.".format(python))
+        reason = result.stderr.strip()
+        if not reason.startswith("wrong Python: "):
+            # Too old for the script, or no Python.
+            reason = "wrong Python: expected {version}, but {python} fails with {reason}: install python{version}, or set REGRESS_PYTHON to its path.".format(
+                python = python,
+                reason = reason.split("\n")[-1],
+                version = version,
+            )
+        fail(reason)
 
     ctx.symlink(result.stdout.strip(), "host_python")
     ctx.file("python3", _INTERPRETER.format(venv = ctx.path("venv")))
