@@ -80,7 +80,7 @@ class ProgressPrinterTest(absltest.TestCase):
         printer = progress_printer.ProgressPrinter(
             case, self._out, clock=lambda: 0.0
         )
-        printer(0, 1, run_pb2.Progress(iteration=9, phase=1, waiting=True))
+        printer(0, 1, run_pb2.Progress(iteration=9, waiting=True))
         self.assertIn("SIGKILL to rank 0, 1", self._out.getvalue())
 
 

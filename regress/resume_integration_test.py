@@ -6,6 +6,7 @@ All scenarios run the tiny case, forked from one zygote.
 import pathlib
 import tempfile
 from collections.abc import Callable
+from unittest import mock
 
 import numpy
 from absl.testing import absltest, parameterized
@@ -59,9 +60,9 @@ class ResumeIntegrationTest(parameterized.TestCase):
         folder = pathlib.Path(
             cls.enterClassContext(tempfile.TemporaryDirectory())
         )
-        cls._zygote = cls.enterClassContext(
-            launchers.make("zygote", _scenario(folder))
-        )
+        zygote = launchers.make("zygote", _scenario(folder))
+        cls.enterClassContext(zygote)
+        cls._zygote = zygote
 
     def _folder(self) -> pathlib.Path:
         return pathlib.Path(self.create_tempdir().full_path)
@@ -80,7 +81,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
         """Runs the case with a trainer that has one fault in its resume."""
         scenario = _scenario(self._folder())
         self.enter_context(
-            absltest.mock.patch.dict("os.environ", REGRESS_TEST_FAULT=fault)
+            mock.patch.dict("os.environ", REGRESS_TEST_FAULT=fault)
         )
         with launchers.make("zygote", scenario, _FAULTY_TRAINER) as launcher:
             return scenario.run_resumed(launcher, _ignore)

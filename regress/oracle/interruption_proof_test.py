@@ -30,6 +30,18 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             actual="no interruption",
         )
 
+    def test_says_why_the_attempt_ended_before(self):
+        records = record_test_helper.passing()
+        attempt = records.run.attempts[0]
+        attempt.ClearField("interruption")
+        attempt.ended_because = "Rank 2 failed."
+        self.assert_fails(
+            records,
+            _NOT_INTERRUPTED,
+            rules.INTERRUPTION,
+            explanation="Rank 2 failed.",
+        )
+
     @parameterized.parameters(
         ("iteration", 4, "5", "4"),
         ("phase", case_pb2.FORWARD, "BACKWARD", "FORWARD"),
@@ -45,6 +57,8 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             subject=f"interruption: {field}",
             expected=expected,
             actual=actual,
+            explanation="The interruption is not the one that the case asks "
+            "for.",
         )
 
     @parameterized.parameters(((),), ((2,),), ((0, 1, 2),))
@@ -83,6 +97,7 @@ class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.INTERRUPTED_EXITS,
             rank=1,
             expected="INTERRUPTED, signal 9 (SIGKILL)",
+            explanation="The rank that is hit must die by the signal.",
         )
 
     @parameterized.parameters(
@@ -125,7 +140,11 @@ class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assert_passes(records)
         records.rank(0, 0).exit.CopyFrom(_Exit(cause=_Exit.PEER_GONE, signal=9))
         self.assert_fails(
-            records, _NOT_INTERRUPTED, rules.INTERRUPTED_EXITS, rank=0
+            records,
+            _NOT_INTERRUPTED,
+            rules.INTERRUPTED_EXITS,
+            rank=0,
+            explanation="A stopped rank is ended by the watchdog.",
         )
 
 

@@ -74,14 +74,25 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(_compare([empty], [empty])[0].differing, 1)
 
     def test_a_digest_without_pieces_differs_from_itself(self):
-        self.assertEqual(_compare([_digest()], [_digest()])[0].differing, 1)
+        outcome, _ = _compare([_digest()], [_digest()])
+        self.assertEqual((outcome.compared, outcome.differing), (1, 1))
+        (finding,) = outcome.findings
+        self.assertEqual(finding.actual, "none")
 
-    @parameterized.parameters((0, 0), (0, 1), (1, 0), (2, 1), (1, 2))
-    def test_wants_one_digest_on_each_side(self, expected, actual):
+    @parameterized.parameters(
+        (0, 0, "recorded never, and never to compare with"),
+        (0, 1, "recorded once, and never to compare with"),
+        (1, 0, "recorded never, and once to compare with"),
+        (2, 1, "recorded once, and 2 times to compare with"),
+        (1, 2, "recorded 2 times, and once to compare with"),
+    )
+    def test_wants_one_digest_on_each_side(self, expected, actual, text):
         outcome, _ = _compare(
             [_digest(a="aa")] * expected, [_digest(a="aa")] * actual
         )
         self.assertEqual((outcome.compared, outcome.differing), (1, 1))
+        (finding,) = outcome.findings
+        self.assertEqual(finding.actual, text)
 
 
 class KindTest(parameterized.TestCase):

@@ -127,6 +127,24 @@ class OneEnvironmentTest(verdict_testing.VerdictTestCase):
             rank=3,
         )
 
+    def test_compares_all_ranks_with_the_first(self):
+        records = record_test_helper.passing()
+        _environment(records, 0, 0).device_name = "Intel Xeon"
+        verdict = records.judge()
+        findings = [
+            finding
+            for finding in verdict.findings
+            if finding.check == rules.ONE_ENVIRONMENT.name
+        ]
+        self.assertLen(findings, 7)
+        for finding in findings:
+            self.assertEqual(finding.expected, "Intel Xeon")
+            self.assertEqual(finding.actual, "AMD EPYC")
+            self.assertIn(
+                "expected is what rank 0 of attempt 0 reports",
+                finding.explanation,
+            )
+
 
 class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
     def test_are_none_in_the_goldens_environment(self):
@@ -147,6 +165,14 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
                 "torch: 2.13.0, golden 2.12.0",
                 "MKL_CBWR: absent, golden COMPATIBLE",
             ],
+        )
+
+    def test_are_those_of_the_first_rank(self):
+        records = record_test_helper.passing()
+        _environment(records, 0, 0).versions["torch"] = "2.12.0"
+        self.assertEqual(
+            list(records.judge().environment_differences),
+            ["torch: 2.12.0, golden 2.13.0"],
         )
 
     def test_are_none_if_no_rank_named_its_environment(self):

@@ -51,6 +51,8 @@ class VerdictTestCase(absltest.TestCase):
             if check.differing or not check.compared
         ]
         self.assertIn((rule.oracle, rule.name), failed)
+        for candidate in verdict.findings:
+            self._assert_names_its_attempt(candidate)
         found = [
             candidate
             for candidate in verdict.findings
@@ -64,3 +66,10 @@ class VerdictTestCase(absltest.TestCase):
             found, f"No finding has {finding}, but:\n{verdict.findings}"
         )
         return found[0]
+
+    def _assert_names_its_attempt(self, finding: verdict_pb2.Finding) -> None:
+        for attempt in (0, 1):
+            is_empty = finding.subject == finding.check
+            if finding.check.startswith(f"attempt {attempt}") and not is_empty:
+                self.assertTrue(finding.HasField("attempt"), finding)
+                self.assertEqual(finding.attempt, attempt, finding)

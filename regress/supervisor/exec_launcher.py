@@ -1,6 +1,7 @@
 """Starts each rank from scratch, in an interpreter of its own."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -16,14 +17,22 @@ class ExecLauncher:
 
     name = "exec"
 
-    def __init__(self, module: str) -> None:
+    def __init__(
+        self, module: str, interpreter: Sequence[str] = (sys.executable,)
+    ) -> None:
         """Names the trainer.
+
+        Args:
+          module: the trainer's.
+          interpreter: the command that starts Python, its program as a path:
+            an emulator may stand before it.
 
         Raises:
           SupervisorError: there is no such module.
         """
         launcher.check_module(module)
         self._module = module
+        self._interpreter = interpreter
 
     def __enter__(self) -> Self:
         """Does nothing."""
@@ -59,6 +68,7 @@ class ExecLauncher:
                 environment={**environment, **numbers},
                 output=output,
                 descriptors=descriptors.values(),
+                interpreter=self._interpreter,
             )
         except OSError as error:
             raise errors.SupervisorError(

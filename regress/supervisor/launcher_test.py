@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import sys
 from typing import Any
@@ -89,6 +90,18 @@ class LauncherTest(job_test_helper.JobTestCase):
                 for launcher in ("exec", "zygote")
             )
         )
+
+    def test_another_command_may_start_python(self) -> None:
+        path = self.directory / "report"
+        env = shutil.which("env")
+        assert env is not None
+        through_env = exec_launcher.ExecLauncher(
+            job_test_helper.TRAINER, [env, "THROUGH=env", sys.executable]
+        )
+        result = self.run_job(through_env, [f"report:{path}"])
+        self.assert_ends(result, ["BY_ITSELF 0"])
+        seen = json.loads(path.read_text())
+        self.assertEqual(seen["environment"]["THROUGH"], "env")
 
     def setUp(self) -> None:
         super().setUp()

@@ -14,6 +14,7 @@ def spawn(
     environment: Mapping[str, str],
     output: int,
     descriptors: Iterable[int] = (),
+    interpreter: Sequence[str] = (sys.executable,),
 ) -> int:
     """Starts `python -m module arguments...` and returns its pid.
 
@@ -27,15 +28,16 @@ def spawn(
       output: file descriptor that becomes stdout and stderr; stdin is empty.
       descriptors: those that the child keeps under the same number. It
         inherits no other that Python made.
+      interpreter: the command that starts Python, its program as a path.
 
     Raises:
       OSError: the process cannot be started.
     """
     return os.posix_spawn(
-        sys.executable,
+        interpreter[0],
         # All of sys.path is handed on, so the working directory must not be
         # put before it: -P.
-        [sys.executable, "-P", "-m", module, *arguments],
+        [*interpreter, "-P", "-m", module, *arguments],
         {**os.environ, "PYTHONPATH": _python_path(), **environment},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

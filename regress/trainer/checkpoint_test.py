@@ -4,11 +4,12 @@ import argparse
 import os
 import pathlib
 from typing import Any
+from unittest import mock
 
 import torch
 from absl.testing import absltest, parameterized
 
-from regress.trainer import checkpoint
+from regress.trainer import checkpoint, random_state
 
 
 class _Scheduler:
@@ -46,9 +47,7 @@ class CheckpointTest(parameterized.TestCase):
             self._folder, rank=0, barrier=lambda: None
         )
         self.enter_context(
-            absltest.mock.patch.object(
-                checkpoint.random_state, "get_states", return_value={}
-            )
+            mock.patch.object(random_state, "get_states", return_value={})
         )
 
     def _save(self, iteration: int) -> pathlib.Path:
@@ -64,14 +63,14 @@ class CheckpointTest(parameterized.TestCase):
         self.assertTrue(path.is_file())
 
     def test_the_tracker_comes_last(self) -> None:
-        seen = []
+        seen: list[tuple[bool, int | None]] = []
 
         def look() -> None:
-            seen.append(self._first.path(20).is_file())
-            seen.append(self._first.newest())
+            written = self._first.path(20).is_file()
+            seen.append((written, self._first.newest()))
 
         self._first.save(_State(20), look)  # type: ignore[arg-type]
-        self.assertEqual(seen, [True, None])
+        self.assertEqual(seen, [(True, None)])
         self.assertEqual(self._first.newest(), 20)
 
     def test_nothing_is_left_beside_the_files(self) -> None:
@@ -91,9 +90,7 @@ class CheckpointTest(parameterized.TestCase):
         path = self._save(20)
         before = path.read_bytes()
         with (
-            absltest.mock.patch.object(
-                torch, "save", side_effect=OSError("disk full")
-            ),
+            mock.patch.object(torch, "save", side_effect=OSError("disk full")),
             self.assertRaises(OSError),
         ):
             self._save(20)

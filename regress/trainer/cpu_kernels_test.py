@@ -63,6 +63,7 @@ class CpuKernelsTest(parameterized.TestCase):
         right = _whole(8, 4).bfloat16().requires_grad_()
         torch.mm(left, right).float().sum().backward()
         expected = right.detach().sum(1).expand(6, 8)
+        assert left.grad is not None
         self.assertTrue(torch.equal(left.grad, expected))
 
     @parameterized.parameters((1000,), (1,), ())
@@ -82,6 +83,7 @@ class CpuKernelsTest(parameterized.TestCase):
     def test_square_roots_have_a_gradient(self) -> None:
         tensor = torch.tensor([4.0], requires_grad=True)
         tensor.sqrt().backward()
+        assert tensor.grad is not None
         self.assertEqual(tensor.grad.item(), 0.25)
 
 

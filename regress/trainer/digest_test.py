@@ -1,12 +1,15 @@
 """Tests that a digest sees every piece of state, and a load restores it."""
 
 import pathlib
+import random
 from collections.abc import Callable
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
 from regress.trainer import single_rank_test_helper  # before torch
 
+import numpy  # isort: skip
 import torch  # isort: skip
 from megatron.core import tensor_parallel  # isort: skip
 from regress.run import run_pb2  # isort: skip
@@ -16,7 +19,7 @@ from regress.trainer import training_state  # isort: skip
 _SAVED = run_pb2.StateDigest.SAVED
 
 
-def setUpModule() -> None:  # noqa: N802 - unittest's name
+def setUpModule() -> None:  # noqa: D103
     single_rank_test_helper.join()
 
 
@@ -73,13 +76,15 @@ class DigestTest(parameterized.TestCase):
 
     @parameterized.named_parameters(
         ("torch", lambda: torch.rand(1), "rng/torch_rng_state"),
-        ("python", lambda: random_state.random.random(), "rng/random"),
-        ("numpy", lambda: random_state.numpy.random.rand(), "rng/np"),
+        ("python", lambda: random.random(), "rng/random"),
+        ("numpy", lambda: numpy.random.rand(), "rng/np"),
         (
             "tracker",
-            lambda: tensor_parallel.get_cuda_rng_tracker()
-            .states_["model-parallel-rng"]
-            .mul_(0),
+            lambda: (
+                tensor_parallel.get_cuda_rng_tracker()
+                .states_["model-parallel-rng"]
+                .mul_(0)
+            ),
             "rng/rng_tracker_states/model-parallel-rng",
         ),
     )
@@ -112,9 +117,7 @@ class DigestTest(parameterized.TestCase):
         self.assertEqual(descriptions["consumed samples"], "12")
         self.assertEqual(descriptions["scheduler/num_steps"], "12")
         self.assertEqual(
-            descriptions[
-                "chunk 0/main param/embedding.word_embeddings.weight"
-            ],
+            descriptions["chunk 0/main param/embedding.word_embeddings.weight"],
             "float32[32, 16]",
         )
 
@@ -146,12 +149,12 @@ class RestoreTest(parameterized.TestCase):
     def test_what_is_not_loaded_is_seen(self, part: str, piece: str) -> None:
         owner = getattr(self._new, part)
         owner = owner()[0] if part == "models" else owner
-        with absltest.mock.patch.object(owner, "load_state_dict"):
+        with mock.patch.object(owner, "load_state_dict"):
             self._checkpoints.load(2, self._new)
         self._assert_differs(piece)
 
     def test_random_streams_that_are_not_loaded_are_seen(self) -> None:
-        with absltest.mock.patch.object(random_state, "set_states"):
+        with mock.patch.object(random_state, "set_states"):
             self._checkpoints.load(2, self._new)
         self._assert_differs("rng/torch_rng_state")
 

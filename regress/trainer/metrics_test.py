@@ -8,7 +8,7 @@ import torch  # isort: skip
 from regress.trainer import metrics, param_groups  # isort: skip
 
 
-def setUpModule() -> None:  # noqa: N802 - unittest's name
+def setUpModule() -> None:  # noqa: D103
     single_rank_test_helper.join()
 
 

@@ -73,6 +73,4 @@ def stepper(state: training_state.TrainingState) -> step.Stepper:
         "loss_mask": torch.ones(2, 8),
     }
     gate = phase_gate.PhaseGate(control.Control(None), None)
-    return step.Stepper(
-        CASE, state, [itertools.repeat(microbatch)], _CPU, gate
-    )
+    return step.Stepper(CASE, state, [itertools.repeat(microbatch)], _CPU, gate)

@@ -70,11 +70,12 @@ def main(argv: Sequence[str]) -> int:
 def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.RunRecord:
     path = pathlib.Path(_CASE.value)
     case = load.load(path)
-    # What is left of the run after the last iteration wanted is cut off.
+    # What is left of the run is cut off where every rank has recorded the last
+    # iteration wanted.
     case.interruption.CopyFrom(
         case_pb2.Interruption(
-            iteration=_ITERATIONS.value,
-            phase=case_pb2.BETWEEN_STEPS,
+            iteration=_ITERATIONS.value + 1,
+            phase=case_pb2.FORWARD,
             signal=case_pb2.SIGKILL,
         )
     )
@@ -97,10 +98,7 @@ def _print_progress(
 ) -> None:
     del attempt
     if progress.text:
-        print(
-            f"rank {rank}: iteration {progress.iteration}: {progress.text}",
-            flush=True,
-        )
+        print(f"rank {rank}, iteration {progress.iteration}: {progress.text}")
 
 
 if __name__ == "__main__":

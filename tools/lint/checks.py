@@ -34,16 +34,17 @@ def all_checks(buildifier: pathlib.Path) -> list[Check]:
     starlark = (str(buildifier), "-lint=warn")
     return [
         Check(
-            "ruff format",
-            "python",
-            (*ruff, "format", "--quiet", "--diff"),
-            (*ruff, "format", "--quiet"),
-        ),
-        Check(
             "ruff check",
             "python",
             (*ruff, "check", "--quiet"),
             (*ruff, "check", "--quiet", "--fix"),
+        ),
+        # After what changes more than the format.
+        Check(
+            "ruff format",
+            "python",
+            (*ruff, "format", "--quiet", "--diff"),
+            (*ruff, "format", "--quiet"),
         ),
         # The types of messages, for mypy.
         Check("protoc", "proto", (*protoc, f"--pyi_out={_STUBS}")),

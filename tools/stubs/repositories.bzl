@@ -1,5 +1,6 @@
 """Stand-ins for what Bazel 4 would fetch from the network for its own use."""
 
+# buildifier: disable=unnamed-macro
 def stub_repositories():
     """Declares what Bazel 4's own packages load; later ones need no stubs."""
     if hasattr(native, "repo_name"):
