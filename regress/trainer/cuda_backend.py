@@ -26,7 +26,14 @@ class CudaBackend(backend.Backend):
         "NCCL_ALGO": "Ring",
         "NVTE_ALLOW_NONDETERMINISTIC_ALGO": "0",
     }
-    transformer_config: Mapping[str, Any] = {"deterministic_mode": True}
+    transformer_config: Mapping[str, Any] = {
+        "deterministic_mode": True,
+        # As Megatron-LM's own training has them.
+        "bias_activation_fusion": True,
+        "bias_dropout_fusion": True,
+        "masked_softmax_fusion": True,
+        "deallocate_pipeline_outputs": True,
+    }
 
     def __init__(self, hardware: str) -> None:
         """Expects `hardware`, as `nvidia_h200`."""
