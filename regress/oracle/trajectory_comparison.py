@@ -181,11 +181,8 @@ def _select(
 
 
 def _has_each_once(trajectory: series.Trajectory, steps: range) -> bool:
-    return trajectory.iterations.size == len(steps) and bool(
-        np.array_equal(
-            trajectory.iterations, np.arange(steps.start, steps.stop)
-        )
-    )
+    wanted = np.arange(steps.start, steps.stop)
+    return np.array_equal(trajectory.iterations, wanted)
 
 
 def _values(count: int) -> str:

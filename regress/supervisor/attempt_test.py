@@ -168,6 +168,13 @@ class HangTest(job_test_helper.JobTestCase):
         )
 
     @parameterized.parameters(*_LAUNCHERS)
+    def test_ends_a_job_that_has_hung_up(self, launcher: str) -> None:
+        result = self.run_job(
+            launcher, ["progress:1 hang_up pause"], bounds=_IMPATIENCE
+        )
+        self.assert_ends(result, ["HANG SIGKILL"])
+
+    @parameterized.parameters(*_LAUNCHERS)
     def test_expects_nothing_of_a_rank_that_is_done(
         self, launcher: str
     ) -> None:

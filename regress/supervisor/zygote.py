@@ -92,8 +92,9 @@ class _Zygote:
             raise _RefusalError(
                 f"The zygote of {self._trainer.__name__} must have one thread"
                 f" to be forked safely, but it has {len(threads)}"
-                f" ({', '.join(threads)}): start threads in main(), not in"
-                " preload(), or use the exec launcher."
+                f" ({', '.join(threads)}): start none in preload() (numpy's"
+                " pool has none with OMP_NUM_THREADS=1 in the environment), or"
+                " use the exec launcher."
             )
         pid_reader, pid_writer = os.pipe()
         gate_reader, gate_writer = os.pipe()

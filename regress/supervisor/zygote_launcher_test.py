@@ -95,7 +95,7 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
             self.assertRaisesRegex(
                 errors.SupervisorError,
                 "^The zygote of .* must have one thread to be forked safely,"
-                r" but it has 2 \(.*\): start threads in main\(\)",
+                r" but it has 2 \(.*\): start none in preload\(\)",
             ),
         ):
             self.run_job(zygote, ["exit:0"])

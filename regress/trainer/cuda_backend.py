@@ -78,7 +78,10 @@ class CudaBackend(backend.Backend):
         name = torch.cuda.get_device_name()
         found = versions.of_packages()
         found["cuda"] = torch.version.cuda or "none"
-        found["cudnn"] = str(torch.backends.cudnn.version())
+        # Of the library that is loaded; torch.backends.cudnn.version() raises
+        # if that is not the one that torch was built with.
+        cudnn = torch._C._cudnn.getRuntimeVersion()
+        found["cudnn"] = ".".join(map(str, cudnn))
         found["nccl"] = ".".join(map(str, torch.cuda.nccl.version()))
         return run_pb2.Environment(
             hardware=hardware_of(name),

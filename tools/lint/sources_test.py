@@ -1,6 +1,7 @@
 """Tests of sources.py."""
 
 import pathlib
+import shutil
 import subprocess
 
 from absl.testing import absltest
@@ -11,6 +12,8 @@ from tools.lint import sources
 class ByLanguageTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
+        if not shutil.which("git"):
+            self.skipTest("There is no git on this machine's PATH.")
         self.workspace = pathlib.Path(self.create_tempdir().full_path)
         self.git("init", "--quiet")
 
