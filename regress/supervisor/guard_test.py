@@ -28,7 +28,7 @@ class GuardTest(absltest.TestCase):
             running.forget(forgotten.pid)
             self.assertIsNone(watched.poll())
         # The guard is reaped, so all that it does is done.
-        self.assertEqual(watched.wait(), -signal.SIGKILL)
+        self.assertEqual(watched.wait(timeout=60), -signal.SIGKILL)
         self.assertIsNone(forgotten.poll())
         self.assertIsNone(unknown.poll())
 
@@ -39,7 +39,7 @@ class GuardTest(absltest.TestCase):
             running.watch(there.pid)
             gone.kill()
             gone.wait()
-        self.assertEqual(there.wait(), -signal.SIGKILL)
+        self.assertEqual(there.wait(timeout=60), -signal.SIGKILL)
 
     def test_may_be_killed(self) -> None:
         with guard.Guard() as running:

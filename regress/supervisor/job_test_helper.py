@@ -5,7 +5,7 @@ import os
 import pathlib
 import select
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl.testing import parameterized
@@ -29,15 +29,21 @@ PATIENCE = watchdog.Bounds(start_seconds=60, step_seconds=60)
 
 @contextlib.contextmanager
 def open_launcher(
-    name: str, directory: pathlib.Path
+    name: str, directory: pathlib.Path, preload_argv: Sequence[str] = ()
 ) -> Iterator[launcher.Launcher]:
-    """A launcher of the scripted trainer, by the launcher's name."""
+    """A launcher of the scripted trainer, by the launcher's name.
+
+    Args:
+      name: "exec" or "zygote".
+      directory: for the zygote's log.
+      preload_argv: the script of the zygote's preload.
+    """
     if name == "exec":
         with exec_launcher.ExecLauncher(TRAINER) as opened:
             yield opened
     else:
         with zygote_launcher.ZygoteLauncher(
-            TRAINER, [], directory / "zygote.log"
+            TRAINER, preload_argv, directory / "zygote.log"
         ) as zygote:
             yield zygote
 
@@ -57,7 +63,12 @@ def commands(
 
 
 def has_ended(pidfd: int, seconds: float = 0) -> bool:
-    """Whether a process has ended, or does within that time."""
+    """Whether a process has ended, or does within that time.
+
+    Args:
+      pidfd: the process; or a pipe's end whose other end it has.
+      seconds: how long to wait.
+    """
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(1000 * seconds))

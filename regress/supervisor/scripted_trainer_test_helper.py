@@ -27,6 +27,7 @@ What `preload` does:
   thread                     start a thread that never ends
   fail:TEXT                  raise an exception
   exit:CODE                  end the process
+  open:PATH:MODE             open a FIFO, and keep it open
   pause                      do nothing for ever
 """
 
@@ -49,7 +50,8 @@ _preloads: list[Sequence[str]] = []
 
 def preload(argv: Sequence[str]) -> None:
     _preloads.append(list(argv))
-    print("preloading")
+    # Without a line end, so it stays in the buffer.
+    print("preloading", end=" ")
     for command in argv:
         match command.split(":"):
             case ["thread"]:
@@ -60,6 +62,8 @@ def preload(argv: Sequence[str]) -> None:
                 raise ValueError(text)
             case ["exit", code]:
                 os._exit(int(code))
+            case ["open", path, mode]:
+                _open(path, mode)
             case ["pause"]:
                 signal.pause()
             case _:
@@ -106,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
                 )
                 channel.progress(0, str(child.pid))
             case ["open", path, mode]:
-                os.open(path, os.O_WRONLY if mode == "w" else os.O_RDONLY)
+                _open(path, mode)
             case ["read", path]:
                 pathlib.Path(path).read_bytes()
             case ["report", path]:
@@ -120,6 +124,10 @@ def main(argv: Sequence[str]) -> int:
             case _:
                 raise AssertionError(command)
     return 0
+
+
+def _open(path: str, mode: str) -> None:
+    os.open(path, os.O_WRONLY if mode == "w" else os.O_RDONLY)
 
 
 def _exit_on(number: signal.Signals, code: int) -> None:

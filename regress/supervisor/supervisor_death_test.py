@@ -1,6 +1,7 @@
 """Tests that nothing outlives the supervisor, however it dies."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -20,20 +21,7 @@ class SupervisorDeathTest(parameterized.TestCase):
     def test_leaves_no_process(
         self, launcher: str, number: signal.Signals
     ) -> None:
-        directory = self.create_tempdir().full_path
-        with subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                supervisor_test_helper.__name__,
-                launcher,
-                directory,
-            ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as supervisor:
+        with _start(launcher, self.create_tempdir().full_path) as supervisor:
             assert supervisor.stdout is not None
             grandchildren = [
                 int(supervisor.stdout.readline()) for _ in range(_RANKS)
@@ -56,6 +44,43 @@ class SupervisorDeathTest(parameterized.TestCase):
             )
         else:
             self.assertEqual(supervisor.returncode, -number)
+
+    @parameterized.parameters(signal.SIGKILL, signal.SIGTERM)
+    def test_leaves_no_zygote_that_preloads(
+        self, number: signal.Signals
+    ) -> None:
+        directory = self.create_tempdir().full_path
+        fifo = pathlib.Path(directory) / "fifo"
+        os.mkfifo(fifo)
+        with _start(
+            "zygote", directory, f"open:{fifo}:w", "pause"
+        ) as supervisor:
+            # Waits for the zygote to open it. Only the zygote has it open.
+            reader = os.open(fifo, os.O_RDONLY)
+            self.addCleanup(os.close, reader)
+            supervisor.send_signal(number)
+            job_test_helper.wait_for_end(reader)
+            self.assertEqual(os.read(reader, 1), b"")
+        self.assertEqual(supervisor.returncode, -number)
+
+
+def _start(
+    launcher: str, directory: str, *preload_argv: str
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            supervisor_test_helper.__name__,
+            launcher,
+            directory,
+            *preload_argv,
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""A supervisor of four ranks: `supervisor_test_helper LAUNCHER DIRECTORY`.
+"""A supervisor of four ranks.
 
-Each rank starts a child, whose pid this prints, and pauses.
+`supervisor_test_helper LAUNCHER DIRECTORY PRELOAD_ARGV...`: each rank starts a
+child, whose pid this prints, and pauses.
 """
 
 import pathlib
@@ -16,7 +17,9 @@ def _print(rank: int, progress: run_pb2.Progress) -> None:
 
 def main() -> None:
     launcher_name, directory = sys.argv[1], pathlib.Path(sys.argv[2])
-    with job_test_helper.open_launcher(launcher_name, directory) as launcher:
+    with job_test_helper.open_launcher(
+        launcher_name, directory, preload_argv=sys.argv[3:]
+    ) as launcher:
         try:
             attempt.run_attempt(
                 launcher,

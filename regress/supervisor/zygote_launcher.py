@@ -184,10 +184,5 @@ class ZygoteLauncher:
         return "\n".join([f"The end of its log {self._log}:", *lines])
 
     def _end(self) -> None:
-        spare = linux.children() - {self._pid}
-        # Its pid is its own until it is reaped.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-        linux.end_children(spare)
+        # With the orphans that it leaves.
+        linux.end_children(spare=linux.children() - {self._pid})

@@ -53,7 +53,7 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
             self.assertEqual(report["preloads"], [[]])
             self.assertEqual(report["environment"]["FOR_IMPORTS"], "set")
         # Nor does what was printed before the fork come again.
-        self.assertEqual(self.log.read_text(), "preloading\n")
+        self.assertEqual(self.log.read_text(), "preloading ")
         self.assertEqual((self.directory / "rank0.log").read_text(), "")
 
     def test_survives_what_its_ranks_do(self) -> None:
@@ -68,7 +68,7 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
             self.zygote("fail:no such accelerator"),
             "^The zygote of regress.supervisor.scripted_trainer_test_helper"
             " ended with exit code 1 while preloading. The end of its log"
-            f" {self.log}:\npreloading\n(?s:.*)"
+            f" {self.log}:\n(?s:.*)"
             "ValueError: no such accelerator$",
         )
 

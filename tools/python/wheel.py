@@ -109,8 +109,14 @@ def _pip_install(
             *("--quiet", "--no-input", "--disable-pip-version-check"),
             *("--root-user-action=ignore", *pip_options),
         ],
-        # pip moves what it installs from its temporary directory.
-        env={**os.environ, "TMPDIR": str(scratch)},
+        env={
+            **os.environ,
+            # Settings that a developer may have, for other uses of pip.
+            "PIP_REQUIRE_VIRTUALENV": "0",
+            "PIP_USER": "0",
+            # pip moves what it installs from its temporary directory.
+            "TMPDIR": str(scratch),
+        },
         capture_output=True,
         check=False,
         text=True,
@@ -154,6 +160,16 @@ def explain(pin: Pin, stderr: str, log: str) -> str:
 
 
 def _explain_no_match(pin: Pin, stderr: str, log: str) -> str:
+    # An index that says 404 does not know the name, and is not out of reach.
+    unreachable = re.search(
+        r"Could not fetch URL (?!.*\b404\b)(\S+): (.+) - skipping", log
+    )
+    if unreachable:
+        return (
+            f"{pin}: pip cannot reach the package index, {unreachable[1]}: "
+            f"{unreachable[2]}: mend the network or pip's configuration "
+            f"(`{sys.executable} -m pip config list`)."
+        )
     skipped = [
         line
         for line in urllib.parse.unquote(log).splitlines()

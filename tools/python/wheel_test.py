@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import socket
 import sys
 import zipfile
 
@@ -96,6 +97,21 @@ class InstallTest(absltest.TestCase):
             "^foo==2.0: expected this version .* only 1.0: ", version="2.0"
         )
 
+    def test_says_that_the_index_is_out_of_reach(self):
+        with socket.socket() as closed:
+            # Bound and not listening, it refuses whoever connects.
+            closed.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}/simple"
+            with self.assertRaisesRegex(
+                wheel.WheelError,
+                f"^foo==1.0: pip cannot reach the package index, {url}/foo/: ",
+            ):
+                wheel.install(
+                    wheel.Pin("foo", "1.0", (_WRONG,)),
+                    self.directory,
+                    [f"--index-url={url}", "--retries=0"],
+                )
+
     def test_refuses_an_unknown_distribution(self):
         self.assert_fails("^foo==1.0: there is no distribution of this name")
 
@@ -111,6 +127,18 @@ class ExplainTest(absltest.TestCase):
             message,
             f"{sys.executable} has no pip to fetch foo==1.0 with: install "
             "python3-pip, or set REGRESS_PYTHON to a Python that has it.",
+        )
+
+    def test_takes_404_for_an_unknown_distribution(self):
+        message = wheel.explain(
+            wheel.Pin("foo", "1.0", (_WRONG,)),
+            "ERROR: Could not find a version (from versions: none)\n"
+            "ERROR: No matching distribution found for foo==1.0\n",
+            "Could not fetch URL https://index/foo/: 404 Client Error: Not "
+            "Found for url: https://index/foo/ - skipping\n",
+        )
+        self.assertStartsWith(
+            message, "foo==1.0: there is no distribution of this name"
         )
 
     def test_passes_other_errors_on(self):
