@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -19,6 +20,9 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.log = self.directory / "zygote.log"
+        # What is printed before a fork must be in a buffer to come twice.
+        self.enter_context(mock.patch.dict(os.environ))
+        os.environ.pop("PYTHONUNBUFFERED", None)
 
     def zygote(
         self, *preload_argv: str, start_seconds: float = 60
