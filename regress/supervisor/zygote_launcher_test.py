@@ -73,7 +73,7 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
             "^The zygote of regress.supervisor.scripted_trainer_test_helper"
             " ended with exit code 1 while preloading. The end of its log"
             f" {self.log}:\n(?s:.*)"
-            "ValueError: no such accelerator$",
+            "ValueError: no such accelerator\n",
         )
 
     def test_names_the_code_of_a_preload_that_ends_it(self) -> None:

@@ -6,15 +6,14 @@ who wants to interrupt it has to watch how far it is.
 
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import time
 
-from regress.case import case_pb2
 from regress.run import event_stream
 from regress.scenario import launchers
 from regress.scenario import scenario as scenario_lib
+from regress.supervisor import linux
 
 _POLL_SECONDS = 0.02
 
@@ -25,10 +24,14 @@ def run(scenario: scenario_lib.Scenario) -> None:
     Raises:
       RuntimeError: an attempt did not end as it should.
     """
-    first = _start(scenario, 0)
-    _wait_for_step(first, scenario, scenario.case.interruption.iteration - 1)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    # torchrun puts every rank in a session of its own, where a kill of
+    # torchrun's does not reach it.
+    with linux.child_subreaper():
+        first = _start(scenario, 0)
+        _wait_for_step(
+            first, scenario, scenario.case.interruption.iteration - 1
+        )
+        linux.end_children(spare=set())
     if _start(scenario, 1).wait():
         raise RuntimeError(
             "The resumed torchrun job failed; see"
@@ -74,7 +77,6 @@ def _start(
                 "PYTHON": sys.executable,
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             },
-            start_new_session=True,
         )
 
 
@@ -83,8 +85,8 @@ def _wait_for_step(
     scenario: scenario_lib.Scenario,
     iteration: int,
 ) -> None:
-    stages: case_pb2.Parallelism = scenario.case.parallelism
-    events = scenario.files.events(0, stages.pipeline - 1)
+    last_rank = scenario.case.parallelism.pipeline - 1
+    events = scenario.files.events(0, last_rank)
     while not _has_step(events, iteration):
         if job.poll() is not None:
             raise RuntimeError(
