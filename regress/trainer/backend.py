@@ -18,6 +18,8 @@ class Backend(abc.ABC):
     process_group: str
     # Names and values of environment variables to be set before torch loads.
     settings: Mapping[str, str]
+    # Whether stages may go on computing while what they send is on its way.
+    overlaps_communication: bool
     # Fields of megatron-core's TransformerConfig that the device asks for.
     transformer_config: Mapping[str, Any]
 
@@ -29,8 +31,11 @@ class Backend(abc.ABC):
         """
 
     @abc.abstractmethod
-    def start_rank(self, rank: int) -> Any:
-        """Takes the rank's device. Returns it, a `torch.device`.
+    def start_rank(self, rank: int, ranks: int) -> Any:
+        """Takes the device of one of the job's ranks.
+
+        Returns:
+          A `torch.device`.
 
         Raises:
           BackendError: the device is not there, or not the one promised.

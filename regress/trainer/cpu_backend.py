@@ -28,6 +28,8 @@ class CpuBackend(backend.Backend):
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_CBWR": "COMPATIBLE",
     }
+    # With gloo this would corrupt tensors that are freed too early.
+    overlaps_communication = False
     transformer_config: Mapping[str, Any] = {
         "use_cpu_initialization": True,
         # Calls torch.cuda.synchronize.
@@ -36,7 +38,6 @@ class CpuBackend(backend.Backend):
         "bias_activation_fusion": False,
         "bias_dropout_fusion": False,
         "masked_softmax_fusion": False,
-        # With gloo an output may still be on its way when it is freed.
         "deallocate_pipeline_outputs": False,
     }
 
@@ -60,8 +61,8 @@ class CpuBackend(backend.Backend):
             logging.ERROR
         )
 
-    def start_rank(self, rank: int) -> Any:  # noqa: D102
-        del rank
+    def start_rank(self, rank: int, ranks: int) -> Any:  # noqa: D102
+        del rank, ranks
         import torch
 
         return torch.device("cpu")

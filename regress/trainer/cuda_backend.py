@@ -1,6 +1,7 @@
 """Training on NVIDIA GPUs: NCCL, Transformer Engine, deterministic kernels."""
 
 import os
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,11 +22,15 @@ class CudaBackend(backend.Backend):
 
     process_group = "nccl"
     settings: Mapping[str, str] = {
+        # A zygote must have one thread.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "CUDA_DEVICE_MAX_CONNECTIONS": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "NCCL_ALGO": "Ring",
         "NVTE_ALLOW_NONDETERMINISTIC_ALGO": "0",
     }
+    overlaps_communication = True
     transformer_config: Mapping[str, Any] = {
         "deterministic_mode": True,
         # As Megatron-LM's own training has them.
@@ -48,7 +53,7 @@ class CudaBackend(backend.Backend):
         # costs thousands of launches a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
-    def start_rank(self, rank: int) -> Any:  # noqa: D102
+    def start_rank(self, rank: int, ranks: int) -> Any:  # noqa: D102
         import torch
 
         if not torch.cuda.is_available():
@@ -58,9 +63,9 @@ class CudaBackend(backend.Backend):
                 "target's CPU variant by dropping --config."
             )
         count = torch.cuda.device_count()
-        # NCCL takes two ranks on one device for a mistake, unless each says
-        # that it is a host of its own.
-        os.environ["NCCL_HOSTID"] = f"rank{rank}"
+        if count < ranks:
+            os.environ.update(_share_devices(rank))
+            print(f"{ranks} ranks on {count} GPU{'s' if count > 1 else ''}")
         device = torch.device("cuda", rank % count)
         torch.cuda.set_device(device)
         found = torch.cuda.get_device_name(device)
@@ -77,6 +82,7 @@ class CudaBackend(backend.Backend):
 
         name = torch.cuda.get_device_name()
         found = versions.of_packages()
+        found["driver"] = _driver_version()
         found["cuda"] = torch.version.cuda or "none"
         # Of the library that is loaded; torch.backends.cudnn.version() raises
         # if that is not the one that torch was built with.
@@ -90,3 +96,27 @@ class CudaBackend(backend.Backend):
             versions=found,
             settings=self.settings,
         )
+
+
+def _share_devices(rank: int) -> dict[str, str]:
+    """Settings of NCCL for ranks that share a device.
+
+    NCCL takes two ranks on one device for a mistake, unless each says that it
+    is a host of its own. Then they talk over sockets, which are faster with
+    large chunks.
+    """
+    return {
+        "NCCL_HOSTID": f"rank{rank}",
+        "NCCL_P2P_NET_CHUNKSIZE": str(4 << 20),
+        "NCCL_BUFFSIZE": str(32 << 20),
+    }
+
+
+def _driver_version() -> str:
+    """The kernel module's version, as "580.159.04"."""
+    try:
+        text = pathlib.Path("/proc/driver/nvidia/version").read_text()
+    except OSError:
+        return "unknown"
+    match = re.search(r"Kernel Module.*?(\d+\.[\d.]+)", text)
+    return match[1] if match else "unknown"

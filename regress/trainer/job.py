@@ -108,7 +108,9 @@ class Job:
     def _join(self) -> torch.device:
         stages = self._case.parallelism.pipeline
         chunks = derived.chunks_per_rank(self._case)
-        device: torch.device = self._backend.start_rank(self._settings.rank)
+        device: torch.device = self._backend.start_rank(
+            self._settings.rank, stages
+        )
         self._events.write(
             run_pb2.Event(
                 started=run_pb2.Started(

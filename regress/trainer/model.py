@@ -44,6 +44,8 @@ def transformer_config(
     model = case.model
     dtype = params_dtype(case)
     chunks = derived.chunks_per_rank(case)
+    # Only the interleaved schedule can.
+    overlap = backend.overlaps_communication and chunks > 1
     return TransformerConfig(
         num_layers=model.layers,
         hidden_size=model.hidden_size,
@@ -57,6 +59,8 @@ def transformer_config(
         bf16=dtype is torch.bfloat16,
         params_dtype=dtype,
         pipeline_dtype=dtype,
+        overlap_p2p_comm=overlap,
+        batch_p2p_comm=not overlap,
         finalize_model_grads_func=finalize_model_grads,
         **backend.transformer_config,
     )
