@@ -14,7 +14,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2, load
 from regress.golden import files, golden_pb2
 from regress.oracle import evidence, judge, verdict_pb2
-from regress.run import run_pb2
+from regress.run import event_stream, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher, watchdog
@@ -159,6 +159,14 @@ class ResumeIntegrationTest(parameterized.TestCase):
             run.attempts[1].ended_because,
             "parameter group that doesn't match the size",
         )
+
+    def test_events_of_an_earlier_run_are_not_taken_for_its_own(self) -> None:
+        scenario = _scenario(self._folder())
+        stale = scenario.files.events(0, 2)
+        with event_stream.Writer(stale) as writer:
+            writer.write(run_pb2.Event(step=run_pb2.StepMetrics(iteration=1)))
+        run = scenario.run_resumed(self._zygote, _ignore)
+        self._assert_concluded(self._judge(run), "PASS")
 
     def test_one_bit_of_a_metric_is_found(self) -> None:
         run = self._run()

@@ -91,12 +91,13 @@ class Scenario:
         interruption: case_pb2.Interruption | None,
         on_progress: OnProgress,
     ) -> run_pb2.Attempt:
+        ranks = range(self.case.parallelism.pipeline)
+        for rank in ranks:
+            # Ranks append; an earlier run may have used the same folder.
+            self.files.events(index, rank).unlink(missing_ok=True)
         result = attempt.run_attempt(
             launcher,
-            [
-                self._command(index, rank, interruption)
-                for rank in range(self.case.parallelism.pipeline)
-            ],
+            [self._command(index, rank, interruption) for rank in ranks],
             interruption=interruption,
             bounds=self.bounds,
             on_progress=lambda rank, progress: on_progress(
@@ -104,12 +105,12 @@ class Scenario:
             ),
         )
         result.index = index
-        for rank in result.ranks:
-            path = self.files.events(index, rank.rank)
+        for record in result.ranks:
+            path = self.files.events(index, record.rank)
             # A rank that died before it had anything to say has no file.
             if path.exists():
-                events, rank.torn = event_stream.read(path)
-                rank.events.extend(events)
+                events, record.torn = event_stream.read(path)
+                record.events.extend(events)
         return result
 
     def _command(
