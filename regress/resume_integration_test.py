@@ -39,7 +39,6 @@ def _scenario(
         case=case,
         case_path=path,
         hardware="none",
-        corpus=pathlib.Path(case.data.corpus),
         files=job_files.JobFiles(folder / "work", folder / "outputs"),
         bounds=watchdog.Bounds(start_seconds=120, step_seconds=20),
     )

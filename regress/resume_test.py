@@ -108,7 +108,6 @@ def _run(
         case=selected.case,
         case_path=selected.case_path,
         hardware=selected.hardware,
-        corpus=selected.corpus,
         files=files,
         bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
     )

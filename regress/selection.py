@@ -19,7 +19,6 @@ class Selection:
       golden_path: the golden's file.
       hardware: the hardware promised.
       channel: the channel promised.
-      corpus: path of the .bin and .idx files, without their suffix.
     """
 
     case: case_pb2.Case
@@ -28,11 +27,6 @@ class Selection:
     golden_path: pathlib.Path
     hardware: str
     channel: str
-
-    @property
-    def corpus(self) -> pathlib.Path:
-        """Where the case says that its corpus is."""
-        return pathlib.Path(self.case.data.corpus)
 
     def describe(self, launcher: str) -> str:
         """Returns what was selected, a line for each thing."""

@@ -8,7 +8,6 @@ import numpy as np
 from regress.golden import metrics, series
 from regress.oracle import evidence, rules, tally, wording
 
-_ON_LAST_RANK_ONLY = frozenset({"lm loss"})
 _WHOLE = "one series for each metric, param group and rank"
 
 
@@ -50,7 +49,7 @@ def _check_metrics(
     wanted = {
         (metric.name, "")
         for metric in metrics.STEP_METRICS
-        if metric.name not in _ON_LAST_RANK_ONLY or rank == facts.last_rank
+        if rank == facts.last_rank or not metric.last_rank_only
     } | {
         (metric.name, group)
         for metric in metrics.PARAM_GROUP_METRICS

@@ -22,7 +22,6 @@ class Scenario:
       case: what is trained.
       case_path: the case's file, for the ranks to read.
       hardware: what the ranks are promised, as `none` or `nvidia_h200`.
-      corpus: path of the .bin and .idx files, without their suffix.
       files: where the job's files go.
       bounds: the watchdog's.
     """
@@ -30,9 +29,13 @@ class Scenario:
     case: case_pb2.Case
     case_path: pathlib.Path
     hardware: str
-    corpus: pathlib.Path
     files: job_files.JobFiles
     bounds: watchdog.Bounds
+
+    @property
+    def corpus(self) -> pathlib.Path:
+        """Path of the case's .bin and .idx files, without their suffix."""
+        return pathlib.Path(self.case.data.corpus)
 
     def run_resumed(
         self, launcher: launcher.Launcher, on_progress: OnProgress

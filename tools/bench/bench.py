@@ -62,7 +62,6 @@ def _scenario(files: job_files.JobFiles) -> scenario_lib.Scenario:
         case=case,
         case_path=path,
         hardware="none",
-        corpus=pathlib.Path(case.data.corpus),
         files=files,
         bounds=watchdog.Bounds(start_seconds=180, step_seconds=60),
     )

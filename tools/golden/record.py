@@ -75,7 +75,6 @@ def record_golden(request: Request) -> pathlib.Path:
                 case=case,
                 case_path=request.case_path,
                 hardware=request.hardware,
-                corpus=corpus,
                 files=job_files.JobFiles(work, work / "outputs"),
                 bounds=_BOUNDS,
             )
