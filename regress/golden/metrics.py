@@ -20,6 +20,17 @@ class Precision(enum.Enum):
     FLOAT32 = "float32"
     FLOAT64 = "float64"
     INTEGER = "integer"
+    # Not arithmetic at all: only equality has a meaning.
+    DIGEST = "digest"
+
+
+class Stages(enum.Enum):
+    """The pipeline stages that record a metric."""
+
+    ALL = "all"
+    # Where samples go in, and where the loss comes out.
+    FIRST_AND_LAST = "first and last"
+    LAST = "last"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,36 +44,58 @@ class Metric:
       precision: The arithmetic that the value comes from.
       relaxable: Whether a golden for hardware `any` may give a tolerance. What
         follows from the case alone, whatever the hardware, is always exact.
-      last_rank_only: Whether the last rank alone records it, for only the last
-        stage has it.
+      stages: Which stages have it.
     """
 
     name: str
     field: str
     precision: Precision
     relaxable: bool
-    last_rank_only: bool = False
+    stages: Stages = Stages.ALL
+
+    def is_recorded_by(self, rank: int, last_rank: int) -> bool:
+        """Whether the rank has it, in a pipeline that ends at `last_rank`."""
+        match self.stages:
+            case Stages.ALL:
+                return True
+            case Stages.FIRST_AND_LAST:
+                return rank in (0, last_rank)
+            case Stages.LAST:
+                return rank == last_rank
 
 
 # Of the whole step; each may be absent on a rank.
 STEP_METRICS = (
-    Metric(
-        "lm loss",
-        "lm_loss",
-        Precision.FLOAT32,
-        relaxable=True,
-        last_rank_only=True,
-    ),
-    Metric("grad norm", "grad_norm", Precision.FLOAT32, relaxable=True),
-    Metric("params norm", "params_norm", Precision.FLOAT32, relaxable=True),
-    Metric("zeros in grad", "zeros_in_grad", Precision.INTEGER, relaxable=True),
-    Metric("loss scale", "loss_scale", Precision.FLOAT32, relaxable=False),
     Metric(
         "consumed samples",
         "consumed_samples",
         Precision.INTEGER,
         relaxable=False,
     ),
+    Metric(
+        "data digest",
+        "data_digest",
+        Precision.DIGEST,
+        relaxable=False,
+        stages=Stages.FIRST_AND_LAST,
+    ),
+    Metric(
+        "random state digest",
+        "random_state_digest",
+        Precision.DIGEST,
+        relaxable=True,
+    ),
+    Metric("loss scale", "loss_scale", Precision.FLOAT32, relaxable=False),
+    Metric(
+        "lm loss",
+        "lm_loss",
+        Precision.FLOAT32,
+        relaxable=True,
+        stages=Stages.LAST,
+    ),
+    Metric("grad norm", "grad_norm", Precision.FLOAT32, relaxable=True),
+    Metric("zeros in grad", "zeros_in_grad", Precision.INTEGER, relaxable=True),
+    Metric("params norm", "params_norm", Precision.FLOAT32, relaxable=True),
 )
 
 # Of each param group of a rank.
@@ -74,8 +107,9 @@ PARAM_GROUP_METRICS = (
     Metric("elements", "elements", Precision.INTEGER, relaxable=False),
 )
 
-# In the order of every report and of every golden.
-METRICS = STEP_METRICS + PARAM_GROUP_METRICS
+# In the order of every report and of every golden: what goes into a step, then
+# what follows from it. The first that differs in a step is nearest the cause.
+METRICS = PARAM_GROUP_METRICS + STEP_METRICS
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 ORDER = {metric.name: place for place, metric in enumerate(METRICS)}

@@ -32,7 +32,9 @@ class MetricsTest(absltest.TestCase):
             is_integer = field.type == field.TYPE_INT64
             with self.subTest(metric.name):
                 self.assertEqual(
-                    metric.precision is metrics.Precision.INTEGER, is_integer
+                    metric.precision
+                    in (metrics.Precision.INTEGER, metrics.Precision.DIGEST),
+                    is_integer,
                 )
 
     def test_names_are_unique(self) -> None:
@@ -43,6 +45,19 @@ class MetricsTest(absltest.TestCase):
         self.assertContainsSubset(
             ["learning rate", "weight decay", "elements", "consumed samples"],
             exact,
+        )
+
+    def test_says_which_ranks_record_it(self) -> None:
+        self.assertEqual(
+            {
+                name: [
+                    rank
+                    for rank in range(4)
+                    if metrics.BY_NAME[name].is_recorded_by(rank, last_rank=3)
+                ]
+                for name in ("grad norm", "data digest", "lm loss")
+            },
+            {"grad norm": [0, 1, 2, 3], "data digest": [0, 3], "lm loss": [3]},
         )
 
 

@@ -157,10 +157,11 @@ def _check_all_metrics(
     name: str,
     trajectories: series.Trajectories,
 ) -> None:
-    is_last = rank == attempt.ranks[-1].rank
+    last_rank = attempt.ranks[-1].rank
     for metric in metrics.STEP_METRICS:
         key = series.Key(metric.name, "", rank)
-        if key not in trajectories and (is_last or not metric.last_rank_only):
+        wanted = metric.is_recorded_by(rank, last_rank)
+        if wanted and key not in trajectories:
             raise errors.GoldenError(
                 f"{name} did not record {series.describe(key)}"
             )

@@ -167,8 +167,8 @@ class RecordingTest(parameterized.TestCase):
         ),
         (
             _double_step,
-            "run 1: lm loss on rank 1: expected one number for each of "
-            "iterations 1 to 5, but iteration 3 has 2",
+            "run 1: consumed samples on rank 1: expected one number for each "
+            "of iterations 1 to 5, but iteration 3 has 2",
         ),
         (
             _set_nan,

@@ -118,6 +118,9 @@ def _step(rank: int, iteration: int) -> run_pb2.StepMetrics:
             )
         ],
         updated=True,
+        # Here both ranks are at an end of the pipeline.
+        data_digest=1 << iteration,
+        random_state_digest=1000 * rank + iteration,
     )
 
 

@@ -170,11 +170,11 @@ class FoldTest(absltest.TestCase):
         self.assertEqual(
             [(s.metric, s.param_group) for s in folded],
             [
-                ("lm loss", ""),
-                ("grad norm", ""),
                 ("learning rate", "decoupled"),
                 ("learning rate", "default"),
                 ("elements", "default"),
+                ("lm loss", ""),
+                ("grad norm", ""),
             ],
         )
 

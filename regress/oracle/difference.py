@@ -70,10 +70,10 @@ def ulps(
         precision: The arithmetic that they come from.
 
     Returns:
-        The distance, or None for integers, next to a NaN or an infinity, and
-        where it does not fit into an int64.
+        The distance, or None for integers and digests, next to a NaN or an
+        infinity, and where it does not fit into an int64.
     """
-    if precision is metrics.Precision.INTEGER:
+    if precision in (metrics.Precision.INTEGER, metrics.Precision.DIGEST):
         return None
     if precision is metrics.Precision.FLOAT32:
         places = _place_of_float32(expected), _place_of_float32(actual)
@@ -95,10 +95,12 @@ def text(value: float, precision: metrics.Precision) -> str:
     Returns:
         The fewest decimal digits that give the number back, as a float32 if it
         is one, and its exact value in hexadecimal: "0.1 (0x1.99999ap-4)". An
-        integer has decimal digits only.
+        integer has decimal digits only, a digest hexadecimal ones.
     """
     if not math.isfinite(value):
         return str(value)
+    if precision is metrics.Precision.DIGEST and value.is_integer():
+        return f"{int(value):012x}"
     if precision is metrics.Precision.INTEGER and value.is_integer():
         return str(int(value))
     if precision is metrics.Precision.FLOAT32 and _as_float32(value) == value:

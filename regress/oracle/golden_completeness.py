@@ -49,7 +49,7 @@ def _check_metrics(
     wanted = {
         (metric.name, "")
         for metric in metrics.STEP_METRICS
-        if rank == facts.last_rank or not metric.last_rank_only
+        if metric.is_recorded_by(rank, facts.last_rank)
     } | {
         (metric.name, group)
         for metric in metrics.PARAM_GROUP_METRICS

@@ -25,9 +25,12 @@ _NOT_JUDGED = frozenset(
         "Attempt.started_at",
         "CheckpointEvent.bytes",
         "CheckpointEvent.seconds",
+        # It explains a hang, and is none.
+        "ExitStatus.found",
         "ExitStatus.peak_resident_bytes",
         "ExitStatus.system_seconds",
-        "ExitStatus.user_seconds",
+        "ExitStatus.found",
+    "ExitStatus.user_seconds",
         "InterruptionEvent.seconds",
         # The digest is of the type and the shape, too.
         "Piece.description",
@@ -79,9 +82,10 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
 
     def test_counts_every_comparison(self):
-        # On each rank 5 metrics of the step, and 3 of each param group; the
-        # first and the last rank have 2 groups; the last one has the loss.
-        an_iteration = 4 * 5 + 6 * 3 + 1
+        # On each rank 6 metrics of the step, and 3 of each param group; the
+        # first and the last rank have 2 groups and the digest of the data; the
+        # last one has the loss.
+        an_iteration = 4 * 6 + 6 * 3 + 2 + 1
         self.assertEqual(
             [
                 (

@@ -162,6 +162,7 @@ def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
     all_ranks = list(range(RANKS))
     steps = [step(case, RANKS - 1, i) for i in range(1, iterations + 1)]
     for metric, field, ranks in (
+        ("data digest", "data_digest", [0, RANKS - 1]),
         ("lm loss", "lm_loss", [RANKS - 1]),
         ("grad norm", "grad_norm", all_ranks),
         ("params norm", "params_norm", all_ranks),
@@ -175,6 +176,14 @@ def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
             values=[getattr(one, field) for one in steps],
         )
     for rank in range(RANKS):
+        golden.series.add(
+            metric="random state digest",
+            ranks=[rank],
+            values=[
+                step(case, rank, i).random_state_digest
+                for i in range(1, iterations + 1)
+            ],
+        )
         for place, group in enumerate(step(case, rank, 1).param_groups):
             for metric, field in (
                 ("learning rate", "learning_rate"),
@@ -231,6 +240,8 @@ def step(case: case_pb2.Case, rank: int, iteration: int) -> run_pb2.StepMetrics:
         param_groups=groups,
         updated=True,
         seconds=0.25,
+        data_digest=0xDA7A0000 + iteration if rank in (0, RANKS - 1) else None,
+        random_state_digest=0xD1CE0000 + 16 * iteration + rank,
     )
 
 

@@ -68,6 +68,8 @@ class _Row:
     def find_number(
         self, iteration: int, expected: float, actual: float
     ) -> None:
+        # How far apart two digests are says nothing.
+        has_distance = self._precision is not metrics.Precision.DIGEST
         self._result.find(
             subject(self._key),
             difference.text(expected, self._precision),
@@ -75,8 +77,12 @@ class _Row:
             attempt=self._attempt,
             rank=self._key.rank,
             iteration=iteration,
-            absolute=difference.absolute(expected, actual),
-            relative=difference.relative(expected, actual),
+            absolute=difference.absolute(expected, actual)
+            if has_distance
+            else None,
+            relative=difference.relative(expected, actual)
+            if has_distance
+            else None,
             ulps=difference.ulps(expected, actual, self._precision),
         )
 

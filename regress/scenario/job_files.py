@@ -33,6 +33,10 @@ class JobFiles:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def of_repeat(self) -> "JobFiles":
+        """For a job that must find nothing of this one's."""
+        return JobFiles(self.work / "repeat", self.outputs / "repeat")
+
     def attempt(self, attempt: int) -> pathlib.Path:
         """The folder of an attempt's logs and events; made if need be."""
         path = self.outputs / f"attempt_{attempt}"

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from regress.case import case_pb2, fingerprint
 from regress.run import event_stream, run_pb2
@@ -24,6 +24,7 @@ class Scenario:
       hardware: what the ranks are promised, as `none` or `nvidia_h200`.
       files: where the job's files go.
       bounds: the watchdog's.
+      trainer_flags: more flags for every rank, if its trainer has some.
     """
 
     case: case_pb2.Case
@@ -31,6 +32,7 @@ class Scenario:
     hardware: str
     files: job_files.JobFiles
     bounds: watchdog.Bounds
+    trainer_flags: Sequence[str] = ()
 
     @property
     def corpus(self) -> pathlib.Path:
@@ -47,10 +49,54 @@ class Scenario:
         """
         record = self.run_interrupted(launcher, on_progress)
         if record.attempts[0].HasField("interruption"):
-            record.attempts.append(
-                self._run_attempt(1, launcher, None, on_progress)
-            )
+            self.resume(record, launcher, on_progress)
         return record
+
+    def resume(
+        self,
+        record: run_pb2.RunRecord,
+        launcher: launcher.Launcher,
+        on_progress: OnProgress,
+    ) -> None:
+        """Adds attempt 1 to the record: it goes on from the checkpoints."""
+        record.attempts.append(
+            self._run_attempt(1, launcher, None, on_progress)
+        )
+
+    def repeat(
+        self,
+        record: run_pb2.RunRecord,
+        launcher: launcher.Launcher,
+        through: int,
+        on_progress: OnProgress,
+    ) -> None:
+        """Adds a repeat of attempt 0 to the record, in folders of its own.
+
+        Args:
+          record: of this scenario.
+          launcher: starts the ranks.
+          through: the last iteration that is of interest; every rank completes
+            it, and is then ended.
+          on_progress: called with attempt 0.
+        """
+        interruption = case_pb2.Interruption(
+            iteration=through + 1,
+            # The others have sent the last rank their part of the iteration,
+            # so each has recorded the one before.
+            phase=case_pb2.FORWARD,
+            signal=case_pb2.SIGKILL,
+        )
+        again = dataclasses.replace(self, files=self.files.of_repeat())
+        record.repeat.CopyFrom(
+            again._run_attempt(
+                0,
+                launcher,
+                interruption
+                if through < self.case.training.iterations
+                else None,
+                on_progress,
+            )
+        )
 
     def run_interrupted(
         self, launcher: launcher.Launcher, on_progress: OnProgress
@@ -130,6 +176,7 @@ class Scenario:
             f"--checkpoints={self.files.checkpoints}",
             f"--data_cache={self.files.data_cache}",
             f"--events={self.files.events(index, rank)}",
+            *self.trainer_flags,
         ]
         # The last stage is the last to be reached in a forward pass and the
         # first in a backward pass: when it waits, all others are in the same

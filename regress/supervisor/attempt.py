@@ -297,8 +297,10 @@ class _Job:
     def _end_if_late(self) -> None:
         if self._ending or time.monotonic() < self._watchdog.deadline:
             return
+        for process in self._alive():
+            process.found = process.state()
         ranks = "; ".join(
-            f"rank {process.rank} is {process.state()},"
+            f"rank {process.rank} is {process.found},"
             f" {process.whereabouts()}, log {process.log}"
             for process in self._alive()
         )

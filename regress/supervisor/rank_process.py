@@ -27,6 +27,7 @@ class RankProcess:
       log: the file that has its stdout and stderr.
       last_progress: the last message it sent.
       cause: why it ended, once that is decided.
+      found: what it did when the watchdog ended it.
       exit: how it ended, once it is reaped.
     """
 
@@ -43,6 +44,7 @@ class RankProcess:
         self.log = log
         self.last_progress: run_pb2.Progress | None = None
         self.cause = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
+        self.found = ""
         self.exit: run_pb2.ExitStatus | None = None
 
     def has_ended(self) -> bool:
@@ -150,6 +152,7 @@ class RankProcess:
         """The rank's exit status with its cause, once reaped."""
         record = run_pb2.RankRecord(rank=self.rank, exit=self.exit)
         record.exit.cause = self.cause
+        record.exit.found = self.found
         return record
 
     def state(self) -> str:

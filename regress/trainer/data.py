@@ -1,5 +1,6 @@
 """The training data: megatron-core's GPTDataset, read in a fixed order."""
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 
@@ -13,12 +14,24 @@ from megatron.core.datasets.indexed_dataset import IndexedDataset
 from megatron.core.tokenizers.text.libraries.null_tokenizer import NullTokenizer
 
 from regress.case import case_pb2
-
-Batch = dict[str, torch.Tensor]
+from regress.trainer import step_digest
 
 
 class DataError(Exception):
     """The corpus cannot serve the case. One sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Microbatch:
+    """Samples for one forward pass.
+
+    Attributes:
+      tensors: by name, each [micro_batch_size, sequence_length].
+      digest: of the tensors; see step_digest.of_batch.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    digest: bytes
 
 
 def build_dataset(
@@ -75,7 +88,7 @@ def microbatches(
     consumed_samples: int,
     micro_batch_size: int,
     device: torch.device,
-) -> Iterator[Batch]:
+) -> Iterator[Microbatch]:
     """Yields microbatches in the data set's order, after those consumed.
 
     The order is a pure function of the number of consumed samples, and no
@@ -88,7 +101,7 @@ def microbatches(
       device: where the tensors go.
 
     Yields:
-      Tensors by name, each [micro_batch_size, sequence_length].
+      Microbatches, without end.
     """
     while True:
         samples = [
@@ -98,12 +111,17 @@ def microbatches(
             )
         ]
         consumed_samples += micro_batch_size
-        yield {
-            key: torch.stack([sample[key] for sample in samples]).to(
-                device, non_blocking=True
-            )
+        tensors = {
+            key: torch.stack([sample[key] for sample in samples])
             for key in samples[0]
         }
+        yield Microbatch(
+            {
+                key: tensor.to(device, non_blocking=True)
+                for key, tensor in tensors.items()
+            },
+            step_digest.of_batch(tensors),
+        )
 
 
 def _check_corpus(case: case_pb2.Case, corpus: pathlib.Path) -> None:

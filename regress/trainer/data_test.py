@@ -32,7 +32,7 @@ class MicrobatchesTest(absltest.TestCase):
         return [
             int(sample[0])
             for batch in itertools.islice(batches, count)
-            for sample in batch["tokens"]
+            for sample in batch.tensors["tokens"]
         ]
 
     def test_samples_come_in_order(self) -> None:
@@ -43,7 +43,7 @@ class MicrobatchesTest(absltest.TestCase):
 
     def test_a_microbatch_is_batch_first(self) -> None:
         batch = next(data.microbatches(_Dataset(), 0, 2, _CPU))
-        self.assertEqual(batch["tokens"].shape, (2, 4))
+        self.assertEqual(batch.tensors["tokens"].shape, (2, 4))
 
     def test_draws_from_no_random_stream(self) -> None:
         streams = torch.get_rng_state(), str(numpy.random.get_state())

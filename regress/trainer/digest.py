@@ -8,11 +8,15 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy
 import torch
 
 from regress.run import run_pb2
-from regress.trainer import param_groups, random_state, training_state
+from regress.trainer import (
+    canonical,
+    param_groups,
+    random_state,
+    training_state,
+)
 
 # Of a SHA-256: no accident makes two states alike in 128 bits.
 _DIGEST_BYTES = 16
@@ -49,12 +53,8 @@ def _pieces(
     for field, value in state.scheduler.state_dict().items():
         yield f"scheduler/{field}", value
     yield "loss scale", state.optimizer.get_loss_scale()
-    for stream, value in random_state.get_states().items():
-        if isinstance(value, dict):
-            for name, substream in value.items():
-                yield f"rng/{stream}/{name}", substream
-        else:
-            yield f"rng/{stream}", value
+    for name, stream in random_state.named_streams():
+        yield f"rng/{name}", stream
     yield "iteration", state.iteration
     yield "consumed samples", state.consumed_samples
 
@@ -76,7 +76,7 @@ def _chunk_pieces(
 
 
 def _piece(name: str, value: Any) -> run_pb2.Piece:
-    kind, content = _canonical(value)
+    kind, content = canonical.form(value)
     digest = hashlib.sha256(kind.encode())
     digest.update(content)
     return run_pb2.Piece(
@@ -86,25 +86,3 @@ def _piece(name: str, value: Any) -> run_pb2.Piece:
         if isinstance(content, bytes) and len(content) <= _LONGEST_VALUE
         else kind,
     )
-
-
-def _canonical(value: Any) -> tuple[str, bytes | memoryview]:
-    """Returns the value's type and shape, and its bytes."""
-    if isinstance(value, numpy.ndarray):
-        value = torch.from_numpy(value)
-    if isinstance(value, torch.Tensor):
-        kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-        host = value.detach().cpu().contiguous().reshape(-1)
-        if host.numel() == 1:
-            return kind, repr(host.item()).encode()
-        return kind, host.view(torch.uint8).numpy().data
-    # repr gives all digits of a float.
-    if isinstance(value, tuple):
-        text = "|".join(
-            hashlib.sha256(item.tobytes()).hexdigest()
-            if isinstance(item, numpy.ndarray)
-            else repr(item)
-            for item in value
-        )
-        return "tuple", text.encode()
-    return type(value).__name__, repr(value).encode()

@@ -130,7 +130,7 @@ class Job:
 
     def _iterators(
         self, state: training_state.TrainingState, device: torch.device
-    ) -> list[Iterator[data.Batch]]:
+    ) -> list[Iterator[data.Microbatch]]:
         with self._span("data"):
             dataset = data.build_dataset(
                 self._case, self._settings.corpus, self._settings.data_cache

@@ -1,6 +1,7 @@
 """The random streams that training draws from, and their seeds."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -34,6 +35,16 @@ def get_states() -> dict[str, Any]:
         _CUDA: torch.cuda.get_rng_state(),
         _TRACKER: tensor_parallel.get_cuda_rng_tracker().get_states(),
     }
+
+
+def named_streams() -> Iterator[tuple[str, Any]]:
+    """Yields the state of each stream, those of the tracker one by one."""
+    for stream, value in get_states().items():
+        if isinstance(value, dict):
+            for name, substream in value.items():
+                yield f"{stream}/{name}", substream
+        else:
+            yield stream, value
 
 
 def set_states(states: dict[str, Any]) -> None:

@@ -16,7 +16,13 @@ from megatron.core import parallel_state  # noqa: E402
 
 from regress.case import case_pb2  # noqa: E402
 from regress.run import control  # noqa: E402
-from regress.trainer import phase_gate, step, training_state  # noqa: E402
+from regress.trainer import (  # noqa: E402
+    data,
+    phase_gate,
+    step,
+    step_digest,
+    training_state,
+)
 
 CASE = text_format.Parse(
     """
@@ -67,10 +73,11 @@ def stepper(state: training_state.TrainingState) -> step.Stepper:
     """Returns what trains `state`, on the same microbatch again and again."""
     generator = torch.Generator().manual_seed(5)
     tokens = torch.randint(0, 31, (2, 9), generator=generator)
-    microbatch = {
+    tensors = {
         "tokens": tokens[:, :-1],
         "labels": tokens[:, 1:],
         "loss_mask": torch.ones(2, 8),
     }
+    microbatch = data.Microbatch(tensors, step_digest.of_batch(tensors))
     gate = phase_gate.PhaseGate(control.Control(None), None)
     return step.Stepper(CASE, state, [itertools.repeat(microbatch)], _CPU, gate)

@@ -16,6 +16,7 @@ from regress.trainer import (
     model,
     param_groups,
     phase_gate,
+    step_digest,
     training_state,
 )
 
@@ -32,7 +33,7 @@ class Stepper:
         self,
         case: case_pb2.Case,
         state: training_state.TrainingState,
-        iterators: list[Iterator[data.Batch]],
+        iterators: list[Iterator[data.Microbatch]],
         device: torch.device,
         gate: phase_gate.PhaseGate,
     ) -> None:
@@ -66,6 +67,7 @@ class Stepper:
             else None
         )
         self._forward_passes = 0
+        self._data_digests: list[bytes] = []
 
     def run(self) -> run_pb2.StepMetrics:
         """Runs the next iteration. Returns its metrics."""
@@ -73,6 +75,8 @@ class Stepper:
         state = self._state
         iteration = state.iteration + 1
         self._forward_passes = 0
+        self._data_digests.clear()
+        random_state_digest = step_digest.of_random_state()
         for chunk in state.chunks:
             chunk.zero_grad_buffer()
         state.optimizer.zero_grad()
@@ -103,6 +107,10 @@ class Stepper:
             consumed_samples=state.consumed_samples,
             param_groups=groups,
             updated=updated,
+            data_digest=step_digest.fold(self._data_digests)
+            if self._data_digests
+            else None,
+            random_state_digest=random_state_digest,
             seconds=time.monotonic() - started,
         )
 
@@ -111,7 +119,7 @@ class Stepper:
         return items if len(items) > 1 else items[0]
 
     def _forward_step(
-        self, iterator: Iterator[data.Batch], chunk: Any
+        self, iterator: Iterator[data.Microbatch], chunk: Any
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], Loss]]:
         """One chunk's forward pass, as the schedule asks for it."""
         middle = self._forward_passes == self._microbatches // 2
@@ -121,15 +129,17 @@ class Stepper:
             self._gate.reach(iteration, case_pb2.FORWARD)
         stage = model.unwrap(chunk)
         if stage.pre_process or stage.post_process:
-            batch = next(iterator)
+            microbatch = next(iterator)
+            self._data_digests.append(microbatch.digest)
+            tensors = microbatch.tensors
             output = chunk(
-                batch["tokens"],
+                tensors["tokens"],
                 self._positions,
                 self._mask,
-                labels=batch["labels"] if stage.post_process else None,
+                labels=tensors["labels"] if stage.post_process else None,
             )
             loss: Callable[[torch.Tensor], Loss] = functools.partial(
-                _loss, batch["loss_mask"]
+                _loss, tensors["loss_mask"]
             )
         else:
             output = chunk(None, self._positions, self._mask)
