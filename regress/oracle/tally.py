@@ -52,6 +52,7 @@ class Outcome:
             name=self.rule.name,
             compared=self.compared,
             differing=self.differing,
+            conclusion=self.conclusion,
         )
 
 

@@ -21,6 +21,7 @@ class TallyTest(absltest.TestCase):
                 oracle=verdict_pb2.RESUME_PROOF,
                 name="no rank crashed",
                 compared=1,
+                conclusion=verdict_pb2.Verdict.PASS,
                 differing=0,
             ),
         )
