@@ -25,6 +25,11 @@ class ControlError(Exception):
     """The environment names something that is not a control socket."""
 
 
+def waits_to_begin(progress: run_pb2.Progress) -> bool:
+    """Whether the message is that of `Control.wait_to_begin`."""
+    return progress.waiting and not progress.phase
+
+
 class Control:
     """Tells the supervisor how far this rank is.
 
@@ -71,6 +76,14 @@ class Control:
             raise ValueError("Progress at iteration 0 needs a text.")
         self._send(run_pb2.Progress(iteration=iteration, text=text))
 
+    def wait_to_begin(self) -> None:
+        """Waits, with all that does not depend on other attempts done.
+
+        Whatever an earlier attempt may still write, as a checkpoint, is not to
+        be looked at before. Returns at once without a supervisor.
+        """
+        self._wait(run_pb2.Progress(waiting=True))
+
     def wait_here(self, iteration: int, phase: "case_pb2.Phase") -> None:
         """Waits in a phase of an iteration, usually to be interrupted there.
 
@@ -80,9 +93,12 @@ class Control:
           iteration: the one under way.
           phase: where in its step the rank is.
         """
-        self._send(
+        self._wait(
             run_pb2.Progress(iteration=iteration, phase=phase, waiting=True)
         )
+
+    def _wait(self, message: run_pb2.Progress) -> None:
+        self._send(message)
         if self._channel is None:
             return
         try:

@@ -1,5 +1,6 @@
 """Scenarios: a job from its first launch to its end, as a run record."""
 
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -44,12 +45,14 @@ class Scenario:
     ) -> run_pb2.RunRecord:
         """Runs the job, interrupts it as the case says, and resumes it.
 
-        Attempt 1 is made only if attempt 0 was interrupted: after a crash
-        there is nothing to learn from it.
+        The ranks of attempt 1 are launched while attempt 0 runs, and get ready;
+        they look for a checkpoint when attempt 0 is over. They do so only if it
+        was interrupted: after a crash there is nothing to learn from them.
         """
-        record = self.run_interrupted(launcher, on_progress)
-        if record.attempts[0].HasField("interruption"):
-            self.resume(record, launcher, on_progress)
+        with self._launched(1, launcher, None, on_progress) as resumed:
+            record = self.run_interrupted(launcher, on_progress)
+            if record.attempts[0].HasField("interruption"):
+                record.attempts.append(self._run(1, resumed))
         return record
 
     def resume(
@@ -140,11 +143,23 @@ class Scenario:
         interruption: case_pb2.Interruption | None,
         on_progress: OnProgress,
     ) -> run_pb2.Attempt:
+        with self._launched(
+            index, launcher, interruption, on_progress
+        ) as launched:
+            return self._run(index, launched)
+
+    def _launched(
+        self,
+        index: int,
+        launcher: launcher.Launcher,
+        interruption: case_pb2.Interruption | None,
+        on_progress: OnProgress,
+    ) -> contextlib.AbstractContextManager[attempt.Attempt]:
         ranks = range(self.case.parallelism.pipeline)
         for rank in ranks:
             # Ranks append; an earlier run may have used the same folder.
             self.files.events(index, rank).unlink(missing_ok=True)
-        result = attempt.run_attempt(
+        return attempt.launched(
             launcher,
             [self._command(index, rank, interruption) for rank in ranks],
             interruption=interruption,
@@ -153,6 +168,9 @@ class Scenario:
                 index, rank, progress
             ),
         )
+
+    def _run(self, index: int, launched: attempt.Attempt) -> run_pb2.Attempt:
+        result = launched.run()
         result.index = index
         for record in result.ranks:
             path = self.files.events(index, record.rank)

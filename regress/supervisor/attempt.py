@@ -1,87 +1,79 @@
 """One attempt: launches all ranks, watches them, leaves nothing behind."""
 
 import contextlib
-import dataclasses
-import os
-import pathlib
-import selectors
-import socket
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from regress.case import case_pb2
-from regress.run import control, run_pb2
-from regress.supervisor import (
-    cancellation,
-    errors,
-    guard,
-    linux,
-    rank_process,
-    watchdog,
-)
+from regress.run import run_pb2
+from regress.supervisor import cancellation, guard, job, linux, watchdog
 from regress.supervisor import interruption as interruption_lib
 from regress.supervisor import launcher as launcher_lib
 
-_UNDECIDED = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
-_BY_ITSELF = run_pb2.ExitStatus.BY_ITSELF
-_INTERRUPTED = run_pb2.ExitStatus.INTERRUPTED
-_PEER_GONE = run_pb2.ExitStatus.PEER_GONE
-_HANG = run_pb2.ExitStatus.HANG
-_CANCELLED = run_pb2.ExitStatus.CANCELLED
+RankCommand = job.RankCommand
 
 
-@dataclasses.dataclass(frozen=True)
-class RankCommand:
-    """How to start one rank.
+class Attempt:
+    """An attempt whose ranks are launched, and wait to be told to begin."""
 
-    Attributes:
-      argv: what the trainer's `main` is given.
-      log: file for stdout and stderr; overwritten.
-      environment: additions to this process's environment.
-    """
+    def __init__(self, ranks: job.Job, launcher: str) -> None:
+        """Takes over launched ranks."""
+        self._ranks = ranks
+        self._launcher = launcher
 
-    argv: Sequence[str]
-    log: pathlib.Path
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    def run(self) -> run_pb2.Attempt:
+        """Lets the ranks begin, and runs them to the end. To be called once.
+
+        Returns:
+          All of the attempt but its index and the ranks' events.
+
+        Raises:
+          SupervisorError: a rank does not speak the control socket's language.
+        """
+        self._ranks.watch()
+        return self.record()
+
+    def record(self) -> run_pb2.Attempt:
+        """What was observed so far."""
+        return self._ranks.record(self._launcher)
 
 
-def run_attempt(
+@contextlib.contextmanager
+def launched(
     launcher: launcher_lib.Launcher,
     commands: Sequence[RankCommand],
     *,
     interruption: case_pb2.Interruption | None,
     bounds: watchdog.Bounds,
     on_progress: Callable[[int, run_pb2.Progress], None],
-) -> run_pb2.Attempt:
-    """Runs one attempt to its end, whatever that is.
+) -> Iterator[Attempt]:
+    """Launches all ranks; they get ready, and begin when `run` is called.
 
     A rank that exits with 0 is done. The attempt ends when all are, when a
     rank fails or is interrupted, when the watchdog's bound is broken, or when
     this process gets SIGTERM or SIGINT, which it handles meanwhile. Every
-    process of the attempt is killed and reaped before this returns or raises.
+    process of the attempt is killed and reaped when the context ends, whether
+    the attempt was run or not.
 
     Every rank finds REGRESS_CONTROL_FD and REGRESS_STORE_PORT in its
     environment, rank 0 also REGRESS_STORE_FD: see regress/run/control.py.
 
-    To be called from the main thread of a process with no other thread; any
-    child that this process gets meanwhile is taken for the attempt's.
+    To be entered in the main thread of a process with no other thread; any
+    child that this process gets meanwhile is taken for the attempt's, but for
+    those of an attempt that is launched and ended within this context.
 
     Args:
       launcher: starts the ranks.
       commands: one a rank.
       interruption: sent when the first rank waits at its iteration and phase,
         or None. A rank that waits elsewhere is told to go on.
-      bounds: the watchdog's.
+      bounds: the watchdog's, counted from when the ranks may begin.
       on_progress: called with each rank's messages, as they come. What it
-        raises ends the attempt and is raised here.
-
-    Returns:
-      All of the attempt but its index and the ranks' events.
+        raises ends the attempt and is raised by `run`.
 
     Raises:
-      Cancelled: SIGTERM or SIGINT came.
-      SupervisorError: a rank cannot be started or does not speak the control
-        socket's language, or the interruption is not one of this job.
+      Cancelled: SIGTERM or SIGINT came; raised when the context ends.
+      SupervisorError: a rank cannot be started, or the interruption is not one
+        of this job.
     """
     checked = (
         None
@@ -93,251 +85,29 @@ def run_attempt(
         stack.enter_context(linux.child_subreaper())
         watching = stack.enter_context(guard.Guard())
         stack.callback(linux.end_children, spare=linux.children())
-        job = _Job(checked, bounds, on_progress, stop_signals, watching)
-        stack.callback(job.close)
-        job.launch(launcher, commands)
-        job.watch()
-    attempt = job.record(launcher.name)
+        ranks = job.Job(checked, bounds, on_progress, stop_signals, watching)
+        stack.callback(ranks.close)
+        ranks.launch(launcher, commands)
+        attempt = Attempt(ranks, launcher.name)
+        yield attempt
     if stop_signals.received is not None:
-        raise cancellation.Cancelled(attempt, stop_signals.received)
-    return attempt
+        raise cancellation.Cancelled(attempt.record(), stop_signals.received)
 
 
-class _Job:
-    """The ranks of one attempt, and what was decided about them."""
-
-    def __init__(
-        self,
-        interruption: interruption_lib.Interruption | None,
-        bounds: watchdog.Bounds,
-        on_progress: Callable[[int, run_pb2.Progress], None],
-        stop_signals: cancellation.StopSignals,
-        watching: guard.Guard,
-    ) -> None:
-        self._interruption = interruption
-        self._bounds = bounds
-        self._on_progress = on_progress
-        self._stop_signals = stop_signals
-        self._guard = watching
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(stop_signals, selectors.EVENT_READ)
-        self._ranks: list[rank_process.RankProcess] = []
-        # A rank waits for the interruption.
-        self._due = False
-        self._delivered: run_pb2.InterruptionEvent | None = None
-        # Everybody was sent SIGKILL, for this reason.
-        self._ending = False
-        self._ended_because = ""
-
-    def launch(
-        self,
-        launcher: launcher_lib.Launcher,
-        commands: Sequence[RankCommand],
-    ) -> None:
-        """Starts all ranks."""
-        self._started_at = time.time()
-        self._started = time.monotonic()
-        self._watchdog = watchdog.Watchdog(
-            self._bounds, range(len(commands)), self._started
-        )
-        # Bound before any rank exists and handed to rank 0 as it is, so that
-        # nobody can take the port in between.
-        with socket.create_server(("127.0.0.1", 0)) as store:
-            for rank, command in enumerate(commands):
-                self._launch_rank(launcher, rank, command, store)
-
-    def _launch_rank(
-        self,
-        launcher: launcher_lib.Launcher,
-        rank: int,
-        command: RankCommand,
-        store: socket.socket,
-    ) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        descriptors = {control.CONTROL_FD: theirs.fileno()}
-        if rank == 0:
-            descriptors[control.STORE_FD] = store.fileno()
-        with contextlib.ExitStack() as unless_launched:
-            unless_launched.callback(ours.close)
-            with theirs, _opened(rank, command.log) as output:
-                pid = launcher.start(
-                    command.argv,
-                    environment={
-                        **command.environment,
-                        control.STORE_PORT: str(store.getsockname()[1]),
-                    },
-                    output=output,
-                    descriptors=descriptors,
-                )
-            self._guard.watch(pid)
-            process = rank_process.RankProcess(rank, pid, ours, command.log)
-            unless_launched.pop_all()
-        self._ranks.append(process)
-        self._selector.register(process.pidfd, selectors.EVENT_READ, process)
-        self._selector.register(process.control, selectors.EVENT_READ, process)
-
-    def watch(self) -> None:
-        """Returns when all ranks are reaped."""
-        while self._alive():
-            timeout = None
-            if not self._ending:
-                timeout = max(0, self._watchdog.deadline - time.monotonic())
-            ready = [key for key, _ in self._selector.select(timeout)]
-            ended = [
-                key.data
-                for key in ready
-                if key.data is not None and key.fd == key.data.pidfd
-            ]
-            # A rank that was hit goes before the peers that fail for want of
-            # it; else they come in the order in which they ended.
-            ended.sort(key=lambda process: process.cause != _INTERRUPTED)
-            for process in ended:
-                self._bury(process)
-            for key in ready:
-                if key.data is not None and key.data not in ended:
-                    self._listen(key.data)
-            self._interrupt_if_due()
-            self._stop_if_told()
-            if not ready:
-                self._end_if_late()
-
-    def close(self) -> None:
-        """Kills and reaps what is left, and closes everything."""
-        for process in self._alive():
-            process.kill()
-            self._guard.forget(process.pid)
-            process.reap()
-        for process in self._ranks:
-            process.close()
-        self._selector.close()
-        self._seconds = time.monotonic() - self._started
-
-    def record(self, launcher: str) -> run_pb2.Attempt:
-        """What was observed, once closed."""
-        stop = self._stop_signals.received
-        if stop is not None and not self._ended_because:
-            self._ended_because = f"The supervisor was sent {stop.name}."
-        return run_pb2.Attempt(
-            launcher=launcher,
-            ranks=[process.record() for process in self._ranks],
-            seconds=self._seconds,
-            interruption=self._delivered,
-            ended_because=self._ended_because,
-            started_at=self._started_at,
-        )
-
-    def _alive(self) -> list[rank_process.RankProcess]:
-        """The ranks that are not reaped."""
-        return [process for process in self._ranks if process.exit is None]
-
-    def _listen(self, process: rank_process.RankProcess) -> None:
-        """Hears all that a rank has to say."""
-        while (progress := process.receive()) is not None:
-            self._watchdog.heard(process.rank, time.monotonic())
-            self._on_progress(process.rank, progress)
-            if self._interruption and self._interruption.matches(progress):
-                self._due = True
-            elif progress.waiting:
-                process.go_on()
-        if process.hung_up:
-            self._unregister(process.control)
-
-    def _bury(self, process: rank_process.RankProcess) -> None:
-        """Reaps a rank that has ended, and draws the conclusions."""
-        self._listen(process)
-        self._unregister(process.control)
-        self._unregister(process.pidfd)
-        # Its descendants, while its pid is not free for others.
-        process.kill()
-        self._guard.forget(process.pid)
-        status = process.reap()
-        self._watchdog.ended(process.rank)
-        if process.cause == _UNDECIDED:
-            process.cause = _BY_ITSELF
-            if status.code or status.signal:
-                self._end(_PEER_GONE, process.obituary())
-        elif process.cause == _INTERRUPTED:
-            # Others that were hit may take their time to end by it.
-            self._kill_undecided(_PEER_GONE)
-
-    def _unregister(self, source: socket.socket | int) -> None:
-        if source in self._selector.get_map():
-            self._selector.unregister(source)
-
-    def _interrupt_if_due(self) -> None:
-        if (
-            self._interruption is None
-            or not self._due
-            or self._delivered
-            or self._ending
-            # Who has ended by itself must not count as hit.
-            or any(process.has_ended() for process in self._alive())
-        ):
-            return
-        hit = [
-            process
-            for process in self._alive()
-            if process.rank in self._interruption.ranks
-        ]
-        for process in hit:
-            process.send_signal(self._interruption.signal)
-            process.cause = _INTERRUPTED
-        now = time.monotonic()
-        self._watchdog.interrupted(now)
-        self._delivered = self._interruption.event(
-            [process.rank for process in hit], now - self._started
-        )
-
-    def _stop_if_told(self) -> None:
-        self._stop_signals.read()
-        stop = self._stop_signals.received
-        if stop is not None:
-            self._end(_CANCELLED, f"The supervisor was sent {stop.name}.")
-
-    def _end_if_late(self) -> None:
-        if self._ending or time.monotonic() < self._watchdog.deadline:
-            return
-        for process in self._alive():
-            process.found = process.state()
-        ranks = "; ".join(
-            f"rank {process.rank} is {process.found},"
-            f" {process.whereabouts()}, log {process.log}"
-            for process in self._alive()
-        )
-        self._end(
-            _HANG,
-            "The watchdog ended the attempt, as there was"
-            f" {self._watchdog.broken_bound()}: {ranks}.",
-        )
-
-    def _end(self, cause: "run_pb2.ExitStatus.Cause", because: str) -> None:
-        """Kills all ranks, once, for the first reason there is."""
-        if self._ending:
-            return
-        self._ending = True
-        self._ended_because = because
-        self._kill_undecided(cause)
-        for process in self._alive():
-            process.kill()
-
-    def _kill_undecided(self, cause: "run_pb2.ExitStatus.Cause") -> None:
-        """Kills the ranks that no cause of death is known of yet."""
-        for process in self._alive():
-            if process.cause == _UNDECIDED:
-                process.cause = cause
-                process.kill()
-
-
-@contextlib.contextmanager
-def _opened(rank: int, log: pathlib.Path) -> Iterator[int]:
-    """A rank's empty log, as a file descriptor."""
-    try:
-        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    except OSError as error:
-        raise errors.SupervisorError(
-            f"Rank {rank}'s log {log} cannot be written: {error.strerror}."
-        ) from error
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def run_attempt(
+    launcher: launcher_lib.Launcher,
+    commands: Sequence[RankCommand],
+    *,
+    interruption: case_pb2.Interruption | None,
+    bounds: watchdog.Bounds,
+    on_progress: Callable[[int, run_pb2.Progress], None],
+) -> run_pb2.Attempt:
+    """Launches and runs an attempt: see `launched` and `Attempt.run`."""
+    with launched(
+        launcher,
+        commands,
+        interruption=interruption,
+        bounds=bounds,
+        on_progress=on_progress,
+    ) as attempt:
+        return attempt.run()

@@ -2,6 +2,7 @@
 
   progress:ITERATION[:TEXT]  send a progress message
   pid                        send its pid as a progress message's text
+  begin                      wait to be told to begin
   wait:ITERATION:PHASE       wait for an interruption
   print:TEXT                 print a line
   exit:CODE                  return from main
@@ -80,6 +81,8 @@ def main(argv: Sequence[str]) -> int:
                 channel.progress(int(iteration), text)
             case ["pid"]:
                 channel.progress(0, str(os.getpid()))
+            case ["begin"]:
+                channel.wait_to_begin()
             case ["wait", iteration, phase]:
                 place = run_pb2.Progress(phase=phase)
                 channel.wait_here(int(iteration), place.phase)

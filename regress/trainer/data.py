@@ -11,10 +11,9 @@ from megatron.core.datasets.blended_megatron_dataset_builder import (
 )
 from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
 from megatron.core.datasets.indexed_dataset import IndexedDataset
-from megatron.core.tokenizers.text.libraries.null_tokenizer import NullTokenizer
 
 from regress.case import case_pb2
-from regress.trainer import step_digest
+from regress.trainer import corpus_tokens, step_digest
 
 
 class DataError(Exception):
@@ -59,9 +58,7 @@ def build_dataset(
         blend=([str(corpus)], None),
         split=case.data.split,
         path_to_cache=str(cache),
-        # Tokens were made by the corpus's builder; the data set asks the
-        # tokenizer for the end-of-document token only, the last one.
-        tokenizer=NullTokenizer(case.model.vocabulary_size - 1),
+        tokenizer=corpus_tokens.CorpusTokens(case.model.vocabulary_size),
         reset_position_ids=False,
         reset_attention_mask=False,
         eod_mask_loss=False,

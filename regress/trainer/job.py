@@ -83,6 +83,8 @@ class Job:
         with self._span("init"):
             device = self._join()
             state = training_state.build(self._case, self._backend, device)
+        with self._span("wait"):
+            self._control.wait_to_begin()
         self._resume(state)
         stepper = step.Stepper(
             self._case,

@@ -16,7 +16,7 @@ def seconds_by_phase(record: run_pb2.RunRecord) -> dict[str, float]:
     """
     totals: dict[str, float] = collections.defaultdict(float)
     for attempt in record.attempts:
-        by_rank = [_of_rank(rank) for rank in attempt.ranks]
+        by_rank = [_of_rank(rank, attempt.index) for rank in attempt.ranks]
         names = {name for phases in by_rank for name in phases}
         means = {
             name: statistics.fmean(phases.get(name, 0.0) for phases in by_rank)
@@ -43,11 +43,14 @@ def step_seconds(record: run_pb2.RunRecord) -> list[float]:
     ]
 
 
-def _of_rank(rank: run_pb2.RankRecord) -> dict[str, float]:
+def _of_rank(rank: run_pb2.RankRecord, attempt: int) -> dict[str, float]:
     phases: dict[str, float] = collections.defaultdict(float)
     for event in rank.events:
         if event.HasField("span"):
             phases[event.span.name] += event.span.seconds
+            if event.span.name == "wait" and attempt > 0:
+                # All this was done while the attempt before it ran.
+                phases.clear()
         elif event.HasField("step"):
             phases["train"] += event.step.seconds
     return dict(phases)

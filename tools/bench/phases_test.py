@@ -40,6 +40,22 @@ class PhasesTest(absltest.TestCase):
             {"load": 3.0, "train": 7.0, "other": 5.0},
         )
 
+    def test_what_was_done_during_the_attempt_before_takes_no_time(
+        self,
+    ) -> None:
+        for attempt in self._record.attempts:
+            spans = [
+                run_pb2.Event(span=run_pb2.Span(name=name, seconds=2.0))
+                for name in ("init", "wait")
+            ]
+            events = [*spans, *attempt.ranks[0].events]
+            del attempt.ranks[0].events[:]
+            attempt.ranks[0].events.extend(events)
+        self._record.attempts[1].index = 1
+        # Rank 0 of attempt 0 is one of two.
+        found = phases.seconds_by_phase(self._record)
+        self.assertEqual((found["init"], found["wait"]), (1.0, 1.0))
+
     def test_a_share_is_of_the_whole(self) -> None:
         found = phases.seconds_by_phase(self._record)
         self.assertAlmostEqual(phases.share(found, "load"), 0.2)
