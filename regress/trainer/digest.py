@@ -6,6 +6,7 @@ group, the scheduler, a random stream: whatever a resume can lose by itself.
 
 import hashlib
 from collections.abc import Iterator
+from concurrent import futures
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from regress.trainer import (
 # Of a SHA-256: no accident makes two states alike in 128 bits.
 _DIGEST_BYTES = 16
 _LONGEST_VALUE = 40
+_THREADS = 4
 
 
 def digest_state(
@@ -33,11 +35,12 @@ def digest_state(
       state: the state; its iteration names the digest.
       moment: whether this was just saved, or just loaded.
     """
-    return run_pb2.StateDigest(
-        moment=moment,
-        iteration=state.iteration,
-        pieces=[_piece(name, value) for name, value in _pieces(state)],
-    )
+    # hashlib lets other threads run while it hashes.
+    with futures.ThreadPoolExecutor(_THREADS) as pool:
+        pieces = pool.map(lambda item: _piece(*item), list(_pieces(state)))
+        return run_pb2.StateDigest(
+            moment=moment, iteration=state.iteration, pieces=pieces
+        )
 
 
 def _pieces(
