@@ -8,21 +8,25 @@ one that was recorded twice is there twice.
 
 import collections
 import dataclasses
+import itertools
 import operator
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf import message
 
 from regress.golden import errors, golden_pb2, metrics
 from regress.run import run_pb2
 
-_STEP_FIELDS = {m.name: m.field for m in metrics.STEP_METRICS}
-_param_group_values = operator.attrgetter(
-    *[m.field for m in metrics.PARAM_GROUP_METRICS]
+# So many steps are in memory as Python objects, beside the record and the
+# arrays that are made of it.
+_BLOCK_STEPS = 1024
+
+_group_fields = operator.attrgetter(
+    "name", *[m.field for m in metrics.PARAM_GROUP_METRICS]
 )
+_GROUP_WIDTH = 1 + len(metrics.PARAM_GROUP_METRICS)
 
 
 class Key(NamedTuple):
@@ -84,35 +88,30 @@ Trajectories = dict[Key, Trajectory]
 
 
 def from_events(events: Iterable[run_pb2.Event], rank: int) -> Trajectories:
+    """What one rank recorded in one attempt: `from_steps` of its events."""
+    return from_steps((e.step for e in events if e.HasField("step")), rank)
+
+
+def from_steps(steps: Iterable[run_pb2.StepMetrics], rank: int) -> Trajectories:
     """What one rank recorded in one attempt.
 
     A param group that a step names twice gives its iteration two values.
-    """
-    # Flat rows of an iteration and its values: one table a metric of the step,
-    # since each may be absent, and one a param group.
-    steps: dict[str, list[float]] = {name: [] for name in _STEP_FIELDS}
-    groups: dict[str, list[float]] = collections.defaultdict(list)
-    for event in events:
-        if not event.HasField("step"):
-            continue
-        iteration = event.step.iteration
-        step: message.Message = event.step
-        for name, field in _STEP_FIELDS.items():
-            if step.HasField(field):
-                steps[name].extend((iteration, getattr(step, field)))
-        for group in event.step.param_groups:
-            groups[group.name].extend((iteration, *_param_group_values(group)))
 
+    Args:
+      steps: Its steps, in the order they were recorded.
+      rank: The rank.
+    """
+    parts: dict[Key, list[Trajectory]] = collections.defaultdict(list)
+    rest = iter(steps)
+    while block := list(itertools.islice(rest, _BLOCK_STEPS)):
+        for key, part in _of_block(block, rank).items():
+            parts[key].append(part)
     trajectories: Trajectories = {}
-    for name, rows in steps.items():
-        if rows:
-            (trajectories[Key(name, "", rank)],) = _columns(rows, 1)
-    for param_group, rows in groups.items():
-        columns = _columns(rows, len(metrics.PARAM_GROUP_METRICS))
-        for metric, column in zip(
-            metrics.PARAM_GROUP_METRICS, columns, strict=True
-        ):
-            trajectories[Key(metric.name, param_group, rank)] = column
+    seen: list[npt.NDArray[np.int64]] = []
+    for key, of_key in parts.items():
+        iterations = np.concatenate([part.iterations for part in of_key])
+        values = np.concatenate([part.values for part in of_key])
+        trajectories[key] = Trajectory(_first_equal(iterations, seen), values)
     return trajectories
 
 
@@ -215,10 +214,67 @@ def describe(key: Key) -> str:
     return f"{key.metric}{group} on rank {key.rank}"
 
 
-def _columns(rows: list[float], count: int) -> list[Trajectory]:
-    table = np.array(rows, np.float64).reshape(-1, 1 + count)
-    iterations = table[:, 0].astype(np.int64)
-    return [
-        Trajectory(iterations, np.ascontiguousarray(table[:, 1 + column]))
-        for column in range(count)
-    ]
+def _of_block(steps: list[run_pb2.StepMetrics], rank: int) -> Trajectories:
+    return _step_metrics(steps, rank) | _group_metrics(steps, rank)
+
+
+def _step_metrics(steps: list[run_pb2.StepMetrics], rank: int) -> Trajectories:
+    trajectories: Trajectories = {}
+    iterations = _iterations(steps)
+    for metric in metrics.STEP_METRICS:
+        read = map(operator.attrgetter(metric.field), steps)
+        values = np.fromiter(read, np.float64, len(steps))
+        # A field that is not set reads as 0.
+        absent = [
+            place
+            for place in np.flatnonzero(values == 0).tolist()
+            if not steps[place].HasField(metric.field)
+        ]
+        if len(absent) < len(steps):
+            trajectories[Key(metric.name, "", rank)] = Trajectory(
+                np.delete(iterations, absent), np.delete(values, absent)
+            )
+    return trajectories
+
+
+def _group_metrics(steps: list[run_pb2.StepMetrics], rank: int) -> Trajectories:
+    trajectories: Trajectories = {}
+    groups = [step.param_groups for step in steps]
+    iterations = np.repeat(_iterations(steps), list(map(len, groups)))
+    # The groups' fields, one group after the other. To hold the groups
+    # themselves would cost as much again.
+    flat = itertools.chain.from_iterable
+    fields = list(flat(map(_group_fields, flat(groups))))
+    names, *columns = (fields[i::_GROUP_WIDTH] for i in range(_GROUP_WIDTH))
+    values = [np.array(column, np.float64) for column in columns]
+    places = collections.defaultdict(list)
+    for place, name in enumerate(names):
+        places[name].append(place)
+    for name, of_name in places.items():
+        selected = np.array(of_name)
+        for metric, column in zip(
+            metrics.PARAM_GROUP_METRICS, values, strict=True
+        ):
+            trajectories[Key(metric.name, name, rank)] = Trajectory(
+                iterations[selected], column[selected]
+            )
+    return trajectories
+
+
+def _iterations(steps: list[run_pb2.StepMetrics]) -> npt.NDArray[np.int64]:
+    return np.array([step.iteration for step in steps], np.int64)
+
+
+def _first_equal(
+    array: npt.NDArray[np.int64], seen: list[npt.NDArray[np.int64]]
+) -> npt.NDArray[np.int64]:
+    """The first of `seen` that equals the array; if none, adds it and is it.
+
+    Most metrics are recorded in the same iterations. To hold these once saves
+    half of the memory.
+    """
+    for one in seen:
+        if np.array_equal(one, array):
+            return one
+    seen.append(array)
+    return array

@@ -106,6 +106,61 @@ class FromEventsTest(absltest.TestCase):
         )
         self.assertEmpty(found)
 
+    def test_a_long_record_is_the_sum_of_its_steps(self) -> None:
+        # More steps than are read at a time, and a metric and a group that
+        # come late, skip steps or go.
+        def loss(iteration: int) -> float | None:
+            return iteration % 3 - 1.0 if iteration > 1500 else None
+
+        def groups(iteration: int) -> list[str]:
+            names = ["default"]
+            if iteration % 2:
+                names.insert(0, "decoupled")
+            return names if iteration < 2500 else []
+
+        iterations = range(1, 3001)
+        found = series.from_events(
+            [
+                _step(
+                    iteration,
+                    lm_loss=loss(iteration),
+                    grad_norm=1 / iteration,
+                    param_groups=[
+                        run_pb2.ParamGroup(name=name, elements=iteration)
+                        for name in groups(iteration)
+                    ],
+                )
+                for iteration in iterations
+            ],
+            rank=3,
+        )
+
+        def pairs(metric: str, group: str) -> list[tuple[int, float]]:
+            one = found[series.Key(metric, group, 3)]
+            return list(zip(one.iterations, one.values, strict=True))
+
+        self.assertEqual(
+            pairs("lm loss", ""),
+            [(i, value) for i in iterations if (value := loss(i)) is not None],
+        )
+        self.assertEqual(
+            pairs("grad norm", ""), [(i, 1 / i) for i in iterations]
+        )
+        for group in ("default", "decoupled"):
+            self.assertEqual(
+                pairs("elements", group),
+                [(i, i) for i in iterations if group in groups(i)],
+            )
+
+    def test_metrics_of_the_same_iterations_share_them(self) -> None:
+        found = series.from_events(
+            [_step(i, grad_norm=1.0, loss_scale=2.0) for i in (1, 2)], rank=0
+        )
+        self.assertIs(
+            found[series.Key("grad norm", "", 0)].iterations,
+            found[series.Key("loss scale", "", 0)].iterations,
+        )
+
     def test_attempt_holds_all_ranks(self) -> None:
         attempt = run_pb2.Attempt(
             ranks=[
