@@ -1,72 +1,189 @@
 """What to run after a verdict, ready to paste."""
 
-import dataclasses
-import os
-import pathlib
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Callable
 
+from regress import place as place_lib
 from regress import selection
 from regress.oracle import verdict_pb2
+from regress.report import attempts, guide
 
 _Verdict = verdict_pb2.Verdict
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a test runs.
-
-    Attributes:
-      target: the test's label, or what stands for it without Bazel.
-      outputs: where a person finds the logs afterwards.
-    """
-
-    target: str
-    outputs: str
-
-    @classmethod
-    def of_environment(
-        cls, environment: Mapping[str, str], outputs: pathlib.Path
-    ) -> "Place":
-        """Bazel's place for the test, or `outputs` itself without Bazel."""
-        target = environment.get("TEST_TARGET")
-        if target is None:
-            return cls("<target>", os.fspath(outputs))
-        path = target.rpartition("//")[2].replace(":", "/")
-        return cls(target, f"bazel-testlogs/{path}/test.outputs/outputs.zip")
-
-    @property
-    def repeat_command(self) -> str:
-        """Runs the same test several times."""
-        return (
-            f"tools/bazelw test {self.target} --runs_per_test=3"
-            " --cache_test_results=no"
-        )
-
-    @property
-    def logs_command(self) -> str:
-        """Unpacks the ranks' logs, or lists them."""
-        if self.outputs.endswith(".zip"):
-            return f"python3 -m zipfile -e {self.outputs} /tmp/outputs"
-        return f"ls {self.outputs}"
+_Steps = Callable[
+    [verdict_pb2.Verdict, selection.Selection, place_lib.Place],
+    tuple[guide.Step, ...],
+]
+_LAST_LINES = 50
+_GPU = re.compile(r"\bnvidia_\w+")
+# What a verdict of a wrong environment may begin with.
+_OF_THE_GOLDEN = ("hardware of the golden", "channel of the golden")
+_FOUND = "hardware found"
+_EXIT = "exit status"
 
 
 def after(
-    conclusion: "verdict_pb2.Verdict.Conclusion",
+    verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: Place,
-) -> str:
-    """Returns the command that leads on from a conclusion; "" after a pass."""
-    record = (
-        f"tools/bazelw run //tools/golden -- record --case"
-        f" {selected.case_path} --hardware {selected.hardware}"
-        f" --channel {selected.channel}"
+    place: place_lib.Place,
+) -> guide.Guide | None:
+    """Returns where to go on from a verdict; None after a pass."""
+    if verdict.conclusion == _Verdict.PASS:
+        return None
+    steps = _STEPS.get(verdict.conclusion, _read_log)
+    return guide.Guide(
+        steps(verdict, selected, place), place.record, place.unpack_command
     )
-    commands: dict[int, str] = {
-        _Verdict.PASS: "",
-        _Verdict.STALE_GOLDEN: record,
-        # Whether the numbers are the same every time decides what it is.
-        _Verdict.NUMERIC_DRIFT: place.repeat_command,
-        _Verdict.NONDETERMINISM: place.repeat_command,
-        _Verdict.RESUME_DIVERGENCE: place.repeat_command,
-    }
-    return commands.get(conclusion, place.logs_command)
+
+
+def _read_log(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    place: place_lib.Place,
+) -> tuple[guide.Step, ...]:
+    """The log of the rank that the first finding names, or all findings."""
+    del selected
+    first = _first(verdict)
+    if first.HasField("attempt") and first.HasField("rank"):
+        return (
+            guide.Step(
+                f"To see the end of what rank {first.rank} printed in "
+                f"{attempts.name(first)}:",
+                place.print_command(
+                    f"{attempts.folder(first)}/rank_{first.rank}.log",
+                    f"tail -n {_LAST_LINES}",
+                ),
+            ),
+        )
+    return (
+        guide.Step(
+            "To see all findings, with all digits:",
+            place.print_command("verdict.textproto", "cat"),
+        ),
+    )
+
+
+def _record(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    place: place_lib.Place,
+) -> tuple[guide.Step, ...]:
+    """The golden is not of the case that ran."""
+    del verdict, place
+    return (
+        guide.Step(
+            "To record the golden of the case as it is now:",
+            _record_over_command(selected),
+        ),
+    )
+
+
+def _find_change(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    place: place_lib.Place,
+) -> tuple[guide.Step, ...]:
+    """Numbers have drifted, the same way every time."""
+    del place
+    golden = shlex.quote(str(selected.golden_path))
+    environment = (
+        "The environment, as above, may be why. "
+        if verdict.environment_differences
+        else ""
+    )
+    return (
+        guide.Step(
+            f"{environment}To see which commits have come since the golden's:",
+            f'git log --oneline "$(git log -1 --format=%H -- {golden})..HEAD"',
+        ),
+        guide.Step(
+            "To record the golden anew, but only if one of them is meant to "
+            "change the numbers:",
+            _record_over_command(selected),
+        ),
+    )
+
+
+def _repeat(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    place: place_lib.Place,
+) -> tuple[guide.Step, ...]:
+    """The same iterations differ from run to run."""
+    del verdict, selected
+    return (
+        guide.Step(
+            "To see in more runs where they first differ, which leads to the "
+            "operation:",
+            place.repeat_command,
+        ),
+    )
+
+
+def _go_where_promised(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    place: place_lib.Place,
+) -> tuple[guide.Step, ...]:
+    """Not the promised machine, or another one's golden."""
+    first = _first(verdict)
+    if first.subject in _OF_THE_GOLDEN:
+        return (
+            guide.Step(
+                "To record the golden of what is promised, if there is none "
+                "yet:",
+                _record_command(selected),
+            ),
+        )
+    found = _hardware_found(first, selected.hardware)
+    if found in ("", selected.hardware) or not place.target:
+        return _read_log(verdict, selected, place)
+    return (
+        guide.Step(
+            f"To run the variant for the hardware that is here, {found}:",
+            place.test_command(found),
+        ),
+    )
+
+
+def _hardware_found(first: verdict_pb2.Finding, promised: str) -> str:
+    """The hardware that a rank found, or "" if that is not the trouble."""
+    if first.subject == _FOUND:
+        return first.actual
+    if first.subject == _EXIT:
+        # The rank's last words name what it found, if it found a device.
+        others = set(_GPU.findall(first.explanation)) - {promised}
+        return others.pop() if len(others) == 1 else "none"
+    return ""
+
+
+def _first(verdict: verdict_pb2.Verdict) -> verdict_pb2.Finding:
+    return verdict.findings[0] if verdict.findings else verdict_pb2.Finding()
+
+
+def _record_command(selected: selection.Selection) -> str:
+    """Records the golden in its place by name, which need not be the test's."""
+    flags = [
+        f"--case={selected.case_path}",
+        f"--hardware={selected.hardware}",
+        f"--channel={selected.channel}",
+    ]
+    return (
+        f"tools/bazelw run{place_lib.config_flag(selected.hardware)}"
+        f" //tools/golden -- record {shlex.join(flags)}"
+    )
+
+
+def _record_over_command(selected: selection.Selection) -> str:
+    """Records the golden over the one that the test has."""
+    output = shlex.quote(f"--output={selected.golden_path}")
+    return f"{_record_command(selected)} {output}"
+
+
+# For every other conclusion, a rank's log says more.
+_STEPS: dict[int, _Steps] = {
+    _Verdict.STALE_GOLDEN: _record,
+    _Verdict.NUMERIC_DRIFT: _find_change,
+    _Verdict.NONDETERMINISM: _repeat,
+    _Verdict.WRONG_ENVIRONMENT: _go_where_promised,
+}

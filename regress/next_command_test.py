@@ -1,58 +1,217 @@
-"""Tests of the command that follows a verdict."""
+"""Tests of the commands that follow a verdict."""
 
 import pathlib
 
 from absl.testing import absltest, parameterized
 
 from regress import next_command, selection
+from regress import place as place_lib
 from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import verdict_pb2
+from regress.report import guide
 
-_SELECTED = selection.Selection(
-    case=case_pb2.Case(),
-    case_path=pathlib.Path("cases/x.textproto"),
-    golden=golden_pb2.Golden(),
-    golden_path=pathlib.Path("golden/x/dev_none.textproto"),
+_Verdict = verdict_pb2.Verdict
+_RECORD_FLAGS = (
+    "//tools/golden -- record --case=cases/x.textproto --hardware={0}"
+    " --channel=dev --output=golden/x/dev_{0}.textproto"
+)
+_PLACE = place_lib.Place(
     hardware="none",
-    channel="dev",
+    target="//a/b:c_test",
+    command="",
+    record="bazel-testlogs/a/b/c_test/test.outputs/outputs.zip",
+    folder="/tmp/a/b/c_test",
 )
-_OUTPUTS = pathlib.Path("/somewhere")
-_BAZELS = next_command.Place.of_environment(
-    {"TEST_TARGET": "//a/b:c_test"}, _OUTPUTS
-)
+_FOLDER = place_lib.Place("none", "", "run it", "/outputs", "/outputs")
+_UNPACK = f"python3 -m zipfile -e {_PLACE.record} {_PLACE.folder}"
 
 
-class NextCommandTest(parameterized.TestCase):
-    @parameterized.parameters(
-        ("PASS", "^$"),
-        ("STALE_GOLDEN", r"golden -- record --case cases/x\.textproto "),
-        ("NUMERIC_DRIFT", r"test //a/b:c_test --runs_per_test=3"),
-        ("RESUME_DIVERGENCE", r"test //a/b:c_test --runs_per_test=3"),
-        ("CRASH", r"-e bazel-testlogs/a/b/c_test/test\.outputs/outputs\.zip"),
-        ("HANG", r"outputs\.zip"),
-        ("DAMAGED_CHECKPOINT", r"outputs\.zip"),
+def _selected(hardware: str = "none") -> selection.Selection:
+    return selection.Selection(
+        case=case_pb2.Case(),
+        case_path=pathlib.Path("cases/x.textproto"),
+        golden=golden_pb2.Golden(),
+        golden_path=pathlib.Path(f"golden/x/dev_{hardware}.textproto"),
+        hardware=hardware,
+        channel="dev",
     )
-    def test_the_command_fits(self, conclusion: str, expected: str) -> None:
-        value = verdict_pb2.Verdict.Conclusion.Value(conclusion)
-        self.assertRegex(
-            next_command.after(value, _SELECTED, _BAZELS),  # type: ignore[arg-type]
-            expected,
+
+
+def _steps(
+    conclusion: str,
+    *findings: verdict_pb2.Finding,
+    hardware: str = "none",
+    place: place_lib.Place = _PLACE,
+    **fields: object,
+) -> tuple[guide.Step, ...]:
+    verdict = _Verdict(
+        conclusion=conclusion,
+        findings=findings,
+        **fields,  # type: ignore[arg-type]
+    )
+    following = next_command.after(verdict, _selected(hardware), place)
+    assert following is not None
+    return following.steps
+
+
+def _of_a_rank(**fields: object) -> verdict_pb2.Finding:
+    finding = verdict_pb2.Finding(attempt=1, rank=2)
+    finding.MergeFrom(verdict_pb2.Finding(**fields))  # type: ignore[arg-type]
+    return finding
+
+
+class AfterTest(parameterized.TestCase):
+    def test_nothing_follows_a_pass(self) -> None:
+        verdict = _Verdict(conclusion=_Verdict.PASS)
+        self.assertIsNone(next_command.after(verdict, _selected(), _PLACE))
+
+    def test_something_follows_every_other_conclusion(self) -> None:
+        for name in _Verdict.Conclusion.keys():  # noqa: SIM118
+            if name != "PASS":
+                self.assertNotEmpty(_steps(name)[0].command, name)
+
+    def test_names_the_full_record(self) -> None:
+        verdict = _Verdict(conclusion=_Verdict.CRASH)
+        following = next_command.after(verdict, _selected(), _PLACE)
+        assert following is not None
+        self.assertEqual(following.record, _PLACE.record)
+        self.assertEqual(following.unpack, _UNPACK)
+
+    @parameterized.parameters(
+        "CRASH",
+        "HANG",
+        "DAMAGED_CHECKPOINT",
+        "NOT_RESUMED",
+        "NOT_INTERRUPTED",
+        "RESUME_DIVERGENCE",
+    )
+    def test_the_first_findings_rank_has_more_to_say(
+        self, conclusion: str
+    ) -> None:
+        findings = _of_a_rank(), _of_a_rank(rank=3)
+        (step,) = _steps(conclusion, *findings)
+        self.assertEqual(
+            step.command,
+            f"{_UNPACK} && tail -n 50 /tmp/a/b/c_test/attempt_1/rank_2.log",
+        )
+        self.assertIn("rank 2 printed in attempt 1", step.purpose)
+        (step,) = _steps(conclusion, *findings, place=_FOLDER)
+        self.assertEqual(
+            step.command, "tail -n 50 /outputs/attempt_1/rank_2.log"
         )
 
-    def test_an_external_target_has_its_logs_where_bazel_puts_them(
+    def test_a_rank_of_the_repeat_has_its_log_there(self) -> None:
+        finding = _of_a_rank(attempt=0, check="the repeat got far enough")
+        (step,) = _steps("CRASH", finding, place=_FOLDER)
+        self.assertEqual(
+            step.command, "tail -n 50 /outputs/repeat/attempt_0/rank_2.log"
+        )
+
+    @parameterized.parameters(
+        (), (verdict_pb2.Finding(attempt=1),), (verdict_pb2.Finding(rank=1),)
+    )
+    def test_where_no_rank_is_named_all_findings_are_shown(
+        self, *findings: verdict_pb2.Finding
+    ) -> None:
+        (step,) = _steps("NOT_INTERRUPTED", *findings, place=_FOLDER)
+        self.assertEqual(step.command, "cat /outputs/verdict.textproto")
+
+    @parameterized.parameters(
+        ("none", "tools/bazelw run "),
+        ("nvidia_h200", "tools/bazelw run --config=h200 "),
+    )
+    def test_a_stale_golden_is_recorded_anew(
+        self, hardware: str, run: str
+    ) -> None:
+        (step,) = _steps("STALE_GOLDEN", hardware=hardware)
+        self.assertEqual(step.command, run + _RECORD_FLAGS.format(hardware))
+
+    def test_of_drift_the_change_is_sought_before_anything_is_recorded(
         self,
     ) -> None:
-        place = next_command.Place.of_environment(
-            {"TEST_TARGET": "@@//a:c_test"}, _OUTPUTS
-        )
+        search, record = _steps("NUMERIC_DRIFT")
         self.assertEqual(
-            place.outputs, "bazel-testlogs/a/c_test/test.outputs/outputs.zip"
+            search.command,
+            'git log --oneline "$(git log -1 --format=%H --'
+            ' golden/x/dev_none.textproto)..HEAD"',
         )
+        self.assertIn("but only if", record.purpose)
+        self.assertEndsWith(record.command, _RECORD_FLAGS.format("none"))
+        self.assertNotIn("environment", search.purpose)
 
-    def test_without_bazel_the_logs_are_in_the_folder(self) -> None:
-        place = next_command.Place.of_environment({}, _OUTPUTS)
-        self.assertEqual(place.logs_command, "ls /somewhere")
+    def test_of_drift_the_environment_is_named(self) -> None:
+        search, _ = _steps(
+            "NUMERIC_DRIFT", environment_differences=["torch: 2, golden 1"]
+        )
+        self.assertStartsWith(search.purpose, "The environment, as above, ")
+
+    def test_nondeterminism_is_repeated(self) -> None:
+        (step,) = _steps("NONDETERMINISM")
+        self.assertEqual(step.command, _PLACE.repeat_command)
+
+
+class WrongEnvironmentTest(parameterized.TestCase):
+    def _command(
+        self,
+        finding: verdict_pb2.Finding,
+        hardware: str,
+        place: place_lib.Place = _PLACE,
+    ) -> str:
+        (step,) = _steps(
+            "WRONG_ENVIRONMENT", finding, hardware=hardware, place=place
+        )
+        return step.command
+
+    @parameterized.parameters(
+        ("nvidia_a100", "tools/bazelw test --config=a100 //a/b:c_test"),
+        ("none", "tools/bazelw test //a/b:c_test"),
+    )
+    def test_the_variant_of_the_hardware_that_is_here_runs(
+        self, found: str, command: str
+    ) -> None:
+        finding = _of_a_rank(subject="hardware found", actual=found)
+        self.assertEqual(self._command(finding, "nvidia_h200"), command)
+
+    @parameterized.parameters(
+        (
+            "The GPU is NVIDIA A100-SXM4 (nvidia_a100); expected nvidia_h200.",
+            "tools/bazelw test --config=a100 //a/b:c_test",
+        ),
+        (
+            "No CUDA device was found; expected nvidia_h200.",
+            "tools/bazelw test //a/b:c_test",
+        ),
+    )
+    def test_a_ranks_last_words_tell_the_hardware(
+        self, words: str, command: str
+    ) -> None:
+        finding = _of_a_rank(subject="exit status", explanation=words)
+        self.assertEqual(self._command(finding, "nvidia_h200"), command)
+
+    @parameterized.parameters("hardware", "channel")
+    def test_a_golden_of_something_else_is_not_overwritten(
+        self, what: str
+    ) -> None:
+        finding = verdict_pb2.Finding(subject=f"{what} of the golden")
+        command = self._command(finding, "none")
+        self.assertIn("//tools/golden -- record ", command)
+        # The test's own is of something else, and may be some other test's.
+        self.assertNotIn("--output", command)
+
+    @parameterized.parameters(
+        # Not the hardware is wrong.
+        ({"subject": "torch"}, _PLACE),
+        ({"subject": "exit status", "explanation": "Too late."}, _PLACE),
+        # There is no other variant without Bazel.
+        ({"subject": "hardware found", "actual": "nvidia_a100"}, _FOLDER),
+    )
+    def test_otherwise_the_rank_has_more_to_say(
+        self, fields: dict[str, str], place: place_lib.Place
+    ) -> None:
+        self.assertIn(
+            "rank_2.log", self._command(_of_a_rank(**fields), "none", place)
+        )
 
 
 if __name__ == "__main__":

@@ -53,6 +53,13 @@ class ProgressPrinter:
                 f" {self._case.training.iterations}: {progress.text}"
             )
 
+    def of_repeat(
+        self, attempt: int, rank: int, progress: run_pb2.Progress
+    ) -> None:
+        """Prints how a repeat goes; its start and its end are no news."""
+        if progress.iteration and not progress.waiting:
+            self(attempt, rank, progress)
+
     def _is_worth_a_line(self, iteration: int) -> bool:
         last = self._case.training.iterations
         return iteration % _EVERY_ITERATIONS == 0 or iteration in (1, last)

@@ -73,6 +73,22 @@ class ProgressPrinterTest(absltest.TestCase):
             " sending SIGKILL to all ranks\n",
         )
 
+    def test_of_a_repeat_only_the_iterations_are_said(self) -> None:
+        for rank in (0, 1):
+            self._hear(0, rank, 0, "ready")
+        self._out.truncate(0)
+        self._out.seek(0)
+        for progress in (
+            run_pb2.Progress(text="ready"),
+            run_pb2.Progress(iteration=5, text="lm loss 1.0"),
+            run_pb2.Progress(iteration=6, waiting=True),
+        ):
+            self._printer.of_repeat(0, 1, progress)
+        self.assertEqual(
+            self._out.getvalue(),
+            "[   0.0 s] attempt 0: iteration 5 of 12: lm loss 1.0\n",
+        )
+
     def test_named_ranks_are_said(self) -> None:
         case = case_pb2.Case()
         case.CopyFrom(_CASE)

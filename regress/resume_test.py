@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from absl import app, flags
 
 from regress import next_command, progress_printer, selection
+from regress import place as place_lib
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
 from regress.oracle import evidence, judge, verdict_pb2
@@ -66,12 +67,12 @@ def main(argv: Sequence[str]) -> int:
         )
         print(selected.describe(_LAUNCHER.value), flush=True)
         with _directories() as files:
-            place = next_command.Place.of_environment(os.environ, files.outputs)
-            record = _run(selected, files)
-            verdict = judge.judge(
-                selected.case,
-                record,
-                selected.golden,
+            place = place_lib.Place.of_environment(
+                os.environ, files.outputs, selected.hardware, sys.orig_argv
+            )
+            record, verdict = _run(
+                selected,
+                files,
                 evidence.Promise(
                     hardware=selected.hardware,
                     channel=selected.channel,
@@ -79,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
                 ),
             )
             _keep(files.outputs, record, verdict)
-            following = next_command.after(verdict.conclusion, selected, place)
+            following = next_command.after(verdict, selected, place)
             print(console.render(verdict, following), flush=True)
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
@@ -92,18 +93,32 @@ def main(argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _directories() -> Iterator[job_files.JobFiles]:
-    """The test's own directories; others, which are removed, without Bazel."""
+    """The test's own directories; without Bazel others, and outputs stay."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as own:
         work = pathlib.Path(own)
         outputs = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
         yield job_files.JobFiles(
-            work=work, outputs=pathlib.Path(outputs or work / "outputs")
+            work=work,
+            outputs=pathlib.Path(
+                outputs or tempfile.mkdtemp(prefix="regress_outputs_")
+            ),
         )
 
 
 def _run(
-    selected: selection.Selection, files: job_files.JobFiles
-) -> run_pb2.RunRecord:
+    selected: selection.Selection,
+    files: job_files.JobFiles,
+    promise: evidence.Promise,
+) -> tuple[run_pb2.RunRecord, verdict_pb2.Verdict]:
+    """Runs the scenario and judges it, with a repeat if the verdict needs it.
+
+    The second verdict is the verdict, whatever the first was. It cannot be a
+    pass: a repeat adds checks and takes none away.
+    """
+
+    def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
+        return judge.judge(selected.case, record, selected.golden, promise)
+
     scenario = scenario_lib.Scenario(
         case=selected.case,
         case_path=selected.case_path,
@@ -116,8 +131,19 @@ def _run(
     with launchers.make(_LAUNCHER.value, scenario) as launcher:
         progress.say("attempt 0: starting the ranks")
         record = scenario.run_resumed(launcher, progress)
-    progress.say("the ranks have ended; judging")
-    return record
+        progress.say("the ranks have ended; judging")
+        verdict = verdict_of(record)
+        if verdict.HasField("repeat_through"):
+            through = verdict.repeat_through
+            progress.say(
+                f"repeating attempt 0 through iteration {through}, as numbers "
+                "differ and the loaded state does not explain it: the repeat "
+                "tells whether training is deterministic"
+            )
+            scenario.repeat(record, launcher, through, progress.of_repeat)
+            progress.say("the repeat has ended; judging again")
+            verdict = verdict_of(record)
+    return record, verdict
 
 
 def _keep(

@@ -7,12 +7,6 @@ from regress.oracle import conclusion, rules, tally, verdict_pb2
 _Verdict = verdict_pb2.Verdict
 
 
-def _all_rules() -> list[rules.Rule]:
-    return [
-        rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)
-    ]
-
-
 def _failed(rule: rules.Rule) -> tally.Outcome:
     return tally.Outcome(rule, compared=3, differing=1, findings=())
 
@@ -51,36 +45,36 @@ class OrderTest(parameterized.TestCase):
         )
 
     def test_no_two_rules_have_one_row(self):
-        rows = [(rule.oracle, rule.name) for rule in _all_rules()]
+        rows = [(rule.oracle, rule.name) for rule in rules.ALL]
         self.assertLen(set(rows), len(rows))
 
     def test_every_rule_fits_its_column(self):
-        for rule in _all_rules():
+        for rule in rules.ALL:
             self.assertLessEqual(len(rule.name), 33, rule.name)
 
 
 class ConcludeTest(absltest.TestCase):
     def test_passes_if_every_check_passes(self):
-        outcomes = [_passed(rule) for rule in _all_rules()]
+        outcomes = [_passed(rule) for rule in rules.ALL]
         self.assertEqual(conclusion.conclude(outcomes), _Verdict.PASS)
 
     def test_each_rule_alone_gives_its_conclusion(self):
-        for failing in _all_rules():
+        for failing in rules.ALL:
             outcomes = [
                 _failed(rule) if rule == failing else _passed(rule)
-                for rule in _all_rules()
+                for rule in rules.ALL
             ]
             self.assertEqual(
                 conclusion.conclude(outcomes), failing.conclusion, failing.name
             )
 
     def test_the_cause_wins_wherever_its_check_stands(self):
-        outcomes = [_failed(rule) for rule in _all_rules()]
+        outcomes = [_failed(rule) for rule in rules.ALL]
         self.assertEqual(conclusion.conclude(outcomes), _Verdict.CRASH)
         self.assertEqual(conclusion.conclude(outcomes[::-1]), _Verdict.CRASH)
 
     def test_a_check_that_compared_nothing_does_not_pass(self):
-        for rule in _all_rules():
+        for rule in rules.ALL:
             empty = tally.Tally(rule).outcome()
             self.assertNotEqual(conclusion.conclude([empty]), _Verdict.PASS)
 
@@ -110,6 +104,81 @@ class ByWeightTest(absltest.TestCase):
                 rules.INTERRUPTED_METRICS,
             ],
         )
+
+
+def _found(
+    rule: rules.Rule, subject: str, iteration: int | None
+) -> tally.Outcome:
+    finding = verdict_pb2.Finding(subject=subject, iteration=iteration)
+    return tally.Outcome(rule, compared=3, differing=1, findings=(finding,))
+
+
+class NearestTheCauseTest(parameterized.TestCase):
+    """Of two checks that come to a divergence, which is first?"""
+
+    @parameterized.named_parameters(
+        (
+            "a_wrong_state_before_earlier_metrics",
+            (rules.STATE_RESTORED, "rng", 6),
+            (rules.METRICS_REPEATED, "lm loss", 4),
+        ),
+        (
+            "an_earlier_iteration_before_a_metric_upstream",
+            (rules.RESUMED_STATE, "digest of the saved state", 6),
+            (rules.RESUMED_METRICS, 'learning rate of group "default"', 7),
+        ),
+        (
+            "a_metric_upstream_before_a_more_telling_oracle",
+            (rules.RESUMED_METRICS, 'learning rate of group "default"', 6),
+            (rules.METRICS_REPEATED, "lm loss", 6),
+        ),
+        (
+            "a_metric_before_the_state_that_follows_from_it",
+            (rules.RESUMED_METRICS, "params norm", 6),
+            (rules.RESUMED_STATE, "digest of the saved state", 6),
+        ),
+        (
+            "the_more_telling_oracle_of_the_same_metric",
+            (rules.METRICS_REPEATED, "lm loss", 6),
+            (rules.RESUMED_METRICS, "lm loss", 6),
+        ),
+    )
+    def test_orders(self, first, second):
+        outcomes = [_found(*first), _found(*second)]
+        for given in (outcomes, outcomes[::-1]):
+            self.assertEqual(
+                conclusion.by_weight(given, _Verdict.RESUME_DIVERGENCE),
+                outcomes,
+            )
+
+    def test_facts_come_in_the_order_of_their_checks(self):
+        outcomes = [
+            _found(rules.CHECKPOINT_LOADED, "checkpoint loaded", None),
+            _found(rules.RESUMED_STEPS, "step", 8),
+            _found(rules.RESUMED_SAVES, "checkpoints written", None),
+        ]
+        self.assertEqual(
+            conclusion.by_weight(outcomes, _Verdict.NOT_RESUMED), outcomes
+        )
+
+    def test_what_decided_comes_before_all_others(self):
+        drift = _found(rules.INTERRUPTED_METRICS, "params norm", 4)
+        state = _found(rules.STATE_RESTORED, "rng", 3)
+        self.assertEqual(
+            conclusion.by_weight([state, drift], _Verdict.NUMERIC_DRIFT),
+            [drift, state],
+        )
+
+
+class NeverGreenTest(absltest.TestCase):
+    def test_more_checks_never_make_a_pass_of_a_failure(self):
+        for failing in rules.ALL:
+            outcomes = [_failed(failing)]
+            for added in rules.ALL:
+                outcomes.append(_passed(added))
+                self.assertNotEqual(
+                    conclusion.conclude(outcomes), _Verdict.PASS
+                )
 
 
 if __name__ == "__main__":

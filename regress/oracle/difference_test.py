@@ -79,7 +79,8 @@ class DistanceTest(parameterized.TestCase):
         (1.0, 2.0, _FLOAT32, 2**23),
         (1.0, 2.0, _FLOAT64, 2**52),
         (-1.0, 1.0, _FLOAT32, 2 * 0x3F800000),
-        # 2**63, which is more than an int64 holds.
+        # As much as an int64 holds, and one more.
+        (-2.0, math.nextafter(2.0, 0.0), _FLOAT64, 2**63 - 1),
         (-2.0, 2.0, _FLOAT64, None),
         (1.0, math.nan, _FLOAT32, None),
         (math.inf, 1.0, _FLOAT64, None),

@@ -4,7 +4,7 @@ Nothing is judged here. What was not recorded is simply not there.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from regress.case import case_pb2, derived
 from regress.golden import errors, golden_pb2, series
@@ -88,6 +88,7 @@ class Evidence:
         promise: What the target says about the machine.
         attempts: The run record's attempts, in their order. `interrupted` and
             `resumed` give the first two, or empty ones.
+        repeat: The repeat of attempt 0, if there is one.
         golden_trajectories: The golden's series; empty if it contradicts
             itself.
         golden_contradiction: In one sentence, or "".
@@ -98,6 +99,7 @@ class Evidence:
     golden: golden_pb2.Golden
     promise: Promise
     attempts: tuple[Attempt, ...]
+    repeat: Attempt | None
     golden_trajectories: series.Trajectories
     golden_contradiction: str
 
@@ -168,26 +170,40 @@ def gather(
         golden,
         promise,
         tuple(_index(attempt) for attempt in run.attempts),
+        _index(run.repeat) if run.HasField("repeat") else None,
         golden_trajectories,
         contradiction,
     )
 
 
 def _index(attempt: run_pb2.Attempt) -> Attempt:
+    timelines = {}
+    trajectories: series.Trajectories = {}
+    for rank in attempt.ranks:
+        timeline = Timeline(rank.exit, [], [], [], [], [])
+        timelines[rank.rank] = timeline
+        trajectories |= series.from_steps(_sort(rank, timeline), rank.rank)
     return Attempt(
         attempt,
         [rank.rank for rank in attempt.ranks],
-        {rank.rank: _timeline(rank) for rank in attempt.ranks},
-        series.from_attempt(attempt),
+        timelines,
+        trajectories,
     )
 
 
-def _timeline(rank: run_pb2.RankRecord) -> Timeline:
-    timeline = Timeline(rank.exit, [], [], [], [], [])
+def _sort(
+    rank: run_pb2.RankRecord, timeline: Timeline
+) -> Iterator[run_pb2.StepMetrics]:
+    """Adds a rank's events to its timeline, and yields the steps in passing.
+
+    A long record has millions of events: this is the one pass over them, and
+    none is kept that nobody asks for.
+    """
     for event in rank.events:
         match event.WhichOneof("kind"):
             case "step":
                 timeline.iterations.append(event.step.iteration)
+                yield event.step
             case "started":
                 timeline.started.append(event.started)
             case "checkpoint":
@@ -196,4 +212,3 @@ def _timeline(rank: run_pb2.RankRecord) -> Timeline:
                 timeline.states.append(event.state)
             case "finished":
                 timeline.finished.append(event.finished)
-    return timeline

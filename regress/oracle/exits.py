@@ -1,10 +1,11 @@
 """How the ranks ended: did one crash or hang, or give up for a known reason?"""
 
+import re
 import signal as signals
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from regress.case import case_pb2
-from regress.oracle import evidence, rules, tally, wording
+from regress.oracle import evidence, rules, tally, whereabouts, wording
 from regress.run import exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
@@ -17,18 +18,9 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
 
 def check_checkpoint_readable(facts: evidence.Evidence) -> tally.Outcome:
     """Checks that no rank of attempt 1 gave up on its checkpoint."""
-    result = tally.Tally(rules.CHECKPOINT_READ)
-    for index, rank, timeline in _timelines(facts):
-        if index == 1:
-            _count(
-                result,
-                facts,
-                index,
-                rank,
-                found=_said(timeline.exit, exit_codes.DAMAGED_CHECKPOINT),
-                expected=f"not exit code {exit_codes.DAMAGED_CHECKPOINT}",
-            )
-    return result.outcome()
+    return _check_given_up(
+        facts, rules.CHECKPOINT_READ, exit_codes.DAMAGED_CHECKPOINT, (1,)
+    )
 
 
 def describe(exit_status: run_pb2.ExitStatus) -> str:
@@ -46,84 +38,206 @@ def describe(exit_status: run_pb2.ExitStatus) -> str:
 
 
 def _check_device(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.DEVICE_FOUND)
+    return _check_given_up(
+        facts,
+        rules.DEVICE_FOUND,
+        exit_codes.WRONG_ENVIRONMENT,
+        range(len(facts.attempts)),
+    )
+
+
+def _check_given_up(
+    facts: evidence.Evidence,
+    rule: rules.Rule,
+    code: int,
+    attempts: Collection[int],
+) -> tally.Outcome:
+    """Checks that no rank of some attempts ended with an exit code."""
+    result = tally.Tally(rule, tally.as_found)
+    gave_up = []
     for index, rank, timeline in _timelines(facts):
-        _count(
-            result,
-            facts,
-            index,
-            rank,
-            found=_said(timeline.exit, exit_codes.WRONG_ENVIRONMENT),
-            expected=f"not exit code {exit_codes.WRONG_ENVIRONMENT}",
-        )
+        if index in attempts and _said(timeline.exit, code):
+            gave_up.append((index, rank))
+        elif index in attempts:
+            result.count(1, 0)
+    for index, rank in _quoted_first(facts, gave_up):
+        _find_end(result, facts, index, rank, expected=f"not exit code {code}")
     return result.outcome()
 
 
 def _check_crash(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.NO_CRASH)
+    """The first finding is the rank whose last words ended the attempt."""
+    result = tally.Tally(rules.NO_CRASH, tally.as_found)
+    crashed = []
     for index, rank, timeline in _timelines(facts):
-        gave_up = any(
+        lost_a_peer = _loaded_apart(facts, index) or any(
             _gave_up(index, other.exit)
             for other in facts.attempts[index].timelines.values()
         )
-        _count(
+        if _is_crash(timeline.exit, lost_a_peer=lost_a_peer):
+            crashed.append((index, rank))
+        else:
+            result.count(1, 0)
+    for index, rank in _quoted_first(facts, crashed):
+        where = whereabouts.of(facts, index, rank)
+        _find_end(
             result,
             facts,
             index,
             rank,
-            found=_is_crash(timeline.exit, peer_gave_up=gave_up),
             expected="exit code 0, unless somebody ended it",
+            iteration=where.iteration,
         )
+        result.note = (
+            result.note
+            or f"rank {rank} crashed in attempt {index}, {where.during}"
+        )
+    _check_event_files(facts, result)
     return result.outcome()
+
+
+def _check_event_files(facts: evidence.Evidence, result: tally.Tally) -> None:
+    """A rank that nobody ended has written its last event to the end."""
+    for index, attempt in enumerate(facts.attempts):
+        for rank in attempt.record.ranks:
+            if rank.exit.cause == _Exit.BY_ITSELF and not rank.exit.signal:
+                result.expect(
+                    "event file",
+                    "whole",
+                    "torn in its last event" if rank.torn else "whole",
+                    attempt=index,
+                    rank=rank.rank,
+                    explanation="Only a kill may tear a rank's event file.",
+                )
 
 
 def _check_hang(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.NO_HANG)
+    """The first finding is the rank that the others waited for."""
+    result = tally.Tally(rules.NO_HANG, tally.as_found)
+    hung: dict[int, list[int]] = {}
     for index, rank, timeline in _timelines(facts):
-        asked = index == 0 and _stops_ranks(facts)
-        _count(
-            result,
-            facts,
-            index,
-            rank,
-            found=timeline.exit.cause == _Exit.HANG and not asked,
-            expected="not HANG",
+        excused = _loaded_apart(facts, index) or (
+            index == 0 and _stops_ranks(facts)
         )
+        if timeline.exit.cause == _Exit.HANG and not excused:
+            hung.setdefault(index, []).append(rank)
+        else:
+            result.count(1, 0)
+    for index, ranks in hung.items():
+        suspects = _suspects(facts, index, ranks)
+        for rank, where in suspects:
+            _find_end(
+                result,
+                facts,
+                index,
+                rank,
+                expected="not HANG",
+                iteration=where.iteration,
+            )
+        result.note = result.note or _hang_note(facts, index, suspects)
     return result.outcome()
 
 
-def _count(
+_Suspects = Sequence[tuple[int, whereabouts.Whereabouts]]
+
+
+def _suspects(
+    facts: evidence.Evidence, attempt: int, hung: Sequence[int]
+) -> _Suspects:
+    """The ranks that hung, with the one first that the others waited for.
+
+    It is the rank that was stopped, else the one that got least far.
+    """
+    places = [(rank, whereabouts.of(facts, attempt, rank)) for rank in hung]
+    timelines = facts.attempts[attempt].timelines
+    return sorted(
+        places,
+        key=lambda one: (
+            not _was_stopped(timelines[one[0]]),
+            one[1].events,
+        ),
+    )
+
+
+def _hang_note(
+    facts: evidence.Evidence, attempt: int, suspects: _Suspects
+) -> str:
+    """What the first of the suspects did."""
+    rank, where = suspects[0]
+    timeline = facts.attempts[attempt].timelines[rank]
+    did = timeline.exit.found or "running"
+    least = where.events < min(
+        (other.events for _, other in suspects[1:]), default=where.events
+    )
+    others = (
+        ", while the others waited"
+        if _was_stopped(timeline)
+        else ", and the others had got further"
+        if least
+        else ", and no rank had got less far"
+    )
+    return (
+        f"rank {rank} was {did} {where.after} of attempt {attempt}{others}"
+        if where.after != where.during
+        else f"rank {rank} was {did} in attempt {attempt}, {where.during}"
+        f"{others}"
+    )
+
+
+def _was_stopped(timeline: evidence.Timeline) -> bool:
+    return timeline.exit.found.startswith("stopped")
+
+
+def _quoted_first(
+    facts: evidence.Evidence, ended: Iterable[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Sorts attempts and ranks: whose last words are the reason comes first."""
+    return sorted(
+        ended, key=lambda one: (one[0], one[1] != _quoted(facts, one[0]))
+    )
+
+
+def _quoted(facts: evidence.Evidence, attempt: int) -> int | None:
+    """The rank whose last words the supervisor gives as the reason."""
+    because = facts.attempts[attempt].record.ended_because
+    named = re.match(r"Rank (\d+) ", because)
+    return int(named[1]) if named else None
+
+
+def _find_end(
     result: tally.Tally,
     facts: evidence.Evidence,
     attempt: int,
     rank: int,
     *,
-    found: bool,
     expected: str,
+    iteration: int | None = None,
 ) -> None:
+    """Finds how a rank ended, and counts it."""
     record = facts.attempts[attempt]
-    result.count(1, int(found))
-    if found:
-        result.find(
-            "exit status",
-            expected,
-            describe(record.timelines[rank].exit),
-            attempt=attempt,
-            rank=rank,
-            explanation=record.record.ended_because,
-        )
+    result.count(1, 1)
+    result.find(
+        "exit status",
+        expected,
+        describe(record.timelines[rank].exit),
+        attempt=attempt,
+        rank=rank,
+        iteration=iteration,
+        explanation=record.record.ended_because,
+    )
 
 
-def _is_crash(exit_status: run_pb2.ExitStatus, *, peer_gave_up: bool) -> bool:
+def _is_crash(exit_status: run_pb2.ExitStatus, *, lost_a_peer: bool) -> bool:
     """Whether the rank ended by itself, and not well.
 
-    A rank whose peer gave up for a known reason loses its connection, and may
-    end by that error before the supervisor ends it: that is no crash.
+    A rank whose peer gave up for a known reason, or ran to its end apart from
+    it, loses its connection, and may end by that error before the supervisor
+    ends it: that is no crash.
     """
     if exit_status.cause != _Exit.BY_ITSELF:
         return False
     return exit_status.signal != 0 or (
-        exit_status.code != 0 and not peer_gave_up
+        exit_status.code != 0 and not lost_a_peer
     )
 
 
@@ -141,6 +255,20 @@ def _said(exit_status: run_pb2.ExitStatus, code: int) -> bool:
     been seen first.
     """
     return exit_status.signal == 0 and exit_status.code == code
+
+
+def _loaded_apart(facts: evidence.Evidence, attempt: int) -> bool:
+    """Whether an attempt's ranks went on from different checkpoints.
+
+    They train what never was, and wait for each other in vain or lose each
+    other in the end: what is wrong is where they began.
+    """
+    loaded = {
+        tuple(timeline.checkpoint_iterations(run_pb2.CheckpointEvent.LOADED))
+        for timeline in facts.attempts[attempt].timelines.values()
+        if timeline.iterations
+    }
+    return len(loaded) > 1
 
 
 def _stops_ranks(facts: evidence.Evidence) -> bool:

@@ -74,6 +74,199 @@ class CrashTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assert_fails(records, _Verdict.CRASH, rules.NO_CRASH, attempt=2)
 
 
+class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
+    def _crashed(self, ranks: dict[int, int]) -> record_test_helper.Records:
+        """Records of an attempt 1 in which ranks crashed.
+
+        Args:
+            ranks: How many events each of them had recorded.
+        """
+        crash = _Exit(cause=_Exit.BY_ITSELF, code=1)
+        records = _ended(1, dict.fromkeys(ranks, crash))
+        for rank, events in ranks.items():
+            complete = record_test_helper.passing().rank(1, rank).events
+            del records.rank(1, rank).events[:]
+            records.rank(1, rank).events.extend(complete[:events])
+        return records
+
+    def test_the_rank_that_is_quoted_comes_first(self):
+        records = self._crashed({0: 2, 2: 2, 3: 2})
+        findings = records.judge().findings
+        self.assertEqual([finding.rank for finding in findings], [2, 0, 3])
+        self.assertStartsWith(
+            records.judge().summary,
+            "a rank crashed; rank 2 crashed in attempt 1, while it loaded the "
+            "checkpoint of iteration 3; Rank 2 failed: no memory.",
+        )
+
+    def test_ranks_come_in_their_order_if_none_is_quoted(self):
+        records = self._crashed({1: 2, 3: 2})
+        for because in ("", "The supervisor lost them."):
+            records.run.attempts[1].ended_because = because
+            findings = records.judge().findings
+            self.assertEqual([finding.rank for finding in findings], [1, 3])
+
+    @parameterized.parameters((2, 4), (5, 5), (6, 6))
+    def test_says_in_what_iteration(self, events, iteration):
+        verdict = self._crashed({2: events}).judge()
+        self.assertEqual(verdict.findings[0].iteration, iteration)
+        self.assertEqual(verdict.first_bad_iteration, iteration)
+
+    def test_an_earlier_attempt_comes_first(self):
+        records = self._crashed({2: 2})
+        records.rank(0, 3).exit.CopyFrom(_Exit(cause=_Exit.BY_ITSELF, code=1))
+        findings = records.judge().findings
+        self.assertEqual(
+            [(finding.attempt, finding.rank) for finding in findings[:2]],
+            [(0, 3), (1, 2)],
+        )
+        self.assertIn("rank 3 crashed in attempt 0", records.judge().summary)
+
+
+class ApartTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
+    """Ranks that went on from different checkpoints lose each other."""
+
+    def _apart(self, status: run_pb2.ExitStatus) -> record_test_helper.Records:
+        records = record_test_helper.passing()
+        records.rank(1, 1).exit.CopyFrom(status)
+        for event in records.rank(1, 1).events:
+            if event.checkpoint.kind == run_pb2.CheckpointEvent.LOADED:
+                event.checkpoint.iteration = 2
+        return records
+
+    @parameterized.parameters(
+        _Exit(cause=_Exit.BY_ITSELF, code=1), _Exit(cause=_Exit.HANG, signal=9)
+    )
+    def test_that_is_no_resume(self, status):
+        records = self._apart(status)
+        self.assert_fails(
+            records, _Verdict.NOT_RESUMED, rules.CHECKPOINT_LOADED, rank=1
+        )
+        self.assertEqual(
+            records.judge().findings[0].check, rules.CHECKPOINT_LOADED.name
+        )
+
+    def test_a_signal_is_a_crash_all_the_same(self):
+        self.assert_fails(
+            self._apart(_Exit(cause=_Exit.BY_ITSELF, signal=11)),
+            _Verdict.CRASH,
+            rules.NO_CRASH,
+            rank=1,
+        )
+
+    def test_a_rank_that_loaded_nothing_may_crash(self):
+        records = record_test_helper.passing()
+        records.rank(1, 1).exit.code = 1
+        del records.rank(1, 1).events[2:]
+        self.assert_fails(records, _Verdict.CRASH, rules.NO_CRASH, rank=1)
+
+    def test_a_hang_of_ranks_that_began_alike_is_a_hang(self):
+        records = record_test_helper.passing()
+        records.rank(1, 1).exit.cause = _Exit.HANG
+        self.assert_fails(records, _Verdict.HANG, rules.NO_HANG, rank=1)
+
+
+class EventFileTest(verdict_testing.VerdictTestCase):
+    def test_finds_a_file_that_nobody_tore(self):
+        for rank in range(record_test_helper.RANKS):
+            records = record_test_helper.passing()
+            records.rank(1, rank).torn = True
+            self.assert_fails(
+                records,
+                _Verdict.CRASH,
+                rules.NO_CRASH,
+                subject="event file",
+                attempt=1,
+                rank=rank,
+                actual="torn in its last event",
+            )
+
+    def test_a_kill_may_tear_a_file(self):
+        for cause in (_Exit.INTERRUPTED, _Exit.PEER_GONE):
+            records = record_test_helper.passing(
+                record_test_helper.small_case(ranks=(0, 1))
+            )
+            for rank in records.run.attempts[0].ranks:
+                rank.torn = rank.exit.cause == cause
+            self.assert_passes(records)
+
+    def test_so_may_a_signal_that_is_a_crash_of_its_own(self):
+        records = record_test_helper.passing()
+        records.rank(1, 2).torn = True
+        records.rank(1, 2).exit.signal = 11
+        self.assert_fails(records, _Verdict.CRASH, rules.NO_CRASH, rank=2)
+        self.assertEqual(
+            [
+                finding.subject
+                for finding in records.judge().findings
+                if finding.check == rules.NO_CRASH.name
+            ],
+            ["exit status"],
+        )
+
+
+class HungRankTest(verdict_testing.VerdictTestCase):
+    def _hung(self, events: tuple[int, int, int, int]):
+        """Records of an attempt 1 that hung.
+
+        Args:
+            events: How many events each rank had recorded.
+        """
+        hung = _Exit(cause=_Exit.HANG, signal=9, found="running (state S)")
+        records = _ended(1, dict.fromkeys(range(4), hung))
+        for rank, count in enumerate(events):
+            complete = record_test_helper.passing().rank(1, rank).events
+            del records.rank(1, rank).events[:]
+            records.rank(1, rank).events.extend(complete[:count])
+        return records
+
+    def _first(self, records: record_test_helper.Records) -> tuple[int, int]:
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.HANG)
+        finding = verdict.findings[0]
+        self.assertEqual(verdict.first_bad_iteration, finding.iteration)
+        return finding.rank, finding.iteration
+
+    def test_names_the_rank_that_was_stopped(self):
+        # The others may have got less far.
+        records = self._hung((5, 5, 6, 5))
+        records.rank(1, 2).exit.found = "stopped (state T)"
+        self.assertEqual(self._first(records), (2, 6))
+        self.assertStartsWith(
+            records.judge().summary,
+            "a rank hung; rank 2 was stopped (state T) after iteration 5 of "
+            "attempt 1, while the others waited; ",
+        )
+
+    def test_names_the_rank_that_got_least_far(self):
+        records = self._hung((4, 2, 4, 4))
+        self.assertEqual(self._first(records), (1, 4))
+        self.assertIn(
+            "; rank 1 was running (state S) in attempt 1, while it loaded the "
+            "checkpoint of iteration 3, and the others had got further; ",
+            records.judge().summary,
+        )
+
+    def test_says_so_if_no_rank_got_less_far(self):
+        records = self._hung((4, 4, 5, 4))
+        self.assertEqual(self._first(records), (0, 4))
+        self.assertIn("and no rank had got less far", records.judge().summary)
+
+    def test_says_what_it_can_of_a_rank_that_nobody_looked_at(self):
+        records = self._hung((6, 5, 6, 6))
+        records.rank(1, 1).exit.found = ""
+        self.assertEqual(self._first(records), (1, 5))
+        self.assertIn(
+            "rank 1 was running after iteration 4 of attempt 1",
+            records.judge().summary,
+        )
+
+    def test_a_rank_that_hung_alone_waited_for_nobody(self):
+        records = record_test_helper.passing()
+        records.rank(1, 3).exit.cause = _Exit.HANG
+        self.assertEqual(self._first(records), (3, 9))
+
+
 class HangTest(verdict_testing.VerdictTestCase):
     def test_finds_a_rank_that_hung(self):
         hung = _Exit(cause=_Exit.HANG, signal=9)
@@ -140,6 +333,19 @@ class GivenUpTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.CHECKPOINT_READ,
             rank=2,
         )
+
+    def test_the_rank_that_is_quoted_comes_first(self):
+        for code, conclusion in (
+            (exit_codes.DAMAGED_CHECKPOINT, _Verdict.DAMAGED_CHECKPOINT),
+            (exit_codes.WRONG_ENVIRONMENT, _Verdict.WRONG_ENVIRONMENT),
+        ):
+            gave_up = _Exit(cause=_Exit.BY_ITSELF, code=code)
+            records = _ended(1, dict.fromkeys(range(4), gave_up))
+            verdict = records.judge()
+            self.assertEqual(verdict.conclusion, conclusion)
+            self.assertEqual(
+                [finding.rank for finding in verdict.findings], [2, 0, 1, 3]
+            )
 
     @parameterized.parameters(0, 1)
     def test_finds_a_rank_without_its_device(self, attempt):

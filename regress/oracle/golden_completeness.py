@@ -8,6 +8,9 @@ import numpy as np
 from regress.golden import metrics, series
 from regress.oracle import evidence, rules, tally, wording
 
+# As few as tools/golden takes.
+_FEWEST_REPEATS = 2
+_AGREEING = f"{_FEWEST_REPEATS} or more that agree"
 _WHOLE = "one series for each metric, param group and rank"
 
 
@@ -22,6 +25,14 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
     )
     result.expect(
         "series of the golden", _WHOLE, facts.golden_contradiction or _WHOLE
+    )
+    repeats = facts.golden.provenance.repeats
+    result.expect(
+        "runs that the golden was recorded from",
+        _AGREEING,
+        _AGREEING if repeats >= _FEWEST_REPEATS else str(repeats),
+        explanation="A golden that was made of one run, as of the run itself, "
+        "shows nothing.",
     )
     for rank in facts.ranks:
         _check_metrics(facts, result, rank)

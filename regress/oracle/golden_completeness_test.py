@@ -32,6 +32,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
                 subject="iterations of the golden",
                 expected="8",
                 actual=str(iterations),
+                explanation="The golden is not a whole trajectory of the case.",
             )
 
     def test_rejects_a_series_that_is_shorter_or_longer(self):
@@ -46,6 +47,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
                 subject="grad norm on rank 0",
                 expected="8 numbers",
                 actual=f"{count} numbers",
+                explanation="The golden is not a whole trajectory of the case.",
             )
 
     def test_rejects_nan(self):
@@ -85,7 +87,27 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         records = record_test_helper.passing()
         records.series("params norm").ranks.remove(2)
         self.assert_incomplete(
-            records, subject="params norm on rank 2", actual="no series"
+            records,
+            subject="params norm on rank 2",
+            rank=2,
+            expected="a series",
+            actual="no series",
+            explanation="The golden has not exactly the case's metrics.",
+        )
+
+    def test_rejects_a_metric_that_a_param_group_lacks(self):
+        records = record_test_helper.passing()
+        (lacking,) = (
+            one
+            for one in records.golden.series
+            if (one.metric, one.param_group, list(one.ranks))
+            == ("elements", "decoupled", [3])
+        )
+        records.golden.series.remove(lacking)
+        self.assert_incomplete(
+            records,
+            subject='elements of group "decoupled" on rank 3',
+            actual="no series",
         )
 
     def test_rejects_a_metric_of_a_rank_that_cannot_have_it(self):
@@ -103,21 +125,37 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         self.assert_incomplete(records, subject="temperature on rank 0")
         records = record_test_helper.passing()
         records.series("grad norm").ranks.append(4)
-        self.assert_incomplete(records, subject="grad norm on rank 4", rank=4)
+        self.assert_incomplete(
+            records,
+            subject="grad norm on rank 4",
+            rank=4,
+            expected="8 numbers",
+            actual="8 numbers for a rank that the case has not",
+        )
 
     def test_rejects_a_golden_without_param_groups(self):
         records = record_test_helper.passing()
         kept = [one for one in records.golden.series if not one.param_group]
         del records.golden.series[:]
         records.golden.series.extend(kept)
-        self.assert_incomplete(
-            records, subject="param groups of the golden", actual="none"
-        )
+        for rank in range(record_test_helper.RANKS):
+            self.assert_incomplete(
+                records,
+                subject="param groups of the golden",
+                rank=rank,
+                actual="none",
+            )
 
     def test_rejects_a_golden_that_contradicts_itself(self):
         records = record_test_helper.passing()
         records.golden.series.add().CopyFrom(records.series("grad norm"))
-        self.assert_incomplete(records, subject="series of the golden")
+        finding = self.assert_fails(
+            records,
+            verdict_pb2.Verdict.STALE_GOLDEN,
+            rules.GOLDEN_COMPLETE,
+            subject="series of the golden",
+        )
+        self.assertIn("grad norm", finding.actual)
 
     def test_rejects_a_checkpoint_that_is_absent(self):
         records = record_test_helper.passing()

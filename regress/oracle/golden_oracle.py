@@ -17,6 +17,9 @@ from regress.oracle import (
 )
 from regress.run import run_pb2
 
+# What a finding about the whole of a saved state is about.
+SAVED_STATE = "digest of the saved state"
+
 
 def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     """Compares all metrics and saved states of both attempts with the golden.
@@ -25,21 +28,21 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     saved state.
     """
     outcomes = [
-        _check_metrics(
+        check_metrics(
             facts,
             rules.INTERRUPTED_METRICS,
             steps.interrupted(facts),
             facts.interrupted,
             0,
         ),
-        _check_state(
+        check_state(
             facts,
             rules.INTERRUPTED_STATE,
             steps.interrupted_saves(facts),
             facts.interrupted,
             0,
         ),
-        _check_metrics(
+        check_metrics(
             facts,
             rules.RESUMED_METRICS,
             steps.resumed(facts),
@@ -50,18 +53,27 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     saves = steps.resumed_saves(facts)
     if saves[facts.last_rank]:
         outcomes.append(
-            _check_state(facts, rules.RESUMED_STATE, saves, facts.resumed, 1)
+            check_state(facts, rules.RESUMED_STATE, saves, facts.resumed, 1)
         )
     return outcomes
 
 
-def _check_metrics(
+def check_metrics(
     facts: evidence.Evidence,
     rule: rules.Rule,
     wanted: Mapping[int, range],
     attempt: evidence.Attempt,
     index: int,
 ) -> tally.Outcome:
+    """Compares an attempt's metrics with the golden.
+
+    Args:
+        facts: What is judged.
+        rule: The check.
+        wanted: The iterations to compare, by rank.
+        attempt: The attempt.
+        index: The attempt's, for the findings.
+    """
     result = tally.Tally(rule)
     trajectory_comparison.compare(
         result,
@@ -73,13 +85,22 @@ def _check_metrics(
     return result.outcome()
 
 
-def _check_state(
+def check_state(
     facts: evidence.Evidence,
     rule: rules.Rule,
     saves: Mapping[int, Sequence[int]],
     attempt: evidence.Attempt,
     index: int,
 ) -> tally.Outcome:
+    """Compares the states that an attempt saved with the golden.
+
+    Args:
+        facts: What is judged.
+        rule: The check.
+        saves: The iterations of the saves to compare, by rank.
+        attempt: The attempt.
+        index: The attempt's, for the findings.
+    """
     result = tally.Tally(rule)
     golden = {
         (checkpoint.iteration, rank): digest
@@ -91,7 +112,7 @@ def _check_state(
         for iteration in iterations:
             digests = timeline.digests(run_pb2.StateDigest.SAVED, iteration)
             result.expect(
-                "digest of the saved state",
+                SAVED_STATE,
                 golden.get((iteration, rank)) or "one in the golden",
                 state.fold(digests[0])
                 if len(digests) == 1

@@ -200,9 +200,11 @@ class StateTest(verdict_testing.VerdictTestCase):
             records,
             _DRIFT,
             rules.INTERRUPTED_STATE,
+            subject="digest of the saved state",
             attempt=0,
             rank=2,
             iteration=3,
+            explanation="Some piece of the rank's state is not the golden's.",
         )
 
     def test_finds_a_state_saved_after_the_resume_that_diverged(self):
@@ -230,6 +232,18 @@ class StateTest(verdict_testing.VerdictTestCase):
             rank=0,
             actual="recorded never",
         )
+
+    def test_finds_a_state_that_the_golden_lacks(self):
+        records = record_test_helper.passing()
+        del records.golden.checkpoints[1].digests[3]
+        verdict = records.judge()
+        (finding,) = (
+            finding
+            for finding in verdict.findings
+            if finding.check == rules.RESUMED_STATE.name
+        )
+        self.assertEqual((finding.rank, finding.iteration), (3, 6))
+        self.assertEqual(finding.expected, "one in the golden")
 
     def test_finds_a_digest_of_another_iteration(self):
         records = record_test_helper.passing()

@@ -95,6 +95,7 @@ class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records,
             _NOT_INTERRUPTED,
             rules.INTERRUPTED_EXITS,
+            subject="exit status",
             rank=1,
             expected="INTERRUPTED, signal 9 (SIGKILL)",
             explanation="The rank that is hit must die by the signal.",
@@ -126,6 +127,8 @@ class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.INTERRUPTED_EXITS,
             rank=0,
             expected="PEER_GONE",
+            explanation="The ranks that are not hit are ended for want of a "
+            "peer.",
         )
 
     def test_does_not_mind_how_a_rank_ended_that_lost_its_peer(self):
@@ -226,10 +229,28 @@ class StepTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records,
             _NOT_INTERRUPTED,
             rules.INTERRUPTED_STEPS,
+            subject="step",
             rank=2,
             iteration=4,
             actual="2 times",
+            explanation="Each step must be recorded once, in order, and no "
+            "other.",
         )
+
+    def test_a_rank_that_the_case_has_not_may_have_no_step(self):
+        records = record_test_helper.passing()
+        records.run.attempts[0].ranks.add(rank=4)
+        self.assertEqual(self._differing_steps(records), 0)
+        records.rank(0, 4).events.add(step=records.step(0, 0, 1))
+        self.assertEqual(self._differing_steps(records), 1)
+
+    def _differing_steps(self, records: record_test_helper.Records) -> int:
+        (differing,) = (
+            check.differing
+            for check in records.judge().checks
+            if check.name == rules.INTERRUPTED_STEPS.name
+        )
+        return differing
 
     def test_finds_steps_out_of_order(self):
         records = record_test_helper.passing()
@@ -244,6 +265,7 @@ class StepTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.INTERRUPTED_STEPS,
             rank=0,
             iteration=1,
+            expected="in order",
             actual="after step 2",
         )
 
@@ -260,9 +282,11 @@ class StartTest(verdict_testing.VerdictTestCase):
             records,
             _NOT_INTERRUPTED,
             rules.STARTED_FROM_NOTHING,
+            subject="checkpoint loaded",
             rank=1,
             expected="NONE_FOUND 0",
             actual="NONE_FOUND 0, LOADED 0",
+            explanation="Attempt 0 must train from the beginning.",
         )
 
     def test_takes_a_trainer_that_does_not_say_that_it_found_nothing(self):
@@ -285,6 +309,7 @@ class StartTest(verdict_testing.VerdictTestCase):
                 rules.INTERRUPTED_RANKS,
                 subject="ranks",
                 expected="0, 1, 2, 3",
+                explanation="The case asks for one rank a pipeline stage.",
             )
 
     def test_rejects_a_rank_that_did_not_say_who_it_is(self):
@@ -297,6 +322,7 @@ class StartTest(verdict_testing.VerdictTestCase):
             subject="start",
             rank=3,
             actual="never",
+            explanation="A rank of an attempt is one process.",
         )
 
 
@@ -308,9 +334,11 @@ class SaveTest(verdict_testing.VerdictTestCase):
             records,
             _NOT_INTERRUPTED,
             rules.INTERRUPTED_SAVES,
+            subject="checkpoints written",
             rank=1,
             expected="3",
             actual="none",
+            explanation="A checkpoint ends every save interval.",
         )
 
     def test_finds_a_checkpoint_that_was_written_before_its_time(self):

@@ -12,7 +12,9 @@ from regress.oracle import (
     golden_completeness,
     golden_oracle,
     interruption_proof,
+    known_bugs,
     preconditions,
+    repeat_oracle,
     replay_oracle,
     resume_proof,
     state_oracle,
@@ -52,15 +54,20 @@ def judge(
         *replay_oracle.check(facts),
         *golden_oracle.check(facts),
     ]
+    through = conclusion.repeat_through(outcomes, conclusion.conclude(outcomes))
+    outcomes += repeat_oracle.check(facts, outcomes, through)
     reached = conclusion.conclude(outcomes)
     return verdict_pb2.Verdict(
         conclusion=reached,
         summary=summary.summarize(facts, outcomes, reached),
-        checks=[outcome.check for outcome in outcomes],
-        findings=[
-            finding
-            for outcome in conclusion.by_weight(outcomes, reached)
-            for finding in outcome.findings
+        checks=[
+            outcome.check
+            # Those of a repeat stand with the others of their oracle.
+            for outcome in sorted(outcomes, key=lambda one: one.rule.oracle)
         ],
+        findings=conclusion.findings(facts, outcomes, reached),
         environment_differences=preconditions.environment_differences(facts),
+        first_bad_iteration=conclusion.first_bad_iteration(outcomes, reached),
+        repeat_through=None if run.HasField("repeat") else through,
+        known_bug=known_bugs.find(facts, reached),
     )

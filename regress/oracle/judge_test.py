@@ -29,17 +29,18 @@ _NOT_JUDGED = frozenset(
         "ExitStatus.found",
         "ExitStatus.peak_resident_bytes",
         "ExitStatus.system_seconds",
-        "ExitStatus.found",
         "ExitStatus.user_seconds",
         "InterruptionEvent.seconds",
         # The digest is of the type and the shape, too.
         "Piece.description",
+        # After a kill, which is what ends attempt 0, it is no news.
         "RankRecord.torn",
         "Span.name",
         "Span.seconds",
         # One process is as good as another, if it is not the same.
         "Started.pid",
-        # An overflow that the golden did not have shows in every number.
+        # A step that was skipped has other norms and rates than the golden's,
+        # and the golden does not say which of its steps were.
         "StepMetrics.updated",
         "StepMetrics.seconds",
         # How a golden came to be; differences of the environment are listed.
@@ -101,15 +102,16 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 ("PRECONDITIONS", "promised hardware and channel", 2 + 8),
                 ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
                 ("PRECONDITIONS", "the golden is of this case", 3),
-                # Each metric is there and whole; 3 facts of the whole golden; a
+                # Each metric is there and whole; 4 facts of the whole golden; a
                 # group on each rank; 2 checkpoints.
                 (
                     "PRECONDITIONS",
                     "the golden is complete",
-                    2 * an_iteration + 3 + 4 + 2,
+                    2 * an_iteration + 4 + 4 + 2,
                 ),
                 ("PRECONDITIONS", "every rank found its device", 8),
-                ("RESUME_PROOF", "no rank crashed", 8),
+                # How each rank ended; and the files of those that nobody ended.
+                ("RESUME_PROOF", "no rank crashed", 8 + 4),
                 ("RESUME_PROOF", "no rank hung", 8),
                 ("RESUME_PROOF", "attempt 0: every rank reports", 1 + 4),
                 ("RESUME_PROOF", "attempt 0: starts from nothing", 4),
@@ -162,7 +164,9 @@ class CauseTest(verdict_testing.VerdictTestCase):
             verdict.summary,
             "the resumed run is not the run that was interrupted; lm loss of "
             "attempt 1 on rank 3 at iteration 4: expected 6.6 (0x1.a66666p+2), "
-            "actual 7.1 (0x1.c66666p+2); the loaded state is the saved state, "
+            "actual 7.1 (0x1.c66666p+2); that lm loss is the first to differ "
+            "points to the forward pass, as what it reads is right: weights, "
+            "or arithmetic; the loaded state is the saved state, "
             "so either some state is never saved, or training is not "
             "deterministic: `repeat the test` gives the same wrong numbers "
             "each time in the first case and others in the second.",
@@ -204,6 +208,124 @@ class CauseTest(verdict_testing.VerdictTestCase):
             [finding.oracle for finding in findings],
             [verdict_pb2.STATE, verdict_pb2.REPLAY, verdict_pb2.GOLDEN],
         )
+
+
+class FindingsTest(verdict_testing.VerdictTestCase):
+    """What follows from a cause must not drown it."""
+
+    def _crashed(self, kept: int) -> record_test_helper.Records:
+        """Records of an attempt 1 of which each rank recorded a few events."""
+        records = record_test_helper.passing()
+        for rank in records.run.attempts[1].ranks:
+            del rank.events[kept:]
+            rank.exit.CopyFrom(
+                run_pb2.ExitStatus(cause=run_pb2.ExitStatus.PEER_GONE, signal=9)
+            )
+        records.rank(1, 2).exit.CopyFrom(
+            run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF, code=1)
+        )
+        return records
+
+    def test_a_crash_at_the_start_is_all_there_is(self):
+        verdict = self._crashed(2).judge()
+        self.assertEqual(verdict.conclusion, _Verdict.CRASH)
+        self.assertEqual(
+            [(one.check, one.rank) for one in verdict.findings],
+            [(rules.NO_CRASH.name, 2)],
+        )
+        # The rows are there all the same.
+        failed = [check for check in verdict.checks if check.differing]
+        self.assertGreater(len(failed), 5)
+
+    def test_a_value_that_was_wrong_before_the_crash_is_kept(self):
+        records = self._crashed(6)
+        records.step(1, 3, 4).lm_loss = 1.5
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.CRASH)
+        self.assertEqual(
+            [(one.check, one.rank, one.iteration) for one in verdict.findings],
+            [
+                (rules.NO_CRASH.name, 2, 6),
+                (rules.METRICS_REPEATED.name, 3, 4),
+                (rules.RESUMED_METRICS.name, 3, 4),
+            ],
+        )
+
+    def test_a_state_that_was_wrong_before_the_crash_is_kept(self):
+        records = self._crashed(4)
+        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        self.assertEqual(
+            [one.check for one in records.judge().findings],
+            [rules.NO_CRASH.name, rules.STATE_RESTORED.name],
+        )
+
+    def test_other_facts_stay_where_no_rank_ended_before_its_time(self):
+        records = record_test_helper.passing()
+        records.run.attempts[0].interruption.iteration = 4
+        records.run.attempts[1].index = 7
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.NOT_INTERRUPTED)
+        self.assertEqual(
+            [one.check for one in verdict.findings],
+            [rules.INTERRUPTION.name, rules.TWO_ATTEMPTS.name],
+        )
+
+    def test_a_check_that_compared_nothing_finds_nothing(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[1]
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.NOT_RESUMED)
+        empty = {check.name for check in verdict.checks if not check.compared}
+        self.assertIn(rules.FINISHED.name, empty)
+        deciding = {
+            check.name
+            for check in verdict.checks
+            if check.conclusion == _Verdict.NOT_RESUMED
+        }
+        for finding in verdict.findings:
+            self.assertNotIn(finding.check, empty - deciding)
+
+
+class FirstBadIterationTest(verdict_testing.VerdictTestCase):
+    def test_a_pass_has_none(self):
+        verdict = record_test_helper.passing().judge()
+        self.assertFalse(verdict.HasField("first_bad_iteration"))
+
+    def test_a_fact_about_no_iteration_has_none(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.corpus_digest = "decade"
+        records.step(1, 3, 5).lm_loss = 1.5
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.STALE_GOLDEN)
+        self.assertFalse(verdict.HasField("first_bad_iteration"))
+
+    def test_it_is_of_the_checks_that_decided(self):
+        records = record_test_helper.passing()
+        records.step(1, 3, 4).lm_loss = 1.5
+        for attempt in (0, 1):
+            records.step(attempt, 0, 4).grad_norm = 1.5
+        records.step(0, 0, 3).grad_norm = 1.5
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.NUMERIC_DRIFT)
+        self.assertEqual(verdict.first_bad_iteration, 3)
+
+    def test_it_is_the_first_of_several_checks(self):
+        records = record_test_helper.passing()
+        records.step(1, 3, 7).lm_loss = 1.5
+        records.step(1, 0, 5).consumed_samples = 7
+        self.assertEqual(records.judge().first_bad_iteration, 5)
+
+    def test_a_wrong_state_is_of_the_iteration_that_was_loaded(self):
+        records = record_test_helper.passing()
+        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        self.assertEqual(records.judge().first_bad_iteration, 3)
+
+    def test_a_value_that_is_absent_throughout_is_bad_from_the_start(self):
+        records = record_test_helper.passing()
+        for iteration in range(4, 9):
+            records.step(1, 0, iteration).ClearField("loss_scale")
+        records.step(1, 3, 6).lm_loss = 1.5
+        self.assertEqual(records.judge().first_bad_iteration, 4)
 
 
 class IncompleteTest(verdict_testing.VerdictTestCase):

@@ -17,6 +17,7 @@ def compare(
     attempt: int,
     rank: int,
     iteration: int,
+    explanation: str = "",
 ) -> collections.Counter[str]:
     """Compares the pieces by name.
 
@@ -31,6 +32,7 @@ def compare(
         attempt: The attempt that `actual` was recorded in.
         rank: The rank of both.
         iteration: The iteration of both.
+        explanation: What is known of the pieces that differ, in one sentence.
 
     Returns:
         How many pieces of each kind differ.
@@ -77,6 +79,7 @@ def compare(
                 attempt=attempt,
                 rank=rank,
                 iteration=iteration,
+                explanation=explanation,
             )
     return kinds
 

@@ -2,7 +2,7 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import piece_comparison, rules, tally
+from regress.oracle import piece_comparison, rules, tally, verdict_pb2
 from regress.run import run_pb2
 
 
@@ -27,6 +27,10 @@ def _compare(
     return result.outcome(), dict(kinds)
 
 
+def _place(finding: verdict_pb2.Finding) -> tuple[int, int, int]:
+    return finding.attempt, finding.rank, finding.iteration
+
+
 class CompareTest(parameterized.TestCase):
     def test_passes_equal_pieces_in_any_order(self):
         outcome, kinds = _compare(
@@ -44,7 +48,7 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual((outcome.compared, outcome.differing), (2, 1))
         (finding,) = outcome.findings
         self.assertEqual(finding.subject, "rng/default")
-        self.assertEqual((finding.rank, finding.iteration), (2, 20))
+        self.assertEqual(_place(finding), (1, 2, 20))
         self.assertEqual(
             (finding.expected, finding.actual), ("aa int", "cc int")
         )
@@ -67,17 +71,26 @@ class CompareTest(parameterized.TestCase):
     def test_a_piece_that_is_there_twice_differs(self):
         twice = _digest(a="aa")
         twice.pieces.add(name="a", digest="aa")
-        self.assertEqual(_compare([twice], [twice])[0].differing, 1)
+        outcome, _ = _compare([twice], [twice])
+        self.assertEqual(outcome.differing, 1)
+        self.assertEqual(outcome.findings[0].actual, "aa int and aa")
 
     def test_a_piece_without_a_digest_differs_from_itself(self):
         empty = _digest(a="")
-        self.assertEqual(_compare([empty], [empty])[0].differing, 1)
+        outcome, _ = _compare([empty], [empty])
+        self.assertEqual(outcome.differing, 1)
+        self.assertEqual(outcome.findings[0].actual, "no digest int")
 
     def test_a_digest_without_pieces_differs_from_itself(self):
         outcome, _ = _compare([_digest()], [_digest()])
         self.assertEqual((outcome.compared, outcome.differing), (1, 1))
         (finding,) = outcome.findings
-        self.assertEqual(finding.actual, "none")
+        self.assertEqual(_place(finding), (1, 2, 20))
+        self.assertEqual(
+            (finding.subject, finding.expected, finding.actual),
+            ("state digest", "pieces of state to compare with", "none"),
+        )
+        self.assertNotEmpty(finding.explanation)
 
     @parameterized.parameters(
         (0, 0, "recorded never, and never to compare with"),
@@ -92,7 +105,12 @@ class CompareTest(parameterized.TestCase):
         )
         self.assertEqual((outcome.compared, outcome.differing), (1, 1))
         (finding,) = outcome.findings
-        self.assertEqual(finding.actual, text)
+        self.assertEqual(_place(finding), (1, 2, 20))
+        self.assertEqual(
+            (finding.subject, finding.expected, finding.actual),
+            ("state digest", "recorded once, and once to compare with", text),
+        )
+        self.assertNotEmpty(finding.explanation)
 
 
 class KindTest(parameterized.TestCase):
@@ -102,6 +120,9 @@ class KindTest(parameterized.TestCase):
         ("rng/model-parallel-rng", "rng"),
         ("scheduler/num_steps", "scheduler"),
         ("param group decoupled (no weight decay)/lr", "param group"),
+        # Neither is of a numbered chunk.
+        ("chunk x/weight", "chunk x"),
+        ("layer 3/weight", "layer 3"),
         ("iteration", "iteration"),
         ("loss scale", "loss scale"),
         ("", ""),

@@ -9,6 +9,7 @@ from regress.run import run_pb2
 
 _WRONG_ENVIRONMENT = verdict_pb2.Verdict.WRONG_ENVIRONMENT
 _STALE_GOLDEN = verdict_pb2.Verdict.STALE_GOLDEN
+_OTHER_CASE = "The run record is not of the case that the target promises."
 
 
 def _environment(
@@ -25,8 +26,10 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
             records,
             _WRONG_ENVIRONMENT,
             rules.PROMISED_CASE,
+            subject="case name",
             expected="small",
             actual="large",
+            explanation=_OTHER_CASE,
         )
 
     def test_rejects_a_run_of_other_settings(self):
@@ -37,6 +40,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
             _WRONG_ENVIRONMENT,
             rules.PROMISED_CASE,
             subject="case fingerprint",
+            explanation=_OTHER_CASE,
         )
 
     def test_rejects_a_run_that_recorded_another_fingerprint(self):
@@ -48,19 +52,32 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
             rules.PROMISED_CASE,
             subject="recorded case fingerprint",
             actual="0" * 64,
+            explanation=_OTHER_CASE,
         )
 
     def test_rejects_a_run_that_was_to_be_interrupted_elsewhere(self):
         records = record_test_helper.passing()
         records.run.case.interruption.iteration = 4
-        finding = self.assert_fails(
+        self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
             rules.PROMISED_CASE,
             subject="interruption",
+            expected="iteration: 5 phase: BACKWARD signal: SIGKILL",
+            actual="iteration: 4 phase: BACKWARD signal: SIGKILL",
+            explanation=_OTHER_CASE,
         )
-        self.assertIn("iteration: 5", finding.expected)
-        self.assertIn("iteration: 4", finding.actual)
+
+    def test_rejects_a_run_that_was_not_to_be_interrupted(self):
+        records = record_test_helper.passing()
+        records.run.case.ClearField("interruption")
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.PROMISED_CASE,
+            subject="interruption",
+            actual="none",
+        )
 
 
 class PromisedHardwareTest(verdict_testing.VerdictTestCase):
@@ -71,8 +88,10 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
             records,
             _WRONG_ENVIRONMENT,
             rules.PROMISED_HARDWARE,
+            subject="hardware of the golden",
             expected="none",
             actual="nvidia_h100",
+            explanation="The target promises hardware none.",
         )
 
     def test_names_both_channels(self):
@@ -82,8 +101,10 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
             records,
             _WRONG_ENVIRONMENT,
             rules.PROMISED_HARDWARE,
+            subject="channel of the golden",
             expected="dev",
             actual="lts",
+            explanation="The target promises channel dev.",
         )
 
     def test_names_both_hardwares_of_every_rank(self):
@@ -94,10 +115,12 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
                 records,
                 _WRONG_ENVIRONMENT,
                 rules.PROMISED_HARDWARE,
+                subject="hardware found",
                 attempt=attempt,
                 rank=rank,
                 expected="none",
                 actual="nvidia_a100",
+                explanation="The target promises hardware none.",
             )
 
 
@@ -145,6 +168,21 @@ class OneEnvironmentTest(verdict_testing.VerdictTestCase):
                 finding.explanation,
             )
 
+    def test_names_the_first_rank_that_says_where_it_runs(self):
+        records = record_test_helper.passing()
+        for rank in (0, 1, 2):
+            records.remove_events(0, rank, "started")
+        _environment(records, 1, 2).device_name = "Intel Xeon"
+        (finding,) = (
+            finding
+            for finding in records.judge().findings
+            if finding.check == rules.ONE_ENVIRONMENT.name
+        )
+        self.assertEqual((finding.attempt, finding.rank), (1, 2))
+        self.assertIn(
+            "expected is what rank 3 of attempt 0 reports", finding.explanation
+        )
+
 
 class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
     def test_are_none_in_the_goldens_environment(self):
@@ -191,8 +229,10 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
+            subject="case name of the golden",
             expected="small",
             actual="large",
+            explanation="The golden was recorded for another case.",
         )
 
     def test_rejects_the_golden_of_the_case_before_it_changed(self):
@@ -204,8 +244,10 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
+            subject="case fingerprint of the golden",
             expected=fingerprint.fingerprint(records.case),
             actual=fingerprint.fingerprint(old),
+            explanation="The case has changed since the golden was recorded.",
         )
 
     def test_rejects_the_golden_of_another_corpus(self):
@@ -228,6 +270,8 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
             subject="corpus digest of the golden",
+            expected="a digest, but the run record has none",
+            actual="",
         )
 
     def test_takes_the_golden_of_the_case_with_another_interruption(self):

@@ -81,6 +81,28 @@ class Records:
             if (series.metric, series.param_group) == (metric, param_group)
         )
 
+    def record_first_save(self) -> None:
+        """Makes the golden's first checkpoint what attempt 0 saved."""
+        for rank in range(RANKS):
+            saved = self.state(0, rank, run_pb2.StateDigest.SAVED)
+            self.golden.checkpoints[0].digests[rank] = state.fold(saved)
+
+    def add_repeat(self, through: int) -> run_pb2.Attempt:
+        """Adds what a repeat of attempt 0 observes if it goes well."""
+        self.run.repeat.CopyFrom(_repeat(self.case, through))
+        return self.run.repeat
+
+    def all_steps(
+        self, attempt: run_pb2.Attempt, iteration: int
+    ) -> list[run_pb2.StepMetrics]:
+        """Every rank's record of one step, in the order of the ranks."""
+        return [
+            event.step
+            for rank in attempt.ranks
+            for event in rank.events
+            if event.step.iteration == iteration
+        ]
+
     def remove_events(self, attempt: int, rank: int, kind: str) -> None:
         """Removes all events of a kind from a rank's record."""
         record = self.rank(attempt, rank)
@@ -305,6 +327,17 @@ def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
                 else run_pb2.ExitStatus.PEER_GONE,
                 signal=9,
             )
+        attempt.ranks.add(rank=rank, events=events, exit=status)
+    return attempt
+
+
+def _repeat(case: case_pb2.Case, through: int) -> run_pb2.Attempt:
+    attempt = run_pb2.Attempt(index=0, launcher="zygote")
+    for rank in range(RANKS):
+        events = [*_start(300 + rank), *_train(case, rank, 0, through, through)]
+        status = run_pb2.ExitStatus(
+            cause=run_pb2.ExitStatus.INTERRUPTED, signal=9
+        )
         attempt.ranks.add(rank=rank, events=events, exit=status)
     return attempt
 

@@ -3,6 +3,7 @@
 from regress.oracle import (
     evidence,
     piece_comparison,
+    piece_order,
     rules,
     steps,
     tally,
@@ -41,7 +42,7 @@ def _check_metrics(facts: evidence.Evidence) -> tally.Outcome:
 
 
 def _check_state(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.STATE_REPEATED)
+    result = tally.Tally(rules.STATE_REPEATED, piece_order.order)
     for rank, iterations in steps.repeated_saves(facts).items():
         before = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
         after = facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)

@@ -131,6 +131,21 @@ class StateTest(verdict_testing.VerdictTestCase):
                     _checks(records)[rules.STATE_REPEATED.name], 3 * 7
                 )
 
+    def test_a_rank_that_is_not_in_the_record_saved_nothing(self):
+        for attempt in (0, 1):
+            records = record_test_helper.passing(
+                record_test_helper.small_case(
+                    iteration=6, phase=case_pb2.CHECKPOINT_WRITE
+                )
+            )
+            del records.run.attempts[attempt].ranks[3]
+            check = next(
+                one
+                for one in records.judge().checks
+                if one.name == rules.STATE_REPEATED.name
+            )
+            self.assertEqual((check.compared, check.differing), (3 * 7 + 1, 1))
+
 
 if __name__ == "__main__":
     absltest.main()

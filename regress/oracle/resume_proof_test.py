@@ -70,9 +70,11 @@ class LoadTest(verdict_testing.VerdictTestCase):
             records,
             _NOT_RESUMED,
             rules.CHECKPOINT_LOADED,
+            subject="checkpoint loaded",
             rank=2,
             expected="LOADED 3",
             actual="LOADED 6",
+            explanation="Attempt 1 must load the newest whole checkpoint.",
         )
 
     def test_rejects_one_rank_that_found_none(self):

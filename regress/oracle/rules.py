@@ -2,7 +2,8 @@
 
 The order is that of the verdict table. Which checks a verdict has follows from
 the case alone, never from what was observed: a check that the case asks for and
-that finds nothing to compare has failed.
+that finds nothing to compare has failed. Only a repeat of attempt 0, which most
+runs have no need of, adds checks of its own.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ _STALE_GOLDEN = verdict_pb2.Verdict.STALE_GOLDEN
 _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
 _DAMAGED_CHECKPOINT = verdict_pb2.Verdict.DAMAGED_CHECKPOINT
 _NOT_RESUMED = verdict_pb2.Verdict.NOT_RESUMED
+_NONDETERMINISM = verdict_pb2.Verdict.NONDETERMINISM
 _NUMERIC_DRIFT = verdict_pb2.Verdict.NUMERIC_DRIFT
 _RESUME_DIVERGENCE = verdict_pb2.Verdict.RESUME_DIVERGENCE
 
@@ -34,100 +36,279 @@ class Rule:
         oracle: The oracle that makes it.
         name: Its row in the verdict table.
         conclusion: What is concluded if something differs.
+        asks: What it asks, in one sentence.
         if_empty: What is concluded if nothing was compared; `conclusion` if
             None. A record without ranks shows no crash, for one.
+        of_repeat: Whether what it finds is the repeat's of attempt 0, rather
+            than the attempt's that the findings name.
     """
 
     oracle: verdict_pb2.Oracle
     name: str
     conclusion: verdict_pb2.Verdict.Conclusion
+    asks: str
     if_empty: verdict_pb2.Verdict.Conclusion | None = None
+    of_repeat: bool = False
 
 
 PROMISED_CASE = Rule(
-    _PRECONDITIONS, "the promised case ran", _WRONG_ENVIRONMENT
+    _PRECONDITIONS,
+    "the promised case ran",
+    _WRONG_ENVIRONMENT,
+    "Is the run of the case that the target promises, with the interruption "
+    "that it asks for?",
 )
 PROMISED_HARDWARE = Rule(
-    _PRECONDITIONS, "promised hardware and channel", _WRONG_ENVIRONMENT
+    _PRECONDITIONS,
+    "promised hardware and channel",
+    _WRONG_ENVIRONMENT,
+    "Is every rank on the promised hardware, and is the golden for it and for "
+    "the channel?",
 )
 ONE_ENVIRONMENT = Rule(
     _PRECONDITIONS,
     "one environment on all ranks",
     _WRONG_ENVIRONMENT,
+    "Have all ranks of all attempts the same device, versions and settings?",
     if_empty=_NOT_INTERRUPTED,
 )
 GOLDEN_OF_CASE = Rule(
-    _PRECONDITIONS, "the golden is of this case", _STALE_GOLDEN
+    _PRECONDITIONS,
+    "the golden is of this case",
+    _STALE_GOLDEN,
+    "Was the golden recorded for this case, as it is now, and for this corpus?",
 )
-GOLDEN_COMPLETE = Rule(_PRECONDITIONS, "the golden is complete", _STALE_GOLDEN)
+GOLDEN_COMPLETE = Rule(
+    _PRECONDITIONS,
+    "the golden is complete",
+    _STALE_GOLDEN,
+    "Has the golden a number for every metric, rank and iteration, a digest "
+    "for every save, and runs that agreed?",
+)
 
 DEVICE_FOUND = Rule(
     _PRECONDITIONS,
     "every rank found its device",
     _WRONG_ENVIRONMENT,
+    "Did no rank give up for want of its device?",
     if_empty=_NOT_INTERRUPTED,
 )
 
 NO_CRASH = Rule(
-    _RESUME_PROOF, "no rank crashed", _CRASH, if_empty=_NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "no rank crashed",
+    _CRASH,
+    "Did no rank fail by itself?",
+    if_empty=_NOT_INTERRUPTED,
 )
-NO_HANG = Rule(_RESUME_PROOF, "no rank hung", _HANG, if_empty=_NOT_INTERRUPTED)
+NO_HANG = Rule(
+    _RESUME_PROOF,
+    "no rank hung",
+    _HANG,
+    "Did the watchdog end no rank, except those that the case has stopped?",
+    if_empty=_NOT_INTERRUPTED,
+)
 TWO_ATTEMPTS = Rule(
-    _RESUME_PROOF, "two attempts", _NOT_RESUMED, if_empty=_NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "two attempts",
+    _NOT_RESUMED,
+    "Is there one attempt that was interrupted and one that resumed, and no "
+    "other?",
+    if_empty=_NOT_INTERRUPTED,
 )
 INTERRUPTED_RANKS = Rule(
-    _RESUME_PROOF, "attempt 0: every rank reports", _NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "attempt 0: every rank reports",
+    _NOT_INTERRUPTED,
+    "Is each rank of attempt 0 there, as one process?",
 )
 STARTED_FROM_NOTHING = Rule(
-    _RESUME_PROOF, "attempt 0: starts from nothing", _NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "attempt 0: starts from nothing",
+    _NOT_INTERRUPTED,
+    "Did attempt 0 load no checkpoint?",
 )
 INTERRUPTION = Rule(
-    _RESUME_PROOF, "attempt 0: interrupted as asked", _NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "attempt 0: interrupted as asked",
+    _NOT_INTERRUPTED,
+    "Was the signal sent in the iteration and phase, and to the ranks, that "
+    "the case asks for?",
 )
 INTERRUPTED_EXITS = Rule(
-    _RESUME_PROOF, "attempt 0: ranks ended as asked", _NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "attempt 0: ranks ended as asked",
+    _NOT_INTERRUPTED,
+    "Did the ranks that were hit die by the signal, and the others for want "
+    "of them?",
 )
 INTERRUPTED_STEPS = Rule(
-    _RESUME_PROOF, "attempt 0: every step once", _NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "attempt 0: every step once",
+    _NOT_INTERRUPTED,
+    "Did each rank record each step up to the interruption once, in order?",
 )
 INTERRUPTED_SAVES = Rule(
-    _RESUME_PROOF, "attempt 0: every save once", _NOT_INTERRUPTED
+    _RESUME_PROOF,
+    "attempt 0: every save once",
+    _NOT_INTERRUPTED,
+    "Did each rank write each checkpoint up to the interruption once?",
 )
 INTERRUPTED_SAMPLES = Rule(
-    _RESUME_PROOF, "attempt 0: consumed samples", _NUMERIC_DRIFT
+    _RESUME_PROOF,
+    "attempt 0: consumed samples",
+    _NUMERIC_DRIFT,
+    "Are the consumed samples those that the iterations make?",
 )
 RESUMED_RANKS = Rule(
-    _RESUME_PROOF, "attempt 1: every rank reports", _NOT_RESUMED
+    _RESUME_PROOF,
+    "attempt 1: every rank reports",
+    _NOT_RESUMED,
+    "Is each rank of attempt 1 there, as one process?",
 )
 FRESH_PROCESSES = Rule(
-    _RESUME_PROOF, "every rank is a new process", _NOT_RESUMED
+    _RESUME_PROOF,
+    "every rank is a new process",
+    _NOT_RESUMED,
+    "Has no process lived on from attempt 0?",
 )
 CHECKPOINT_READ = Rule(
     _RESUME_PROOF,
     "attempt 1: checkpoint readable",
     _DAMAGED_CHECKPOINT,
+    "Did no rank give up on its checkpoint as damaged?",
     if_empty=_NOT_RESUMED,
 )
 CHECKPOINT_LOADED = Rule(
-    _RESUME_PROOF, "attempt 1: loaded the newest save", _NOT_RESUMED
+    _RESUME_PROOF,
+    "attempt 1: loaded the newest save",
+    _NOT_RESUMED,
+    "Did each rank load the newest whole checkpoint, once?",
 )
-RESUMED_STEPS = Rule(_RESUME_PROOF, "attempt 1: every step once", _NOT_RESUMED)
-RESUMED_SAVES = Rule(_RESUME_PROOF, "attempt 1: every save once", _NOT_RESUMED)
-FINISHED = Rule(_RESUME_PROOF, "attempt 1: every rank finished", _NOT_RESUMED)
+RESUMED_STEPS = Rule(
+    _RESUME_PROOF,
+    "attempt 1: every step once",
+    _NOT_RESUMED,
+    "Did each rank record each step after the checkpoint once, in order?",
+)
+RESUMED_SAVES = Rule(
+    _RESUME_PROOF,
+    "attempt 1: every save once",
+    _NOT_RESUMED,
+    "Did each rank write each checkpoint after the resume once?",
+)
+FINISHED = Rule(
+    _RESUME_PROOF,
+    "attempt 1: every rank finished",
+    _NOT_RESUMED,
+    "Did each rank end well, after the case's last iteration?",
+)
 RESUMED_SAMPLES = Rule(
-    _RESUME_PROOF, "attempt 1: consumed samples", _RESUME_DIVERGENCE
+    _RESUME_PROOF,
+    "attempt 1: consumed samples",
+    _RESUME_DIVERGENCE,
+    "Are the consumed samples those that the iterations make?",
 )
 
 STATE_RESTORED = Rule(
-    _STATE, "loaded state is the saved state", _RESUME_DIVERGENCE
+    _STATE,
+    "loaded state is the saved state",
+    _RESUME_DIVERGENCE,
+    "Is each piece of state of each rank right after the load what it was "
+    "right before the save?",
 )
 
 METRICS_REPEATED = Rule(
-    _REPLAY, "metrics of steps that ran twice", _RESUME_DIVERGENCE
+    _REPLAY,
+    "metrics of steps that ran twice",
+    _RESUME_DIVERGENCE,
+    "Do the iterations that both attempts ran have the same bits?",
 )
-STATE_REPEATED = Rule(_REPLAY, "state that was saved twice", _RESUME_DIVERGENCE)
+STATE_REPEATED = Rule(
+    _REPLAY,
+    "state that was saved twice",
+    _RESUME_DIVERGENCE,
+    "Is the state that both attempts saved the same?",
+)
 
-INTERRUPTED_METRICS = Rule(_GOLDEN, "attempt 0: metrics", _NUMERIC_DRIFT)
-INTERRUPTED_STATE = Rule(_GOLDEN, "attempt 0: saved state", _NUMERIC_DRIFT)
-RESUMED_METRICS = Rule(_GOLDEN, "attempt 1: metrics", _RESUME_DIVERGENCE)
-RESUMED_STATE = Rule(_GOLDEN, "attempt 1: saved state", _RESUME_DIVERGENCE)
+INTERRUPTED_METRICS = Rule(
+    _GOLDEN,
+    "attempt 0: metrics",
+    _NUMERIC_DRIFT,
+    "Are attempt 0's metrics the golden's, to the bit?",
+)
+INTERRUPTED_STATE = Rule(
+    _GOLDEN,
+    "attempt 0: saved state",
+    _NUMERIC_DRIFT,
+    "Are the states that attempt 0 saved the golden's?",
+)
+RESUMED_METRICS = Rule(
+    _GOLDEN,
+    "attempt 1: metrics",
+    _RESUME_DIVERGENCE,
+    "Are attempt 1's metrics the golden's, to the bit?",
+)
+RESUMED_STATE = Rule(
+    _GOLDEN,
+    "attempt 1: saved state",
+    _RESUME_DIVERGENCE,
+    "Are the states that attempt 1 saved the golden's?",
+)
+
+# Of a repeat of attempt 0, if there is one: what each of them decides is in
+# repeat_oracle.py.
+REPEAT_RAN = Rule(
+    _REPLAY,
+    "the repeat got far enough",
+    _CRASH,
+    "Did each rank of the repeat complete the iterations that the verdict "
+    "hangs on?",
+    of_repeat=True,
+)
+ATTEMPT_REPEATED = Rule(
+    _REPLAY,
+    "attempt 0 repeated: metrics",
+    _NONDETERMINISM,
+    "Do attempt 0 and its repeat have the same bits?",
+    of_repeat=True,
+)
+ATTEMPT_STATE_REPEATED = Rule(
+    _REPLAY,
+    "attempt 0 repeated: saved state",
+    _NONDETERMINISM,
+    "Is the state that attempt 0 and its repeat saved the same?",
+    of_repeat=True,
+)
+CONTINUED_METRICS = Rule(
+    _REPLAY,
+    "attempt 1 and the repeat: metrics",
+    _NONDETERMINISM,
+    "Beyond attempt 0, is attempt 1 the repeat wherever the repeat is not the "
+    "golden's?",
+)
+CONTINUED_STATE = Rule(
+    _REPLAY,
+    "attempt 1 and the repeat: state",
+    _NONDETERMINISM,
+    "The same of the states that they saved.",
+)
+REPEAT_METRICS = Rule(
+    _GOLDEN,
+    "the repeat: metrics",
+    _NUMERIC_DRIFT,
+    "Are the repeat's metrics the golden's, to the bit?",
+    of_repeat=True,
+)
+REPEAT_STATE = Rule(
+    _GOLDEN,
+    "the repeat: saved state",
+    _NUMERIC_DRIFT,
+    "Are the states that the repeat saved the golden's?",
+    of_repeat=True,
+)
+
+# In the order of this file.
+ALL: tuple[Rule, ...] = tuple(
+    rule for rule in tuple(vars().values()) if isinstance(rule, Rule)
+)

@@ -121,7 +121,8 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         verdict = records.judge()
         self.assertEqual(verdict.conclusion, _DIVERGENCE)
         self.assertIn(
-            "of 28 pieces of loaded state 4 differ: exp_avg (3), rng (1).",
+            "of 28 pieces of loaded state 4 differ: exp_avg (3) on ranks 0, 2; "
+            "rng (1) on rank 2.",
             verdict.summary,
         )
 

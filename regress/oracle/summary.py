@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from regress.case import case_pb2
-from regress.oracle import conclusion, evidence, rules, tally, verdict_pb2
+from regress.oracle import (
+    conclusion,
+    evidence,
+    pointers,
+    rules,
+    tally,
+    verdict_pb2,
+)
 
 _Verdict = verdict_pb2.Verdict
 
@@ -15,6 +22,8 @@ _LEADS = {
     _Verdict.NOT_INTERRUPTED: "attempt 0 was not interrupted as the case says",
     _Verdict.DAMAGED_CHECKPOINT: "attempt 1 could not read its checkpoint",
     _Verdict.NOT_RESUMED: "attempt 1 did not continue where it had to",
+    _Verdict.NONDETERMINISM: "the same iterations, run twice from the same "
+    "state, differ",
     _Verdict.NUMERIC_DRIFT: "the numbers left the golden before anything was "
     "resumed",
     _Verdict.RESUME_DIVERGENCE: "the resumed run is not the run that was "
@@ -37,14 +46,8 @@ def summarize(
     if reached == _Verdict.PASS:
         return _passed(facts, outcomes)
     first = conclusion.by_weight(outcomes, reached)[0]
-    parts = [_LEADS[reached], _finding(first.findings[0])]
-    match reached:
-        case _Verdict.NUMERIC_DRIFT:
-            parts.append(_reproducible(facts, outcomes))
-        case _Verdict.RESUME_DIVERGENCE:
-            parts.append(_cause(facts, outcomes))
-        case _:
-            parts.append(first.findings[0].explanation)
+    details = _DETAILS.get(reached, _explanation)
+    parts = [_LEADS[reached], *details(facts, outcomes, first)]
     return "; ".join(part.rstrip(".") for part in parts if part) + "."
 
 
@@ -62,11 +65,12 @@ def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
     )
 
 
-def _finding(finding: verdict_pb2.Finding) -> str:
+def _finding(outcome: tally.Outcome) -> str:
+    finding = outcome.findings[0]
     where = "".join(
         f" {preposition} {field} {getattr(finding, field)}"
         for preposition, field in (
-            ("of", "attempt"),
+            ("of the repeat of" if outcome.rule.of_repeat else "of", "attempt"),
             ("on", "rank"),
             ("at", "iteration"),
         )
@@ -78,37 +82,96 @@ def _finding(finding: verdict_pb2.Finding) -> str:
     )
 
 
-def _reproducible(
-    facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]
-) -> str:
-    replay = _find(outcomes, rules.METRICS_REPEATED)
-    if replay and not replay.failed:
-        return (
-            "the iterations that ran twice agree with each other, so the "
-            "numbers are reproducible, and the code, its dependencies or the "
-            "machine have changed since the golden was recorded"
-        )
-    return (
-        "whether the numbers are reproducible at all, "
-        f"`{facts.promise.repeat_command}` tells"
+def _explanation(
+    facts: evidence.Evidence,
+    outcomes: Sequence[tally.Outcome],
+    first: tally.Outcome,
+) -> list[str]:
+    del facts, outcomes
+    return [first.note or _finding(first), first.findings[0].explanation]
+
+
+def _of_nondeterminism(
+    facts: evidence.Evidence,
+    outcomes: Sequence[tally.Outcome],
+    first: tally.Outcome,
+) -> list[str]:
+    del outcomes
+    return [
+        _finding(first),
+        "expected is what attempt 0 did"
+        if first.rule.of_repeat
+        else "expected is what the repeat of attempt 0 did",
+        pointers.clause(facts, first.findings),
+        "until this is mended, no other mismatch can be told from noise",
+    ]
+
+
+def _of_drift(
+    facts: evidence.Evidence,
+    outcomes: Sequence[tally.Outcome],
+    first: tally.Outcome,
+) -> list[str]:
+    reproduced = (
+        "so the numbers are reproducible, and the code, its dependencies or "
+        "the machine have changed since the golden was recorded"
     )
+    replay = _find(outcomes, rules.METRICS_REPEATED)
+    if first.rule.of_repeat:
+        why = (
+            "attempt 1 and a repeat of attempt 0 gave the same numbers, "
+            f"{reproduced}"
+        )
+    elif _find(outcomes, rules.REPEAT_RAN):
+        why = f"a repeat of attempt 0 gave the same numbers, {reproduced}"
+    elif replay and not replay.failed:
+        why = (
+            f"the iterations that ran twice agree with each other, {reproduced}"
+        )
+    else:
+        why = (
+            "whether the numbers are reproducible at all, "
+            f"`{facts.promise.repeat_command}` tells"
+        )
+    return [_finding(first), pointers.clause(facts, first.findings), why]
 
 
-def _cause(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
+def _of_divergence(
+    facts: evidence.Evidence,
+    outcomes: Sequence[tally.Outcome],
+    first: tally.Outcome,
+) -> list[str]:
     state = _find(outcomes, rules.STATE_RESTORED)
     if state and state.failed:
-        return (
+        return [
+            _finding(first),
             f"of {state.compared} pieces of loaded state {state.differing} "
             f"differ: {state.note}"
             if state.note
-            else ""
+            else "",
+        ]
+    if _find(outcomes, rules.REPEAT_RAN):
+        why = (
+            "the loaded state is the saved state, and a repeat of attempt 0 "
+            "gave the same numbers as attempt 0 and the golden, so training is "
+            "deterministic, and some state is not saved, or is changed after "
+            "the load"
         )
-    return (
-        "the loaded state is the saved state, so either some state is never "
-        "saved, or training is not deterministic: "
-        f"`{facts.promise.repeat_command}` gives the same wrong numbers each "
-        "time in the first case and others in the second"
-    )
+    else:
+        why = (
+            "the loaded state is the saved state, so either some state is "
+            "never saved, or training is not deterministic: "
+            f"`{facts.promise.repeat_command}` gives the same wrong numbers "
+            "each time in the first case and others in the second"
+        )
+    return [_finding(first), pointers.clause(facts, first.findings), why]
+
+
+_DETAILS = {
+    _Verdict.NONDETERMINISM: _of_nondeterminism,
+    _Verdict.NUMERIC_DRIFT: _of_drift,
+    _Verdict.RESUME_DIVERGENCE: _of_divergence,
+}
 
 
 def _find(

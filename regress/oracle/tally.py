@@ -1,6 +1,7 @@
 """Counts what a check compares, and keeps its first findings."""
 
 import dataclasses
+from collections.abc import Callable
 
 from regress.oracle import rules, verdict_pb2
 
@@ -19,8 +20,7 @@ class Outcome:
         rule: The check.
         compared: How many values, pieces or facts were compared.
         differing: How many of them differ.
-        findings: The first of them, by iteration; those about no iteration
-            come before.
+        findings: The first of them, in the check's order.
         note: What the counts and the findings do not say, for the summary.
     """
 
@@ -56,6 +56,21 @@ class Outcome:
         )
 
 
+# What findings are sorted by.
+Order = Callable[[verdict_pb2.Finding], tuple[int, ...]]
+
+
+def by_iteration(finding: verdict_pb2.Finding) -> tuple[int, ...]:
+    """Sorts findings by iteration; those about no iteration come before."""
+    return (finding.iteration,)
+
+
+def as_found(finding: verdict_pb2.Finding) -> tuple[int, ...]:
+    """Leaves findings in the order in which they were found."""
+    del finding
+    return ()
+
+
 class Tally:
     """An outcome in the making.
 
@@ -63,9 +78,16 @@ class Tally:
         note: As the outcome's.
     """
 
-    def __init__(self, rule: rules.Rule) -> None:
-        """Starts at nothing compared."""
+    def __init__(self, rule: rules.Rule, order: Order = by_iteration) -> None:
+        """Starts at nothing compared.
+
+        Args:
+            rule: The check.
+            order: Which findings are first; those that are alike to it stay in
+                the order in which they were found.
+        """
         self._rule = rule
+        self._order = order
         self._compared = 0
         self._differing = 0
         self._findings: list[verdict_pb2.Finding] = []
@@ -157,5 +179,5 @@ class Tally:
         )
 
     def _keep_first(self) -> None:
-        self._findings.sort(key=lambda finding: finding.iteration)
+        self._findings.sort(key=self._order)
         del self._findings[FINDINGS_KEPT:]

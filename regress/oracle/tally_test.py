@@ -26,6 +26,7 @@ class TallyTest(absltest.TestCase):
             ),
         )
         self.assertEmpty(outcome.findings)
+        self.assertEqual(outcome.note, "")
 
     def test_finds_a_fact_that_differs(self):
         result = tally.Tally(rules.NO_CRASH)
@@ -51,11 +52,24 @@ class TallyTest(absltest.TestCase):
             ],
         )
 
+    def test_explains_nothing_that_nobody_explains(self):
+        result = tally.Tally(rules.NO_CRASH)
+        result.find("lm loss", "1", "2")
+        result.expect("exit", "0", "1")
+        self.assertEqual(
+            [one.explanation for one in result.outcome().findings], ["", ""]
+        )
+
     def test_fails_if_nothing_was_compared(self):
         outcome = tally.Tally(rules.FINISHED).outcome()
         self.assertTrue(outcome.failed)
         self.assertEqual(outcome.conclusion, verdict_pb2.Verdict.NOT_RESUMED)
-        self.assertEqual(outcome.findings[0].actual, "nothing")
+        (finding,) = outcome.findings
+        self.assertEqual(
+            (finding.subject, finding.expected, finding.actual),
+            (rules.FINISHED.name, "something to compare", "nothing"),
+        )
+        self.assertNotEmpty(finding.explanation)
 
     def test_nothing_compared_is_no_crash(self):
         outcome = tally.Tally(rules.NO_CRASH).outcome()

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from regress.golden import metrics, series
 from regress.oracle import difference, tally
 
+_OF_GROUP = ' of group "'
+
 
 def compare(
     result: tally.Tally,
@@ -45,7 +47,12 @@ def subject(key: series.Key) -> str:
     """The metric and its param group, without the rank."""
     if not key.param_group:
         return key.metric
-    return f'{key.metric} of group "{key.param_group}"'
+    return f'{key.metric}{_OF_GROUP}{key.param_group}"'
+
+
+def metric_of(subject: str) -> str:
+    """The metric of a finding's subject, without its param group."""
+    return subject.partition(_OF_GROUP)[0]
 
 
 class _Row:
@@ -86,9 +93,7 @@ class _Row:
             ulps=difference.ulps(expected, actual, self._precision),
         )
 
-    def find_count(
-        self, iteration: int | None, expected: str, actual: str
-    ) -> None:
+    def find_count(self, iteration: int, expected: str, actual: str) -> None:
         self._result.find(
             subject(self._key),
             expected,
@@ -114,7 +119,7 @@ def _compare_one(
         return
     if not all(sizes):
         row.count(len(steps), len(steps))
-        row.find_count(None, _values(sizes[0]), _values(sizes[1]))
+        row.find_count(steps[0], _values(sizes[0]), _values(sizes[1]))
         return
     _compare_uneven(row, expected, actual, steps)
 

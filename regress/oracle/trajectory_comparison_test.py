@@ -66,6 +66,17 @@ class CompareTest(absltest.TestCase):
         self.assertEqual(finding.subject, 'learning rate of group "decoupled"')
         self.assertEqual(finding.ulps, 1)
 
+    def test_gives_no_distance_between_digests(self):
+        digest = series.Key("data digest", "", 0)
+        outcome = _compare(
+            {digest: _trajectory([1.0, 2.0, 3.0])},
+            {digest: _trajectory([1.0, 2.0, 4.0])},
+        )
+        (finding,) = outcome.findings
+        self.assertEqual(finding.iteration, 3)
+        for field in ("absolute", "relative", "ulps"):
+            self.assertFalse(finding.HasField(field), field)
+
     def test_looks_at_no_other_iteration_and_no_other_rank(self):
         other_rank = series.Key("lm loss", "", 1)
         outcome = _compare(
@@ -78,6 +89,21 @@ class CompareTest(absltest.TestCase):
         )
         self.assertEqual((outcome.compared, outcome.differing), (2, 0))
 
+    def test_looks_at_the_ranks_after_one_that_it_does_not_look_at(self):
+        result = tally.Tally(rules.RESUMED_METRICS)
+        trajectory_comparison.compare(
+            result,
+            {
+                series.Key("lm loss", "", rank): _trajectory([1.0])
+                for rank in (0, 1)
+            },
+            {},
+            {1: range(1, 2)},
+            attempt=1,
+        )
+        (finding,) = result.outcome().findings
+        self.assertEqual(finding.rank, 1)
+
     def test_an_absent_metric_differs_everywhere_on_either_side(self):
         both = {_LOSS: _trajectory([1.0] * 3), _RATE: _trajectory([1.0] * 3)}
         loss_only = {_LOSS: both[_LOSS]}
@@ -89,7 +115,7 @@ class CompareTest(absltest.TestCase):
             self.assertEqual((outcome.compared, outcome.differing), (6, 3))
             (finding,) = outcome.findings
             self.assertEqual((finding.expected, finding.actual), texts)
-            self.assertFalse(finding.HasField("iteration"))
+            self.assertEqual(finding.iteration, 1)
 
     def test_a_missing_iteration_differs_and_shifts_nothing(self):
         outcome = _compare(
@@ -98,7 +124,10 @@ class CompareTest(absltest.TestCase):
         )
         self.assertEqual((outcome.compared, outcome.differing), (3, 2))
         missing, differing = outcome.findings
-        self.assertEqual((missing.iteration, missing.actual), (2, "no value"))
+        self.assertEqual(
+            (missing.iteration, missing.expected, missing.actual),
+            (2, "one value", "no value"),
+        )
         self.assertEqual(differing.iteration, 3)
         self.assertEqual(differing.absolute, 0.5)
 

@@ -10,6 +10,12 @@ def numbers(values: Iterable[int]) -> str:
     return ", ".join(map(str, values)) or "none"
 
 
+def ranks(values: Iterable[int]) -> str:
+    """As "rank 2", "ranks 0, 3"."""
+    named = list(values)
+    return f"rank{'' if len(named) == 1 else 's'} {numbers(named)}"
+
+
 def times(count: int) -> str:
     """As "never", "once", "3 times"."""
     return {0: "never", 1: "once"}.get(count, f"{count} times")

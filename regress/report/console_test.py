@@ -1,214 +1,18 @@
 """Tests of verdicts on a terminal."""
 
-import textwrap
-
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
-from regress.report import console
+from regress.report import console, guide
 
 _Verdict = verdict_pb2.Verdict
 
 
-def _text(block: str) -> str:
-    return textwrap.dedent(block).lstrip("\n")
-
-
 def _finding(**fields: object) -> verdict_pb2.Finding:
-    finding = verdict_pb2.Finding(
-        oracle=verdict_pb2.GOLDEN,
-        check="attempt 1: metrics",
-        subject="lm loss",
-        expected="1",
-        actual="2",
-    )
-    finding.MergeFrom(verdict_pb2.Finding(**fields))  # type: ignore[arg-type]
-    return finding
+    return verdict_pb2.Finding(**fields)  # type: ignore[arg-type]
 
 
 class RenderTest(parameterized.TestCase):
-    def test_renders_a_pass(self):
-        verdict = _Verdict(
-            conclusion=_Verdict.PASS,
-            summary="the resumed run is the run that was never interrupted.",
-            checks=[
-                verdict_pb2.Check(
-                    oracle=verdict_pb2.RESUME_PROOF,
-                    name="no rank crashed",
-                    compared=8,
-                ),
-                verdict_pb2.Check(
-                    oracle=verdict_pb2.GOLDEN,
-                    name="attempt 1: metrics",
-                    compared=195,
-                ),
-            ],
-        )
-        self.assertEqual(
-            console.render(verdict),
-            _text("""
-                PASS
-
-                The resumed run is the run that was never interrupted.
-
-                oracle         check                                compared  differing
-                resume proof   no rank crashed                             8          0  ok
-                golden         attempt 1: metrics                        195          0  ok
-            """),  # noqa: E501
-        )
-
-    def test_renders_a_failure(self):
-        verdict = _Verdict(
-            conclusion=_Verdict.RESUME_DIVERGENCE,
-            summary="the resumed run is not the run that was interrupted.",
-            environment_differences=["torch: 2.13.0, golden 2.12.0"],
-            checks=[
-                verdict_pb2.Check(
-                    oracle=verdict_pb2.STATE,
-                    name="loaded state is the saved state",
-                    compared=28,
-                    differing=1,
-                ),
-                verdict_pb2.Check(
-                    oracle=verdict_pb2.REPLAY,
-                    name="metrics of steps that ran twice",
-                ),
-            ],
-            findings=[
-                verdict_pb2.Finding(
-                    oracle=verdict_pb2.STATE,
-                    check="loaded state is the saved state",
-                    subject="chunk 0/exp_avg/weight",
-                    attempt=1,
-                    rank=2,
-                    iteration=20,
-                    expected="4f2d float32[64]",
-                    actual="absent",
-                    explanation="The piece was not loaded.",
-                ),
-                _finding(
-                    attempt=1,
-                    rank=3,
-                    iteration=21,
-                    expected="6.6 (0x1.a66666p+2)",
-                    actual="6.6000004 (0x1.a66668p+2)",
-                    absolute=4.76837158203125e-07,
-                    relative=7.224805e-08,
-                    ulps=1,
-                ),
-                _finding(subject="attempts", explanation="There are two."),
-            ],
-        )
-        self.assertEqual(
-            console.render(verdict, "tools/bazelw test //x"),
-            _text("""
-                FAIL: resume divergence
-
-                The environment is not the golden's:
-                  torch: 2.13.0, golden 2.12.0
-
-                The resumed run is not the run that was interrupted.
-
-                oracle         check                                compared  differing
-                state          loaded state is the saved state            28          1  FAIL
-                replay         metrics of steps that ran twice             0          0  FAIL
-
-                Findings:
-                attempt  rank  iteration  what
-                      1     2         20  chunk 0/exp_avg/weight
-                         expected    4f2d float32[64]
-                         actual      absent
-                         The piece was not loaded.
-                      1     3         21  lm loss
-                         expected    6.6 (0x1.a66666p+2)
-                         actual      6.6000004 (0x1.a66668p+2)
-                         difference  4.77e-07, relative 7.22e-08, 1 ulp
-                      -     -          -  attempts
-                         expected    1
-                         actual      2
-                         There are two.
-
-                next: tools/bazelw test //x
-            """),  # noqa: E501
-        )
-
-    @parameterized.parameters(
-        (
-            {"absolute": 0.0, "relative": 0.0, "ulps": 0},
-            "0, relative 0, 0 ulps",
-        ),
-        (
-            {"absolute": 1e-9, "relative": 1e-9, "ulps": 0},
-            "1e-09, relative 1e-09, <1 ulp",
-        ),
-        ({"absolute": 2.0, "ulps": 12345678}, "2, 12,345,678 ulps"),
-        ({"absolute": 2.0}, "2"),
-    )
-    def test_says_how_far_apart_numbers_are(self, fields, text):
-        rendered = console.render(_Verdict(findings=[_finding(**fields)]))
-        self.assertIn(f"         difference  {text}\n", rendered)
-
-    def test_says_nothing_of_a_distance_that_there_is_not(self):
-        rendered = console.render(_Verdict(findings=[_finding(actual="nan")]))
-        self.assertNotIn("difference ", rendered)
-
-    def test_shows_the_first_findings_of_each_check(self):
-        findings = [_finding(iteration=i) for i in range(1, 10)] + [
-            _finding(check=f"check {i}", iteration=100 + i) for i in range(20)
-        ]
-        rendered = console.render(_Verdict(findings=findings))
-        self.assertIn(
-            "First findings; the table above counts all that differ:", rendered
-        )
-        self.assertEqual(
-            [
-                int(line.split()[2])
-                for line in rendered.splitlines()
-                if line.endswith("lm loss")
-            ],
-            [1, 2, 3, 4, *range(100, 108)],
-        )
-
-    def test_says_an_explanation_once_in_a_row(self):
-        findings = [
-            _finding(explanation="One."),
-            _finding(explanation="One."),
-            _finding(explanation="Two."),
-        ]
-        rendered = console.render(_Verdict(findings=findings))
-        self.assertEqual(rendered.count("One."), 1)
-        self.assertEqual(rendered.count("Two."), 1)
-
-    def test_keeps_to_80_columns_but_for_the_command(self):
-        long = "word " * 50 + "x" * 200
-        rendered = console.render(
-            _Verdict(
-                conclusion=_Verdict.WRONG_ENVIRONMENT,
-                summary=long,
-                environment_differences=[long],
-                findings=[
-                    _finding(subject=long, expected=long, explanation=long)
-                ],
-                checks=[
-                    verdict_pb2.Check(
-                        oracle=verdict_pb2.PRECONDITIONS,
-                        name="x" * 33,
-                        compared=10**9,
-                        differing=10**8,
-                    )
-                ],
-            ),
-            "command " * 20,
-        )
-        lines = rendered.splitlines()
-        self.assertIn(f"next: {'command ' * 20}", lines)
-        lines.remove(f"next: {'command ' * 20}")
-        self.assertLessEqual(max(map(len, lines)), 80)
-
-    def test_sends_no_control_codes_to_the_terminal(self):
-        rendered = console.render(_Verdict(summary="log: \x1b[31mred\x07"))
-        self.assertIn("Log: ?[31mred?\n", rendered)
-
     def test_renders_every_conclusion(self):
         for name in _Verdict.Conclusion.keys():  # noqa: SIM118
             first = console.render(_Verdict(conclusion=name)).split("\n")[0]
@@ -216,6 +20,166 @@ class RenderTest(parameterized.TestCase):
             self.assertEqual(
                 first, "PASS" if name == "PASS" else f"FAIL: {words}"
             )
+
+    @parameterized.parameters(
+        ((), "first bad iteration: 5"),
+        (
+            ({"iteration": 4, "rank": 1, "attempt": 1},),
+            "first bad iteration: 5",
+        ),
+        (
+            (
+                {"rank": 0, "attempt": 0},
+                {"iteration": 5, "rank": 3, "attempt": 1},
+                {"iteration": 5, "rank": 2, "attempt": 1},
+            ),
+            "first bad iteration: 5, on rank 3, in attempt 1",
+        ),
+        (({"iteration": 5},), "first bad iteration: 5"),
+        (
+            (
+                {
+                    "check": "attempt 0 repeated: metrics",
+                    "iteration": 5,
+                    "rank": 0,
+                    "attempt": 0,
+                },
+            ),
+            "first bad iteration: 5, on rank 0, in the repeat of attempt 0",
+        ),
+    )
+    def test_says_where_it_began(self, findings, line):
+        verdict = _Verdict(
+            first_bad_iteration=5,
+            findings=[_finding(**fields) for fields in findings],
+        )
+        self.assertEqual(console.render(verdict).split("\n")[1], line)
+
+    def test_says_how_to_unpack_the_record_unless_a_step_does(self):
+        for command, times in (("a", 1), ("unpack && a", 0)):
+            steps = (guide.Step("To see:", command),)
+            lines = console.render(
+                _Verdict(), guide.Guide(steps, "x.zip", "unpack")
+            ).splitlines()
+            self.assertEqual(lines.count("unpack"), times)
+            self.assertEqual(lines.count("To unpack it:"), times)
+
+    def test_names_logs_as_the_full_record_does(self):
+        text = console.render(_Verdict(summary="see /x/attempt_1/rank_2.log"))
+        self.assertIn("See attempt_1/rank_2.log", text)
+
+    def test_the_section_with_the_first_finding_is_the_first(self):
+        fact = _finding(oracle=verdict_pb2.RESUME_PROOF, subject="step")
+        state = _finding(oracle=verdict_pb2.STATE, subject="piece")
+        for findings in ([fact, state], [state, fact]):
+            text = console.render(_Verdict(findings=findings))
+            self.assertEqual(
+                text.index("step") < text.index("piece, "),
+                findings[0] is fact,
+            )
+
+    def test_a_check_without_data_is_told_by_the_table_alone(self):
+        name = "attempt 1: every step once"
+        verdict = _Verdict(
+            conclusion=_Verdict.CRASH,
+            checks=[
+                verdict_pb2.Check(
+                    oracle=verdict_pb2.RESUME_PROOF,
+                    name=name,
+                    conclusion=_Verdict.NOT_RESUMED,
+                )
+            ],
+            findings=[
+                _finding(
+                    oracle=verdict_pb2.RESUME_PROOF, check=name, subject=name
+                )
+            ],
+        )
+        self.assertNotIn("What was found", console.render(verdict))
+        # It is all there is to say if nothing else decided.
+        verdict.conclusion = _Verdict.NOT_RESUMED
+        self.assertIn("What was found", console.render(verdict))
+
+    def test_keeps_to_80_columns_but_for_commands_and_paths(self):
+        long = "word " * 50 + "x" * 200
+        unbroken = ["command " * 20, "path/" * 20, "unpack " * 20]
+        state = {"oracle": verdict_pb2.STATE, "iteration": 10**6, "rank": 10**3}
+        number = {
+            "oracle": verdict_pb2.GOLDEN,
+            "iteration": 10**6,
+            "rank": 10**3,
+        }
+        verdict = _Verdict(
+            conclusion=_Verdict.WRONG_ENVIRONMENT,
+            summary=long,
+            known_bug=long,
+            environment_differences=[long],
+            findings=[
+                _finding(subject=long, expected=long, explanation=long),
+                _finding(
+                    **state, subject=long, expected=long, explanation=long
+                ),
+                _finding(
+                    **number,
+                    check="x" * 100,
+                    subject=long,
+                    expected="-1.7976931348623157e+308",
+                    actual="1.7976931348623157e+308",
+                    absolute=1.234e-100,
+                    relative=1.234e100,
+                    ulps=2**63 - 1,
+                    explanation=long,
+                ),
+            ],
+            checks=[
+                verdict_pb2.Check(
+                    oracle=verdict_pb2.PRECONDITIONS,
+                    name="x" * 31,
+                    compared=9_999_999,
+                    differing=9_999_999,
+                    conclusion=_Verdict.CRASH,
+                ),
+            ],
+        )
+        text = console.render(
+            verdict,
+            guide.Guide(
+                (guide.Step(long, unbroken[0]),), unbroken[1], unbroken[2]
+            ),
+        )
+        lines = text.splitlines()
+        for whole in unbroken:
+            (line,) = (line for line in lines if whole in line)
+            lines.remove(line)
+        self.assertLessEqual(max(map(len, lines)), 80)
+
+    def test_sends_no_control_codes_to_the_terminal(self):
+        escape = "log: \x1b[31mred\x07"
+        rendered = console.render(
+            _Verdict(
+                summary=escape,
+                known_bug=escape,
+                environment_differences=[escape],
+                findings=[
+                    _finding(
+                        oracle=oracle,
+                        iteration=1,
+                        subject=escape,
+                        expected=escape,
+                        actual=escape,
+                        explanation=escape,
+                    )
+                    for oracle in (
+                        verdict_pb2.STATE,
+                        verdict_pb2.GOLDEN,
+                        verdict_pb2.RESUME_PROOF,
+                    )
+                ],
+            )
+        )
+        self.assertNotIn("\x1b", rendered)
+        self.assertNotIn("\x07", rendered)
+        self.assertIn("Log: ?[31mred?\n", rendered)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Renders a verdict as JUnit XML, which Bazel and CIs show as test cases.
 
-A test case is a check. To be written to the file that Bazel names in the
-variable XML_OUTPUT_FILE.
+A test case is a check, with the status that the console gives it. To be written
+to the file that Bazel names in the variable XML_OUTPUT_FILE.
 """
 
 import re
 import xml.etree.ElementTree as ET
 
 from regress.oracle import verdict_pb2
-from regress.report import check_status
+from regress.report import check_status, record_names
 
 # Characters that XML 1.0 has no way to write.
 _NOT_IN_XML = re.compile(
@@ -25,7 +25,11 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     Returns:
         The text of an XML file: a test suite with a test case for each check.
     """
-    failures = sum(check_status.failed(check) for check in verdict.checks)
+    verdict = record_names.shorten(verdict)
+    statuses = [
+        check_status.of(check, verdict.conclusion) for check in verdict.checks
+    ]
+    failures = sum(status != check_status.Status.OK for status in statuses)
     suites = ET.Element("testsuites")
     suite = ET.SubElement(
         suites,
@@ -40,22 +44,26 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     for name, value in (
         ("conclusion", conclusion),
         ("summary", verdict.summary),
+        ("known bug", verdict.known_bug),
         *(("environment", text) for text in verdict.environment_differences),
     ):
-        ET.SubElement(properties, "property", name=name, value=_clean(value))
-    for check in verdict.checks:
+        if value:
+            ET.SubElement(
+                properties, "property", name=name, value=_clean(value)
+            )
+    for check, status in zip(verdict.checks, statuses, strict=True):
         case = ET.SubElement(
             suite,
             "testcase",
             classname=f"regress.{verdict_pb2.Oracle.Name(check.oracle).lower()}",
             name=_clean(check.name),
         )
-        if check_status.failed(check):
+        if status != check_status.Status.OK:
             failure = ET.SubElement(
                 case,
                 "failure",
-                message=f"{check.differing} of {check.compared} differ",
-                type=conclusion,
+                message=_message(check, status),
+                type=verdict_pb2.Verdict.Conclusion.Name(check.conclusion),
             )
             failure.text = _clean(
                 "\n\n".join(
@@ -68,6 +76,12 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     ET.indent(suites)
     body = ET.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _message(check: verdict_pb2.Check, status: check_status.Status) -> str:
+    if not check.compared:
+        return f"{status.value}: nothing to compare"
+    return f"{status.value}: {check.differing} of {check.compared} differ"
 
 
 def _describe(finding: verdict_pb2.Finding) -> str:

@@ -3,7 +3,7 @@
 import textwrap
 import xml.etree.ElementTree as ET
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
 from regress.report import xml as xml_report
@@ -27,6 +27,7 @@ def _verdict() -> verdict_pb2.Verdict:
                 name="attempt 0: metrics",
                 compared=195,
                 differing=1,
+                conclusion=_Verdict.NUMERIC_DRIFT,
             ),
         ],
         findings=[
@@ -53,7 +54,7 @@ def _verdict() -> verdict_pb2.Verdict:
     )
 
 
-class RenderTest(absltest.TestCase):
+class RenderTest(parameterized.TestCase):
     def test_renders_a_test_case_for_each_check(self):
         self.assertEqual(
             xml_report.render(_verdict()),
@@ -68,7 +69,7 @@ class RenderTest(absltest.TestCase):
                     </properties>
                     <testcase classname="regress.resume_proof" name="no rank crashed" />
                     <testcase classname="regress.golden" name="attempt 0: metrics">
-                      <failure message="1 of 195 differ" type="NUMERIC_DRIFT">lm loss (attempt 0, rank 3, iteration 2)
+                      <failure message="FAIL: 1 of 195 differ" type="NUMERIC_DRIFT">lm loss (attempt 0, rank 3, iteration 2)
                 expected: 1.0 (0x1p+0)
                 actual: 1.5 (0x1.8p+0)
                 difference: absolute 0.5, relative 0.5, ulps 4194304
@@ -79,12 +80,46 @@ class RenderTest(absltest.TestCase):
                 """),  # noqa: E501
         )
 
-    def test_a_check_that_compared_nothing_fails(self):
-        verdict = _Verdict(checks=[verdict_pb2.Check(name="empty")])
+    @parameterized.parameters(
+        (0, 0, _Verdict.NUMERIC_DRIFT, "FAIL: nothing to compare"),
+        (0, 0, _Verdict.NOT_RESUMED, "no data: nothing to compare"),
+        (9, 2, _Verdict.NOT_RESUMED, "fails too: 2 of 9 differ"),
+    )
+    def test_says_of_a_check_what_the_console_says(
+        self, compared, differing, by_itself, message
+    ):
+        verdict = _Verdict(
+            conclusion=_Verdict.NUMERIC_DRIFT,
+            checks=[
+                verdict_pb2.Check(
+                    compared=compared,
+                    differing=differing,
+                    conclusion=by_itself,
+                )
+            ],
+        )
         suite = ET.fromstring(xml_report.render(verdict))[0]
         self.assertEqual(suite.get("failures"), "1")
         (failure,) = suite.iter("failure")
-        self.assertEqual(failure.get("message"), "0 of 0 differ")
+        self.assertEqual(failure.get("message"), message)
+        self.assertEqual(
+            failure.get("type"), _Verdict.Conclusion.Name(by_itself)
+        )
+
+    def test_names_logs_as_the_full_record_does(self):
+        verdict = _verdict()
+        verdict.findings[0].explanation = "see /x/attempt_1/rank_2.log"
+        self.assertIn(
+            "see attempt_1/rank_2.log</failure>", xml_report.render(verdict)
+        )
+
+    def test_names_a_known_bug(self):
+        verdict = _verdict()
+        verdict.known_bug = "Somebody has reported it."
+        self.assertIn(
+            '<property name="known bug" value="Somebody has reported it." />',
+            xml_report.render(verdict),
+        )
 
     def test_is_well_formed_whatever_a_log_says(self):
         said = "\x00\x1b[31m ]]> & <tag> \ud800 \uffff é"

@@ -1,0 +1,111 @@
+"""Tests of finding out whose batch or random streams a step took."""
+
+from absl.testing import absltest, parameterized
+
+from regress.oracle import record_test_helper
+
+_STAGES = (0, 3)
+
+
+def _records_with_batch(
+    iteration: int, of: int, ranks: tuple[int, ...] = _STAGES
+) -> record_test_helper.Records:
+    """Attempt 1 trains in one iteration the batch of another."""
+    records = record_test_helper.passing()
+    for rank in ranks:
+        batch = records.step(1, rank, of).data_digest
+        records.step(1, rank, iteration).data_digest = batch
+    return records
+
+
+class DataTest(parameterized.TestCase):
+    @parameterized.parameters((5, 4, "again"), (5, 6, "too early"))
+    def test_names_the_iteration_whose_batch_was_trained(self, at, of, how):
+        summary = _records_with_batch(at, of).judge().summary
+        self.assertIn(
+            f"iteration {at} trained the batch of iteration {of} {how}", summary
+        )
+        self.assertNotIn("iterators", summary)
+
+    @parameterized.parameters(*_STAGES)
+    def test_says_that_the_stages_disagree(self, wrong):
+        (right,) = set(_STAGES) - {wrong}
+        summary = _records_with_batch(5, 4, (wrong,)).judge().summary
+        self.assertIn(
+            f"rank {right} read the right batch and rank {wrong} did not, so "
+            "the stages' iterators disagree",
+            summary,
+        )
+
+    def test_says_nothing_of_a_batch_that_nobody_trained(self):
+        records = record_test_helper.passing()
+        for rank in _STAGES:
+            records.step(1, rank, 5).data_digest = 0xABCDEF
+        summary = records.judge().summary
+        self.assertIn("points to the order of the data", summary)
+        self.assertNotIn("trained the batch", summary)
+
+    def test_says_nothing_of_a_batch_that_is_right(self):
+        # It is the repeat's, and attempt 0's is wrong.
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            for rank in _STAGES:
+                records.step(attempt, rank, 4).data_digest = 0xABCDEF
+        records.add_repeat(4)
+        verdict = records.judge()
+        self.assertEqual(verdict.findings[0].actual, "0000da7a0004")
+        self.assertNotIn("trained the batch", verdict.summary)
+
+    def test_says_nothing_of_a_digest_that_is_absent(self):
+        records = record_test_helper.passing()
+        records.step(1, 0, 5).ClearField("data_digest")
+        summary = records.judge().summary
+        self.assertIn("points to the order of the data", summary)
+        self.assertNotIn("iterators", summary)
+
+    def test_a_digest_on_a_stage_without_data_is_no_disagreement(self):
+        records = record_test_helper.passing()
+        records.step(1, 1, 5).data_digest = 0xABCDEF
+        self.assertNotIn("iterators", records.judge().summary)
+
+
+class RandomTest(parameterized.TestCase):
+    def test_names_the_iteration_whose_streams_a_step_began_with(self):
+        records = record_test_helper.passing()
+        records.step(1, 2, 5).random_state_digest = records.step(
+            1, 2, 4
+        ).random_state_digest
+        self.assertIn(
+            "rank 2 began iteration 5 with the random streams of iteration 4;",
+            records.judge().summary,
+        )
+
+    def test_names_the_rank_whose_streams_a_step_began_with(self):
+        records = record_test_helper.passing()
+        records.step(1, 2, 5).random_state_digest = records.step(
+            1, 0, 5
+        ).random_state_digest
+        self.assertIn(
+            "rank 2 began iteration 5 with the random streams of rank 0;",
+            records.judge().summary,
+        )
+
+    def test_says_nothing_of_streams_that_are_right(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            records.step(attempt, 2, 4).random_state_digest = 0xABCDEF
+        records.add_repeat(4)
+        verdict = records.judge()
+        self.assertEqual(verdict.findings[0].subject, "random state digest")
+        self.assertNotIn("began iteration", verdict.summary)
+
+    def test_says_nothing_of_streams_that_nobody_had(self):
+        records = record_test_helper.passing()
+        records.step(1, 2, 5).random_state_digest = 0xABCDEF
+        summary = records.judge().summary
+        self.assertIn("points to a random stream", summary)
+        self.assertNotIn("began iteration", summary)
+
+
+if __name__ == "__main__":
+    absltest.main()

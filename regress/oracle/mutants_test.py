@@ -1,0 +1,674 @@
+"""Mutants of a run that passes, and of its golden: each must fail.
+
+Upstream's comparison once let 99 of 100 wrong steps pass. So here every way is
+tried in which a record can be wrong and a comparison might not notice, on every
+attempt, rank and metric where it applies.
+"""
+
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from absl.testing import absltest, parameterized
+
+from regress.case import case_pb2, fingerprint
+from regress.golden import golden_pb2, metrics, state
+from regress.oracle import record_test_helper, verdict_pb2
+from regress.run import run_pb2
+
+_Conclusion = verdict_pb2.Verdict.Conclusion
+_Verdict = verdict_pb2.Verdict
+_Digest = run_pb2.StateDigest
+_Records = record_test_helper.Records
+
+_RANKS = range(record_test_helper.RANKS)
+_LAST_RANK = _RANKS[-1]
+_ATTEMPTS = (0, 1)
+# The first and the last iteration of each attempt of the small case. The first
+# of attempt 1 is the last of attempt 0.
+_ITERATIONS = {0: (1, 4), 1: (4, 8)}
+# What a wrong number means in each attempt, and a wrong history.
+_WRONG_NUMBER = {0: _Verdict.NUMERIC_DRIFT, 1: _Verdict.RESUME_DIVERGENCE}
+_WRONG_HISTORY = {0: _Verdict.NOT_INTERRUPTED, 1: _Verdict.NOT_RESUMED}
+
+_Place = tuple[Any, str]
+
+
+def _places(
+    records: _Records, attempt: int, rank: int, iteration: int
+) -> Iterator[tuple[metrics.Metric, _Place]]:
+    """Every number of a step: its metric, the message and its field."""
+    step = records.step(attempt, rank, iteration)
+    for metric in metrics.STEP_METRICS:
+        if metric.is_recorded_by(rank, _LAST_RANK):
+            yield metric, (step, metric.field)
+    for group in step.param_groups:
+        for metric in metrics.PARAM_GROUP_METRICS:
+            yield metric, (group, metric.field)
+
+
+def _numbers(
+    records: _Records, attempt: int
+) -> Iterator[tuple[metrics.Metric, _Place]]:
+    """Every number of the first and the last step of an attempt."""
+    for rank in _RANKS:
+        for iteration in _ITERATIONS[attempt]:
+            yield from _places(records, attempt, rank, iteration)
+
+
+def _next(value: float, metric: metrics.Metric) -> float:
+    """The neighbour of a number, in the metric's own precision."""
+    match metric.precision:
+        case metrics.Precision.FLOAT32:
+            return float(np.nextafter(np.float32(value), np.float32(np.inf)))
+        case metrics.Precision.FLOAT64:
+            return math.nextafter(value, math.inf)
+        case _:
+            return value + 1
+
+
+def _flipped_bit(value: float) -> float:
+    (bits,) = struct.unpack("<q", struct.pack("<d", value))
+    (flipped,) = struct.unpack("<d", struct.pack("<q", bits ^ 1))
+    return float(flipped)
+
+
+def _is_integer(metric: metrics.Metric) -> bool:
+    return metric.precision in (
+        metrics.Precision.INTEGER,
+        metrics.Precision.DIGEST,
+    )
+
+
+# Each makes a wrong number of a right one, or None where it cannot.
+_NUMBERS: dict[str, Callable[[float, metrics.Metric], float | None]] = {
+    "one unit in the last place": _next,
+    "sign flip": lambda value, metric: -value,
+    "last bit of the double": lambda value, metric: (
+        None if _is_integer(metric) else _flipped_bit(value)
+    ),
+    "zero": lambda value, metric: 0,
+    "rounding to 5 digits": lambda value, metric: (
+        None
+        if _is_integer(metric) or round(value, 5) == value
+        else round(value, 5)
+    ),
+    "rounding to float32": lambda value, metric: (
+        float(np.float32(value))
+        if metric.precision is metrics.Precision.FLOAT64
+        and float(np.float32(value)) != value
+        else None
+    ),
+    "NaN": lambda value, metric: None if _is_integer(metric) else math.nan,
+}
+
+
+class _MutantsTestCase(parameterized.TestCase):
+    def assert_killed(
+        self, records: _Records, conclusion: "_Conclusion", mutant: object
+    ) -> None:
+        verdict = records.judge()
+        self.assertEqual(
+            _Conclusion.Name(verdict.conclusion),
+            _Conclusion.Name(conclusion),
+            f"{mutant}: {verdict.summary}",
+        )
+        self.assertNotEmpty(verdict.findings, mutant)
+
+
+class NumbersTest(_MutantsTestCase):
+    """One number of one step is another."""
+
+    @parameterized.product(name=list(_NUMBERS), attempt=_ATTEMPTS)
+    def test_of_the_run(self, name, attempt):
+        records = record_test_helper.passing()
+        tried = 0
+        for metric, (message, field) in _numbers(records, attempt):
+            value = getattr(message, field)
+            wrong = _NUMBERS[name](value, metric)
+            if wrong is None:
+                continue
+            setattr(message, field, wrong)
+            self.assert_killed(
+                records, _WRONG_NUMBER[attempt], (metric.name, value, wrong)
+            )
+            setattr(message, field, value)
+            tried += 1
+        self.assertGreater(tried, 3)
+
+    @parameterized.parameters(*_NUMBERS)
+    def test_of_the_golden(self, name):
+        records = record_test_helper.passing()
+        tried = 0
+        for series in records.golden.series:
+            metric = metrics.BY_NAME[series.metric]
+            for place, value in enumerate(list(series.values)):
+                wrong = _NUMBERS[name](value, metric)
+                if wrong is None:
+                    continue
+                series.values[place] = wrong
+                # Attempt 0 runs four iterations.
+                expected = _WRONG_NUMBER[0 if place < 4 else 1]
+                if math.isnan(wrong):
+                    expected = _Verdict.STALE_GOLDEN
+                self.assert_killed(
+                    records, expected, (series.metric, place, wrong)
+                )
+                series.values[place] = value
+                tried += 1
+        self.assertGreater(tried, 3)
+
+    def test_nan_on_both_sides(self):
+        for metric in metrics.METRICS:
+            if _is_integer(metric):
+                continue
+            records = record_test_helper.passing()
+            for series in records.golden.series:
+                if series.metric == metric.name:
+                    series.values[3] = math.nan
+            for attempt in _ATTEMPTS:
+                for rank in _RANKS:
+                    for one, (message, field) in _places(
+                        records, attempt, rank, 4
+                    ):
+                        if one == metric:
+                            setattr(message, field, math.nan)
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, metric.name)
+
+    def test_nan_in_both_attempts(self):
+        records = record_test_helper.passing()
+        for attempt in _ATTEMPTS:
+            records.step(attempt, 0, 4).grad_norm = math.nan
+        self.assert_killed(records, _Verdict.NUMERIC_DRIFT, "both attempts")
+
+    def test_rounded_on_both_sides_but_one(self):
+        # What upstream's golden files hold.
+        records = record_test_helper.passing()
+        series = records.series("grad norm")
+        series.values[:] = [round(value, 5) for value in series.values]
+        self.assert_killed(records, _Verdict.NUMERIC_DRIFT, "rounded golden")
+
+
+class AbsenceTest(_MutantsTestCase):
+    """One number of one step is not there, or is there twice."""
+
+    @parameterized.parameters(*_ATTEMPTS)
+    def test_an_absent_metric(self, attempt):
+        for rank in _RANKS:
+            for iteration in _ITERATIONS[attempt]:
+                for metric in metrics.STEP_METRICS:
+                    if not metric.is_recorded_by(rank, _LAST_RANK):
+                        continue
+                    records = record_test_helper.passing()
+                    step = records.step(attempt, rank, iteration)
+                    step.ClearField(metric.field)
+                    self.assert_killed(
+                        records, _WRONG_NUMBER[attempt], (rank, metric.name)
+                    )
+
+    @parameterized.parameters(*_ATTEMPTS)
+    def test_a_metric_that_is_absent_throughout(self, attempt):
+        for metric in metrics.STEP_METRICS:
+            records = record_test_helper.passing()
+            for rank in records.run.attempts[attempt].ranks:
+                for event in rank.events:
+                    if event.HasField("step"):
+                        event.step.ClearField(metric.field)
+            self.assert_killed(records, _WRONG_NUMBER[attempt], metric.name)
+
+    def test_a_metric_that_both_sides_lack(self):
+        for metric in metrics.STEP_METRICS:
+            records = record_test_helper.passing()
+            for attempt in records.run.attempts:
+                for rank in attempt.ranks:
+                    for event in rank.events:
+                        if event.HasField("step"):
+                            event.step.ClearField(metric.field)
+            _remove_series(records.golden, metric.name)
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, metric.name)
+
+    @parameterized.product(
+        attempt=_ATTEMPTS, how=("absent", "doubled", "renamed", "added")
+    )
+    def test_a_param_group(self, attempt, how):
+        for rank in _RANKS:
+            for iteration in _ITERATIONS[attempt]:
+                records = record_test_helper.passing()
+                groups = records.step(attempt, rank, iteration).param_groups
+                match how:
+                    case "absent":
+                        del groups[0]
+                    case "doubled":
+                        groups.append(groups[0])
+                    case "renamed":
+                        groups[0].name = "another"
+                    case "added":
+                        groups.add(name="another", learning_rate=1.0)
+                self.assert_killed(records, _WRONG_NUMBER[attempt], rank)
+
+
+class StepsTest(_MutantsTestCase):
+    """The steps are not those that the case asks for."""
+
+    def _each_step(
+        self, attempt: int
+    ) -> Iterator[tuple[_Records, Any, int, tuple[int, int]]]:
+        """Fresh records, a rank's events, a step's place, its name."""
+        for rank in _RANKS:
+            for iteration in _ITERATIONS[attempt]:
+                records = record_test_helper.passing()
+                events = records.rank(attempt, rank).events
+                place = next(
+                    place
+                    for place, event in enumerate(events)
+                    if event.step.iteration == iteration
+                )
+                yield records, events, place, (rank, iteration)
+
+    @parameterized.parameters(*_ATTEMPTS)
+    def test_a_missing_step(self, attempt):
+        for records, events, place, name in self._each_step(attempt):
+            del events[place]
+            self.assert_killed(records, _WRONG_HISTORY[attempt], name)
+
+    @parameterized.product(attempt=_ATTEMPTS, same=(True, False))
+    def test_a_doubled_step(self, attempt, same):
+        for records, events, place, name in self._each_step(attempt):
+            again = run_pb2.Event()
+            again.CopyFrom(events[place])
+            if not same:
+                again.step.grad_norm += 1
+            events.append(again)
+            self.assert_killed(records, _WRONG_HISTORY[attempt], name)
+
+    @parameterized.parameters(*_ATTEMPTS)
+    def test_steps_out_of_order(self, attempt):
+        for rank in _RANKS:
+            records = record_test_helper.passing()
+            events = records.rank(attempt, rank).events
+            places = [
+                place
+                for place, event in enumerate(events)
+                if event.HasField("step")
+            ][:2]
+            first = run_pb2.Event()
+            first.CopyFrom(events[places[0]])
+            events[places[0]].CopyFrom(events[places[1]])
+            events[places[1]].CopyFrom(first)
+            self.assert_killed(records, _WRONG_HISTORY[attempt], rank)
+
+    @parameterized.product(attempt=_ATTEMPTS, by=(-1, 1))
+    def test_right_values_at_shifted_steps(self, attempt, by):
+        for rank in _RANKS:
+            records = record_test_helper.passing()
+            for event in records.rank(attempt, rank).events:
+                if event.HasField("step"):
+                    event.step.iteration += by
+            self.assert_killed(records, _WRONG_HISTORY[attempt], rank)
+
+    @parameterized.product(attempt=_ATTEMPTS, by=(-1, 1))
+    def test_shifted_values_at_the_right_steps(self, attempt, by):
+        for rank in _RANKS:
+            records = record_test_helper.passing()
+            for event in records.rank(attempt, rank).events:
+                if event.HasField("step"):
+                    iteration = event.step.iteration
+                    event.step.CopyFrom(
+                        record_test_helper.step(
+                            records.case, rank, iteration + by
+                        )
+                    )
+                    event.step.iteration = iteration
+            self.assert_killed(records, _WRONG_NUMBER[attempt], rank)
+
+    def test_one_metric_shifted_in_the_golden(self):
+        for metric in metrics.STEP_METRICS:
+            records = record_test_helper.passing()
+            values = records.series(metric.name).values
+            if len(set(values)) == 1:
+                # The loss scale is the same in all steps.
+                continue
+            values[:] = [*values[1:], values[-1]]
+            self.assert_killed(records, _Verdict.NUMERIC_DRIFT, metric.name)
+
+
+class GoldenTest(_MutantsTestCase):
+    """The golden is not the case's."""
+
+    @parameterized.parameters("shorter", "longer")
+    def test_another_length(self, how):
+        records = record_test_helper.passing()
+        for series in records.golden.series:
+            _resize(series.values, how)
+        records.golden.iterations += 1 if how == "longer" else -1
+        self.assert_killed(records, _Verdict.STALE_GOLDEN, how)
+
+    @parameterized.parameters("shorter", "longer")
+    def test_another_length_of_one_series(self, how):
+        for place in range(len(record_test_helper.passing().golden.series)):
+            records = record_test_helper.passing()
+            series = records.golden.series[place]
+            _resize(series.values, how)
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, series.metric)
+
+    def test_a_series_that_is_absent(self):
+        for place in range(len(record_test_helper.passing().golden.series)):
+            records = record_test_helper.passing()
+            metric = records.golden.series[place].metric
+            del records.golden.series[place]
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, metric)
+
+    def test_a_series_that_is_there_twice(self):
+        for place in range(len(record_test_helper.passing().golden.series)):
+            records = record_test_helper.passing()
+            series = records.golden.series[place]
+            records.golden.series.append(series)
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, series.metric)
+
+    def test_a_series_of_another_rank(self):
+        records = record_test_helper.passing()
+        records.series("lm loss").ranks[:] = [0]
+        self.assert_killed(records, _Verdict.STALE_GOLDEN, "lm loss")
+
+    def test_of_another_case(self):
+        other = record_test_helper.small_case()
+        other.training.seed += 1
+        other_name = record_test_helper.small_case()
+        other_name.name = "large"
+        for case in (other, other_name):
+            records = record_test_helper.passing()
+            records.golden = record_test_helper.golden_of(case)
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, case.name)
+
+    def test_of_another_length_of_case(self):
+        for iterations in (7, 9):
+            records = record_test_helper.passing()
+            records.golden = record_test_helper.golden_of(
+                record_test_helper.small_case(iterations=iterations)
+            )
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, iterations)
+
+    def test_of_another_corpus(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.corpus_digest = "decade"
+        self.assert_killed(records, _Verdict.STALE_GOLDEN, "corpus")
+
+    def test_of_another_hardware_or_channel(self):
+        for field in ("hardware", "channel"):
+            records = record_test_helper.passing()
+            setattr(records.golden, field, "another")
+            self.assert_killed(records, _Verdict.WRONG_ENVIRONMENT, field)
+
+    def test_a_checkpoint_that_is_absent_or_empty(self):
+        for place in (0, 1):
+            records = record_test_helper.passing()
+            del records.golden.checkpoints[place]
+            self.assert_killed(records, _Verdict.STALE_GOLDEN, place)
+            for rank in _RANKS:
+                records = record_test_helper.passing()
+                records.golden.checkpoints[place].digests[rank] = ""
+                self.assert_killed(records, _Verdict.STALE_GOLDEN, place)
+
+    def test_a_checkpoint_with_another_digest(self):
+        for place, attempt in ((0, 0), (1, 1)):
+            for rank in _RANKS:
+                records = record_test_helper.passing()
+                records.golden.checkpoints[place].digests[rank] = "another"
+                self.assert_killed(records, _WRONG_NUMBER[attempt], rank)
+
+    def test_nothing(self):
+        records = record_test_helper.passing()
+        records.golden.Clear()
+        self.assert_killed(records, _Verdict.WRONG_ENVIRONMENT, "nothing")
+
+
+class StateTest(_MutantsTestCase):
+    """A piece of state is not what it was."""
+
+    @parameterized.parameters(*_RANKS)
+    def test_a_piece_of_the_loaded_state(self, rank):
+        count = len(_state(record_test_helper.passing(), rank).pieces)
+        for place in range(count):
+            for how in ("changed", "absent", "doubled", "empty"):
+                records = record_test_helper.passing()
+                pieces = _state(records, rank).pieces
+                match how:
+                    case "changed":
+                        pieces[place].digest = pieces[place].digest[::-1]
+                    case "absent":
+                        del pieces[place]
+                    case "doubled":
+                        pieces.append(pieces[place])
+                    case "empty":
+                        pieces[place].digest = ""
+                self.assert_killed(
+                    records, _Verdict.RESUME_DIVERGENCE, (place, how)
+                )
+
+    @parameterized.parameters(*_RANKS)
+    def test_a_piece_that_is_empty_on_both_sides(self, rank):
+        records = record_test_helper.passing()
+        _state(records, rank).pieces[0].digest = ""
+        records.state(0, rank, _Digest.SAVED).pieces[0].digest = ""
+        records.record_first_save()
+        self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, rank)
+
+    @parameterized.parameters(*_RANKS)
+    def test_no_pieces_on_both_sides(self, rank):
+        records = record_test_helper.passing()
+        del _state(records, rank).pieces[:]
+        del records.state(0, rank, _Digest.SAVED).pieces[:]
+        records.record_first_save()
+        self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, rank)
+
+    @parameterized.parameters(
+        (0, _Digest.SAVED), (1, _Digest.SAVED), (1, _Digest.LOADED)
+    )
+    def test_a_digest_that_is_absent_or_of_another_iteration(
+        self, attempt, moment
+    ):
+        expected = _WRONG_NUMBER[attempt]
+        for rank in _RANKS:
+            records = record_test_helper.passing()
+            records.state(attempt, rank, moment).iteration += 1
+            self.assert_killed(records, expected, rank)
+            records = record_test_helper.passing()
+            events = records.rank(attempt, rank).events
+            events.remove(next(e for e in events if e.state.moment == moment))
+            self.assert_killed(records, expected, rank)
+
+
+class ItselfTest(_MutantsTestCase):
+    """A run that is compared with itself proves nothing."""
+
+    def test_attempt_1_is_attempt_0(self):
+        records = record_test_helper.passing()
+        copy = run_pb2.Attempt()
+        copy.CopyFrom(records.run.attempts[0])
+        copy.index = 1
+        records.run.attempts[1].CopyFrom(copy)
+        self.assert_killed(records, _Verdict.NOT_RESUMED, "attempt 1")
+
+    def test_attempt_0_is_attempt_1(self):
+        records = record_test_helper.passing()
+        copy = run_pb2.Attempt()
+        copy.CopyFrom(records.run.attempts[1])
+        copy.index = 0
+        records.run.attempts[0].CopyFrom(copy)
+        self.assert_killed(records, _Verdict.NOT_INTERRUPTED, "attempt 0")
+
+    def test_one_rank_of_attempt_1_is_attempt_0s(self):
+        for rank in _RANKS:
+            records = record_test_helper.passing()
+            records.rank(1, rank).CopyFrom(records.rank(0, rank))
+            self.assert_killed(records, _Verdict.NOT_RESUMED, rank)
+
+    def test_the_same_processes(self):
+        records = record_test_helper.passing()
+        for rank in _RANKS:
+            started = records.rank(1, rank).events[0].started
+            started.pid = records.rank(0, rank).events[0].started.pid
+        self.assert_killed(records, _Verdict.NOT_RESUMED, "processes")
+
+    def test_one_rank_is_another(self):
+        for attempt in _ATTEMPTS:
+            records = record_test_helper.passing()
+            records.rank(attempt, 2).CopyFrom(records.rank(attempt, 1))
+            records.rank(attempt, 2).rank = 2
+            self.assert_killed(records, _Verdict.NOT_RESUMED, attempt)
+
+    @parameterized.parameters("number", "state", "right")
+    def test_the_golden_is_the_run(self, wrong):
+        records = record_test_helper.passing()
+        match wrong:
+            case "number":
+                records.step(1, _LAST_RANK, 8).lm_loss = 1.5
+            case "state":
+                _state(records, 0).pieces[0].digest = "bad"
+        _adopt(records)
+        # Nobody recorded it twice.
+        records.golden.provenance.repeats = 1
+        self.assert_killed(records, _Verdict.STALE_GOLDEN, wrong)
+
+    @parameterized.parameters("replayed number", "state", "replayed state")
+    def test_state_and_replay_need_no_golden(self, wrong):
+        # Even if somebody says of such a golden that it was repeated.
+        records = record_test_helper.passing(
+            record_test_helper.small_case(6, case_pb2.CHECKPOINT_WRITE)
+        )
+        match wrong:
+            case "replayed number":
+                records.step(1, _LAST_RANK, 5).lm_loss = 1.5
+            case "state":
+                _state(records, 0).pieces[0].digest = "bad"
+            case "replayed state":
+                records.state(1, 2, _Digest.SAVED).pieces[0].digest = "bad"
+        _adopt(records, attempt=0)
+        self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, wrong)
+
+
+class RepeatTest(_MutantsTestCase):
+    """A repeat that is not attempt 0 again, to the bit."""
+
+    def test_one_number(self):
+        through = 4
+        records = record_test_helper.passing()
+        records.step(1, _LAST_RANK, 4).lm_loss = 1.5
+        repeat = records.add_repeat(through)
+        for rank in _RANKS:
+            for iteration in (1, through):
+                step = records.all_steps(repeat, iteration)[rank]
+                for metric in metrics.STEP_METRICS:
+                    if not metric.is_recorded_by(rank, _LAST_RANK):
+                        continue
+                    value = getattr(step, metric.field)
+                    setattr(step, metric.field, _next(value, metric))
+                    self.assert_killed(
+                        records, _Verdict.NONDETERMINISM, metric.name
+                    )
+                    setattr(step, metric.field, value)
+        self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, "all is right")
+
+    def test_one_piece_of_state(self):
+        records = record_test_helper.passing()
+        records.step(1, _LAST_RANK, 4).lm_loss = 1.5
+        repeat = records.add_repeat(4)
+        for rank in repeat.ranks:
+            for event in rank.events:
+                for piece in event.state.pieces:
+                    right = piece.digest
+                    piece.digest = right[::-1]
+                    self.assert_killed(
+                        records, _Verdict.NONDETERMINISM, piece.name
+                    )
+                    piece.digest = right
+
+    def test_attempt_1_as_the_repeat(self):
+        records = record_test_helper.passing()
+        records.step(1, _LAST_RANK, 4).lm_loss = 1.5
+        records.run.repeat.CopyFrom(records.run.attempts[1])
+        self.assert_killed(records, _Verdict.CRASH, "attempt 1")
+
+
+class NoMutantTest(_MutantsTestCase):
+    def test_the_record_that_all_are_made_of_passes(self):
+        verdict = record_test_helper.passing().judge()
+        self.assertEqual(verdict.conclusion, _Verdict.PASS)
+
+    def test_the_golden_that_is_made_of_the_run_is_the_golden(self):
+        records = record_test_helper.passing()
+        _adopt(records)
+        self.assertEqual(records.judge().conclusion, _Verdict.PASS)
+
+
+def _state(records: _Records, rank: int) -> run_pb2.StateDigest:
+    return records.state(1, rank, _Digest.LOADED)
+
+
+def _resize(values: Any, how: str) -> None:
+    if how == "longer":
+        values.append(values[-1])
+    else:
+        del values[-1]
+
+
+def _remove_series(golden: golden_pb2.Golden, metric: str) -> None:
+    kept = [series for series in golden.series if series.metric != metric]
+    del golden.series[:]
+    golden.series.extend(kept)
+
+
+def _adopt(records: _Records, attempt: int = 1) -> None:
+    """Makes the golden of the run itself.
+
+    Args:
+        records: What is judged.
+        attempt: Whose numbers and states to take where both attempts have them.
+    """
+    assert records.golden.provenance.case_fingerprint == (
+        fingerprint.fingerprint(records.case)
+    )
+    for series in records.golden.series:
+        for place in range(len(series.values)):
+            series.values[place] = _value(records, series, place + 1, attempt)
+    for checkpoint in records.golden.checkpoints:
+        for rank in _RANKS:
+            digest = _saved(records, rank, checkpoint.iteration, attempt)
+            if digest:
+                checkpoint.digests[rank] = digest
+
+
+def _value(
+    records: _Records,
+    series: golden_pb2.Series,
+    iteration: int,
+    attempt: int,
+) -> float:
+    field = metrics.BY_NAME[series.metric].field
+    for one in (attempt, 1 - attempt):
+        for event in records.rank(one, series.ranks[0]).events:
+            if event.step.iteration == iteration:
+                groups: Iterable[Any] = event.step.param_groups
+                message = next(
+                    (g for g in groups if g.name == series.param_group),
+                    event.step,
+                )
+                return float(getattr(message, field))
+    raise AssertionError(f"Nobody ran iteration {iteration}.")
+
+
+def _saved(records: _Records, rank: int, iteration: int, attempt: int) -> str:
+    for one in (attempt, 1 - attempt):
+        for event in records.rank(one, rank).events:
+            if (event.state.moment, event.state.iteration) == (
+                _Digest.SAVED,
+                iteration,
+            ):
+                return state.fold(event.state)
+    return ""
+
+
+if __name__ == "__main__":
+    absltest.main()

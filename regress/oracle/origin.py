@@ -1,0 +1,156 @@
+"""Where does a state come from that a rank should not have loaded?
+
+A resume that mixes things up loads what was saved, but from another place: of
+another rank, another iteration or another chunk of the model. The saved state
+tells.
+"""
+
+import collections
+from collections.abc import Iterator, Mapping
+
+from regress.oracle import evidence, wording
+from regress.run import run_pb2
+
+_Digest = run_pb2.StateDigest
+
+# Digests by the names of the pieces.
+Pieces = Mapping[str, str]
+
+
+def of_loaded(facts: evidence.Evidence, rank: int, iteration: int) -> str:
+    """Where a rank's wrong pieces come from.
+
+    Args:
+        facts: What is judged.
+        rank: A rank of attempt 1.
+        iteration: The iteration of the checkpoint that it loaded.
+
+    Returns:
+        What the rank loaded, where it differs, without the subject: "what rank
+        1 saved", "of iteration 20". "" if no other saved state has it.
+    """
+    wrong = _wrong(facts, rank, iteration)
+    if not wrong:
+        return ""
+    return next(
+        (
+            text
+            for text, pieces in _saved_states(facts, rank, iteration)
+            if _explains(pieces, wrong)
+        ),
+        "",
+    )
+
+
+def of_chunks(facts: evidence.Evidence, rank: int, iteration: int) -> list[str]:
+    """Which of a rank's chunks holds what another one saved.
+
+    Args:
+        facts: What is judged.
+        rank: A rank of attempt 1.
+        iteration: The iteration of the checkpoint that it loaded.
+
+    Returns:
+        As "chunk 0 holds what chunk 1 saved", each chunk at most once.
+    """
+    saved = _by_chunk(_saved(facts, rank, iteration))
+    found = []
+    for chunk, wrong in _by_chunk(_wrong(facts, rank, iteration)).items():
+        others = (
+            other for other, pieces in saved.items() if _explains(pieces, wrong)
+        )
+        found += [f"{chunk} holds what {other} saved" for other in others][:1]
+    return found
+
+
+def note(
+    facts: evidence.Evidence, loaded: Mapping[int, int]
+) -> tuple[list[str], dict[int, str]]:
+    """What is known of where wrong states come from.
+
+    Args:
+        facts: What is judged.
+        loaded: The iteration of the checkpoint that each rank loaded.
+
+    Returns:
+        Clauses for the summary, and a sentence for each rank that there is
+        something to say about.
+    """
+    ranks_by_text: dict[str, list[int]] = collections.defaultdict(list)
+    clauses, sentences = [], {}
+    for rank, iteration in loaded.items():
+        if text := of_loaded(facts, rank, iteration):
+            ranks_by_text[text].append(rank)
+            sentences[rank] = (
+                f"Where it differs, what rank {rank} loaded is {text}."
+            )
+        elif chunks := of_chunks(facts, rank, iteration):
+            clauses.append(f"on rank {rank} {', '.join(chunks)}")
+            sentences[rank] = f"On rank {rank} {', '.join(chunks)}."
+    clauses += [
+        f"what {wording.ranks(ranks)} loaded is {text}"
+        for text, ranks in ranks_by_text.items()
+    ]
+    return clauses, sentences
+
+
+def _saved_states(
+    facts: evidence.Evidence, rank: int, iteration: int
+) -> Iterator[tuple[str, Pieces]]:
+    """What attempt 0 saved, with its name.
+
+    The rank's own state of the iteration is among them, and does no harm: it
+    never explains what differs from it.
+    """
+    for other in facts.ranks:
+        yield f"what rank {other} saved", _saved(facts, other, iteration)
+    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+    # The newest first: a file that is too old is most often of the save before.
+    for state in reversed(timeline.states):
+        if state.moment == _Digest.SAVED:
+            yield f"of iteration {state.iteration}", _pieces(state)
+
+
+def _explains(source: Pieces, wrong: Pieces) -> bool:
+    """Whether the wrong pieces are the source's.
+
+    The source need not have all of them: the first stage has an embedding, and
+    the others have none.
+    """
+    known = [name for name in wrong if name in source]
+    return 0 < len(wrong) <= 2 * len(known) and all(
+        source[name] == wrong[name] for name in known
+    )
+
+
+def _wrong(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
+    """The rank's loaded pieces that are not those that it saved."""
+    saved = _saved(facts, rank, iteration)
+    timeline = facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+    loaded = timeline.digests(_Digest.LOADED, iteration)
+    return {
+        name: digest
+        for state in loaded[:1]
+        for name, digest in _pieces(state).items()
+        if saved.get(name) != digest
+    }
+
+
+def _saved(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
+    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+    saved = timeline.digests(_Digest.SAVED, iteration)
+    return _pieces(saved[0]) if saved else {}
+
+
+def _pieces(state: run_pb2.StateDigest) -> Pieces:
+    return {piece.name: piece.digest for piece in state.pieces}
+
+
+def _by_chunk(pieces: Pieces) -> dict[str, dict[str, str]]:
+    """The pieces of each chunk, named without it."""
+    chunks: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    for name, digest in pieces.items():
+        owner, _, rest = name.partition("/")
+        if owner.startswith("chunk "):
+            chunks[owner][rest] = digest
+    return chunks

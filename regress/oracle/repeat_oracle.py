@@ -1,0 +1,248 @@
+"""What does a repeat of attempt 0 show?
+
+A mismatch by itself says that two numbers differ, not why. So the test repeats
+attempt 0, from nothing and uninterrupted, through the first bad iteration, and
+compares. The repeat computes what attempt 0 did and, beyond its end, what the
+golden run did.
+
+    | mismatch in | repeated  | golden | agreed | verdict           |
+    |-------------|-----------|--------|--------|-------------------|
+    | either      | too short | -      | -      | crash             |
+    | either      | no        | -      | -      | nondeterminism    |
+    | attempt 0   | yes       | no     | -      | numeric drift     |
+    | attempt 1   | yes       | yes    | -      | resume divergence |
+    | attempt 1   | yes       | no     | no     | nondeterminism    |
+    | attempt 1   | yes       | no     | yes    | numeric drift     |
+
+- *Repeated*: all that attempt 0 and the repeat both did has the same bits. If
+  not, training is not deterministic, and nothing else can be told from noise. A
+  repeat that is *too short* did not complete the iterations on every rank and
+  decides nothing; its last words are quoted.
+- *Golden*: what the repeat did is what the golden says.
+- *Agreed*: beyond the end of attempt 0, attempt 1 is the repeat. There the two
+  ran the same iterations from the same state, if attempt 1 also replayed all of
+  attempt 0 that it could: either they agree and the golden is out of date, or
+  they do not and training is not deterministic.
+- The repeat adds checks and takes none away: a verdict that was no pass without
+  it is none with it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from regress.oracle import (
+    evidence,
+    golden_oracle,
+    piece_comparison,
+    piece_order,
+    rules,
+    steps,
+    tally,
+    trajectory_comparison,
+    verdict_pb2,
+)
+from regress.run import run_pb2
+
+_Digest = run_pb2.StateDigest
+
+
+def check(
+    facts: evidence.Evidence,
+    others: Sequence[tally.Outcome],
+    through: int | None,
+) -> list[tally.Outcome]:
+    """Compares the repeat with attempt 0, with the golden and with attempt 1.
+
+    Args:
+        facts: What is judged.
+        others: The outcomes of all other checks.
+        through: The iteration that the repeat had to complete; None if the
+            verdict does not hang on it.
+
+    Returns:
+        Nothing if there is no repeat.
+    """
+    repeat = facts.repeat
+    if repeat is None:
+        return []
+    end = max(through or 1, _completed(facts, repeat))
+    before = {
+        rank: range(1, min(iterations.stop, end + 1))
+        for rank, iterations in steps.interrupted(facts).items()
+    }
+    whole = dict.fromkeys(facts.ranks, range(1, end + 1))
+    outcomes = [
+        _check_ran(facts, repeat, through or 1),
+        *_check_repeated(facts, repeat, before, end),
+        golden_oracle.check_metrics(
+            facts, rules.REPEAT_METRICS, whole, repeat, 0
+        ),
+    ]
+    saves = facts.save_iterations(0, end)
+    if saves:
+        outcomes.append(
+            golden_oracle.check_state(
+                facts,
+                rules.REPEAT_STATE,
+                dict.fromkeys(facts.ranks, saves),
+                repeat,
+                0,
+            )
+        )
+    if not any(
+        one.failed for one in others if one.rule.oracle == verdict_pb2.REPLAY
+    ):
+        outcomes += _check_continued(facts, repeat, before, end)
+    return outcomes
+
+
+def _completed(facts: evidence.Evidence, repeat: evidence.Attempt) -> int:
+    """The last iteration that the repeat completed on every rank."""
+    last = min(
+        max(
+            repeat.timelines.get(rank, evidence.NO_TIMELINE).iterations,
+            default=0,
+        )
+        for rank in facts.ranks
+    )
+    return min(last, facts.case.training.iterations)
+
+
+def _check_ran(
+    facts: evidence.Evidence, repeat: evidence.Attempt, through: int
+) -> tally.Outcome:
+    result = tally.Tally(rules.REPEAT_RAN)
+    wanted = list(range(1, through + 1))
+    expected = f"iterations 1 to {through}, each once"
+    for rank in facts.ranks:
+        timeline = repeat.timelines.get(rank, evidence.NO_TIMELINE)
+        recorded = timeline.iterations
+        result.expect(
+            "iterations",
+            expected,
+            expected
+            if recorded[:through] == wanted
+            else f"{len(recorded)} iterations, the last is "
+            f"{max(recorded, default='none')}",
+            attempt=0,
+            rank=rank,
+            explanation=repeat.record.ended_because
+            or "The repeat of attempt 0 did not get to the first bad "
+            "iteration.",
+        )
+    return result.outcome()
+
+
+def _check_repeated(
+    facts: evidence.Evidence,
+    repeat: evidence.Attempt,
+    before: Mapping[int, range],
+    end: int,
+) -> list[tally.Outcome]:
+    """Compares the repeat with attempt 0 in what both had to do."""
+    result = tally.Tally(rules.ATTEMPT_REPEATED)
+    trajectory_comparison.compare(
+        result,
+        facts.interrupted.trajectories,
+        repeat.trajectories,
+        before,
+        attempt=0,
+    )
+    outcomes = [result.outcome()]
+    saves = {
+        rank: [save for save in saves if save <= end]
+        for rank, saves in steps.interrupted_saves(facts).items()
+    }
+    if saves[facts.last_rank]:
+        outcomes.append(
+            _compare_saves(
+                rules.ATTEMPT_STATE_REPEATED,
+                facts.interrupted,
+                repeat,
+                saves,
+                attempt=0,
+            )
+        )
+    return outcomes
+
+
+def _check_continued(
+    facts: evidence.Evidence,
+    repeat: evidence.Attempt,
+    before: Mapping[int, range],
+    end: int,
+) -> list[tally.Outcome]:
+    """Compares attempt 1 with the repeat, beyond the end of attempt 0.
+
+    Where the repeat is the golden's, attempt 1 may be what it likes: that is
+    for others to judge.
+    """
+    beyond = {rank: range(did.stop, end + 1) for rank, did in before.items()}
+    outcomes = []
+    if beyond[facts.last_rank]:
+        result = tally.Tally(rules.CONTINUED_METRICS)
+        to_golden = golden_oracle.check_metrics(
+            facts, rules.REPEAT_METRICS, beyond, repeat, 0
+        )
+        if to_golden.failed:
+            trajectory_comparison.compare(
+                result,
+                repeat.trajectories,
+                facts.resumed.trajectories,
+                beyond,
+                attempt=1,
+            )
+        else:
+            result.count(to_golden.compared, 0)
+        outcomes.append(result.outcome())
+    done = steps.interrupted_saves(facts)
+    saves = {
+        rank: [
+            save
+            for save in facts.save_iterations(0, end)
+            if save not in done[rank]
+        ]
+        for rank in facts.ranks
+    }
+    if saves[facts.last_rank]:
+        to_golden = golden_oracle.check_state(
+            facts, rules.REPEAT_STATE, saves, repeat, 0
+        )
+        if to_golden.failed:
+            outcomes.append(
+                _compare_saves(
+                    rules.CONTINUED_STATE,
+                    repeat,
+                    facts.resumed,
+                    saves,
+                    attempt=1,
+                )
+            )
+        else:
+            result = tally.Tally(rules.CONTINUED_STATE)
+            result.count(to_golden.compared, 0)
+            outcomes.append(result.outcome())
+    return outcomes
+
+
+def _compare_saves(
+    rule: rules.Rule,
+    expected: evidence.Attempt,
+    actual: evidence.Attempt,
+    saves: Mapping[int, Sequence[int]],
+    *,
+    attempt: int,
+) -> tally.Outcome:
+    result = tally.Tally(rule, piece_order.order)
+    for rank, iterations in saves.items():
+        wanted = expected.timelines.get(rank, evidence.NO_TIMELINE)
+        found = actual.timelines.get(rank, evidence.NO_TIMELINE)
+        for iteration in iterations:
+            piece_comparison.compare(
+                result,
+                wanted.digests(_Digest.SAVED, iteration),
+                found.digests(_Digest.SAVED, iteration),
+                attempt=attempt,
+                rank=rank,
+                iteration=iteration,
+            )
+    return result.outcome()

@@ -1,0 +1,114 @@
+"""Where a test runs, and by which commands a person gets at it."""
+
+import dataclasses
+import os
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+
+# In the path of every folder that Bazel makes for a test's outputs.
+_TESTLOGS = "/testlogs/"
+_REPEATS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a test runs.
+
+    Attributes:
+      hardware: what the test is promised: `none`, `nvidia_h200`, ...
+      target: the test's label; "" without Bazel.
+      command: what runs the test without Bazel.
+      record: where a person finds the full record: a .zip file or a folder.
+      folder: where its files are, once unpacked.
+    """
+
+    hardware: str
+    target: str
+    command: str
+    record: str
+    folder: str
+
+    @classmethod
+    def of_environment(
+        cls,
+        environment: Mapping[str, str],
+        outputs: pathlib.Path,
+        hardware: str,
+        argv: Sequence[str],
+    ) -> "Place":
+        """The place of the test that runs.
+
+        Args:
+          environment: the process's.
+          outputs: the folder that the test writes the full record to.
+          hardware: what the test is promised.
+          argv: the process's command line.
+
+        Returns:
+          Bazel's place, or `outputs` itself without Bazel.
+        """
+        target = environment.get("TEST_TARGET", "")
+        # As in regress/x_test/run_1_of_3/test.outputs, wherever it runs.
+        _, testlogs, path = os.fspath(outputs).rpartition(_TESTLOGS)
+        if not target or not testlogs:
+            folder = os.fspath(outputs)
+            return cls(hardware, "", shlex.join(argv), folder, folder)
+        return cls(
+            hardware,
+            target,
+            "",
+            # Bazel packs the folder when the test has ended.
+            f"bazel-testlogs/{path}/outputs.zip",
+            f"/tmp/{pathlib.PurePath(path).parent}",
+        )
+
+    @property
+    def unpack_command(self) -> str:
+        """Unpacks the full record; "" if there is nothing to unpack."""
+        if self.record == self.folder:
+            return ""
+        return shlex.join(
+            ["python3", "-m", "zipfile", "-e", self.record, self.folder]
+        )
+
+    @property
+    def repeat_command(self) -> str:
+        """Runs the same test several times."""
+        if self.target:
+            return (
+                f"{self.test_command(self.hardware)}"
+                f" --runs_per_test={_REPEATS} --cache_test_results=no"
+            )
+        runs = " ".join(map(str, range(1, _REPEATS + 1)))
+        return f"for run in {runs}; do {self.command}; done"
+
+    def test_command(self, hardware: str) -> str:
+        """Runs the test, of which Bazel takes the hardware's variant.
+
+        Without Bazel there is only the variant that runs.
+        """
+        if not self.target:
+            return self.command
+        return (
+            f"tools/bazelw test{config_flag(hardware)}"
+            f" {shlex.quote(self.target)}"
+        )
+
+    def print_command(self, file: str, command: str) -> str:
+        """Prints a file of the full record.
+
+        Args:
+          file: its path in the record.
+          command: what prints it, as "cat".
+        """
+        path = shlex.quote(f"{self.folder}/{file}")
+        unpack = f"{self.unpack_command} && " if self.unpack_command else ""
+        return f"{unpack}{command} {path}"
+
+
+def config_flag(hardware: str) -> str:
+    """Bazel's flag for a hardware, with a space before it; "" for none."""
+    if hardware == "none":
+        return ""
+    return f" --config={hardware.removeprefix('nvidia_')}"

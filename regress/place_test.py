@@ -1,0 +1,139 @@
+"""Tests of where a test runs."""
+
+import pathlib
+import subprocess
+import zipfile
+
+from absl.testing import absltest, parameterized
+
+from regress import place as place_lib
+
+_ARGV = ["python3", "-m", "x", "--case=a b"]
+_TESTLOGS = "/sandbox/7/execroot/w/bazel-out/k8-fastbuild/testlogs"
+
+
+def _of_bazel(
+    target: str = "//a/b:c_test",
+    path: str = "a/b/c_test",
+    hardware: str = "none",
+) -> place_lib.Place:
+    return place_lib.Place.of_environment(
+        {"TEST_TARGET": target},
+        pathlib.Path(f"{_TESTLOGS}/{path}/test.outputs"),
+        hardware,
+        _ARGV,
+    )
+
+
+def _of_folder(folder: pathlib.Path) -> place_lib.Place:
+    return place_lib.Place.of_environment({}, folder, "none", _ARGV)
+
+
+class OfEnvironmentTest(parameterized.TestCase):
+    @parameterized.parameters(
+        "a/b/c_test",
+        "a/b/c_test/run_2_of_3",
+        "a/b/c_test/shard_1_of_4",
+        "external/other/a/c_test",
+    )
+    def test_bazel_packs_the_record_where_it_puts_its_logs(self, path):
+        place = _of_bazel(path=path)
+        self.assertEqual(
+            place.record, f"bazel-testlogs/{path}/test.outputs/outputs.zip"
+        )
+        self.assertEqual(place.folder, f"/tmp/{path}")
+
+    @parameterized.parameters(
+        ({}, f"{_TESTLOGS}/a/c_test/test.outputs"),
+        # As `bazel run` may have it.
+        ({"TEST_TARGET": "//a:c_test"}, "/tmp/outputs"),
+    )
+    def test_without_bazel_the_record_stays_in_its_folder(
+        self, environment, outputs
+    ):
+        place = place_lib.Place.of_environment(
+            environment, pathlib.Path(outputs), "none", _ARGV
+        )
+        self.assertEqual((place.record, place.folder), (outputs, outputs))
+        self.assertEqual(place.target, "")
+        self.assertEqual(place.unpack_command, "")
+
+
+class CommandTest(parameterized.TestCase):
+    def _folder(self) -> pathlib.Path:
+        return pathlib.Path(self.create_tempdir().full_path)
+
+    def _run(self, command: str, folder: pathlib.Path) -> str:
+        return subprocess.run(
+            command,
+            shell=True,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def test_prints_a_file_that_bazel_has_packed(self):
+        folder = self._folder()
+        unpacked = folder / "not yet there"
+        with zipfile.ZipFile(folder / "outputs.zip", "w") as packed:
+            packed.writestr("attempt_1/rank_2.log", "one\ntwo\nthree\n")
+        place = place_lib.Place(
+            "none", "//a:c_test", "", "outputs.zip", str(unpacked)
+        )
+        self.assertEqual(
+            self._run(
+                place.print_command("attempt_1/rank_2.log", "tail -n 2"), folder
+            ),
+            "two\nthree\n",
+        )
+        # Again, over what is there.
+        self._run(place.unpack_command, folder)
+
+    def test_prints_a_file_of_a_folder(self):
+        folder = self._folder() / "the outputs"
+        folder.mkdir()
+        (folder / "rank_2.log").write_text("one\n")
+        place = _of_folder(folder)
+        self.assertEqual(
+            self._run(place.print_command("rank_2.log", "cat"), folder), "one\n"
+        )
+
+    @parameterized.parameters(
+        ("none", "tools/bazelw test //a/b:c_test"),
+        ("nvidia_h200", "tools/bazelw test --config=h200 //a/b:c_test"),
+    )
+    def test_bazel_runs_a_hardwares_variant(self, hardware, command):
+        self.assertEqual(_of_bazel().test_command(hardware), command)
+
+    def test_bazel_repeats_the_test_on_the_same_hardware(self):
+        self.assertEqual(
+            _of_bazel(hardware="nvidia_a100").repeat_command,
+            "tools/bazelw test --config=a100 //a/b:c_test --runs_per_test=3 "
+            "--cache_test_results=no",
+        )
+
+    def test_an_external_target_is_one_word(self):
+        place = _of_bazel(target="@@other~1//a:c test")
+        self.assertEqual(
+            place.test_command("none"),
+            "tools/bazelw test '@@other~1//a:c test'",
+        )
+
+    def test_without_bazel_the_same_command_runs_again(self):
+        place = _of_folder(pathlib.Path("/outputs"))
+        self.assertEqual(
+            place.test_command("none"), "python3 -m x '--case=a b'"
+        )
+
+    def test_without_bazel_it_is_repeated_by_the_shell(self):
+        place = place_lib.Place.of_environment(
+            {}, pathlib.Path("/outputs"), "none", ["printf", "a run\n"]
+        )
+        self.assertEqual(
+            self._run(place.repeat_command, self._folder()), "a run\n" * 3
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,81 @@
+"""The table of all checks: a row for each that failed, the others counted."""
+
+import dataclasses
+import itertools
+
+from regress.oracle import verdict_pb2
+from regress.report import check_status, layout
+
+_HEADER = ("oracle", "check", "compared", "differing", "")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    check: str
+    compared: int
+    differing: int
+    status: check_status.Status
+
+
+def render(verdict: verdict_pb2.Verdict) -> list[str]:
+    """Renders the checks of a verdict.
+
+    Returns:
+        Lines: a header, and for each oracle its failed checks, then one line
+        for those that did not fail.
+    """
+    rows = [_HEADER]
+    for oracle, checks in itertools.groupby(
+        verdict.checks, lambda check: check.oracle
+    ):
+        name = layout.words(verdict_pb2.Oracle.Name(oracle))
+        for row in _of_oracle(list(checks), verdict.conclusion):
+            rows.append(
+                (
+                    name,
+                    row.check,
+                    f"{row.compared:,}",
+                    f"{row.differing:,}",
+                    row.status.value,
+                )
+            )
+            name = ""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        (
+            f"{oracle:{widths[0]}}  {check:{widths[1]}}"
+            f"  {compared:>{widths[2]}}  {differing:>{widths[3]}}  {status}"
+        ).rstrip()
+        for oracle, check, compared, differing, status in rows
+    ]
+
+
+def _of_oracle(
+    checks: list[verdict_pb2.Check],
+    concluded: verdict_pb2.Verdict.Conclusion,
+) -> list[_Row]:
+    rows = [
+        _Row(
+            check.name,
+            check.compared,
+            check.differing,
+            check_status.of(check, concluded),
+        )
+        for check in checks
+    ]
+    failed = [row for row in rows if row.status != check_status.Status.OK]
+    fine = [row for row in rows if row.status == check_status.Status.OK]
+    if not fine:
+        return failed
+    if len(fine) == 1:
+        return failed + fine
+    others = " other" if failed else ""
+    return [
+        *failed,
+        _Row(
+            f"{len(fine)}{others} checks",
+            sum(row.compared for row in fine),
+            0,
+            check_status.Status.OK,
+        ),
+    ]

@@ -1,0 +1,31 @@
+"""What a reader does after the verdict."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A command, and what it is for.
+
+    Attributes:
+        purpose: As a sentence that ends in a colon.
+        command: For a shell, ready to paste.
+    """
+
+    purpose: str
+    command: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Guide:
+    """Where to go on after a failure.
+
+    Attributes:
+        steps: What to do next, the most useful first.
+        record: Where the full record is: a .zip file or a folder.
+        unpack: The command that unpacks it; "" if it is a folder.
+    """
+
+    steps: tuple[Step, ...]
+    record: str
+    unpack: str = ""
