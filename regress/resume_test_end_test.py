@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from absl.testing import absltest, parameterized
 
+from regress.golden import files
+
 _CASE = "regress/testdata/tiny.textproto"
 _GOLDEN = "regress/testdata/tiny/dev_none.textproto"
 # Within which what must end ends. Nothing is concluded from less.
@@ -117,6 +119,24 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertNotEqual(test.returncode, 0)
         self.assertIn("golden_tolerance", errors)
 
+    def test_a_number_that_differs_is_repeated(self) -> None:
+        golden = files.read(pathlib.Path(_GOLDEN))
+        loss = next(one for one in golden.series if one.metric == "lm loss")
+        loss.values[3] += 1
+        changed = self._folder / "golden.textproto"
+        changed.write_text(str(golden))
+        test = self._start(f"--case={_CASE}", f"--golden={changed}")
+        output, errors = test.communicate(timeout=4 * _END_SECONDS)
+        self.assertEqual(test.returncode, 1, errors)
+        self.assertIn("repeating attempt 0 through iteration 4, as", output)
+        # Of the second verdict.
+        self.assertIn("FAIL: numeric drift", output)
+        self.assertIn("the repeat got far enough", self._xml())
+        self.assertTrue((self._folder / "repeat/attempt_0/rank_3.log").exists())
+
+    def _xml(self) -> str:
+        return (self._folder / "test.xml").read_text()
+
     def test_a_golden_of_another_case_is_stale(self) -> None:
         changed = self._folder / "tiny.textproto"
         changed.write_text(
@@ -127,7 +147,7 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertEqual(test.returncode, 1, errors)
         self.assertIn("FAIL: stale golden", output)
         self.assertIn("golden -- record --case", output)
-        self.assertIn("<testsuite", (self._folder / "test.xml").read_text())
+        self.assertIn("<testsuite", self._xml())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,353 @@
+"""Torn, missing and old checkpoints, and ranks that take the wrong one."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from regress.case import case_pb2
+from regress.faults import fault, hooks, rank_files
+from regress.run import run_pb2
+from regress.scenario import job_files
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import launcher as launcher_lib
+
+_LOADED = 4
+_ALL = (0, 1, 2, 3)
+_WEIGHT = "decoder.layers.0.mlp.linear_fc1.weight"
+
+
+def _tracker(content: bytes) -> rank_files.Edit:
+    return lambda files: _write(files, content)
+
+
+def _write(files: job_files.JobFiles, content: bytes) -> None:
+    rank_files.tracker(files).write_bytes(content)
+
+
+def _name_unfinished(files: job_files.JobFiles) -> None:
+    """Two ranks have written their files of iteration 6, two have not."""
+    for rank in (0, 1):
+        path = rank_files.path(files, rank, 6)
+        path.parent.mkdir(parents=True)
+        saved = rank_files.path(files, rank, _LOADED).read_bytes()
+        path.write_bytes(saved)
+    rank_files.edit(0, 6, lambda saved: saved.update(iteration=6))(files)
+    rank_files.edit(1, 6, lambda saved: saved.update(iteration=6))(files)
+    _write(files, b"6")
+
+
+def _delete_tracker(files: job_files.JobFiles) -> None:
+    rank_files.tracker(files).unlink()
+
+
+def _delete_file(files: job_files.JobFiles) -> None:
+    rank_files.path(files, 2, _LOADED).unlink()
+
+
+def _truncate_file(files: job_files.JobFiles) -> None:
+    path = rank_files.path(files, 2, _LOADED)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _flip_file_bit(files: job_files.JobFiles) -> None:
+    path = rank_files.path(files, 2, _LOADED)
+    weight = rank_files.read(path)["model1"][_WEIGHT]
+    content = bytearray(path.read_bytes())
+    start = content.index(weight.view(torch.uint8).numpy().tobytes())
+    content[start + 100] ^= 1
+    path.write_bytes(content)
+
+
+def _take_older_file(files: job_files.JobFiles) -> None:
+    shutil.copy(
+        rank_files.path(files, 2, 2), rank_files.path(files, 2, _LOADED)
+    )
+
+
+def _relabel(saved: dict[str, Any], other: dict[str, Any]) -> None:
+    """All that training reads is older, only the numbers are right."""
+    own = {name: saved[name] for name in ("iteration", "args")}
+    saved.clear()
+    saved.update(other | own)
+
+
+def _delete_checkpoint(files: job_files.JobFiles) -> None:
+    shutil.rmtree(rank_files.path(files, 0, _LOADED).parent.parent)
+
+
+def _find_older_on_rank_1(original: Any) -> Any:
+    return lambda checkpoints: 2 if hooks.rank() == 1 else original(checkpoints)
+
+
+_RANK_1_FINDS_OLDER = hooks.replaced(
+    "regress.trainer.checkpoint", "Checkpoints.newest", _find_older_on_rank_1
+)
+
+
+def _ask_nobody(original: Any) -> Any:
+    del original
+    return lambda job, iteration: iteration
+
+
+def _count(steps: int) -> hooks.ChangeSaved:
+    def change(saved: dict[str, Any], state: Any) -> None:
+        del saved
+        state.iteration += steps
+
+    return change
+
+
+def _skip_first_save(original: Any) -> Any:
+    def save(job: Any, state: Any) -> None:
+        if state.iteration > 6:
+            original(job, state)
+
+    return save
+
+
+def _end_early(state: Any, iteration: int) -> None:
+    del state
+    if iteration == 8:
+        raise SystemExit(0)
+
+
+def _take_checkpoints_of_another_seed(
+    scenario: scenario_lib.Scenario,
+    launcher: launcher_lib.Launcher,
+    on_progress: scenario_lib.OnProgress,
+) -> run_pb2.RunRecord:
+    record = scenario.run_interrupted(launcher, on_progress)
+    case = case_pb2.Case()
+    case.CopyFrom(scenario.case)
+    case.training.seed += 1
+    path = scenario.files.work / "other_seed" / scenario.case_path.name
+    path.parent.mkdir()
+    path.write_text(str(case))
+    other = scenario_lib.Scenario(
+        case=case,
+        case_path=path,
+        hardware=scenario.hardware,
+        files=job_files.JobFiles(
+            scenario.files.work / "other_job",
+            scenario.files.outputs / "other_job",
+        ),
+        bounds=scenario.bounds,
+    )
+    other.run_interrupted(launcher, on_progress)
+    shutil.rmtree(scenario.files.checkpoints)
+    other.files.checkpoints.rename(scenario.files.checkpoints)
+    return record
+
+
+def _damaged(
+    name: str,
+    reference: str,
+    what: str,
+    disk: Callable[[job_files.JobFiles], None],
+    summary: str,
+    ranks: tuple[int, ...] = _ALL,
+) -> fault.Fault:
+    """A fault that a rank notices; who comes first, if all do, is chance."""
+    return fault.Fault(
+        name,
+        reference,
+        what,
+        fault.Injection(disk=disk),
+        fault.Expected(
+            "DAMAGED_CHECKPOINT", "exit status", ranks=ranks, summary=summary
+        ),
+    )
+
+
+_TRACKER = "tracker .*latest_checkpointed_iteration.txt holds "
+
+FAULTS = (
+    _damaged(
+        "tracker_empty",
+        "Megatron-LM (read: exit status 0)",
+        "The tracker is empty after a crash in its write.",
+        _tracker(b""),
+        _TRACKER + "''",
+    ),
+    _damaged(
+        "tracker_truncated",
+        "Megatron-LM (read: exit status 0)",
+        "The tracker has its length, and a NUL byte where the number was.",
+        _tracker(b"\0"),
+        _TRACKER + r"'\\x00'",
+    ),
+    _damaged(
+        "tracker_not_a_number",
+        "Megatron-LM (read: exit status 0)",
+        "The tracker holds something else.",
+        _tracker(b"iter_4"),
+        _TRACKER + "'iter_4'",
+    ),
+    _damaged(
+        "tracker_ahead",
+        "Megatron-Bridge #3267, KempnerForge #102",
+        "The tracker names a checkpoint that two ranks have not written.",
+        _name_unfinished,
+        r"iteration 6 has no file .*mp_rank_00_00[23]",
+        ranks=(2, 3),
+    ),
+    fault.Fault(
+        "tracker_behind",
+        "thought of",
+        "The tracker names the checkpoint before the newest.",
+        fault.Injection(disk=_tracker(b"2")),
+        fault.Expected("NOT_RESUMED", "checkpoint loaded", ranks=(0,)),
+    ),
+    fault.Fault(
+        "tracker_missing_restart_at_0",
+        "verl #7952",
+        "The tracker is missing, and attempt 1 trains from scratch in silence.",
+        fault.Injection(disk=_delete_tracker),
+        fault.Expected(
+            "NOT_RESUMED",
+            "checkpoint loaded",
+            ranks=(0,),
+            summary="LOADED 4.*NONE_FOUND",
+        ),
+    ),
+    _damaged(
+        "rank_file_missing",
+        "Lightning #688, #19970, Megatron-LM #1570",
+        "The file of rank 2 is missing.",
+        _delete_file,
+        r"has no file .*mp_rank_00_002",
+        ranks=(2,),
+    ),
+    _damaged(
+        "rank_file_truncated",
+        "Lightning #688, #19970, Megatron-LM #1570",
+        "The file of rank 2 ends in its middle.",
+        _truncate_file,
+        r"mp_rank_00_002\S* cannot be read",
+        ranks=(2,),
+    ),
+    fault.Fault(
+        "rank_file_bit_flip",
+        "Lightning #688, #19970, Megatron-LM #1570",
+        "A bit of a weight in the file of rank 2 is flipped; torch.load does "
+        "not check the sums that torch.save wrote.",
+        fault.Injection(disk=_flip_file_bit),
+        fault.divergence(
+            f"chunk 1/param/{_WEIGHT}",
+            (2,),
+            _LOADED,
+            r"loaded state 1 differ.*param \(1\) on rank 2",
+        ),
+    ),
+    _damaged(
+        "rank_file_of_older_iteration",
+        "read",
+        "The file of rank 2 is from the save before.",
+        _take_older_file,
+        r"mp_rank_00_002\S* is of iteration 2; expected 4",
+        ranks=(2,),
+    ),
+    fault.Fault(
+        "rank_file_relabelled",
+        "thought of",
+        "The file of rank 2 is from the save before, and says that it is not.",
+        fault.Injection(
+            disk=rank_files.mix(2, _LOADED, _relabel, other_iteration=2)
+        ),
+        # Everything of the rank is older; the count of steps comes first.
+        fault.divergence(
+            "scheduler/num_steps",
+            (2,),
+            _LOADED,
+            "what rank 2 loaded is of iteration 2",
+        ),
+    ),
+    _damaged(
+        "only_copy_deleted",
+        "Megatron-Bridge #4678",
+        "Retention deletes the newest checkpoint before the next is durable.",
+        _delete_checkpoint,
+        "iteration 4 has no file",
+    ),
+    fault.Fault(
+        "ranks_disagree_on_iteration",
+        "KempnerForge #50",
+        "Rank 1 sees an older newest checkpoint than the others.",
+        fault.Injection(trainer=_RANK_1_FINDS_OLDER),
+        fault.Expected(
+            "DAMAGED_CHECKPOINT",
+            "exit status",
+            ranks=_ALL,
+            summary="rank 0: 4, rank 1: 2, rank 2: 4, rank 3: 4",
+        ),
+    ),
+    fault.Fault(
+        "ranks_disagree_unnoticed",
+        "KempnerForge #50",
+        "Rank 1 takes an older checkpoint than the others, and nobody asks.",
+        fault.Injection(
+            trainer=hooks.both(
+                _RANK_1_FINDS_OLDER,
+                hooks.replaced(
+                    "regress.trainer.job", "Job._agree", _ask_nobody
+                ),
+            )
+        ),
+        fault.Expected(
+            "NOT_RESUMED",
+            "checkpoint loaded",
+            ranks=(1,),
+            summary="LOADED 4.*LOADED 2",
+        ),
+    ),
+    fault.Fault(
+        "checkpoint_of_another_run",
+        "thought of",
+        "The checkpoint is that of a run with another seed.",
+        fault.Injection(first_attempt=_take_checkpoints_of_another_seed),
+        fault.divergence(r"chunk 0/param/.*", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "step_skipped",
+        "thought of",
+        "The restored iteration is one too many: a step is left out.",
+        fault.Injection(trainer=hooks.after_restore(_count(1))),
+        fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=5),
+    ),
+    fault.Fault(
+        "step_repeated",
+        "thought of",
+        "The restored iteration is one too few: a step is made twice.",
+        fault.Injection(trainer=hooks.after_restore(_count(-1))),
+        fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=4),
+    ),
+    fault.Fault(
+        "finished_early",
+        "thought of",
+        "Attempt 1 ends well before its last step.",
+        fault.Injection(trainer=hooks.before_step(_end_early)),
+        fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=8),
+    ),
+    fault.Fault(
+        "save_skipped_after_resume",
+        "thought of",
+        "Attempt 1 leaves out its first checkpoint.",
+        fault.Injection(
+            trainer=hooks.replaced(
+                "regress.trainer.job", "Job._save", _skip_first_save
+            )
+        ),
+        fault.Expected("NOT_RESUMED", "checkpoints written", ranks=(0,)),
+    ),
+)
+
+IMPOSSIBLE = (
+    fault.Impossible(
+        "last_checkpoint_damaged",
+        "thought of",
+        "Nobody loads what attempt 1 writes; a save that is wrong in both "
+        "attempts is seen when attempt 1 loads attempt 0's.",
+    ),
+)

@@ -1,0 +1,251 @@
+"""Faults in the param groups, their rates, and the scheduler that sets them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from regress.case import case_pb2
+from regress.faults import fault, hooks
+
+_LOADED = 4
+
+
+def _group(state: Any, name: str) -> dict[str, Any]:
+    from regress.trainer import param_groups
+
+    return dict(param_groups.named(state.optimizer))[name]
+
+
+def _groups(
+    change: Callable[[dict[str, dict[str, Any]]], None],
+) -> hooks.Install:
+    """Changes the param groups, by name, after the load."""
+
+    def change_groups(saved: dict[str, Any], state: Any) -> None:
+        del saved
+        from regress.trainer import param_groups
+
+        change(dict(param_groups.named(state.optimizer)))
+
+    return hooks.after_restore(change_groups)
+
+
+def _scheduler(change: Callable[[Any], None]) -> hooks.Install:
+    """Changes the scheduler after the load."""
+    return hooks.after_restore(lambda saved, state: change(state.scheduler))
+
+
+_BOUNDS = ("max_lr", "min_lr", "lr")
+_DEFAULTS = ("default", "default (no weight decay)")
+
+
+def _defaults_take_the_decoupled_rates(
+    groups: dict[str, dict[str, Any]],
+) -> None:
+    for name in _DEFAULTS:
+        for field in _BOUNDS:
+            groups[name][field] = groups["decoupled"][field]
+
+
+def _flatten(state: Any) -> None:
+    scheduler = state.scheduler
+    for group in state.optimizer.param_groups:
+        group["max_lr"] = scheduler.max_lr
+        group["min_lr"] = scheduler.min_lr
+    scheduler.step(0)
+
+
+def _double_max_lr(state: Any) -> None:
+    state.scheduler.max_lr *= 2
+    for name in _DEFAULTS:
+        _group(state, name)["max_lr"] *= 2
+    state.scheduler.step(0)
+
+
+def _load_scheduler_twice(saved: dict[str, Any], state: Any) -> None:
+    state.scheduler.load_state_dict(saved["opt_param_scheduler"])
+
+
+def _drop_decoupled_bound(groups: dict[str, dict[str, Any]]) -> None:
+    del groups["decoupled"]["max_lr"]
+
+
+def _drop_epsilon(groups: dict[str, dict[str, Any]]) -> None:
+    for group in groups.values():
+        del group["eps"]
+
+
+def _lose_weight_decay(groups: dict[str, dict[str, Any]]) -> None:
+    groups["default"]["weight_decay"] = 0.0
+
+
+def _lose_decoupled_minimum(groups: dict[str, dict[str, Any]]) -> None:
+    groups["decoupled"]["min_lr"] = groups["default"]["min_lr"]
+
+
+def _change_epsilon(groups: dict[str, dict[str, Any]]) -> None:
+    for group in groups.values():
+        group["eps"] = 1e-6
+
+
+def _cache_rates(state: Any) -> None:
+    """The optimizer goes on with the rates of the load."""
+    adam = state.optimizer.optimizer
+    cached = [group["lr"] for group in adam.param_groups]
+    step = adam.step
+
+    def step_with_cached_rates() -> None:
+        reported = [group["lr"] for group in adam.param_groups]
+        for group, rate in zip(adam.param_groups, cached, strict=True):
+            group["lr"] = rate
+        step()
+        for group, rate in zip(adam.param_groups, reported, strict=True):
+            group["lr"] = rate
+
+    adam.step = step_with_cached_rates
+
+
+def _stock_grouping(case: case_pb2.Case) -> None:
+    case.optimizer.param_grouping = case_pb2.STOCK
+
+
+FAULTS = (
+    fault.Fault(
+        "group_collision",
+        "Megatron-LM #4705",
+        "megatron-core 0.16.1 itself, its own grouping and nothing injected: "
+        "on load the default and the decoupled param group have one key.",
+        fault.Injection(case=_stock_grouping),
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=(0, 1, 2, 3),
+            iteration=5,
+            summary="while it loaded the checkpoint of iteration 4.*parameter "
+            "group that doesn't match the size of optimizer's group",
+            known_bug=r"default.*decoupled.*Megatron-LM #4705.*RESUMABLE",
+        ),
+    ),
+    fault.Fault(
+        "group_collision_silent",
+        "Megatron-LM #4705",
+        "The same collision with the distributed optimizer, which goes on: the "
+        "default groups take the decoupled group's rates.",
+        fault.Injection(trainer=_groups(_defaults_take_the_decoupled_rates)),
+        fault.Expected(
+            "RESUME_DIVERGENCE",
+            r"param group default/(max_lr|min_lr|lr)",
+            ranks=(0,),
+            iteration=_LOADED,
+            known_bug=r"default.*decoupled.*#4705",
+        ),
+    ),
+    fault.Fault(
+        "scheduler_override_flattens_groups",
+        "Megatron-LM #7173",
+        "Overriding the scheduler on load gives every param group the default "
+        "bounds.",
+        fault.Injection(
+            trainer=hooks.after_restore(lambda saved, state: _flatten(state))
+        ),
+        fault.divergence(
+            r"param group decoupled/(max_lr|min_lr|lr)", (0,), _LOADED
+        ),
+    ),
+    fault.Fault(
+        "stale_max_lr",
+        "Megatron-LM #1138, #963",
+        "The largest rate is that of an older configuration, in the schedule "
+        "of the new one.",
+        fault.Injection(
+            trainer=hooks.after_restore(
+                lambda saved, state: _double_max_lr(state)
+            )
+        ),
+        fault.divergence(
+            r"(param group default/max_lr|scheduler/max_lr)", (0,), _LOADED
+        ),
+    ),
+    fault.Fault(
+        "scheduler_restarts",
+        "Megatron-LM #1533",
+        "The scheduler is not loaded and starts its warm-up again.",
+        fault.Injection(
+            trainer=hooks.after_build(
+                lambda state: setattr(
+                    state.scheduler, "load_state_dict", hooks.nothing
+                )
+            )
+        ),
+        fault.divergence("scheduler/num_steps", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "scheduler_steps_twice",
+        "slime #1547, #1775",
+        "The scheduler is advanced twice on resume.",
+        fault.Injection(trainer=hooks.after_restore(_load_scheduler_twice)),
+        fault.divergence("scheduler/num_steps", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "scheduler_off_by_one_batch",
+        "thought of",
+        "The scheduler is one batch ahead.",
+        fault.Injection(
+            trainer=_scheduler(lambda scheduler: scheduler.step(4))
+        ),
+        fault.divergence("scheduler/num_steps", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "group_fields_dropped",
+        "pytorch #129079, #140900",
+        "The decoupled param group loses a field of its own.",
+        fault.Injection(trainer=_groups(_drop_decoupled_bound)),
+        fault.divergence("param group decoupled/max_lr", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "group_field_needed_dropped",
+        "pytorch #129079, #140900",
+        "The param groups lose a field that the optimizer cannot do without.",
+        fault.Injection(trainer=_groups(_drop_epsilon)),
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=(0, 1, 2, 3),
+            iteration=5,
+            summary="iteration 5.*KeyError: 'eps'",
+        ),
+    ),
+    fault.Fault(
+        "cached_lr",
+        "torchtitan #4598",
+        "The scheduler reports one rate and the optimizer goes on with the "
+        "rate of the load.",
+        fault.Injection(trainer=hooks.before_first_step(_cache_rates)),
+        # The rate of the load is right for one step.
+        fault.divergence(
+            "params norm", (0,), 6, "a rate other than the reported one"
+        ),
+    ),
+    fault.Fault(
+        "weight_decay_lost",
+        "thought of",
+        "A param group resumes without its weight decay.",
+        fault.Injection(trainer=_groups(_lose_weight_decay)),
+        fault.divergence("param group default/weight_decay", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "decoupled_min_lr_lost",
+        "Megatron-LM #7173 (alike)",
+        "The decoupled param group takes the default smallest rate.",
+        fault.Injection(trainer=_groups(_lose_decoupled_minimum)),
+        fault.divergence("param group decoupled/min_lr", (0,), _LOADED),
+    ),
+    fault.Fault(
+        "epsilon_changed",
+        "thought of",
+        "Adam resumes with another epsilon.",
+        fault.Injection(trainer=_groups(_change_epsilon)),
+        fault.divergence(r"param group default.*/eps", (0,), _LOADED),
+    ),
+)
+
+IMPOSSIBLE: tuple[fault.Impossible, ...] = ()

@@ -1,0 +1,86 @@
+"""Edits the files of a checkpoint between the attempts."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from regress.scenario import job_files
+
+Edit = Callable[[job_files.JobFiles], None]
+
+
+def path(files: job_files.JobFiles, rank: int, iteration: int) -> pathlib.Path:
+    """A rank's file, in Megatron-LM's layout."""
+    return (
+        files.checkpoints
+        / f"iter_{iteration:07d}"
+        / f"mp_rank_00_{rank:03d}"
+        / "model_optim_rng.pt"
+    )
+
+
+def tracker(files: job_files.JobFiles) -> pathlib.Path:
+    """The file that names the newest checkpoint."""
+    return files.checkpoints / "latest_checkpointed_iteration.txt"
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a rank's file."""
+    # It holds more than tensors, and we wrote it.
+    saved: dict[str, Any] = torch.load(path, weights_only=False)
+    return saved
+
+
+def edit(
+    rank: int, iteration: int, change: Callable[[dict[str, Any]], None]
+) -> Edit:
+    """Changes what a rank's file holds."""
+
+    def edit_file(files: job_files.JobFiles) -> None:
+        file = path(files, rank, iteration)
+        saved = read(file)
+        change(saved)
+        torch.save(saved, file)
+
+    return edit_file
+
+
+def mix(
+    rank: int,
+    iteration: int,
+    change: Callable[[dict[str, Any], dict[str, Any]], None],
+    *,
+    other_rank: int | None = None,
+    other_iteration: int | None = None,
+) -> Edit:
+    """Changes what a rank's file holds by what another file holds.
+
+    Args:
+      rank: of the file that is changed.
+      iteration: of the file that is changed.
+      change: called with what the file and the other hold.
+      other_rank: by default the same.
+      other_iteration: by default the same.
+    """
+
+    def edit_file(files: job_files.JobFiles) -> None:
+        other = path(
+            files,
+            rank if other_rank is None else other_rank,
+            iteration if other_iteration is None else other_iteration,
+        )
+        edit(rank, iteration, lambda saved: change(saved, read(other)))(files)
+
+    return edit_file
+
+
+def several(*edits: Edit) -> Edit:
+    """Returns an edit that does all of these."""
+
+    def edit_all(files: job_files.JobFiles) -> None:
+        for one in edits:
+            one(files)
+
+    return edit_all

@@ -1,0 +1,131 @@
+"""docs/faults.md: what became of each fault, here and by the peer's rules."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from regress.faults import fault as fault_lib
+from regress.oracle import verdict_pb2
+
+_Conclusion = verdict_pb2.Verdict.Conclusion
+
+_HEAD = """\
+# Seeded faults
+
+Each row is a fault that was put into a resume, what our test said of it, and
+whether Megatron-LM's functional test would have failed on the same run record,
+with each of its two comparisons (`tools/faults/peer.py` says how they are
+carried over). The cause is the verdict's first finding. What each fault does is
+a sentence in `regress/faults/*_faults.py`, and
+`//regress/faults:fault_catalogue_test` asserts the verdict and the cause.
+
+Made by
+
+    tools/bazelw run //tools/faults
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One fault.
+
+    Attributes:
+      fault: its name.
+      reference: who reported it.
+      verdict: what our test said.
+      exact: whether the peer's exact comparison sees it.
+      approximate: whether the peer's approximate comparison sees it.
+    """
+
+    fault: str
+    reference: str
+    verdict: verdict_pb2.Verdict
+    exact: bool
+    approximate: bool
+
+    @property
+    def caught(self) -> bool:
+        """Whether our test fails."""
+        return self.verdict.conclusion != verdict_pb2.Verdict.PASS
+
+
+def render(
+    rows: Sequence[Row], impossible: Sequence[fault_lib.Impossible]
+) -> str:
+    """Returns the page.
+
+    Args:
+      rows: in their order.
+      impossible: the faults that cannot exist here, in their order.
+    """
+    count = len(rows)
+    return "\n".join(
+        [
+            _HEAD,
+            _table(
+                (
+                    "fault",
+                    "reported in",
+                    "ours",
+                    "peer, 5-digit exact",
+                    "peer, approximate",
+                ),
+                [
+                    (
+                        row.fault,
+                        row.reference,
+                        _ours(row.verdict),
+                        _seen(row.exact),
+                        _seen(row.approximate),
+                    )
+                    for row in rows
+                ],
+            ),
+            "",
+            f"Of {count} faults, ours sees {_count(rows, _caught)}, the peer's "
+            f"exact comparison {_count(rows, lambda row: row.exact)}, its "
+            "approximate one "
+            f"{_count(rows, lambda row: row.approximate)}.",
+            "",
+            "## What cannot exist here",
+            "",
+            _table(
+                ("fault", "reported in", "why"),
+                [(one.name, one.reference, one.why) for one in impossible],
+            ),
+            "",
+        ]
+    )
+
+
+def _caught(row: Row) -> bool:
+    return row.caught
+
+
+def _count(rows: Sequence[Row], holds: Callable[[Row], bool]) -> int:
+    return sum(holds(row) for row in rows)
+
+
+def _ours(verdict: verdict_pb2.Verdict) -> str:
+    name = _Conclusion.Name(verdict.conclusion).lower().replace("_", " ")
+    if not verdict.findings:
+        return name
+    first = verdict.findings[0]
+    where = [
+        f"{field} {getattr(first, field)}"
+        for field in ("rank", "iteration")
+        if first.HasField(field)
+    ]
+    return f"{name}: {', '.join([first.subject, *where])}"
+
+
+def _seen(seen: bool) -> str:
+    return "seen" if seen else "**no**"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

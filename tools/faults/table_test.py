@@ -1,0 +1,85 @@
+"""Tests of the page about seeded faults."""
+
+from typing import Any
+
+from absl.testing import absltest
+
+from regress.faults import fault
+from regress.oracle import verdict_pb2
+from tools.faults import table
+
+_Verdict = verdict_pb2.Verdict
+
+
+def _row(
+    name: str,
+    verdict: verdict_pb2.Verdict,
+    *,
+    exact: bool = False,
+    approximate: bool = False,
+) -> table.Row:
+    return table.Row(name, "Some #1", verdict, exact, approximate)
+
+
+def _diverged(**finding: Any) -> verdict_pb2.Verdict:
+    return _Verdict(
+        conclusion=_Verdict.RESUME_DIVERGENCE,
+        findings=[
+            verdict_pb2.Finding(subject="chunk 0/param/weight", **finding),
+            verdict_pb2.Finding(subject="lm loss"),
+        ],
+    )
+
+
+class TableTest(absltest.TestCase):
+    def test_a_row_names_the_verdict_and_the_first_finding(self) -> None:
+        page = table.render(
+            [_row("lost", _diverged(attempt=1, rank=2, iteration=4))], []
+        )
+        self.assertIn(
+            "\n| lost | Some #1 | resume divergence: chunk 0/param/weight, "
+            "rank 2, iteration 4 | **no** | **no** |\n",
+            page,
+        )
+
+    def test_a_finding_may_be_about_no_rank(self) -> None:
+        page = table.render([_row("lost", _diverged(), exact=True)], [])
+        self.assertIn(
+            "| resume divergence: chunk 0/param/weight | seen | **no** |", page
+        )
+
+    def test_a_pass_has_no_finding(self) -> None:
+        page = table.render(
+            [_row("missed", _Verdict(conclusion=_Verdict.PASS))], []
+        )
+        self.assertIn("| missed | Some #1 | pass | **no** | **no** |", page)
+
+    def test_counts_who_sees_how_many(self) -> None:
+        page = table.render(
+            [
+                _row("a", _diverged(), exact=True, approximate=True),
+                _row("b", _diverged(), exact=True),
+                _row("c", _diverged()),
+                _row("d", _Verdict(conclusion=_Verdict.PASS), exact=True),
+            ],
+            [],
+        )
+        self.assertIn(
+            "Of 4 faults, ours sees 3, the peer's exact comparison 3, its "
+            "approximate one 1.",
+            page,
+        )
+
+    def test_tells_what_cannot_exist(self) -> None:
+        page = table.render(
+            [], [fault.Impossible("scale", "fp16 only", "No scaler.")]
+        )
+        self.assertIn("\n| scale | fp16 only | No scaler. |\n", page)
+
+    def test_a_bar_does_not_end_a_cell(self) -> None:
+        page = table.render([], [fault.Impossible("scale", "fp16", "Not a|b.")])
+        self.assertIn(r"| Not a\|b. |", page)
+
+
+if __name__ == "__main__":
+    absltest.main()
