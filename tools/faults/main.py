@@ -67,9 +67,7 @@ def _row(fault: fault_lib.Fault, outcome: harness.Outcome) -> table.Row:
         peer.would_see(mode, outcome.record, outcome.golden).seen
         for mode in (peer.Mode.EXACT_5_DIGITS, peer.Mode.APPROXIMATE)
     )
-    return table.Row(
-        fault.name, fault.reference, outcome.verdict, exact, approximate
-    )
+    return table.Row(fault, outcome.verdict, exact, approximate)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """docs/faults.md: what became of each fault, here and by the peer's rules."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 
 from regress.faults import fault as fault_lib
 from regress.oracle import verdict_pb2
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
+
+# With the number that the system gave it.
+_PROCESS = re.compile(r"^process \d+$")
 
 _HEAD = """\
 # Seeded faults
@@ -29,15 +33,13 @@ class Row:
     """One fault.
 
     Attributes:
-      fault: its name.
-      reference: who reported it.
+      fault: from the catalogue.
       verdict: what our test said.
       exact: whether the peer's exact comparison sees it.
       approximate: whether the peer's approximate comparison sees it.
     """
 
-    fault: str
-    reference: str
+    fault: fault_lib.Fault
     verdict: verdict_pb2.Verdict
     exact: bool
     approximate: bool
@@ -71,9 +73,9 @@ def render(
                 ),
                 [
                     (
-                        row.fault,
-                        row.reference,
-                        _ours(row.verdict),
+                        row.fault.name,
+                        row.fault.reference,
+                        _ours(row),
                         _seen(row.exact),
                         _seen(row.approximate),
                     )
@@ -105,17 +107,20 @@ def _count(rows: Sequence[Row], holds: Callable[[Row], bool]) -> int:
     return sum(holds(row) for row in rows)
 
 
-def _ours(verdict: verdict_pb2.Verdict) -> str:
-    name = _Conclusion.Name(verdict.conclusion).lower().replace("_", " ")
-    if not verdict.findings:
+def _ours(row: Row) -> str:
+    """The verdict and its cause, without what is another in each run."""
+    conclusion = _Conclusion.Name(row.verdict.conclusion)
+    name = conclusion.lower().replace("_", " ")
+    if not row.verdict.findings:
         return name
-    first = verdict.findings[0]
-    where = [
-        f"{field} {getattr(first, field)}"
-        for field in ("rank", "iteration")
-        if first.HasField(field)
-    ]
-    return f"{name}: {', '.join([first.subject, *where])}"
+    first = row.verdict.findings[0]
+    cause = [_PROCESS.sub("process", first.subject)]
+    if first.HasField("rank"):
+        by_chance = len(row.fault.expected.ranks) > 1
+        cause.append("some rank" if by_chance else f"rank {first.rank}")
+    if first.HasField("iteration"):
+        cause.append(f"iteration {first.iteration}")
+    return f"{name}: {', '.join(cause)}"
 
 
 def _seen(seen: bool) -> str:

@@ -17,8 +17,16 @@ def _row(
     *,
     exact: bool = False,
     approximate: bool = False,
+    ranks: tuple[int, ...] = (),
 ) -> table.Row:
-    return table.Row(name, "Some #1", verdict, exact, approximate)
+    one = fault.Fault(
+        name,
+        "Some #1",
+        "It is lost.",
+        fault.Injection(),
+        fault.Expected("RESUME_DIVERGENCE", ".*", ranks=ranks),
+    )
+    return table.Row(one, verdict, exact, approximate)
 
 
 def _diverged(**finding: Any) -> verdict_pb2.Verdict:
@@ -47,6 +55,16 @@ class TableTest(absltest.TestCase):
         self.assertIn(
             "| resume divergence: chunk 0/param/weight | seen | **no** |", page
         )
+
+    def test_a_rank_that_is_chance_is_not_named(self) -> None:
+        page = table.render([_row("lost", _diverged(rank=2), ranks=(1, 2))], [])
+        self.assertIn("chunk 0/param/weight, some rank |", page)
+
+    def test_a_process_that_is_chance_is_not_named(self) -> None:
+        verdict = _diverged()
+        verdict.findings[0].subject = "process 4321"
+        page = table.render([_row("lost", verdict)], [])
+        self.assertIn("| resume divergence: process |", page)
 
     def test_a_pass_has_no_finding(self) -> None:
         page = table.render(
