@@ -14,6 +14,7 @@ The golden comes from
     tools/bazelw run //tools/golden -- record --case path/of/my_case.textproto
 """
 
+load("//tools/bundle:defs.bzl", "portable_bundle")
 load("//tools/platforms:gpus.bzl", "GPUS")
 load("//tools/python:defs.bzl", "py_test")
 
@@ -26,6 +27,8 @@ def resume_test(
         corpus,
         golden,
         channel = "dev",
+        trainer = None,
+        trainer_module = None,
         tags = [],
         **kwargs):
     """Interrupts the training of a case, resumes it, and judges the result.
@@ -35,12 +38,18 @@ def resume_test(
     hardware, which --config chooses; where one of them is missing, the test is
     incompatible and is skipped.
 
+    `<name>.bundle` is the same test as an archive, for a machine without Bazel:
+    see //tools/bundle:defs.bzl.
+
     Args:
       name: name of the test.
       case: the case's textproto, by hardware.
       corpus: the target of its .bin and .idx, by hardware.
       golden: the golden record, by hardware.
       channel: `dev` or `lts`, the golden's.
+      trainer: a library with a trainer to run in place of this project's.
+      trainer_module: its module, which takes the flags that
+        regress/trainer/main.py takes and reports as that does.
       tags: as usual.
       **kwargs: as for py_test.
     """
@@ -49,32 +58,47 @@ def resume_test(
         for hardware in ["none"] + GPUS
         if hardware in case and hardware in corpus and hardware in golden
     ]
+    args = _by_hardware({
+        hardware: [
+            "--case=$(rootpath %s)" % case[hardware],
+            "--golden=$(rootpath %s)" % golden[hardware],
+            "--hardware=" + hardware,
+            "--channel=" + channel,
+            "--launcher=" + _launcher(hardware),
+        ] + (["--trainer=" + trainer_module] if trainer_module else [])
+        for hardware in supported
+    }, [])
+    data = _by_hardware({
+        hardware: [case[hardware], corpus[hardware], golden[hardware]]
+        for hardware in supported
+    }, [])
+    target_compatible_with = _by_hardware(
+        {hardware: [] for hardware in supported},
+        ["@platforms//:incompatible"],
+    )
+    deps = [Label("//regress:resume_test_lib")] + ([trainer] if trainer else [])
     py_test(
         name = name,
-        args = _by_hardware({
-            hardware: [
-                "--case=$(rootpath %s)" % case[hardware],
-                "--golden=$(rootpath %s)" % golden[hardware],
-                "--hardware=" + hardware,
-                "--channel=" + channel,
-                "--launcher=" + _launcher(hardware),
-            ]
-            for hardware in supported
-        }, []),
-        data = _by_hardware({
-            hardware: [case[hardware], corpus[hardware], golden[hardware]]
-            for hardware in supported
-        }, []),
+        args = args,
+        data = data,
         main = Label("//regress:resume_test.py"),
         srcs = [Label("//regress:resume_test.py")],
         # Ranks that wait for a core wait for each other.
         tags = tags + ["cpu:%d" % _RANKS],
-        target_compatible_with = _by_hardware(
-            {hardware: [] for hardware in supported},
-            ["@platforms//:incompatible"],
-        ),
-        deps = [Label("//regress:resume_test_lib")],
+        target_compatible_with = target_compatible_with,
+        deps = deps,
         **kwargs
+    )
+    portable_bundle(
+        name = name + ".bundle",
+        args = args,
+        data = data,
+        module = "regress.resume_test",
+        tags = tags,
+        target_compatible_with = target_compatible_with,
+        testonly = True,
+        visibility = kwargs.get("visibility"),
+        deps = deps,
     )
 
 def _launcher(hardware):

@@ -39,6 +39,15 @@ _CHANNEL = flags.DEFINE_enum(
 _LAUNCHER = flags.DEFINE_enum(
     "launcher", "zygote", launchers.NAMES, "How ranks are started."
 )
+_TRAINER = flags.DEFINE_string(
+    "trainer",
+    launchers.TRAINER,
+    "The module that is a rank: see regress/trainer/main.py for what it is "
+    "called with and what it has to do.",
+)
+_TRAINER_FLAGS = flags.DEFINE_multi_string(
+    "trainer_flag", [], "A flag more for every rank; may be repeated."
+)
 _START_SECONDS = flags.DEFINE_float(
     "start_seconds", 180, "A rank that is not ready by then hangs.", 0
 )
@@ -125,10 +134,11 @@ def _run(
         hardware=selected.hardware,
         files=files,
         bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
+        trainer_flags=_TRAINER_FLAGS.value,
     )
     progress = progress_printer.ProgressPrinter(selected.case, sys.stdout)
     progress.say(f"starting the {_LAUNCHER.value} launcher")
-    with launchers.make(_LAUNCHER.value, scenario) as launcher:
+    with launchers.make(_LAUNCHER.value, scenario, _TRAINER.value) as launcher:
         progress.say("attempt 0: starting the ranks")
         record = scenario.run_resumed(launcher, progress)
         progress.say("the ranks have ended; judging")

@@ -1,10 +1,12 @@
 """What a test runs, and what it is held against. Said before anything else."""
 
 import dataclasses
+import math
 import pathlib
 
 from regress.case import case_pb2, fingerprint, load
-from regress.golden import files, golden_pb2
+from regress.golden import bands, files, golden_pb2
+from regress.scenario import device_sharing
 from regress.trainer import versions
 
 
@@ -42,8 +44,12 @@ class Selection:
                 f" {self.case.training.iterations}, phase {phase}"
             ),
             "hardware": self.hardware,
+            "devices": device_sharing.describe(
+                self.hardware, self.case.parallelism.pipeline
+            ),
             "channel": self.channel,
             "golden": self.golden_path,
+            **_tolerances(self.golden),
             "recorded": (
                 f"{provenance.date}, {provenance.repeats} repeats on"
                 f" {provenance.environment.device_name}"
@@ -77,3 +83,16 @@ def select(
         hardware=hardware,
         channel=channel,
     )
+
+
+def _tolerances(golden: golden_pb2.Golden) -> dict[str, str]:
+    """What a golden for hardware `any` lets pass; nothing for another one."""
+    if golden.hardware != bands.HARDWARE:
+        return {}
+    allowed = ", ".join(
+        f"{band.metric} any value"
+        if math.isinf(band.relative)
+        else f"{band.metric} within {band.relative:.2g} of it"
+        for band in golden.bands
+    )
+    return {"tolerance": f"hardware any: {allowed}; all else is exact"}

@@ -11,7 +11,7 @@ import textwrap
 
 from google.protobuf import text_format
 
-from regress.golden import errors, golden_pb2, selection, series
+from regress.golden import bands, errors, golden_pb2, selection, series
 
 _HEADER = """\
 # proto-file: regress/golden/golden.proto
@@ -89,9 +89,9 @@ def to_text(golden: golden_pb2.Golden) -> str:
     """The golden's file. The same golden gives the same text."""
     head = golden_pb2.Golden()
     head.CopyFrom(golden)
-    head.ClearField("series")
-    head.ClearField("checkpoints")
-    tail = golden_pb2.Golden(checkpoints=golden.checkpoints)
+    for field in ("series", "checkpoints", "bands"):
+        head.ClearField(field)
+    tail = golden_pb2.Golden(checkpoints=golden.checkpoints, bands=golden.bands)
     return "".join(
         [
             _HEADER,
@@ -139,6 +139,8 @@ def _why_incomplete(golden: golden_pb2.Golden) -> str:
         return f"it has {golden.iterations} iterations, expected at least 1"
     if not golden.series:
         return "it has no series"
+    if reason := bands.why_wrong(golden):
+        return reason
     for one in golden.series:
         if not one.ranks:
             return f"a series of {one.metric} names no rank"

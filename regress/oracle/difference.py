@@ -36,6 +36,32 @@ def differing(
     return differs
 
 
+def outside(
+    expected: npt.NDArray[np.float64],
+    actual: npt.NDArray[np.float64],
+    band: float,
+) -> npt.NDArray[np.bool_]:
+    """Where numbers are further apart than a band allows, element by element.
+
+    Args:
+        expected: Any shape.
+        actual: The same shape.
+        band: The largest distance, as a part of the expected number.
+
+    Returns:
+        The same shape: True where the distance is larger, or where either is
+        not finite.
+    """
+    with np.errstate(invalid="ignore"):
+        near = np.abs(actual - expected) <= band * np.abs(expected)
+    if math.isinf(band):
+        # A band times 0 is no number.
+        near = np.full(near.shape, True)
+    finite = np.isfinite(expected) & np.isfinite(actual)
+    beyond: npt.NDArray[np.bool_] = ~(near & finite)
+    return beyond
+
+
 def absolute(expected: float, actual: float) -> float | None:
     """The distance, or None if it is not finite."""
     distance = abs(actual - expected)

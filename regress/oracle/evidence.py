@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from regress.case import case_pb2, derived
-from regress.golden import errors, golden_pb2, series
+from regress.golden import bands, errors, golden_pb2, series
 from regress.run import run_pb2
 
 
@@ -16,7 +16,7 @@ class Promise:
     """What the test's target says about the machine it runs on.
 
     Attributes:
-        hardware: `none`, `nvidia_h200`, ...
+        hardware: `none`, `nvidia_h200`, ..., or `any` for any GPU.
         channel: `dev` or `lts`.
         repeat_command: The command that runs the same test several times.
     """
@@ -112,6 +112,14 @@ class Evidence:
     def last_rank(self) -> int:
         """The rank that waits for the interruption and has the loss."""
         return self.case.parallelism.pipeline - 1
+
+    @property
+    def golden_holds_states(self) -> bool:
+        """Whether the golden has digests of saved states.
+
+        They are of one hardware, and a golden for `any` is for many.
+        """
+        return self.golden.hardware != bands.HARDWARE
 
     @property
     def interrupted(self) -> Attempt:

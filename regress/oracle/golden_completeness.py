@@ -5,12 +5,13 @@ A golden that lacks something would let a run that lacks it, too, pass.
 
 import numpy as np
 
-from regress.golden import metrics, series
+from regress.golden import bands, metrics, series
 from regress.oracle import evidence, rules, tally, wording
 
 # As few as tools/golden takes.
 _FEWEST_REPEATS = 2
 _AGREEING = f"{_FEWEST_REPEATS} or more that agree"
+_BANDS = "bands if it is for any hardware, each as it was measured"
 _WHOLE = "one series for each metric, param group and rank"
 
 
@@ -25,6 +26,11 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
     )
     result.expect(
         "series of the golden", _WHOLE, facts.golden_contradiction or _WHOLE
+    )
+    result.expect(
+        "bands of the golden",
+        _BANDS,
+        bands.why_wrong(facts.golden) or _BANDS,
     )
     repeats = facts.golden.provenance.repeats
     result.expect(
@@ -100,7 +106,11 @@ def _check_values(
 
 def _check_checkpoints(facts: evidence.Evidence, result: tally.Tally) -> None:
     checkpoints = facts.golden.checkpoints
-    saves = facts.save_iterations(0, facts.case.training.iterations)
+    saves = (
+        facts.save_iterations(0, facts.case.training.iterations)
+        if facts.golden_holds_states
+        else range(0)
+    )
     result.expect(
         "checkpoints of the golden",
         wording.numbers(saves),

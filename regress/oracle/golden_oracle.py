@@ -6,7 +6,7 @@ drifted. Where only attempt 1 does, resume is at fault.
 
 from collections.abc import Mapping, Sequence
 
-from regress.golden import state
+from regress.golden import bands, state
 from regress.oracle import (
     evidence,
     rules,
@@ -25,20 +25,13 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     """Compares all metrics and saved states of both attempts with the golden.
 
     A case that saves nothing after the resume has no check of attempt 1's
-    saved state.
+    saved state, and a golden for hardware `any` has none of either's.
     """
     outcomes = [
         check_metrics(
             facts,
             rules.INTERRUPTED_METRICS,
             steps.interrupted(facts),
-            facts.interrupted,
-            0,
-        ),
-        check_state(
-            facts,
-            rules.INTERRUPTED_STATE,
-            steps.interrupted_saves(facts),
             facts.interrupted,
             0,
         ),
@@ -50,6 +43,18 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
             1,
         ),
     ]
+    if not facts.golden_holds_states:
+        return outcomes
+    outcomes.insert(
+        1,
+        check_state(
+            facts,
+            rules.INTERRUPTED_STATE,
+            steps.interrupted_saves(facts),
+            facts.interrupted,
+            0,
+        ),
+    )
     saves = steps.resumed_saves(facts)
     if saves[facts.last_rank]:
         outcomes.append(
@@ -81,6 +86,7 @@ def check_metrics(
         attempt.trajectories,
         wanted,
         attempt=index,
+        bands=bands.of(facts.golden),
     )
     return result.outcome()
 

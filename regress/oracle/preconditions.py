@@ -3,6 +3,7 @@
 from google.protobuf import text_format
 
 from regress.case import case_pb2, fingerprint
+from regress.golden import bands
 from regress.oracle import environment, evidence, rules, tally
 from regress.run import run_pb2
 
@@ -73,19 +74,34 @@ def _check_hardware(facts: evidence.Evidence) -> tally.Outcome:
     result.expect(
         "hardware of the golden",
         promise.hardware,
-        facts.golden.hardware,
+        promise.hardware
+        if _serves(facts.golden.hardware, promise.hardware)
+        else facts.golden.hardware,
         explanation=f"The target promises hardware {promise.hardware}.",
     )
     for attempt, rank, found in _reported(facts):
         result.expect(
             "hardware found",
             promise.hardware,
-            found.hardware,
+            promise.hardware
+            if _serves(promise.hardware, found.hardware)
+            else found.hardware,
             attempt=attempt,
             rank=rank,
             explanation=f"The target promises hardware {promise.hardware}.",
         )
     return result.outcome()
+
+
+def _serves(general: str, special: str) -> bool:
+    """Whether what is for one hardware is for the other one, too.
+
+    What is for `any` is for every GPU. A target that has such a golden names
+    it, so nothing that is exact is replaced by it.
+    """
+    return general == special or (
+        general == bands.HARDWARE and special not in ("", "none")
+    )
 
 
 def _check_one_environment(facts: evidence.Evidence) -> tally.Outcome:

@@ -78,7 +78,7 @@ def check(
         ),
     ]
     saves = facts.save_iterations(0, end)
-    if saves:
+    if saves and facts.golden_holds_states:
         outcomes.append(
             golden_oracle.check_state(
                 facts,
@@ -203,7 +203,7 @@ def _check_continued(
         ]
         for rank in facts.ranks
     }
-    if saves[facts.last_rank]:
+    if saves[facts.last_rank] and facts.golden_holds_states:
         to_golden = golden_oracle.check_state(
             facts, rules.REPEAT_STATE, saves, repeat, 0
         )

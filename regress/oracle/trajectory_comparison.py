@@ -1,5 +1,9 @@
-"""Compares all metrics of all ranks over a range of iterations, by bits."""
+"""Compares all metrics of all ranks over a range of iterations.
 
+By their bits, but for those that a golden for hardware `any` has a band for.
+"""
+
+import types
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +13,7 @@ from regress.golden import metrics, series
 from regress.oracle import difference, tally
 
 _OF_GROUP = ' of group "'
+_NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
 
 
 def compare(
@@ -18,6 +23,7 @@ def compare(
     steps: Mapping[int, range],
     *,
     attempt: int,
+    bands: Mapping[str, float] = _NO_BANDS,
 ) -> None:
     """Compares what two sources say of the same iterations.
 
@@ -31,12 +37,14 @@ def compare(
         steps: The iterations to compare, by rank; other ranks are not looked
             at. Counted from 1, without gaps.
         attempt: The attempt that `actual` was recorded in.
+        bands: How far a metric may be from what is expected, as a part of it,
+            by the metric's name; every other metric is compared by its bits.
     """
     for key in series.in_order(expected.keys() | actual.keys()):
         if not steps.get(key.rank):
             continue
         _compare_one(
-            _Row(result, key, attempt),
+            _Row(result, key, attempt, bands.get(key.metric)),
             _select(expected.get(key), steps[key.rank]),
             _select(actual.get(key), steps[key.rank]),
             steps[key.rank],
@@ -59,8 +67,13 @@ class _Row:
     """One metric's findings."""
 
     def __init__(
-        self, result: tally.Tally, key: series.Key, attempt: int
+        self,
+        result: tally.Tally,
+        key: series.Key,
+        attempt: int,
+        band: float | None,
     ) -> None:
+        self._band = band
         self._result = result
         self._key = key
         self._attempt = attempt
@@ -68,6 +81,15 @@ class _Row:
         self._precision = (
             metric.precision if metric else metrics.Precision.FLOAT64
         )
+
+    def differing(
+        self,
+        expected: npt.NDArray[np.float64],
+        actual: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.bool_]:
+        if self._band is None:
+            return difference.differing(expected, actual)
+        return difference.outside(expected, actual, self._band)
 
     def count(self, compared: int, differing: int) -> None:
         self._result.count(compared, differing)
@@ -79,7 +101,7 @@ class _Row:
         has_distance = self._precision is not metrics.Precision.DIGEST
         self._result.find(
             subject(self._key),
-            difference.text(expected, self._precision),
+            difference.text(expected, self._precision) + self._tolerance(),
             difference.text(actual, self._precision),
             attempt=self._attempt,
             rank=self._key.rank,
@@ -92,6 +114,9 @@ class _Row:
             else None,
             ulps=difference.ulps(expected, actual, self._precision),
         )
+
+    def _tolerance(self) -> str:
+        return "" if self._band is None else f" within {self._band:.3g} of it"
 
     def find_count(self, iteration: int, expected: str, actual: str) -> None:
         self._result.find(
@@ -159,9 +184,7 @@ def _compare_values(
     row: _Row, expected: series.Trajectory, actual: series.Trajectory
 ) -> int:
     """Compares the values of the same iterations; returns how many differ."""
-    places = np.flatnonzero(
-        difference.differing(expected.values, actual.values)
-    )
+    places = np.flatnonzero(row.differing(expected.values, actual.values))
     for place in places[: tally.FINDINGS_KEPT]:
         row.find_number(
             int(expected.iterations[place]),

@@ -42,5 +42,13 @@ class Backend(abc.ABC):
         """
 
     @abc.abstractmethod
+    def out_of_memory(self, error: Exception) -> str | None:
+        """One sentence, if the error is that the device's memory is full."""
+
+    @abc.abstractmethod
+    def peak_memory(self) -> int:
+        """The most bytes of the device's memory that this rank has held."""
+
+    @abc.abstractmethod
     def environment(self) -> run_pb2.Environment:
         """What was found here: device, versions and settings."""

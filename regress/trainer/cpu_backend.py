@@ -50,9 +50,10 @@ class CpuBackend(backend.Backend):
         os.environ.update(self.settings)
         import torch
 
-        from regress.trainer import cpu_kernels, cpu_patches
+        from regress.trainer import cpu_kernels, cpu_patches, no_compile
 
         torch.backends.mkldnn.set_flags(False)
+        no_compile.apply()
         cpu_kernels.apply()
         cpu_patches.apply()
         # It warns at every dropout that the CPU's stream moved while the
@@ -66,6 +67,14 @@ class CpuBackend(backend.Backend):
         import torch
 
         return torch.device("cpu")
+
+    def out_of_memory(self, error: Exception) -> str | None:  # noqa: D102
+        # The kernel's own way is to kill.
+        return None
+
+    def peak_memory(self) -> int:  # noqa: D102
+        # The supervisor measures the process's.
+        return 0
 
     def environment(self) -> run_pb2.Environment:  # noqa: D102
         return run_pb2.Environment(

@@ -17,6 +17,12 @@ def hardware_of(device_name: str) -> str:
     return "nvidia_" + re.sub(r"\W+", "_", model.strip()).lower()
 
 
+_DRIVER = pathlib.Path("/proc/driver/nvidia/version")
+
+# Any GPU will do.
+_ANY = "any"
+
+
 class CudaBackend(backend.Backend):
     """One GPU a rank, or one shared by several where there are fewer."""
 
@@ -29,8 +35,7 @@ class CudaBackend(backend.Backend):
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "NCCL_ALGO": "Ring",
         "NVTE_ALLOW_NONDETERMINISTIC_ALGO": "0",
-        # What megatron-core would compile with torch.compile runs as it is
-        # written: compiling costs every rank 8 s, and saves 0.02 s a step.
+        # As no_compile.py does, for what looks at the variable.
         "TORCH_COMPILE_DISABLE": "1",
     }
     overlaps_communication = True
@@ -44,14 +49,19 @@ class CudaBackend(backend.Backend):
     }
 
     def __init__(self, hardware: str) -> None:
-        """Expects `hardware`, as `nvidia_h200`."""
+        """Expects `hardware`, as `nvidia_h200`, or `any` for any GPU."""
         self._hardware = hardware
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
         os.environ.update(self.settings)
         import torch
 
-        torch.use_deterministic_algorithms(True)
+        from regress.trainer import no_compile
+
+        no_compile.apply()
+        # torch.use_deterministic_algorithms does the same, and imports the
+        # compiler to tell it.
+        torch.set_deterministic_debug_mode("error")
         # Every value is written before it is read; filling new tensors only
         # costs thousands of launches a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -61,24 +71,42 @@ class CudaBackend(backend.Backend):
 
         if not torch.cuda.is_available():
             raise backend.BackendError(
-                f"No CUDA device was found; expected {self._hardware}. Run "
+                f"{_what_is_missing()}; expected {self._hardware}. Run "
                 "`nvidia-smi` to see what the machine has, or choose the "
                 "target's CPU variant by dropping --config."
             )
         count = torch.cuda.device_count()
         if count < ranks:
             os.environ.update(_share_devices(rank))
-            print(f"{ranks} ranks on {count} GPU{'s' if count > 1 else ''}")
         device = torch.device("cuda", rank % count)
         torch.cuda.set_device(device)
         found = torch.cuda.get_device_name(device)
-        if hardware_of(found) != self._hardware:
+        if self._hardware not in (hardware_of(found), _ANY):
             raise backend.BackendError(
                 f"The GPU is {found} ({hardware_of(found)}); expected "
                 f"{self._hardware}. Run the target with the --config of the "
                 "GPU that is here."
             )
         return device
+
+    def out_of_memory(self, error: Exception) -> str | None:  # noqa: D102
+        import torch
+
+        if not isinstance(error, torch.cuda.OutOfMemoryError):
+            return None
+        free, total = torch.cuda.mem_get_info()
+        return (
+            f"The memory of {torch.cuda.get_device_name()} does not suffice: "
+            f"this rank holds {_gib(torch.cuda.memory_allocated())} and wants "
+            f"more, and {_gib(free)} of {_gib(total)} are free. End what else "
+            "uses the GPU (`nvidia-smi` lists it), give the ranks more GPUs, "
+            "or take a smaller case."
+        )
+
+    def peak_memory(self) -> int:  # noqa: D102
+        import torch
+
+        return torch.cuda.max_memory_reserved()
 
     def environment(self) -> run_pb2.Environment:  # noqa: D102
         import torch
@@ -115,10 +143,20 @@ def _share_devices(rank: int) -> dict[str, str]:
     }
 
 
+def _what_is_missing() -> str:
+    if not _DRIVER.exists():
+        return "There is no NVIDIA driver"
+    return "No CUDA device was found"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
 def _driver_version() -> str:
     """The kernel module's version, as "580.159.04"."""
     try:
-        text = pathlib.Path("/proc/driver/nvidia/version").read_text()
+        text = _DRIVER.read_text()
     except OSError:
         return "unknown"
     match = re.search(r"Kernel Module.*?(\d+\.[\d.]+)", text)

@@ -1,5 +1,9 @@
 """Tests of the CUDA backend that need no GPU."""
 
+import pathlib
+from unittest import mock
+
+import torch
 from absl.testing import absltest, parameterized
 
 from regress.trainer import backend, cuda_backend
@@ -17,12 +21,57 @@ class CudaBackendTest(parameterized.TestCase):
     ) -> None:
         self.assertEqual(cuda_backend.hardware_of(device), hardware)
 
-    def test_no_device_is_one_sentence(self) -> None:
+    @parameterized.parameters(
+        ("/nonexistent", "There is no NVIDIA driver"),
+        ("/dev/null", "No CUDA device was found"),
+    )
+    def test_no_device_is_one_sentence(
+        self, driver: str, expected: str
+    ) -> None:
         promised = cuda_backend.CudaBackend("nvidia_h200")
-        with self.assertRaisesRegex(
-            backend.BackendError, "No CUDA device was found; expected nvidia"
+        with (
+            mock.patch.object(cuda_backend, "_DRIVER", pathlib.Path(driver)),
+            self.assertRaisesRegex(
+                backend.BackendError, f"{expected}; expected nvidia_h200"
+            ),
         ):
             promised.start_rank(0, 4)
+
+    def device(self, name: str) -> None:
+        for function, value in (
+            ("is_available", True),
+            ("device_count", 4),
+            ("set_device", None),
+            ("get_device_name", name),
+            ("mem_get_info", (1 << 30, 24 << 30)),
+            ("memory_allocated", 3 << 30),
+        ):
+            self.enter_context(
+                mock.patch.object(torch.cuda, function, return_value=value)
+            )
+
+    def test_another_device_is_one_sentence(self) -> None:
+        self.device("NVIDIA L4")
+        with self.assertRaisesRegex(
+            backend.BackendError,
+            r"The GPU is NVIDIA L4 \(nvidia_l4\); expected nvidia_h200",
+        ):
+            cuda_backend.CudaBackend("nvidia_h200").start_rank(0, 4)
+
+    @parameterized.parameters("nvidia_l4", "any")
+    def test_takes_the_device_promised(self, hardware: str) -> None:
+        self.device("NVIDIA L4")
+        device = cuda_backend.CudaBackend(hardware).start_rank(3, 4)
+        self.assertEqual(device, torch.device("cuda", 3))
+
+    def test_full_memory_is_one_sentence(self) -> None:
+        self.device("NVIDIA L4")
+        promised = cuda_backend.CudaBackend("nvidia_l4")
+        self.assertRegex(
+            promised.out_of_memory(torch.cuda.OutOfMemoryError()) or "",
+            "The memory of NVIDIA L4 .* holds 3.0 GiB .* 1.0 GiB of 24.0 GiB",
+        )
+        self.assertIsNone(promised.out_of_memory(RuntimeError("another")))
 
     def test_ranks_on_one_device_are_hosts_of_their_own(self) -> None:
         hosts = {

@@ -102,7 +102,12 @@ class Job:
                 self._save(state)
             self._gate.reach(state.iteration, case_pb2.BETWEEN_STEPS)
         self._events.write(
-            run_pb2.Event(finished=run_pb2.Finished(iteration=state.iteration))
+            run_pb2.Event(
+                finished=run_pb2.Finished(
+                    iteration=state.iteration,
+                    peak_device_bytes=self._backend.peak_memory(),
+                )
+            )
         )
         with self._span("teardown"):
             torch.distributed.destroy_process_group()

@@ -98,6 +98,12 @@ def main(argv: Sequence[str]) -> int:
         except data.DataError as error:
             print(error, file=sys.stderr)
             return exit_codes.FAILURE
+        except RuntimeError as error:
+            reason = backend.out_of_memory(error)
+            if reason is None:
+                raise
+            print(reason, file=sys.stderr)
+            return exit_codes.WRONG_ENVIRONMENT
     return 0
 
 

@@ -105,9 +105,26 @@ def unwrap(chunk: Any) -> GPTModel:
     return chunk
 
 
+def _check_implementation(case: case_pb2.Case) -> None:
+    """Raises BackendError if the case asks for layers that are not there."""
+    if case.model.implementation != case_pb2.Model.TRANSFORMER_ENGINE:
+        return
+    try:
+        # megatron-core makes do without it, and fails later.
+        import transformer_engine.pytorch  # noqa: F401
+    except ImportError as error:
+        raise backend_lib.BackendError(
+            "Transformer Engine cannot be imported "
+            f"({str(error).splitlines()[0]}); case '{case.name}' has its "
+            "layers. Install transformer-engine and transformer-engine-torch "
+            "for this torch, or choose a case with local layers."
+        ) from error
+
+
 def _build_chunk(
     case: case_pb2.Case, config: TransformerConfig, stage: int
 ) -> GPTModel:
+    _check_implementation(case)
     virtual = config.virtual_pipeline_model_parallel_size is not None
     vp_stage = stage if virtual else None
     return GPTModel(

@@ -5,6 +5,8 @@ config_setting `is_<name>`. For `--config=<gpu>`, add a line to .bazelrc.
 """
 
 GPUS = [
+    # A GPU that has no golden of its own.
+    "any",
     "nvidia_a100",
     "nvidia_h100",
     "nvidia_h200",

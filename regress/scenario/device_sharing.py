@@ -1,0 +1,55 @@
+"""How ranks share GPUs where there are fewer GPUs than ranks."""
+
+import contextlib
+import os
+import pathlib
+
+from regress.scenario import gpus
+from regress.supervisor import mps
+
+
+def describe(hardware: str, ranks: int) -> str:
+    """Says which devices the ranks of a job will be on.
+
+    Args:
+      hardware: what they are promised.
+      ranks: how many they are.
+
+    Returns:
+      As "4 ranks on 1 GPU, at the same time through MPS".
+    """
+    if hardware == "none":
+        return f"{ranks} ranks on the CPU"
+    count = gpus.count()
+    text = f"{ranks} ranks on {count} GPU{'' if count == 1 else 's'}"
+    if not 0 < count < ranks:
+        return text
+    if mps.PIPES in os.environ:
+        return f"{text}, through the MPS server of {mps.PIPES}"
+    if mps.is_available():
+        return f"{text}, at the same time through MPS"
+    return f"{text}, by turns: {mps.PROGRAM} is not on the PATH"
+
+
+def environment(
+    hardware: str, ranks: int, logs: pathlib.Path
+) -> contextlib.AbstractContextManager[dict[str, str]]:
+    """Lets the ranks of one attempt share GPUs, while the context lasts.
+
+    Args:
+      hardware: what they are promised.
+      ranks: how many they are.
+      logs: an existing directory for what is shared by.
+
+    Returns:
+      What the ranks must have in their environment. Entering it raises
+      SupervisorError if the server does not start.
+    """
+    shares = (
+        hardware != "none"
+        # Somebody's server serves this job, too.
+        and mps.PIPES not in os.environ
+        and mps.is_available()
+        and 0 < gpus.count() < ranks
+    )
+    return mps.server(logs) if shares else contextlib.nullcontext({})

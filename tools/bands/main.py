@@ -1,0 +1,209 @@
+"""Derives the golden for hardware `any` from one that is exact.
+
+    tools/bazelw run //tools/bands -- --case CASE --golden EXACT [--other GOLDEN]
+
+trains the case once for each of variations.py, holds each run and each other
+golden against the exact one, and writes `<channel>_any.textproto` beside it.
+It needs the hardware that the exact golden was recorded on; on a machine without
+Bazel it is //tools/bands:bands.bundle.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from absl import app, flags
+
+from regress import progress_printer
+from regress.case import errors as case_errors
+from regress.case import load
+from regress.golden import bands, files, golden_pb2, selection, series
+from regress.golden import errors as golden_errors
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import errors as supervisor_errors
+from regress.supervisor import watchdog
+from tools.bands import variations
+
+_CASE = flags.DEFINE_string(
+    "case", None, "Path of the case's textproto.", required=True
+)
+_GOLDEN = flags.DEFINE_string(
+    "golden", None, "Path of the exact golden.", required=True
+)
+_OTHERS = flags.DEFINE_multi_string(
+    "other", [], "Path of another hardware's golden; may be repeated."
+)
+_AT_ONCE = flags.DEFINE_integer(
+    "at_once", 1, "Runs that train at the same time.", lower_bound=1
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "Where to write; by default beside the exact golden."
+)
+_VARIATION = flags.DEFINE_enum(
+    "variation",
+    None,
+    list(variations.BY_NAME),
+    "Trains this one alone and leaves its run record in --output; what the "
+    "program starts itself with.",
+)
+
+_TRAINER = "tools.bands.varied_trainer"
+_BOUNDS = watchdog.Bounds(start_seconds=300, step_seconds=120)
+_USER_ERRORS = (
+    case_errors.CaseError,
+    golden_errors.GoldenError,
+    supervisor_errors.SupervisorError,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the program. Returns its exit status."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected argument: {argv[1]}")
+    user = pathlib.Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+    try:
+        exact = files.read(user / _GOLDEN.value)
+        if _VARIATION.value is not None:
+            record = _train(user / _CASE.value, exact, _VARIATION.value)
+            pathlib.Path(_OUTPUT.value).write_bytes(record.SerializeToString())
+            return 0
+        derived = bands.derive(
+            exact, [*_others(user, exact), *_runs(user, exact)]
+        )
+        path = user / (
+            _OUTPUT.value
+            or pathlib.Path(_GOLDEN.value).with_name(
+                selection.path_of(
+                    selection.Selection(
+                        exact.case_name, exact.channel, bands.HARDWARE
+                    )
+                ).name
+            )
+        )
+        files.write(derived, path)
+    except _USER_ERRORS as error:
+        print(error, file=sys.stderr)
+        return 1
+    for band in derived.bands:
+        print(f"{band.metric}: within {band.relative:.3g}")
+        for one in band.measurements:
+            print(
+                f"  {one.relative:.3g} at iteration {one.iteration}: "
+                f"{one.variation}, {one.hardware}"
+            )
+    print(f"wrote {path}")
+    return 0
+
+
+def _others(
+    user: pathlib.Path, exact: golden_pb2.Golden
+) -> Iterator[bands.Variation]:
+    for path in _OTHERS.value:
+        other = files.read(user / path)
+        if other.provenance.case_fingerprint != (
+            exact.provenance.case_fingerprint
+        ):
+            raise golden_errors.GoldenError(
+                f"{path} is not of the case of {_GOLDEN.value}: expected "
+                f"fingerprint {exact.provenance.case_fingerprint}, found "
+                f"{other.provenance.case_fingerprint}"
+            )
+        yield bands.Variation(
+            "another card", other.hardware, series.unfold(other.series)
+        )
+
+
+def _runs(
+    user: pathlib.Path, exact: golden_pb2.Golden
+) -> Iterator[bands.Variation]:
+    """Trains each variation in a process of its own, some at a time."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        concurrent.futures.ThreadPoolExecutor(_AT_ONCE.value) as pool,
+    ):
+        paths = [
+            pathlib.Path(folder) / f"{number}.binpb"
+            for number in range(len(variations.VARIATIONS))
+        ]
+        done = pool.map(
+            lambda one: (
+                subprocess.run(
+                    [
+                        sys.executable,
+                        "-m",
+                        "tools.bands.main",
+                        f"--case={user / _CASE.value}",
+                        f"--golden={user / _GOLDEN.value}",
+                        f"--variation={one[0].name}",
+                        f"--output={one[1]}",
+                    ],
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                    check=False,
+                ).returncode
+            ),
+            zip(variations.VARIATIONS, paths, strict=True),
+        )
+        for variation, path, status in zip(
+            variations.VARIATIONS, paths, done, strict=True
+        ):
+            if status:
+                raise golden_errors.GoldenError(
+                    f'variation "{variation.name}" could not be trained; see '
+                    "above"
+                )
+            record = run_pb2.RunRecord.FromString(path.read_bytes())
+            yield bands.Variation(
+                variation.name,
+                exact.hardware,
+                series.from_attempt(record.attempts[0]),
+            )
+
+
+def _train(
+    path: pathlib.Path, exact: golden_pb2.Golden, name: str
+) -> run_pb2.RunRecord:
+    """Trains one variation, uninterrupted."""
+    case = load.load(path)
+    variations.BY_NAME[name].case(case)
+    with tempfile.TemporaryDirectory() as own:
+        work = pathlib.Path(own)
+        # A case must have its file's name.
+        changed = work / path.name
+        changed.write_text(str(case))
+        scenario = scenario_lib.Scenario(
+            case=case,
+            case_path=changed,
+            hardware=exact.hardware,
+            files=job_files.JobFiles(work, work / "outputs"),
+            bounds=_BOUNDS,
+            trainer_flags=[f"--variation={name}"],
+        )
+        progress = progress_printer.ProgressPrinter(case, sys.stdout)
+        progress.say(name)
+        with launchers.make("exec", scenario, _TRAINER) as launcher:
+            record = scenario.run_uninterrupted(launcher, progress)
+        _check_finished(record, scenario, name)
+    return record
+
+
+def _check_finished(
+    record: run_pb2.RunRecord, scenario: scenario_lib.Scenario, name: str
+) -> None:
+    for rank in record.attempts[0].ranks:
+        if not any(event.HasField("finished") for event in rank.events):
+            log = scenario.files.log(0, rank.rank).read_text()
+            raise golden_errors.GoldenError(
+                f'variation "{name}": rank {rank.rank} did not finish; '
+                f"{record.attempts[0].ended_because} The end of its log:\n"
+                + "\n".join(log.splitlines()[-20:])
+            )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,126 @@
+"""What is made other than in the golden's recording, one thing a run.
+
+Each is a choice that the next GPU, driver or library may make by itself: another
+kernel, another order of adding, other bits of a random stream.
+"""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from regress.case import case_pb2
+
+
+def _nothing() -> None:
+    pass
+
+
+def _same_case(case: case_pb2.Case) -> None:
+    del case
+
+
+@dataclasses.dataclass(frozen=True)
+class Variation:
+    """One thing that is other.
+
+    Attributes:
+      name: unique; what the golden says of it.
+      case: changes the case.
+      before: called in each rank before torch is imported.
+      after: called in each rank when the trainer is imported, before it runs.
+    """
+
+    name: str
+    case: Callable[[case_pb2.Case], None] = _same_case
+    before: Callable[[], None] = _nothing
+    after: Callable[[], None] = _nothing
+
+
+def _local_layers(case: case_pb2.Case) -> None:
+    case.model.implementation = case_pb2.Model.LOCAL
+
+
+def _float32(case: case_pb2.Case) -> None:
+    case.training.precision = case_pb2.Training.FP32
+
+
+def _settings(**settings: str) -> Callable[[], None]:
+    """Has the CUDA backend set other environment variables."""
+
+    def change() -> None:
+        from regress.trainer import cuda_backend
+
+        backend: Any = cuda_backend.CudaBackend
+        backend.settings = {**backend.settings, **settings}
+        os.environ.update(settings)
+
+    return change
+
+
+def _config(**fields: Any) -> Callable[[], None]:
+    """Has the CUDA backend ask megatron-core for something else."""
+
+    def change() -> None:
+        from regress.trainer import cuda_backend
+
+        backend: Any = cuda_backend.CudaBackend
+        backend.transformer_config = {**backend.transformer_config, **fields}
+
+    return change
+
+
+def _not_deterministic() -> None:
+    import torch
+
+    torch.set_deterministic_debug_mode("default")
+    _config(deterministic_mode=False)()
+
+
+def _other_dropout() -> None:
+    """Seeds dropout's streams anew, once the weights are what they were."""
+    from megatron.core import tensor_parallel
+
+    from regress.trainer import training_state
+
+    build = training_state.build
+
+    @functools.wraps(build)
+    def with_other_streams(*arguments: Any) -> Any:
+        state = build(*arguments)
+        tensor_parallel.model_parallel_cuda_manual_seed(4321)
+        return state
+
+    training_state.build = with_other_streams
+
+
+VARIATIONS = (
+    Variation(
+        "kernels that need not be deterministic",
+        before=_settings(NVTE_ALLOW_NONDETERMINISTIC_ALGO="1"),
+        after=_not_deterministic,
+    ),
+    Variation(
+        "megatron-core's local layers",
+        case=_local_layers,
+        # Its fused softmax is not in the wheel.
+        after=_config(masked_softmax_fusion=False),
+    ),
+    Variation(
+        "attention without fused kernels",
+        before=_settings(NVTE_FUSED_ATTN="0", NVTE_FLASH_ATTN="0"),
+    ),
+    Variation(
+        "no fusion of bias, activation and dropout",
+        after=_config(bias_activation_fusion=False, bias_dropout_fusion=False),
+    ),
+    Variation(
+        "trees in place of rings, and another workspace of cuBLAS",
+        before=_settings(NCCL_ALGO="Tree", CUBLAS_WORKSPACE_CONFIG=":16:8"),
+    ),
+    Variation("float32", case=_float32),
+    Variation("other bits of dropout", after=_other_dropout),
+)
+
+BY_NAME = {variation.name: variation for variation in VARIATIONS}

@@ -1,0 +1,92 @@
+"""portable_bundle(): a Python program that runs where there is no Bazel.
+
+    portable_bundle(
+        name = "my_test.bundle",
+        args = ["--case=$(rootpath my_case.textproto)"],
+        data = ["my_case.textproto"],
+        module = "regress.resume_test",
+        deps = ["//regress:resume_test_lib"],
+    )
+
+builds `my_test.bundle.tar.gz`, with the program and its data but without any
+wheel: those are of the machine's own Python, as a container image has them.
+
+    tar -xf my_test.bundle.tar.gz && python3 my_test.bundle
+"""
+
+# Of the repositories that tools/python/wheels.bzl makes.
+_WHEELS = "external/pypi"
+
+def _path(file):
+    """Returns a file's path in the bundle: what $(rootpath) says."""
+    if file.short_path.startswith("../"):
+        return "external/" + file.short_path[len("../"):]
+    return file.short_path
+
+def _portable_bundle_impl(ctx):
+    files = depset(ctx.files.data, transitive = [
+        dep[DefaultInfo].default_runfiles.files
+        for dep in ctx.attr.deps
+    ]).to_list()
+    archive = ctx.actions.declare_file(ctx.label.name + ".tar.gz")
+    manifest = ctx.actions.declare_file(ctx.label.name + ".json")
+    packed = [
+        file
+        for file in files
+        if not file.owner.workspace_root.startswith(_WHEELS)
+    ]
+    ctx.actions.write(manifest, json.encode(struct(
+        name = ctx.label.name,
+        target = str(ctx.label),
+        module = ctx.attr.module,
+        arguments = [
+            ctx.expand_location(arg, ctx.attr.data)
+            for arg in ctx.attr.arguments
+        ],
+        files = {_path(file): file.path for file in packed},
+    )))
+    ctx.actions.run(
+        arguments = [manifest.path, archive.path],
+        executable = ctx.executable._pack,
+        inputs = packed + [manifest],
+        mnemonic = "PortableBundle",
+        outputs = [archive],
+        progress_message = "Bundling %{label}",
+    )
+    return [DefaultInfo(files = depset([archive]))]
+
+_portable_bundle = rule(
+    implementation = _portable_bundle_impl,
+    attrs = {
+        "arguments": attr.string_list(),
+        "data": attr.label_list(allow_files = True),
+        "deps": attr.label_list(providers = [PyInfo]),
+        "module": attr.string(mandatory = True),
+        "_pack": attr.label(
+            cfg = "exec",
+            default = "//tools/bundle:pack",
+            executable = True,
+        ),
+    },
+    doc = "Packs a Python program and its data, without wheels.",
+)
+
+def portable_bundle(name, module, deps, args = [], data = [], **kwargs):
+    """Packs a program for machines that have its wheels, and no Bazel.
+
+    Args:
+      name: name of the target, and of the folder in the archive.
+      module: what to run, as `python -m` takes it.
+      deps: the Python libraries or programs that have it.
+      args: its first arguments; $(rootpath) of a label in `data` is expanded.
+      data: what it reads besides.
+      **kwargs: as of every rule.
+    """
+    _portable_bundle(
+        name = name,
+        arguments = args,
+        data = data,
+        module = module,
+        deps = deps,
+        **kwargs
+    )
