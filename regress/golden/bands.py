@@ -136,7 +136,9 @@ def _measure(
         if key.metric != metric.name or key not in expected:
             continue
         wanted = expected[key].values[trajectory.iterations - 1]
-        distances = np.abs(trajectory.values - wanted) / np.abs(wanted)
+        apart = np.abs(trajectory.values - wanted)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distances = np.where(apart == 0, 0.0, apart / np.abs(wanted))
         worst = int(np.argmax(distances))
         if not np.isfinite(distances).all():
             raise errors.GoldenError(

@@ -52,10 +52,10 @@ class MpsTest(absltest.TestCase):
 
     def test_ends_when_its_user_fails(self) -> None:
         with (
-            self.assertRaises(ZeroDivisionError),
+            self.assertRaises(LookupError),
             mps.server(self.folder) as environment,
         ):
-            1 / 0
+            raise LookupError
         self.assert_nothing_is_left(environment)
 
     def test_ends_by_force_if_it_does_not_listen(self) -> None:

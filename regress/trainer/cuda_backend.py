@@ -45,7 +45,11 @@ class CudaBackend(backend.Backend):
         "bias_activation_fusion": True,
         "bias_dropout_fusion": True,
         "masked_softmax_fusion": True,
-        "deallocate_pipeline_outputs": True,
+        # With overlapped p2p this would free what is still being sent: since
+        # torch 2.8 NCCL's process group holds a tensor until it is sent, and
+        # no longer its memory, and megatron-core empties the tensor. Seen on an
+        # H100, in 2 runs of 6.
+        "deallocate_pipeline_outputs": False,
     }
 
     def __init__(self, hardware: str) -> None:

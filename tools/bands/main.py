@@ -1,11 +1,11 @@
 """Derives the golden for hardware `any` from one that is exact.
 
-    tools/bazelw run //tools/bands -- --case CASE --golden EXACT [--other GOLDEN]
+    tools/bazelw run //tools/bands -- --case CASE --golden EXACT
 
-trains the case once for each of variations.py, holds each run and each other
-golden against the exact one, and writes `<channel>_any.textproto` beside it.
-It needs the hardware that the exact golden was recorded on; on a machine without
-Bazel it is //tools/bands:bands.bundle.
+trains the case once for each of variations.py, holds each run, and each golden
+that --other names, against the exact one, and writes
+`<channel>_any.textproto` beside it. It needs the hardware that the exact golden
+was recorded on; on a machine without Bazel it is //tools/bands:bands.bundle.
 """
 
 import concurrent.futures

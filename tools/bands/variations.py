@@ -1,11 +1,10 @@
 """What is made other than in the golden's recording, one thing a run.
 
-Each is a choice that the next GPU, driver or library may make by itself: another
-kernel, another order of adding, other bits of a random stream.
+Each is a choice that the next GPU, driver or library may make by itself:
+another kernel, another order of adding, other bits of a random stream.
 """
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -84,15 +83,15 @@ def _other_dropout() -> None:
 
     from regress.trainer import training_state
 
-    build = training_state.build
+    module: Any = training_state
+    build = module.build
 
-    @functools.wraps(build)
     def with_other_streams(*arguments: Any) -> Any:
         state = build(*arguments)
         tensor_parallel.model_parallel_cuda_manual_seed(4321)
         return state
 
-    training_state.build = with_other_streams
+    module.build = with_other_streams
 
 
 VARIATIONS = (
