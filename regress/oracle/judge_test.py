@@ -30,6 +30,7 @@ _NOT_JUDGED = frozenset(
         "ExitStatus.peak_resident_bytes",
         "ExitStatus.system_seconds",
         "ExitStatus.user_seconds",
+        "Finished.peak_device_bytes",
         "InterruptionEvent.seconds",
         # The digest is of the type and the shape, too.
         "Piece.description",

@@ -9,6 +9,22 @@ _LIBRARY = "libnvidia-ml.so.1"
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
+def describe(hardware: str, ranks: int) -> str:
+    """Says which devices the ranks of a job will be on.
+
+    Args:
+      hardware: what they are promised.
+      ranks: how many they are.
+
+    Returns:
+      As "4 ranks on 1 GPU".
+    """
+    if hardware == "none":
+        return f"{ranks} ranks on the CPU"
+    number = count()
+    return f"{ranks} ranks on {number} GPU{'' if number == 1 else 's'}"
+
+
 def count(environment: Mapping[str, str] = os.environ) -> int:
     """Returns how many GPUs the ranks of a job will find.
 

@@ -53,7 +53,10 @@ def _portable_bundle_impl(ctx):
         outputs = [archive],
         progress_message = "Bundling %{label}",
     )
-    return [DefaultInfo(files = depset([archive]))]
+    return [DefaultInfo(
+        files = depset([archive]),
+        runfiles = ctx.runfiles(files = [archive]),
+    )]
 
 _portable_bundle = rule(
     implementation = _portable_bundle_impl,
