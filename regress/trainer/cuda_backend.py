@@ -45,9 +45,9 @@ class CudaBackend(backend.Backend):
         "bias_activation_fusion": True,
         "bias_dropout_fusion": True,
         "masked_softmax_fusion": True,
-        # With overlapped p2p it frees what may still be on its way: megatron-core
-        # empties the tensor that it sends, and since torch 2.8 the process
-        # group holds on to the tensor alone and no longer to its memory.
+        # With overlapped p2p it frees what may still be on its way:
+        # megatron-core empties the tensor that it sends, and since torch 2.8
+        # the process group holds on to the tensor, no longer to its memory.
         "deallocate_pipeline_outputs": False,
     }
 
