@@ -6,11 +6,13 @@ import os
 import pathlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from megatron.core import parallel_state
 
 from regress.case import case_pb2, derived
+from regress.checkpoint import view
 from regress.run import control as control_lib
 from regress.run import event_stream, run_pb2
 from regress.trainer import (
@@ -66,7 +68,10 @@ class Job:
         self._control = control
         self._gate = phase_gate.PhaseGate(control, settings.wait_at)
         self._checkpoints = checkpoint.Checkpoints(
-            settings.checkpoints, settings.rank, torch.distributed.barrier
+            settings.checkpoints,
+            settings.rank,
+            self._case.parallelism.pipeline,
+            _gather,
         )
 
     def run(self) -> None:
@@ -78,7 +83,8 @@ class Job:
         Raises:
           backend.BackendError: the machine lacks the device.
           data.DataError: the corpus cannot serve the case.
-          checkpoint.CheckpointError: the checkpoint is damaged.
+          CheckpointError: the newest checkpoint is damaged.
+          CheckpointWriteError: the disk does not take a checkpoint.
         """
         with self._span("init"):
             device = self._join()
@@ -150,7 +156,7 @@ class Job:
         ]
 
     def _resume(self, state: training_state.TrainingState) -> None:
-        iteration = self._agree(self._checkpoints.newest())
+        iteration = self._agree(self._checkpoints.look())
         if iteration is None:
             event = run_pb2.CheckpointEvent(
                 kind=run_pb2.CheckpointEvent.NONE_FOUND
@@ -162,24 +168,10 @@ class Job:
         self._events.write(run_pb2.Event(checkpoint=event))
         self._digest(state, run_pb2.StateDigest.LOADED)
 
-    def _agree(self, iteration: int | None) -> int | None:
-        """Returns the iteration that every rank found.
-
-        Ranks that start from different checkpoints would train a model that
-        never was, or wait for each other for ever.
-        """
-        found: list[int | None] = [None] * self._case.parallelism.pipeline
-        torch.distributed.all_gather_object(found, iteration)
-        if len(set(found)) > 1:
-            views = ", ".join(
-                f"rank {rank}: {value or 'none'}"
-                for rank, value in enumerate(found)
-            )
-            raise checkpoint.CheckpointError(
-                "The ranks see different newest checkpoints in "
-                f"{self._settings.checkpoints} ({views}); expected the same "
-                "iteration on all. Mount the same directory on every rank."
-            )
+    def _agree(self, seen: view.View) -> int | None:
+        iteration, notes = self._checkpoints.agree(seen)
+        for note in notes:
+            print(note)
         return iteration
 
     def _save(self, state: training_state.TrainingState) -> None:
@@ -208,6 +200,13 @@ class Job:
         yield
         span = run_pb2.Span(name=name, seconds=time.monotonic() - started)
         self._events.write(run_pb2.Event(span=span))
+
+
+def _gather(mine: Any) -> list[Any]:
+    """Gives all ranks what each of them brings, by rank."""
+    everybodys: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everybodys, mine)
+    return everybodys
 
 
 def _progress_text(metrics: run_pb2.StepMetrics) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from regress.case import load
+from regress.checkpoint import errors as checkpoint_errors
 from regress.run import control as control_lib
 from regress.run import event_stream, exit_codes, run_pb2
 from regress.trainer import backend as backend_lib
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     _import(_HARDWARE.value)
     imported = time.monotonic() - started
-    from regress.trainer import checkpoint, data, job, phase_gate
+    from regress.trainer import data, job, phase_gate
 
     backend = backends.get(_HARDWARE.value)
     rank = _RANK.value if _RANK.value >= 0 else int(os.environ["RANK"])
@@ -89,9 +90,12 @@ def main(argv: Sequence[str]) -> int:
         control = control_lib.Control.from_environment()
         try:
             job.Job(settings, backend, events, control).run()
-        except checkpoint.CheckpointError as error:
+        except checkpoint_errors.CheckpointError as error:
             print(error, file=sys.stderr)
             return exit_codes.DAMAGED_CHECKPOINT
+        except checkpoint_errors.CheckpointWriteError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.FAILURE
         except backend_lib.BackendError as error:
             print(error, file=sys.stderr)
             return exit_codes.WRONG_ENVIRONMENT
