@@ -108,20 +108,21 @@ class FlushesNoFile(_Wrapped):
     """Renames come before the content is on the disk."""
 
     def flush(self, fd: int) -> None:
-        pass
+        """Does nothing."""
 
 
 class FlushesNoFolder(_Wrapped):
     """Names are never known to be on the disk."""
 
     def flush_folder(self, path: pathlib.Path) -> None:
-        pass
+        """Does nothing."""
 
 
 class TrackerFirst(checkpoint.Checkpoints):
     """The tracker names what is not written yet."""
 
     def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
+        """Writes the tracker, then all the rest."""
         if self.rank == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
             tracker.write(self.disk, self.directory, state.iteration)
@@ -140,6 +141,7 @@ class DeletesFirst(checkpoint.Checkpoints):
     """Deletes the old checkpoint to make room for the new one."""
 
     def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
+        """Deletes, then writes."""
         if self.rank == 0 and self.directory.exists():
             for folder in self.directory.glob("iter_*"):
                 self.disk.delete_folder(folder)
@@ -154,7 +156,9 @@ def asks_nobody(gather: Gather) -> Gather:
         if mine is None:
             return []
         return [
-            dataclasses.replace(mine, path=mine.path.replace("_000", f"_{n:03d}"))
+            dataclasses.replace(
+                mine, path=mine.path.replace("_000", f"_{n:03d}")
+            )
             for n in range(RANKS)
         ]
 

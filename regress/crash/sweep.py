@@ -1,11 +1,11 @@
 """Every crash point of a save, every disk that it may leave, and the promise.
 
 A save of all ranks is recorded with the real writer on a real file system. A
-crash point is after each of its operations, and in the middle of each write. At
-each there are the disk that a kill of all processes leaves, which has all that
-was done, and those that a power failure may leave. The promise is asked of each:
-a resume finds the newest complete checkpoint, the same on every rank and to the
-bit, and refuses nothing.
+crash point is after each of its operations, and in the middle of each write.
+There a kill of all processes leaves a disk that has all that was done, and a
+power failure one of many. The promise is asked of each: a resume finds the
+newest complete checkpoint, the same on every rank and to the bit, and refuses
+nothing.
 """
 
 import collections
@@ -241,9 +241,7 @@ def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
             allowed.append(save.previous)
         if committed:
             allowed.append(save.iteration)
-        return _Point(
-            f"{way} {where}", kind, list(disks), tuple(allowed)
-        )
+        return _Point(f"{way} {where}", kind, list(disks), tuple(allowed))
 
     for number, one in enumerate(save.operations):
         where = f"operation {number} ({one})"

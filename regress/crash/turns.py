@@ -66,8 +66,10 @@ class Turns:
             else:
                 self._pass(rank)
             self._changed.wait_for(
-                lambda: (self._gathers > gathers and self._turn == rank)
-                or self._errors
+                lambda: (
+                    (self._gathers > gathers and self._turn == rank)
+                    or self._errors
+                )
             )
             return self._gathered
 

@@ -76,9 +76,7 @@ class VolatileDisk:
         """
         self._root = _Folder()
         for path, content in found.items():
-            node = (
-                _Folder() if content is None else _File(content, content)
-            )
+            node = _Folder() if content is None else _File(content, content)
             self._folder(path.parent).flushed[path.name] = node
 
     def apply(self, operation: operation_lib.Operation) -> None:
@@ -119,9 +117,7 @@ class VolatileDisk:
         """What is there when all processes are killed: all that was done."""
         return self._find({})
 
-    def after_power_failure(
-        self, most: int, seed: int
-    ) -> Iterator[Found]:
+    def after_power_failure(self, most: int, seed: int) -> Iterator[Found]:
         """What a boot may find.
 
         Args:

@@ -42,7 +42,8 @@ class VolatileDiskTest(absltest.TestCase):
             _do("create", "folder/a"), _do("write", "folder/a", data=b"new!")
         )
         self.assertEqual(
-            self._disk.after_kill(), {_Path("folder"): None, _B: b"old", _A: b"new!"}
+            self._disk.after_kill(),
+            {_Path("folder"): None, _B: b"old", _A: b"new!"},
         )
 
     def test_content_may_be_lost_torn_or_zero(self) -> None:

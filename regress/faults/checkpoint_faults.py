@@ -1,5 +1,6 @@
 """Torn, missing and old checkpoints, and ranks that take the wrong one."""
 
+import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import torch
 
 from regress.case import case_pb2
 from regress.checkpoint import layout, tracker, view
-from regress.faults import fault, hooks, rank_files
+from regress.faults import fault, hooks, rank_files, unprivileged
 from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.scenario import scenario as scenario_lib
@@ -79,6 +80,44 @@ def _flip_file_bit_without_manifest(files: job_files.JobFiles) -> None:
 def _truncate_manifest(files: job_files.JobFiles) -> None:
     path = _manifest(files)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _lock_file(files: job_files.JobFiles) -> None:
+    rank_files.path(files, 2, _LOADED).chmod(0)
+
+
+def _lock_next_folder(files: job_files.JobFiles) -> None:
+    layout.folder(files.checkpoints, 6).mkdir(mode=0o555)
+
+
+def _write_to_a_full_disk(original: Any) -> Any:
+    def create(disk: Any, path: pathlib.Path) -> int:
+        return int(
+            os.open("/dev/full", os.O_WRONLY)
+            if hooks.rank() == 2
+            else original(disk, path)
+        )
+
+    return create
+
+
+def _cannot_save(
+    name: str, what: str, injection: fault.Injection, why: str
+) -> fault.Fault:
+    """A fault that a rank gives up for; that of iteration 4 stays."""
+    return fault.Fault(
+        name,
+        "thought of",
+        what,
+        injection,
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=_ALL,
+            iteration=7,
+            summary=rf"cannot be written: {why}. The checkpoint before it is",
+        ),
+    )
 
 
 def _take_older_file(files: job_files.JobFiles) -> None:
@@ -175,13 +214,14 @@ def _damaged(
     what: str,
     disk: Callable[[job_files.JobFiles], None],
     summary: str,
+    trainer: hooks.Install | None = None,
 ) -> fault.Fault:
     """A fault that all ranks end by; who comes first is chance."""
     return fault.Fault(
         name,
         reference,
         what,
-        fault.Injection(disk=disk),
+        fault.Injection(disk=disk, trainer=trainer),
         fault.Expected(
             "DAMAGED_CHECKPOINT", "exit status", ranks=_ALL, summary=summary
         ),
@@ -317,6 +357,30 @@ FAULTS = (
         "Retention deletes the newest checkpoint before the next is durable.",
         _delete_checkpoint,
         "has no file .*iter_0000004",
+    ),
+    _damaged(
+        "rank_file_locked",
+        "thought of",
+        "The ranks may not read the file of rank 2.",
+        _lock_file,
+        r"mp_rank_00_002\S* cannot be read: Permission denied",
+        trainer=unprivileged.drop,
+    ),
+    _cannot_save(
+        "folder_locked",
+        "The ranks may not write into the folder of iteration 6.",
+        fault.Injection(disk=_lock_next_folder, trainer=unprivileged.drop),
+        "Permission denied",
+    ),
+    _cannot_save(
+        "disk_full",
+        "The disk is full when rank 2 writes its file of iteration 6.",
+        fault.Injection(
+            trainer=hooks.replaced(
+                "regress.checkpoint.disk", "Disk.create", _write_to_a_full_disk
+            )
+        ),
+        "No space left on device",
     ),
     fault.Fault(
         "ranks_disagree_on_iteration",

@@ -113,6 +113,21 @@ class Scenario:
         """Runs the job from its beginning to its end, in one attempt."""
         return self._run_first(launcher, None, on_progress)
 
+    def run_attempt(
+        self, index: int, launcher: launcher.Launcher, on_progress: OnProgress
+    ) -> run_pb2.Attempt:
+        """Runs one attempt that nobody is to interrupt here.
+
+        It goes on from the newest checkpoint, if there is one, and ends when
+        the job does or when a rank is gone.
+
+        Args:
+          index: the attempt's; one of the same index is forgotten.
+          launcher: starts the ranks.
+          on_progress: called with the attempt.
+        """
+        return self._run_attempt(index, launcher, None, on_progress)
+
     def preload_argv(self) -> list[str]:
         """What the trainer's `preload` needs to know."""
         return [f"--hardware={self.hardware}"]
