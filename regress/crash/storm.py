@@ -70,6 +70,8 @@ class Storm:
         self._jobs = all_jobs
         self._chance = random.Random(seed)
         self._ranks = range(all_jobs.case.parallelism.pipeline)
+        # What the last attempt took that finished: the machine may be busy.
+        self._seconds = 0.0
 
     def run(
         self, kills: int, say: Callable[[str], None] = lambda line: None
@@ -83,9 +85,9 @@ class Storm:
           say: told of each job that is done.
         """
         report = Report()
-        seconds = self._calm_seconds()
+        self._seconds = self._calm_seconds()
         while report.kills < kills and not report.losses:
-            self._run_job(report, kills, seconds)
+            self._run_job(report, kills)
             say(
                 f"job {report.jobs} is done: {report.kills} kills, "
                 f"{report.attempts} attempts, {report.resumes} resumes, "
@@ -106,14 +108,14 @@ class Storm:
         job.forget()
         return attempt.seconds
 
-    def _run_job(self, report: Report, kills: int, seconds: float) -> None:
+    def _run_job(self, report: Report, kills: int) -> None:
         job = self._jobs.job(f"job_{report.jobs}")
         newest = in_vain = 0
         while not report.losses:
             before = linux.children()
             strike = _Strike(self._choose() if report.kills < kills else [])
-            with self._struck(job, strike, seconds):
-                attempt = job.run()
+            with self._struck(job, strike):
+                attempt = job.run("--keep=2")
             if strike.hit:
                 report.longest_end = max(
                     report.longest_end, time.monotonic() - strike.at
@@ -127,6 +129,7 @@ class Storm:
             if linux.children() != before:
                 report.losses.append("A process of the attempt is left.")
             if jobs.finished(attempt):
+                self._seconds = attempt.seconds
                 break
             reached = max([newest, *_saved(attempt), *(i or 0 for i in began)])
             in_vain = 0 if reached > newest else in_vain + 1
@@ -152,9 +155,7 @@ class Storm:
         return [[victim] for victim in victims]
 
     @contextlib.contextmanager
-    def _struck(
-        self, job: jobs.Job, strike: _Strike, seconds: float
-    ) -> Iterator[None]:
+    def _struck(self, job: jobs.Job, strike: _Strike) -> Iterator[None]:
         """Strikes while the context is entered, at a random time."""
 
         def strike_now(number: int, frame: object) -> None:
@@ -172,8 +173,7 @@ class Storm:
         before = signal.signal(signal.SIGALRM, strike_now)
         if strike.groups:
             # Not 0, which would be never.
-            # Beyond what a calm attempt takes, as a busy machine takes longer.
-            after = self._chance.uniform(0.001, 1.5 * seconds)
+            after = self._chance.uniform(0.001, self._seconds)
             signal.setitimer(signal.ITIMER_REAL, after)
         try:
             yield

@@ -211,6 +211,8 @@ class Scenario:
             f"--events={self.files.events(index, rank)}",
             *self.trainer_flags,
         ]
+        if self.case.interruption.graceful:
+            argv.append("--save_on_sigterm")
         # The last stage is the last to be reached in a forward pass and the
         # first in a backward pass: when it waits, all others are in the same
         # iteration.

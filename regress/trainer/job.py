@@ -27,6 +27,9 @@ from regress.trainer import (
     step,
     training_state,
 )
+from regress.trainer import (
+    stop_request as stop_request_lib,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Settings:
       checkpoints: the job's checkpoint directory.
       data_cache: where the data set's indices are kept.
       wait_at: where to wait for an interruption; None for nowhere.
+      keep: the newest checkpoints that a save leaves; 0 for all.
+      stop_request: tells whether to save and stop, asked after each iteration;
+        None if nobody will ask for it.
     """
 
     case: case_pb2.Case
@@ -48,6 +54,8 @@ class Settings:
     checkpoints: pathlib.Path
     data_cache: pathlib.Path
     wait_at: phase_gate.WaitAt | None
+    keep: int = 0
+    stop_request: stop_request_lib.StopRequest | None = None
 
 
 class Job:
@@ -72,10 +80,11 @@ class Job:
             settings.rank,
             self._case.parallelism.pipeline,
             _gather,
+            settings.keep,
         )
 
     def run(self) -> None:
-        """Trains to the case's last iteration.
+        """Trains to the case's last iteration, or until told to stop.
 
         Starts from the newest checkpoint, or from the beginning if there is
         none.
@@ -104,12 +113,20 @@ class Job:
             metrics = stepper.run()
             self._events.write(run_pb2.Event(step=metrics))
             self._control.progress(state.iteration, _progress_text(metrics))
-            if state.iteration % self._case.training.save_interval == 0:
+            saves = state.iteration % self._case.training.save_interval == 0
+            if saves:
                 self._save(state)
             self._gate.reach(state.iteration, case_pb2.BETWEEN_STEPS)
-        self._events.write(
-            run_pb2.Event(finished=run_pb2.Finished(iteration=state.iteration))
-        )
+            if self._is_told_to_stop():
+                if not saves:
+                    self._save(state)
+                break
+        if state.iteration == self._case.training.iterations:
+            self._events.write(
+                run_pb2.Event(
+                    finished=run_pb2.Finished(iteration=state.iteration)
+                )
+            )
         with self._span("teardown"):
             torch.distributed.destroy_process_group()
 
@@ -184,6 +201,11 @@ class Job:
                 ),
             )
         self._events.write(run_pb2.Event(checkpoint=event))
+
+    def _is_told_to_stop(self) -> bool:
+        """Whether any rank is: all do the same."""
+        request = self._settings.stop_request
+        return request is not None and any(_gather(request.came))
 
     def _digest(
         self,

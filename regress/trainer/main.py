@@ -46,6 +46,14 @@ _EVENTS = flags.DEFINE_string(
 _WAIT_AT = flags.DEFINE_string(
     "wait_at", "", "Where to wait for an interruption, as '30:BACKWARD'."
 )
+_KEEP = flags.DEFINE_integer(
+    "keep", 0, "Complete checkpoints to keep, the newest; 0 for all.", 0
+)
+_SAVE_ON_SIGTERM = flags.DEFINE_bool(
+    "save_on_sigterm",
+    False,
+    "On SIGTERM to any rank, save after the iteration and exit with 0.",
+)
 
 
 def preload(argv: Sequence[str]) -> None:
@@ -69,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     _import(_HARDWARE.value)
     imported = time.monotonic() - started
-    from regress.trainer import data, job, phase_gate
+    from regress.trainer import data, job, phase_gate, stop_request
 
     backend = backends.get(_HARDWARE.value)
     rank = _RANK.value if _RANK.value >= 0 else int(os.environ["RANK"])
@@ -81,6 +89,10 @@ def main(argv: Sequence[str]) -> int:
         data_cache=pathlib.Path(_DATA_CACHE.value),
         wait_at=phase_gate.WaitAt.parse(_WAIT_AT.value)
         if _WAIT_AT.value
+        else None,
+        keep=_KEEP.value,
+        stop_request=stop_request.StopRequest()
+        if _SAVE_ON_SIGTERM.value
         else None,
     )
     with event_stream.Writer(pathlib.Path(_EVENTS.value)) as events:
