@@ -110,6 +110,37 @@ class ResumeIntegrationTest(parameterized.TestCase):
 
         self._assert_concluded(self._judge(self._run(change)), "PASS")
 
+    @parameterized.parameters(
+        ("FORWARD", 4, ()),
+        ("BACKWARD", 5, ()),
+        ("BACKWARD", 5, (1,)),
+        ("OPTIMIZER_STEP", 5, (0, 2)),
+        ("CHECKPOINT_WRITE", 6, ()),
+        ("BETWEEN_STEPS", 5, ()),
+        ("BETWEEN_STEPS", 6, (3,)),
+    )
+    def test_a_graceful_stop_is_resumed_from_where_it_stopped(
+        self, phase: str, iteration: int, ranks: tuple[int, ...]
+    ) -> None:
+        def change(case: case_pb2.Case) -> None:
+            case.interruption.CopyFrom(
+                case_pb2.Interruption(
+                    iteration=iteration,
+                    phase=phase,
+                    signal=case_pb2.SIGTERM,
+                    ranks=ranks,
+                    graceful=True,
+                )
+            )
+
+        run = self._run(change)
+        self._assert_concluded(self._judge(run), "PASS")
+        for rank in run.attempts[0].ranks:
+            self.assertEqual((rank.exit.code, rank.exit.signal), (0, 0))
+        # It is asked for that, and not for a death by the signal.
+        run.attempts[0].ranks[max(ranks, default=0)].exit.signal = 15
+        self._assert_concluded(self._judge(run), "NOT_INTERRUPTED")
+
     def test_a_resume_passes_if_one_rank_was_hit(self) -> None:
         run = self._run(lambda case: case.interruption.ranks.append(1))
         self._assert_concluded(self._judge(run), "PASS")

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress import next_command, progress_printer, selection
+from regress import last_words, next_command, progress_printer, selection
 from regress import place as place_lib
 from regress.case import errors as case_errors
+from regress.case import fingerprint
 from regress.golden import errors as golden_errors
 from regress.oracle import evidence, judge, verdict_pb2
 from regress.report import console, xml
@@ -79,23 +80,24 @@ def main(argv: Sequence[str]) -> int:
             place = place_lib.Place.of_environment(
                 os.environ, files.outputs, selected.hardware, sys.orig_argv
             )
-            record, verdict = _run(
-                selected,
-                files,
-                evidence.Promise(
-                    hardware=selected.hardware,
-                    channel=selected.channel,
-                    repeat_command=place.repeat_command,
-                ),
-            )
+            try:
+                record, verdict = _run(
+                    selected,
+                    files,
+                    evidence.Promise(
+                        hardware=selected.hardware,
+                        channel=selected.channel,
+                        repeat_command=place.repeat_command,
+                    ),
+                )
+            except cancellation.Cancelled as cancelled:
+                _say_last_words(cancelled, selected, files)
+                return _NO_VERDICT
             _keep(files.outputs, record, verdict)
             following = next_command.after(verdict, selected, place)
             print(console.render(verdict, following), flush=True)
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
-        return _NO_VERDICT
-    except cancellation.Cancelled as cancelled:
-        print(cancelled.attempt.ended_because, file=sys.stderr)
         return _NO_VERDICT
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
 
@@ -154,6 +156,23 @@ def _run(
             progress.say("the repeat has ended; judging again")
             verdict = verdict_of(record)
     return record, verdict
+
+
+def _say_last_words(
+    cancelled: cancellation.Cancelled,
+    selected: selection.Selection,
+    files: job_files.JobFiles,
+) -> None:
+    """Says and keeps what is known; Bazel leaves 15 seconds for it."""
+    record = last_words.gather(
+        files,
+        selected.case.parallelism.pipeline,
+        fingerprint.fingerprint(selected.case),
+    )
+    print(cancelled.attempt.ended_because, file=sys.stderr)
+    print(last_words.describe(record, files), file=sys.stderr)
+    path = files.outputs / "run_record.binpb"
+    path.write_bytes(record.SerializeToString())
 
 
 def _keep(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from absl.testing import absltest, parameterized
 
 from regress.golden import files
+from regress.run import run_pb2
 
 _CASE = "regress/testdata/tiny.textproto"
 _GOLDEN = "regress/testdata/tiny/dev_none.textproto"
@@ -87,6 +88,29 @@ class ResumeTestEndTest(parameterized.TestCase):
         _, errors = test.communicate(timeout=_END_SECONDS)
         self.assertEqual(test.returncode, 2)
         self.assertIn("was sent SIGTERM", errors)
+        # What it knows of the ranks, and where to read more.
+        for rank in range(4):
+            self.assertRegex(
+                errors,
+                rf"attempt 0, rank {rank}: completed (none|iteration \d), "
+                r"saved (none|3|3, 6); its log is \S*attempt_0/"
+                rf"rank_{rank}\.log",
+            )
+        record = run_pb2.RunRecord.FromString(
+            (self._folder / "run_record.binpb").read_bytes()
+        )
+        self.assertLen(record.attempts[0].ranks, 4)
+
+    def test_two_at_once_do_not_meet(self) -> None:
+        flags = [f"--case={_CASE}", f"--golden={_GOLDEN}"]
+        both = []
+        for _ in range(2):
+            # Bazel gives each its own folders; all else they share.
+            self._folder = pathlib.Path(self.create_tempdir().full_path)
+            both.append(self._start(*flags))
+        for test in both:
+            output, errors = test.communicate(timeout=4 * _END_SECONDS)
+            self.assertEqual(test.returncode, 0, output + errors)
 
     def _misuses(self) -> Iterator[tuple[list[str], str]]:
         yield (

@@ -22,9 +22,11 @@ def resume_iteration(case: case_pb2.Case) -> int:
 
     It is 0 if there is none. A checkpoint is written at the end of its
     iteration: in `BETWEEN_STEPS` it is complete, in every other phase, also in
-    `CHECKPOINT_WRITE`, it is not.
+    `CHECKPOINT_WRITE`, it is not. A graceful stop writes its own.
     """
     interruption = case.interruption
+    if interruption.graceful:
+        return interruption.iteration
     is_saved = interruption.phase == case_pb2.BETWEEN_STEPS
     completed = interruption.iteration - (0 if is_saved else 1)
     return completed - completed % case.training.save_interval

@@ -40,6 +40,15 @@ class DerivedTest(parameterized.TestCase):
         )
         self.assertEqual(derived.resume_iteration(case), expected)
 
+    def test_a_graceful_stop_saves_where_it_stops(self) -> None:
+        case = case_pb2.Case(
+            training=case_pb2.Training(save_interval=20),
+            interruption=case_pb2.Interruption(
+                iteration=33, phase="FORWARD", graceful=True
+            ),
+        )
+        self.assertEqual(derived.resume_iteration(case), 33)
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -269,6 +269,22 @@ def _writes_there(case: _Case) -> bool:
     )
 
 
+def _is_heard_in_time(case: _Case) -> bool:
+    """Whether the signal comes before the ranks agree on whether to stop.
+
+    In BETWEEN_STEPS all but the last rank have said by then that they were not
+    told to.
+    """
+    interruption = case.interruption
+    last = case.parallelism.pipeline - 1
+    return (
+        not interruption.graceful
+        or interruption.phase != case_pb2.BETWEEN_STEPS
+        or not interruption.ranks
+        or last in interruption.ranks
+    )
+
+
 _RELATIONS = (
     _Relation(
         _LAYERS,
@@ -340,6 +356,27 @@ _RELATIONS = (
             f"{case.training.iterations}"
         ),
         lambda case: derived.resume_iteration(case) < case.training.iterations,
+    ),
+    _Relation(
+        ("interruption.graceful", "interruption.signal"),
+        lambda case: "false, as only SIGTERM can ask for it",
+        lambda case: (
+            not case.interruption.graceful
+            or case.interruption.signal == case_pb2.SIGTERM
+        ),
+    ),
+    _Relation(
+        (
+            "interruption.ranks",
+            "interruption.graceful",
+            "interruption.phase",
+            "parallelism.pipeline",
+        ),
+        lambda case: (
+            "the last rank among them, as it is the only one that is still "
+            "asked whether to stop in BETWEEN_STEPS"
+        ),
+        _is_heard_in_time,
     ),
     _Relation(
         ("interruption.ranks", "parallelism.pipeline"),

@@ -12,7 +12,7 @@ from regress.case import case_pb2, case_test_helper, validation
 _PATH = f"cases/{case_test_helper.NAME}.textproto"
 
 # Every value of these is one that can be run.
-_WITHOUT_RULE = ("model.tied_embeddings",)
+_WITHOUT_RULE = ("model.tied_embeddings", "interruption.graceful")
 
 # What is merged into the valid case, and the problem that follows. A repeated
 # field is appended to.
@@ -148,6 +148,11 @@ _BROKEN = (
         "interruption.ranks is [0, 3, 3], expected each rank once",
     ),
     (
+        "interruption { signal: SIGKILL graceful: true }",
+        "interruption.graceful is True, expected false, as only SIGTERM can "
+        "ask for it",
+    ),
+    (
         'name: "large"',
         'name is "large", expected "small", the file\'s base name',
     ),
@@ -242,6 +247,25 @@ class ValidationTest(parameterized.TestCase):
             {name for name, _ in _scalar_fields(case_pb2.Case.DESCRIPTOR)}
             - {"name", *_WITHOUT_RULE},
         )
+
+    def test_a_graceful_stop_must_be_heard_in_time(self) -> None:
+        case = _with(
+            "interruption { phase: BETWEEN_STEPS signal: SIGTERM "
+            "graceful: true }"
+        )
+        # The last rank is among those that are hit.
+        self.assertEqual(validation.problems(case, _PATH), [])
+        case.interruption.ranks.remove(3)
+        self.assertEqual(
+            validation.problems(case, _PATH),
+            [
+                f"{_PATH}: interruption.ranks is [0], expected the last rank "
+                "among them, as it is the only one that is still asked "
+                "whether to stop in BETWEEN_STEPS"
+            ],
+        )
+        case.interruption.phase = case_pb2.BACKWARD
+        self.assertEqual(validation.problems(case, _PATH), [])
 
     def test_no_number_may_be_nan(self) -> None:
         for name, field in _scalar_fields(case_pb2.Case.DESCRIPTOR):

@@ -1,5 +1,7 @@
 """Torn, missing and old checkpoints, and ranks that take the wrong one."""
 
+import os
+import pathlib
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +9,8 @@ from typing import Any
 import torch
 
 from regress.case import case_pb2
-from regress.faults import fault, hooks, rank_files
+from regress.checkpoint import layout, tracker, view
+from regress.faults import fault, hooks, rank_files, unprivileged
 from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.scenario import scenario as scenario_lib
@@ -60,6 +63,63 @@ def _flip_file_bit(files: job_files.JobFiles) -> None:
     path.write_bytes(content)
 
 
+def _flip_file_bit_and_list(files: job_files.JobFiles) -> None:
+    _flip_file_bit(files)
+    rank_files.list_again(files, _LOADED)
+
+
+def _manifest(files: job_files.JobFiles) -> pathlib.Path:
+    return layout.folder(files.checkpoints, _LOADED) / layout.MANIFEST
+
+
+def _flip_file_bit_without_manifest(files: job_files.JobFiles) -> None:
+    _flip_file_bit(files)
+    _manifest(files).unlink()
+
+
+def _truncate_manifest(files: job_files.JobFiles) -> None:
+    path = _manifest(files)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _lock_file(files: job_files.JobFiles) -> None:
+    rank_files.path(files, 2, _LOADED).chmod(0)
+
+
+def _lock_next_folder(files: job_files.JobFiles) -> None:
+    layout.folder(files.checkpoints, 6).mkdir(mode=0o555)
+
+
+def _write_to_a_full_disk(original: Any) -> Any:
+    def create(disk: Any, path: pathlib.Path) -> int:
+        return int(
+            os.open("/dev/full", os.O_WRONLY)
+            if hooks.rank() == 2
+            else original(disk, path)
+        )
+
+    return create
+
+
+def _cannot_save(
+    name: str, what: str, injection: fault.Injection, why: str
+) -> fault.Fault:
+    """A fault that a rank gives up for; that of iteration 4 stays."""
+    return fault.Fault(
+        name,
+        "thought of",
+        what,
+        injection,
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=_ALL,
+            iteration=7,
+            summary=rf"cannot be written: {why}. The checkpoint before it is",
+        ),
+    )
+
+
 def _take_older_file(files: job_files.JobFiles) -> None:
     shutil.copy(
         rank_files.path(files, 2, 2), rank_files.path(files, 2, _LOADED)
@@ -78,17 +138,24 @@ def _delete_checkpoint(files: job_files.JobFiles) -> None:
 
 
 def _find_older_on_rank_1(original: Any) -> Any:
-    return lambda checkpoints: 2 if hooks.rank() == 1 else original(checkpoints)
+    return lambda checkpoints: (
+        view.View(iteration=2) if hooks.rank() == 1 else original(checkpoints)
+    )
 
 
-_RANK_1_FINDS_OLDER = hooks.replaced(
-    "regress.trainer.checkpoint", "Checkpoints.newest", _find_older_on_rank_1
-)
+def _believe_the_tracker(original: Any) -> Any:
+    del original
+    return lambda checkpoints: view.View(tracker.read(checkpoints.directory))
+
+
+_LOOK = ("regress.trainer.checkpoint", "Checkpoints.look")
+_RANK_1_FINDS_OLDER = hooks.replaced(*_LOOK, _find_older_on_rank_1)
+_TRACKER_BELIEVED = hooks.replaced(*_LOOK, _believe_the_tracker)
 
 
 def _ask_nobody(original: Any) -> Any:
     del original
-    return lambda job, iteration: iteration
+    return lambda job, seen: seen.iteration
 
 
 def _count(steps: int) -> hooks.ChangeSaved:
@@ -147,16 +214,16 @@ def _damaged(
     what: str,
     disk: Callable[[job_files.JobFiles], None],
     summary: str,
-    ranks: tuple[int, ...] = _ALL,
+    trainer: hooks.Install | None = None,
 ) -> fault.Fault:
-    """A fault that a rank notices; who comes first, if all do, is chance."""
+    """A fault that all ranks end by; who comes first is chance."""
     return fault.Fault(
         name,
         reference,
         what,
-        fault.Injection(disk=disk),
+        fault.Injection(disk=disk, trainer=trainer),
         fault.Expected(
-            "DAMAGED_CHECKPOINT", "exit status", ranks=ranks, summary=summary
+            "DAMAGED_CHECKPOINT", "exit status", ranks=_ALL, summary=summary
         ),
     )
 
@@ -190,21 +257,22 @@ FAULTS = (
         "Megatron-Bridge #3267, KempnerForge #102",
         "The tracker names a checkpoint that two ranks have not written.",
         _name_unfinished,
-        r"iteration 6 has no file .*mp_rank_00_00[23]",
-        ranks=(2, 3),
+        r"has no file .*iter_0000006/mp_rank_00_00[23].*write 4 into",
     ),
     fault.Fault(
         "tracker_behind",
         "thought of",
-        "The tracker names the checkpoint before the newest.",
-        fault.Injection(disk=_tracker(b"2")),
+        "The tracker names the checkpoint before the newest, and attempt 1 "
+        "does not look for manifests.",
+        fault.Injection(disk=_tracker(b"2"), trainer=_TRACKER_BELIEVED),
         fault.Expected("NOT_RESUMED", "checkpoint loaded", ranks=(0,)),
     ),
     fault.Fault(
         "tracker_missing_restart_at_0",
         "verl #7952",
-        "The tracker is missing, and attempt 1 trains from scratch in silence.",
-        fault.Injection(disk=_delete_tracker),
+        "The tracker is missing, and attempt 1, which does not look for "
+        "manifests, trains from scratch in silence.",
+        fault.Injection(disk=_delete_tracker, trainer=_TRACKER_BELIEVED),
         fault.Expected(
             "NOT_RESUMED",
             "checkpoint loaded",
@@ -218,22 +286,27 @@ FAULTS = (
         "The file of rank 2 is missing.",
         _delete_file,
         r"has no file .*mp_rank_00_002",
-        ranks=(2,),
     ),
     _damaged(
         "rank_file_truncated",
         "Lightning #688, #19970, Megatron-LM #1570",
         "The file of rank 2 ends in its middle.",
         _truncate_file,
-        r"mp_rank_00_002\S* cannot be read",
-        ranks=(2,),
+        r"mp_rank_00_002\S* is damaged: it has \d+ bytes; expected \d+",
     ),
-    fault.Fault(
+    _damaged(
         "rank_file_bit_flip",
         "Lightning #688, #19970, Megatron-LM #1570",
         "A bit of a weight in the file of rank 2 is flipped; torch.load does "
         "not check the sums that torch.save wrote.",
-        fault.Injection(disk=_flip_file_bit),
+        _flip_file_bit,
+        r"mp_rank_00_002\S* is damaged: its SHA-256 is",
+    ),
+    fault.Fault(
+        "rank_file_bit_flip_unnoticed",
+        "Lightning #688, #19970, Megatron-LM #1570",
+        "The same, and the manifest was made of the damaged file.",
+        fault.Injection(disk=_flip_file_bit_and_list),
         fault.divergence(
             f"chunk 1/param/{_WEIGHT}",
             (2,),
@@ -242,12 +315,26 @@ FAULTS = (
         ),
     ),
     _damaged(
+        "bit_flip_without_manifest",
+        "Lightning #688, #19970, Megatron-LM #1570",
+        "A bit of a weight in the file of rank 2 is flipped, in a checkpoint "
+        "of a tool that writes no manifest.",
+        _flip_file_bit_without_manifest,
+        r"mp_rank_00_002\S* is damaged: the sum of .* is wrong",
+    ),
+    _damaged(
+        "manifest_damaged",
+        "thought of",
+        "The manifest ends in its middle.",
+        _truncate_manifest,
+        r"manifest.json is damaged: it is not JSON",
+    ),
+    _damaged(
         "rank_file_of_older_iteration",
         "read",
         "The file of rank 2 is from the save before.",
         _take_older_file,
-        r"mp_rank_00_002\S* is of iteration 2; expected 4",
-        ranks=(2,),
+        r"mp_rank_00_002\S* is damaged: its SHA-256 is",
     ),
     fault.Fault(
         "rank_file_relabelled",
@@ -269,7 +356,31 @@ FAULTS = (
         "Megatron-Bridge #4678",
         "Retention deletes the newest checkpoint before the next is durable.",
         _delete_checkpoint,
-        "iteration 4 has no file",
+        "has no file .*iter_0000004",
+    ),
+    _damaged(
+        "rank_file_locked",
+        "thought of",
+        "The ranks may not read the file of rank 2.",
+        _lock_file,
+        r"mp_rank_00_002\S* cannot be read: Permission denied",
+        trainer=unprivileged.drop,
+    ),
+    _cannot_save(
+        "folder_locked",
+        "The ranks may not write into the folder of iteration 6.",
+        fault.Injection(disk=_lock_next_folder, trainer=unprivileged.drop),
+        "Permission denied",
+    ),
+    _cannot_save(
+        "disk_full",
+        "The disk is full when rank 2 writes its file of iteration 6.",
+        fault.Injection(
+            trainer=hooks.replaced(
+                "regress.checkpoint.disk", "Disk.create", _write_to_a_full_disk
+            )
+        ),
+        "No space left on device",
     ),
     fault.Fault(
         "ranks_disagree_on_iteration",

@@ -52,6 +52,24 @@ def _crash_once(state: Any, iteration: int) -> None:
         raise RuntimeError("The seeded crash.")
 
 
+def _stop_rank_2_in_save(original: Any) -> Any:
+    def flush(disk: Any, fd: int) -> None:
+        if hooks.rank() == 2:
+            _send_itself(signal.SIGSTOP)
+        original(disk, fd)
+
+    return flush
+
+
+def _never_connect_rank_3(original: Any) -> Any:
+    def join(*args: Any) -> None:
+        if hooks.rank() == 3:
+            threading.Event().wait()
+        original(*args)
+
+    return join
+
+
 def _drop_attempt_1(record: run_pb2.RunRecord) -> None:
     del record.attempts[1]
 
@@ -104,6 +122,42 @@ FAULTS = (
             ranks=(1,),
             iteration=6,
             summary=r"rank 1 was stopped \(state T\).*iteration [56]",
+        ),
+    ),
+    fault.Fault(
+        "hang_in_save",
+        "nvidia-resiliency-ext's SIGSTOP fault (alike)",
+        "Rank 2 is stopped while it flushes its file of iteration 6.",
+        fault.Injection(
+            trainer=hooks.replaced(
+                "regress.checkpoint.disk", "Disk.flush", _stop_rank_2_in_save
+            ),
+            bounds=_BOUNDS,
+        ),
+        fault.Expected(
+            "HANG",
+            "exit status",
+            ranks=(2,),
+            iteration=7,
+            summary=r"rank 2 was stopped \(state T\).*iteration 6",
+        ),
+    ),
+    fault.Fault(
+        "rank_never_connects",
+        "thought of",
+        "Rank 3 never comes to meet the others.",
+        fault.Injection(
+            trainer=hooks.replaced(
+                "regress.trainer.rendezvous", "join", _never_connect_rank_3
+            ),
+            bounds=_BOUNDS,
+        ),
+        fault.Expected(
+            "HANG",
+            "exit status",
+            ranks=(0, 1, 2, 3),
+            iteration=5,
+            summary="no progress message of rank 0, 1, 2, 3 within 15 s",
         ),
     ),
     fault.Fault(

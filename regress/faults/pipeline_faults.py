@@ -66,6 +66,7 @@ def _swap_files(files: job_files.JobFiles) -> None:
     one.rename(aside)
     other.rename(one)
     aside.rename(other)
+    rank_files.list_again(files, _LOADED)
 
 
 def _reset_nothing(state: Any) -> None:

@@ -1,11 +1,13 @@
 """Edits the files of a checkpoint between the attempts."""
 
+import hashlib
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from regress.checkpoint import layout, manifest
 from regress.scenario import job_files
 
 Edit = Callable[[job_files.JobFiles], None]
@@ -13,17 +15,13 @@ Edit = Callable[[job_files.JobFiles], None]
 
 def path(files: job_files.JobFiles, rank: int, iteration: int) -> pathlib.Path:
     """A rank's file, in Megatron-LM's layout."""
-    return (
-        files.checkpoints
-        / f"iter_{iteration:07d}"
-        / f"mp_rank_00_{rank:03d}"
-        / "model_optim_rng.pt"
-    )
+    folder = layout.folder(files.checkpoints, iteration)
+    return folder / layout.rank_file(rank)
 
 
 def tracker(files: job_files.JobFiles) -> pathlib.Path:
     """The file that names the newest checkpoint."""
-    return files.checkpoints / "latest_checkpointed_iteration.txt"
+    return files.checkpoints / layout.TRACKER
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
@@ -36,15 +34,34 @@ def read(path: pathlib.Path) -> dict[str, Any]:
 def edit(
     rank: int, iteration: int, change: Callable[[dict[str, Any]], None]
 ) -> Edit:
-    """Changes what a rank's file holds."""
+    """Changes what a rank's file holds, as if it had been saved so."""
 
     def edit_file(files: job_files.JobFiles) -> None:
         file = path(files, rank, iteration)
         saved = read(file)
         change(saved)
         torch.save(saved, file)
+        list_again(files, iteration)
 
     return edit_file
+
+
+def list_again(files: job_files.JobFiles, iteration: int) -> None:
+    """Makes the manifest, if there is one, say what the files are now."""
+    folder = layout.folder(files.checkpoints, iteration)
+    if not (folder / layout.MANIFEST).exists():
+        return
+    listed = [
+        manifest.File(
+            file.path,
+            len(content := (folder / file.path).read_bytes()),
+            hashlib.sha256(content).hexdigest(),
+        )
+        for file in manifest.read(folder).files
+    ]
+    (folder / layout.MANIFEST).write_bytes(
+        manifest.encode(manifest.Manifest(iteration, tuple(listed)))
+    )
 
 
 def mix(

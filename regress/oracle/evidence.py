@@ -139,12 +139,10 @@ class Evidence:
     def save_iterations(self, after: int, last: int) -> range:
         """The iterations in (after, last] that end with a checkpoint.
 
-        Args:
-            after: Such an iteration, or 0.
-            last: Any iteration.
+        A graceful stop's own, if it is at another, is not among them.
         """
         interval = self.case.training.save_interval
-        return range(after + interval, last + 1, interval)
+        return range(after - after % interval + interval, last + 1, interval)
 
     def _attempt(self, index: int) -> Attempt:
         if index < len(self.attempts):

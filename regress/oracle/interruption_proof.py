@@ -80,8 +80,16 @@ def _describe(
 def _check_exits(facts: evidence.Evidence) -> tally.Outcome:
     result = tally.Tally(rules.INTERRUPTED_EXITS)
     stopped = facts.case.interruption.signal == case_pb2.SIGSTOP
+    graceful = facts.case.interruption.graceful
     for rank, timeline in facts.interrupted.timelines.items():
-        if rank in _hit_ranks(facts):
+        if graceful:
+            hit = rank in _hit_ranks(facts)
+            expected = exits.describe(
+                _Exit(cause=_Exit.INTERRUPTED if hit else _Exit.BY_ITSELF)
+            )
+            actual = exits.describe(timeline.exit)
+            why = "A graceful stop saves and exits with 0, on every rank."
+        elif rank in _hit_ranks(facts):
             expected = exits.describe(
                 _Exit(cause=_Exit.INTERRUPTED, signal=_deadly_signal(facts))
             )

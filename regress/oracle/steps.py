@@ -17,6 +17,8 @@ def interrupted(facts: evidence.Evidence) -> dict[int, range]:
     """
     interruption = facts.case.interruption
     before = range(1, interruption.iteration)
+    if interruption.graceful:
+        return dict.fromkeys(facts.ranks, range(1, interruption.iteration + 1))
     if interruption.phase not in _PHASES_AFTER_THE_STEP:
         return dict.fromkeys(facts.ranks, before)
     through = range(1, interruption.iteration + 1)
@@ -72,6 +74,9 @@ def interrupted_checkpoints(facts: evidence.Evidence) -> dict[int, list[int]]:
     others have written it, and may be caught just before they record it.
     """
     asked = facts.case.interruption
+    if asked.graceful:
+        saves = {*facts.save_iterations(0, asked.iteration), asked.iteration}
+        return {rank: sorted(saves) for rank in facts.ranks}
     checkpoints = {}
     for rank in facts.ranks:
         timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)

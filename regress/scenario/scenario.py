@@ -114,6 +114,21 @@ class Scenario:
         """Runs the job from its beginning to its end, in one attempt."""
         return self._run_first(launcher, None, on_progress)
 
+    def run_attempt(
+        self, index: int, launcher: launcher.Launcher, on_progress: OnProgress
+    ) -> run_pb2.Attempt:
+        """Runs one attempt that nobody is to interrupt here.
+
+        It goes on from the newest checkpoint, if there is one, and ends when
+        the job does or when a rank is gone.
+
+        Args:
+          index: the attempt's; one of the same index is forgotten.
+          launcher: starts the ranks.
+          on_progress: called with the attempt.
+        """
+        return self._run_attempt(index, launcher, None, on_progress)
+
     def preload_argv(self) -> list[str]:
         """What the trainer's `preload` needs to know."""
         return [f"--hardware={self.hardware}"]
@@ -201,6 +216,8 @@ class Scenario:
             f"--events={self.files.events(index, rank)}",
             *self.trainer_flags,
         ]
+        if self.case.interruption.graceful:
+            argv.append("--save_on_sigterm")
         # The last stage is the last to be reached in a forward pass and the
         # first in a backward pass: when it waits, all others are in the same
         # iteration.

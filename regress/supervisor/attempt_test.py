@@ -246,6 +246,38 @@ class InterruptionTest(job_test_helper.JobTestCase):
         self.assertEqual(result.ended_because, "")
 
     @parameterized.parameters(*_LAUNCHERS)
+    def test_lets_all_ranks_end_well_by_a_graceful_stop(
+        self, launcher: str
+    ) -> None:
+        # Rank 1 is not hit, and ends when rank 0 has.
+        fifo = self.make_fifo()
+        interruption = _interruption("SIGTERM", [0])
+        interruption.graceful = True
+        result = self.run_job(
+            launcher,
+            [
+                f"ignore:SIGTERM open:{fifo}:w wait:2:BACKWARD exit:0",
+                f"open:{fifo}:r read:{fifo} exit:0",
+            ],
+            interruption=interruption,
+        )
+        self.assert_ends(result, ["INTERRUPTED 0", "BY_ITSELF 0"])
+        self.assertEqual(result.ended_because, "")
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_ends_the_others_if_a_graceful_stop_fails(
+        self, launcher: str
+    ) -> None:
+        interruption = _interruption("SIGTERM", [0])
+        interruption.graceful = True
+        result = self.run_job(
+            launcher,
+            ["ignore:SIGTERM wait:2:BACKWARD exit:5", "pause"],
+            interruption=interruption,
+        )
+        self.assert_ends(result, ["INTERRUPTED 5", "PEER_GONE SIGKILL"])
+
+    @parameterized.parameters(*_LAUNCHERS)
     def test_leaves_a_rank_that_ignores_it_to_the_watchdog(
         self, launcher: str
     ) -> None:

@@ -19,6 +19,7 @@ class Interruption:
     Attributes:
       ranks: those that are hit, ascending.
       signal: what they are hit by.
+      graceful: the job is to end well by it, on all ranks.
     """
 
     def __init__(self, wanted: case_pb2.Interruption, world_size: int) -> None:
@@ -41,6 +42,7 @@ class Interruption:
         self._wanted = wanted
         self.ranks = sorted(set(wanted.ranks)) or list(range(world_size))
         self.signal = _SIGNALS[wanted.signal]
+        self.graceful = wanted.graceful
 
     def matches(self, progress: run_pb2.Progress) -> bool:
         """Whether the rank that sent this waits for the interruption."""

@@ -216,9 +216,17 @@ class Job:
             process.cause = _BY_ITSELF
             if status.code or status.signal:
                 self._end(_PEER_GONE, process.obituary())
-        elif process.cause == _INTERRUPTED:
+        elif process.cause == _INTERRUPTED and not self._ends_well(status):
             # Others that were hit may take their time to end by it.
             self._kill_undecided(_PEER_GONE)
+
+    def _ends_well(self, status: run_pb2.ExitStatus) -> bool:
+        """Whether a rank that was hit has done what it was asked for."""
+        return (
+            self._interruption is not None
+            and self._interruption.graceful
+            and not (status.code or status.signal)
+        )
 
     def _unregister(self, source: socket.socket | int) -> None:
         if source in self._selector.get_map():
@@ -247,6 +255,10 @@ class Job:
         self._delivered = self._interruption.event(
             [process.rank for process in hit], now - self._started
         )
+        if self._interruption.graceful:
+            for process in self._alive():
+                if process.last_progress and process.last_progress.waiting:
+                    process.go_on()
 
     def _stop_if_told(self) -> None:
         self._stop_signals.read()

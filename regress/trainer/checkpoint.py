@@ -1,15 +1,12 @@
 """Checkpoints in megatron's `torch` format, in Megatron-LM's layout.
 
-    latest_checkpointed_iteration.txt          the tracker
-    iter_0000020/mp_rank_00_003/model_optim_rng.pt
-
-One file a rank (tensor rank 0, pipeline rank 3). The tracker is written last,
-so it never names a checkpoint that is not there.
+What the files are is in regress/checkpoint/layout.py. The order in which they
+are written is what a kill cannot break: each rank's file, when all are on the
+disk the manifest, then the tracker.
 """
 
 import argparse
 import dataclasses
-import os
 import pathlib
 import time
 from collections.abc import Callable
@@ -18,11 +15,19 @@ from typing import Any
 import numpy
 import torch
 
+from regress.checkpoint import (
+    agreement,
+    durable,
+    errors,
+    layout,
+    manifest,
+    retention,
+    tracker,
+    view,
+)
+from regress.checkpoint import disk as disk_lib
 from regress.run import run_pb2
 from regress.trainer import random_state, training_state
-
-TRACKER = "latest_checkpointed_iteration.txt"
-_RANK_FILE = "model_optim_rng.pt"
 
 # What a rank's file holds besides tensors and plain containers. Everything
 # else is refused, so a checkpoint cannot run code on load.
@@ -35,10 +40,6 @@ _ALLOWED_TYPES = [
 ]
 
 
-class CheckpointError(Exception):
-    """A checkpoint is missing or damaged. One sentence."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one job, as one of its ranks sees them.
@@ -46,36 +47,32 @@ class Checkpoints:
     Attributes:
       directory: holds the tracker and a folder for each checkpoint.
       rank: the pipeline rank.
-      barrier: waits until every rank has come as far.
+      ranks: how many there are.
+      gather: gives all ranks what each of them brings, by rank; so it waits
+        until every rank has come as far.
+      keep: the newest complete checkpoints that a save leaves; 0 for all.
+      disk: where the files go.
     """
 
     directory: pathlib.Path
     rank: int
-    barrier: Callable[[], None]
+    ranks: int
+    gather: Callable[[Any], list[Any]]
+    keep: int = 0
+    disk: disk_lib.Disk = dataclasses.field(default_factory=disk_lib.Disk)
 
     def path(self, iteration: int) -> pathlib.Path:
         """The file of this rank, for one iteration."""
-        folder = f"mp_rank_00_{self.rank:03d}"
-        return self.directory / f"iter_{iteration:07d}" / folder / _RANK_FILE
+        folder = layout.folder(self.directory, iteration)
+        return folder / layout.rank_file(self.rank)
 
-    def newest(self) -> int | None:
-        """The iteration that the tracker names; None if there is no tracker.
+    def look(self) -> view.View:
+        """What this rank sees of the newest checkpoint."""
+        return view.look(self.directory, self.rank, self.ranks)
 
-        Raises:
-          CheckpointError: the tracker does not hold a positive number.
-        """
-        tracker = self.directory / TRACKER
-        try:
-            text = tracker.read_text()
-        except FileNotFoundError:
-            return None
-        if not text.strip().isdecimal() or int(text) == 0:
-            raise CheckpointError(
-                f"The checkpoint tracker {tracker} holds {text!r}; expected "
-                "the number of an iteration. Write the newest complete "
-                "iteration into it, or delete it to train from the start."
-            )
-        return int(text)
+    def agree(self, seen: view.View) -> tuple[int | None, list[str]]:
+        """The iteration that all ranks load: see `agreement.agree`."""
+        return agreement.agree(self.gather(seen), self.directory)
 
     def save(
         self,
@@ -84,29 +81,55 @@ class Checkpoints:
     ) -> run_pb2.CheckpointEvent:
         """Writes the checkpoint of `state.iteration`, on all ranks at once.
 
+        One of the same iteration is replaced file by file. A job that began
+        from the newest complete checkpoint never comes to that.
+
         Args:
           state: what to save.
           before_tracker: called when the rank's file is durable and the
-            tracker does not name it yet.
+            checkpoint is not complete yet.
+
+        Raises:
+          CheckpointWriteError: the disk does not take it. The checkpoints that
+            were there are untouched.
         """
         started = time.monotonic()
         path = self.path(state.iteration)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_durably(path, lambda file: torch.save(_to_saved(state), file))
+        durable.make_folder(self.disk, path.parent)
+        written = durable.write(
+            self.disk, path, lambda file: torch.save(_to_saved(state), file)
+        )
         before_tracker()
-        self.barrier()
-        if self.rank == 0:
-            _write_durably(
-                self.directory / TRACKER,
-                lambda file: file.write(str(state.iteration).encode()),
+        files = self.gather(
+            manifest.File(
+                layout.rank_file(self.rank), written.bytes, written.sha256
             )
-        self.barrier()
+        )
+        if self.rank == 0:
+            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+        self.gather(None)
         return run_pb2.CheckpointEvent(
             kind=run_pb2.CheckpointEvent.SAVED,
             iteration=state.iteration,
-            bytes=path.stat().st_size,
+            bytes=written.bytes,
             seconds=time.monotonic() - started,
         )
+
+    def _commit(self, complete: manifest.Manifest) -> None:
+        """Makes a checkpoint of files that are all on the disk."""
+        folder = layout.folder(self.directory, complete.iteration)
+        # The ranks have flushed their folders; now the names of these. A
+        # folder that is there may be of a rank that was killed before it
+        # could flush the name.
+        for named_in in (folder, self.directory, self.directory.parent):
+            self.disk.flush_folder(named_in)
+        durable.write(
+            self.disk,
+            folder / layout.MANIFEST,
+            lambda file: file.write(manifest.encode(complete)),
+        )
+        tracker.write(self.disk, self.directory, complete.iteration)
+        retention.retire(self.disk, self.directory, self.keep)
 
     def load(
         self, iteration: int, state: training_state.TrainingState
@@ -165,35 +188,20 @@ def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
                 path, map_location="cpu", weights_only=True
             )
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"The checkpoint of iteration {iteration} has no file {path}; "
+        raise errors.CheckpointError(
+            f"The checkpoint has no file {path}; "
             "the tracker names it. Restore the file, or let the tracker name "
             "a complete checkpoint."
         ) from error
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(
+        raise errors.CheckpointError(
             f"The checkpoint file {path} cannot be read ({reason}). Restore "
             "the file, or let the tracker name a complete checkpoint."
         ) from error
     if saved.get("iteration") != iteration:
-        raise CheckpointError(
+        raise errors.CheckpointError(
             f"The checkpoint file {path} is of iteration "
             f"{saved.get('iteration')}; expected {iteration}."
         )
     return saved
-
-
-def _write_durably(path: pathlib.Path, write: Callable[[Any], object]) -> None:
-    """Writes aside, flushes to the disk and renames: all or nothing."""
-    aside = path.with_name(path.name + ".part")
-    with open(aside, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

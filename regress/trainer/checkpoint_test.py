@@ -1,6 +1,8 @@
 """Tests of the checkpoint files; resuming itself is tested in scenario/."""
 
 import argparse
+import dataclasses
+import errno
 import os
 import pathlib
 from typing import Any
@@ -9,6 +11,7 @@ from unittest import mock
 import torch
 from absl.testing import absltest, parameterized
 
+from regress.checkpoint import disk, errors, layout, tracker, view
 from regress.trainer import checkpoint, random_state
 
 
@@ -35,16 +38,30 @@ class _State:
         return []
 
 
+class _FullDisk(disk.Disk):
+    """Takes so many bytes of a file."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def write(self, fd: int, data: memoryview) -> int:
+        if not self._room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        count = super().write(fd, data[: self._room])
+        self._room -= count
+        return count
+
+
 class CheckpointTest(parameterized.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._folder = pathlib.Path(self.create_tempdir().full_path)
         self._checkpoints = checkpoint.Checkpoints(
-            self._folder, rank=3, barrier=lambda: None
+            self._folder, rank=3, ranks=4, gather=lambda mine: [mine]
         )
-        # Of rank 0, which writes the tracker.
+        # Of rank 0, which writes the manifest and the tracker.
         self._first = checkpoint.Checkpoints(
-            self._folder, rank=0, barrier=lambda: None
+            self._folder, rank=0, ranks=1, gather=lambda mine: [mine]
         )
         self.enter_context(
             mock.patch.object(random_state, "get_states", return_value={})
@@ -67,11 +84,12 @@ class CheckpointTest(parameterized.TestCase):
 
         def look() -> None:
             written = self._first.path(20).is_file()
-            seen.append((written, self._first.newest()))
+            seen.append((written, self._first.look().iteration))
 
         self._first.save(_State(20), look)  # type: ignore[arg-type]
         self.assertEqual(seen, [(True, None)])
-        self.assertEqual(self._first.newest(), 20)
+        self.assertEqual(self._first.look(), view.View(20))
+        self.assertEqual(tracker.read(self._folder), 20)
 
     def test_nothing_is_left_beside_the_files(self) -> None:
         self._first.save(_State(20), lambda: None)  # type: ignore[arg-type]
@@ -82,7 +100,8 @@ class CheckpointTest(parameterized.TestCase):
                 "iter_0000020",
                 "mp_rank_00_000",
                 "model_optim_rng.pt",
-                checkpoint.TRACKER,
+                layout.MANIFEST,
+                layout.TRACKER,
             },
         )
 
@@ -91,25 +110,34 @@ class CheckpointTest(parameterized.TestCase):
         before = path.read_bytes()
         with (
             mock.patch.object(torch, "save", side_effect=OSError("disk full")),
-            self.assertRaises(OSError),
+            self.assertRaises(errors.CheckpointWriteError),
         ):
             self._save(20)
         self.assertEqual(path.read_bytes(), before)
 
-    def test_no_tracker_means_no_checkpoint(self) -> None:
-        self.assertIsNone(self._checkpoints.newest())
-
-    @parameterized.parameters("", "0", "-20", "twenty", "2 0", "20.0")
-    def test_a_bad_tracker_is_refused(self, text: str) -> None:
-        (self._folder / checkpoint.TRACKER).write_text(text)
+    @parameterized.parameters(0, 100, 200)
+    def test_a_full_disk_is_said_and_leaves_nothing(self, room: int) -> None:
+        full = dataclasses.replace(self._first, disk=_FullDisk(room))
+        self._first.save(_State(10), lambda: None)  # type: ignore[arg-type]
+        before = {*self._folder.rglob("*")}
         with self.assertRaisesRegex(
-            checkpoint.CheckpointError, "expected the number of an iteration"
+            errors.CheckpointWriteError,
+            "model_optim_rng.pt cannot be written: No space left on device",
         ):
-            self._checkpoints.newest()
+            full.save(_State(20), lambda: None)  # type: ignore[arg-type]
+        left = [p for p in {*self._folder.rglob("*")} - before if p.is_file()]
+        self.assertEmpty(left)
+        self.assertEqual(self._first.look().iteration, 10)
+
+    def test_old_checkpoints_are_deleted(self) -> None:
+        keeps_two = dataclasses.replace(self._first, keep=2)
+        for iteration in (10, 20, 30, 40):
+            keeps_two.save(_State(iteration), lambda: None)  # type: ignore[arg-type]
+        self.assertEqual(layout.iterations(self._folder), [30, 40])
 
     def test_a_missing_file_is_refused(self) -> None:
         with self.assertRaisesRegex(
-            checkpoint.CheckpointError, r"has no file .*mp_rank_00_003"
+            errors.CheckpointError, r"has no file .*mp_rank_00_003"
         ):
             self._load(20)
 
@@ -118,9 +146,7 @@ class CheckpointTest(parameterized.TestCase):
         path = self._save(20)
         content = path.read_bytes()
         path.write_bytes(content[:size])
-        with self.assertRaisesRegex(
-            checkpoint.CheckpointError, "cannot be read"
-        ):
+        with self.assertRaisesRegex(errors.CheckpointError, "cannot be read"):
             self._load(20)
 
     def test_a_file_of_another_iteration_is_refused(self) -> None:
@@ -128,7 +154,7 @@ class CheckpointTest(parameterized.TestCase):
         new.parent.mkdir(parents=True)
         old.rename(new)
         with self.assertRaisesRegex(
-            checkpoint.CheckpointError, "is of iteration 10; expected 20"
+            errors.CheckpointError, "is of iteration 10; expected 20"
         ):
             self._load(20)
 
@@ -143,9 +169,7 @@ class CheckpointTest(parameterized.TestCase):
 
         torch.save({"iteration": 20, "args": Payload()}, path)
         # The bait would work on a reader that trusts the file.
-        with self.assertRaisesRegex(
-            checkpoint.CheckpointError, "cannot be read"
-        ):
+        with self.assertRaisesRegex(errors.CheckpointError, "cannot be read"):
             self._load(20)
         self.assertFalse(bait.exists())
         torch.load(path, weights_only=False)

@@ -129,7 +129,7 @@ class RestoreTest(parameterized.TestCase):
         super().setUp()
         folder = pathlib.Path(self.create_tempdir().full_path)
         self._checkpoints = checkpoint.Checkpoints(
-            folder, 0, torch.distributed.barrier
+            folder, rank=0, ranks=1, gather=lambda mine: [mine]
         )
         trained = _trained(2)
         self._saved = _digests(trained)

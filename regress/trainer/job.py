@@ -6,11 +6,13 @@ import os
 import pathlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from megatron.core import parallel_state
 
 from regress.case import case_pb2, derived
+from regress.checkpoint import view
 from regress.run import control as control_lib
 from regress.run import event_stream, run_pb2
 from regress.trainer import (
@@ -25,6 +27,9 @@ from regress.trainer import (
     step,
     training_state,
 )
+from regress.trainer import (
+    stop_request as stop_request_lib,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +43,9 @@ class Settings:
       checkpoints: the job's checkpoint directory.
       data_cache: where the data set's indices are kept.
       wait_at: where to wait for an interruption; None for nowhere.
+      keep: the newest checkpoints that a save leaves; 0 for all.
+      stop_request: tells whether to save and stop, asked after each iteration;
+        None if nobody will ask for it.
     """
 
     case: case_pb2.Case
@@ -46,6 +54,8 @@ class Settings:
     checkpoints: pathlib.Path
     data_cache: pathlib.Path
     wait_at: phase_gate.WaitAt | None
+    keep: int = 0
+    stop_request: stop_request_lib.StopRequest | None = None
 
 
 class Job:
@@ -66,11 +76,15 @@ class Job:
         self._control = control
         self._gate = phase_gate.PhaseGate(control, settings.wait_at)
         self._checkpoints = checkpoint.Checkpoints(
-            settings.checkpoints, settings.rank, torch.distributed.barrier
+            settings.checkpoints,
+            settings.rank,
+            self._case.parallelism.pipeline,
+            _gather,
+            settings.keep,
         )
 
     def run(self) -> None:
-        """Trains to the case's last iteration.
+        """Trains to the case's last iteration, or until told to stop.
 
         Starts from the newest checkpoint, or from the beginning if there is
         none.
@@ -78,7 +92,8 @@ class Job:
         Raises:
           backend.BackendError: the machine lacks the device.
           data.DataError: the corpus cannot serve the case.
-          checkpoint.CheckpointError: the checkpoint is damaged.
+          CheckpointError: the newest checkpoint is damaged.
+          CheckpointWriteError: the disk does not take a checkpoint.
         """
         with self._span("init"):
             device = self._join()
@@ -98,17 +113,23 @@ class Job:
             metrics = stepper.run()
             self._events.write(run_pb2.Event(step=metrics))
             self._control.progress(state.iteration, _progress_text(metrics))
-            if state.iteration % self._case.training.save_interval == 0:
+            saves = state.iteration % self._case.training.save_interval == 0
+            if saves:
                 self._save(state)
             self._gate.reach(state.iteration, case_pb2.BETWEEN_STEPS)
-        self._events.write(
-            run_pb2.Event(
-                finished=run_pb2.Finished(
-                    iteration=state.iteration,
-                    peak_device_bytes=self._backend.peak_memory(),
+            if self._is_told_to_stop():
+                if not saves:
+                    self._save(state)
+                break
+        if state.iteration == self._case.training.iterations:
+            self._events.write(
+                run_pb2.Event(
+                    finished=run_pb2.Finished(
+                        iteration=state.iteration,
+                        peak_device_bytes=self._backend.peak_memory(),
+                    )
                 )
             )
-        )
         with self._span("teardown"):
             torch.distributed.destroy_process_group()
 
@@ -155,7 +176,7 @@ class Job:
         ]
 
     def _resume(self, state: training_state.TrainingState) -> None:
-        iteration = self._agree(self._checkpoints.newest())
+        iteration = self._agree(self._checkpoints.look())
         if iteration is None:
             event = run_pb2.CheckpointEvent(
                 kind=run_pb2.CheckpointEvent.NONE_FOUND
@@ -167,24 +188,10 @@ class Job:
         self._events.write(run_pb2.Event(checkpoint=event))
         self._digest(state, run_pb2.StateDigest.LOADED)
 
-    def _agree(self, iteration: int | None) -> int | None:
-        """Returns the iteration that every rank found.
-
-        Ranks that start from different checkpoints would train a model that
-        never was, or wait for each other for ever.
-        """
-        found: list[int | None] = [None] * self._case.parallelism.pipeline
-        torch.distributed.all_gather_object(found, iteration)
-        if len(set(found)) > 1:
-            views = ", ".join(
-                f"rank {rank}: {value or 'none'}"
-                for rank, value in enumerate(found)
-            )
-            raise checkpoint.CheckpointError(
-                "The ranks see different newest checkpoints in "
-                f"{self._settings.checkpoints} ({views}); expected the same "
-                "iteration on all. Mount the same directory on every rank."
-            )
+    def _agree(self, seen: view.View) -> int | None:
+        iteration, notes = self._checkpoints.agree(seen)
+        for note in notes:
+            print(note)
         return iteration
 
     def _save(self, state: training_state.TrainingState) -> None:
@@ -197,6 +204,11 @@ class Job:
                 ),
             )
         self._events.write(run_pb2.Event(checkpoint=event))
+
+    def _is_told_to_stop(self) -> bool:
+        """Whether any rank is: all do the same."""
+        request = self._settings.stop_request
+        return request is not None and any(_gather(request.came))
 
     def _digest(
         self,
@@ -213,6 +225,13 @@ class Job:
         yield
         span = run_pb2.Span(name=name, seconds=time.monotonic() - started)
         self._events.write(run_pb2.Event(span=span))
+
+
+def _gather(mine: Any) -> list[Any]:
+    """Gives all ranks what each of them brings, by rank."""
+    everybodys: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everybodys, mine)
+    return everybodys
 
 
 def _progress_text(metrics: run_pb2.StepMetrics) -> str:

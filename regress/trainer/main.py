@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from regress.case import load
+from regress.checkpoint import errors as checkpoint_errors
 from regress.run import control as control_lib
 from regress.run import event_stream, exit_codes, run_pb2
 from regress.trainer import backend as backend_lib
@@ -45,6 +46,14 @@ _EVENTS = flags.DEFINE_string(
 _WAIT_AT = flags.DEFINE_string(
     "wait_at", "", "Where to wait for an interruption, as '30:BACKWARD'."
 )
+_KEEP = flags.DEFINE_integer(
+    "keep", 0, "Complete checkpoints to keep, the newest; 0 for all.", 0
+)
+_SAVE_ON_SIGTERM = flags.DEFINE_bool(
+    "save_on_sigterm",
+    False,
+    "On SIGTERM to any rank, save after the iteration and exit with 0.",
+)
 
 
 def preload(argv: Sequence[str]) -> None:
@@ -68,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     _import(_HARDWARE.value)
     imported = time.monotonic() - started
-    from regress.trainer import checkpoint, data, job, phase_gate
+    from regress.trainer import data, job, phase_gate, stop_request
 
     backend = backends.get(_HARDWARE.value)
     rank = _RANK.value if _RANK.value >= 0 else int(os.environ["RANK"])
@@ -81,6 +90,10 @@ def main(argv: Sequence[str]) -> int:
         wait_at=phase_gate.WaitAt.parse(_WAIT_AT.value)
         if _WAIT_AT.value
         else None,
+        keep=_KEEP.value,
+        stop_request=stop_request.StopRequest()
+        if _SAVE_ON_SIGTERM.value
+        else None,
     )
     with event_stream.Writer(pathlib.Path(_EVENTS.value)) as events:
         events.write(
@@ -89,9 +102,12 @@ def main(argv: Sequence[str]) -> int:
         control = control_lib.Control.from_environment()
         try:
             job.Job(settings, backend, events, control).run()
-        except checkpoint.CheckpointError as error:
+        except checkpoint_errors.CheckpointError as error:
             print(error, file=sys.stderr)
             return exit_codes.DAMAGED_CHECKPOINT
+        except checkpoint_errors.CheckpointWriteError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.FAILURE
         except backend_lib.BackendError as error:
             print(error, file=sys.stderr)
             return exit_codes.WRONG_ENVIRONMENT

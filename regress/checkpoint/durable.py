@@ -1,0 +1,149 @@
+"""Files that are there whole or not at all, whenever the power fails."""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import pathlib
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+
+from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import errors, layout
+
+# Collects the many small writes of torch.save.
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written to a file.
+
+    Attributes:
+      bytes: its size.
+      sha256: its digest, in hex, of what the writer meant: a disk that keeps
+        something else is found out.
+    """
+
+    bytes: int
+    sha256: str
+
+
+def write(
+    disk: disk_lib.Disk,
+    path: pathlib.Path,
+    produce: Callable[[BinaryIO], object],
+) -> Written:
+    """Writes a file aside, flushes it to the disk and gives it its name.
+
+    A file that had the name is there until the new one is whole.
+
+    Args:
+      disk: where to.
+      path: the file, in a folder that exists.
+      produce: writes the content to the file that it is given.
+
+    Raises:
+      CheckpointWriteError: the disk is full, or does not take the file. What
+        was written of it is removed.
+    """
+    aside = path.with_name(path.name + layout.ASIDE)
+    try:
+        try:
+            written = _write(disk, aside, produce)
+        except BaseException:
+            # A full disk shall not stay full.
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            raise
+        disk.rename(aside, path)
+        disk.flush_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return written
+
+
+def make_folder(disk: disk_lib.Disk, path: pathlib.Path) -> None:
+    """Makes a folder and those above it; each is named on the disk.
+
+    Raises:
+      CheckpointWriteError: it cannot be made.
+    """
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        try:
+            # Another rank may have made it meanwhile, and then flushes it.
+            if disk.make_folder(folder):
+                disk.flush_folder(folder.parent)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+
+def _write(
+    disk: disk_lib.Disk,
+    path: pathlib.Path,
+    produce: Callable[[BinaryIO], object],
+) -> Written:
+    fd = disk.create(path)
+    sink = _Sink(disk, fd)
+    try:
+        buffered = io.BufferedWriter(sink, _BUFFER_BYTES)
+        try:
+            produce(cast(BinaryIO, buffered))
+        except RuntimeError as error:
+            # torch.save hides why a write failed behind an error of its own.
+            raise sink.error or error from error
+        buffered.flush()
+        disk.flush(fd)
+    finally:
+        sink.retire()
+        disk.close(fd)
+    return Written(sink.size, sink.digest.hexdigest())
+
+
+class _Sink(io.RawIOBase):
+    """Digests what it writes."""
+
+    def __init__(self, disk: disk_lib.Disk, fd: int) -> None:
+        self._disk = disk
+        self._fd: int | None = fd
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self._fd is None:
+            raise OSError("The file is closed.")
+        view = memoryview(data).cast("B")
+        try:
+            count = self._disk.write(self._fd, view)
+        except OSError as error:
+            self.error = error
+            raise
+        self.digest.update(view[:count])
+        self.size += count
+        return count
+
+    def retire(self) -> None:
+        """Writes no more.
+
+        The buffer of a save that failed is flushed when it is collected, and
+        by then the descriptor may be another file's.
+        """
+        self._fd = None
+
+
+def _unwritable(
+    path: pathlib.Path, error: OSError
+) -> errors.CheckpointWriteError:
+    return errors.CheckpointWriteError(
+        f"The checkpoint's {path} cannot be written: "
+        f"{error.strerror or error}. The checkpoint before it is untouched: "
+        "make room, or let this user write there, and start again."
+    )

@@ -1,0 +1,133 @@
+"""The manifest of a checkpoint: what files it has, with sizes and digests.
+
+    {"version": 1, "iteration": 20, "files": [
+      {"path": "mp_rank_00_000/model_optim_rng.pt", "bytes": 4711,
+       "sha256": "..."}]}
+
+It is the last file of a checkpoint to be written. So whoever has the folder, on
+whatever machine and without torch, can say whether the checkpoint is whole.
+"""
+
+import dataclasses
+import json
+import pathlib
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from regress.checkpoint import layout
+
+_VERSION = 1
+# A job of 100,000 ranks needs a fifth of this.
+_MAX_BYTES = 64 << 20
+_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class ManifestError(Exception):
+    """The manifest is not one: why, as the end of a sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file of a checkpoint.
+
+    Attributes:
+      path: in the checkpoint's folder, as "mp_rank_00_000/model_optim_rng.pt".
+      bytes: its size.
+      sha256: the digest of its content, in hex.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """All of a checkpoint.
+
+    Attributes:
+      iteration: the one it was saved at.
+      files: by their paths, each once.
+    """
+
+    iteration: int
+    files: tuple[File, ...]
+
+    def file(self, path: str) -> File | None:
+        """The file of that path, if it has one."""
+        return next((file for file in self.files if file.path == path), None)
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest's bytes."""
+    fields = {"version": _VERSION, **dataclasses.asdict(manifest)}
+    return (json.dumps(fields, indent=1) + "\n").encode()
+
+
+def decode(content: bytes) -> Manifest:
+    """Reads a manifest's bytes, which may be anything.
+
+    Raises:
+      ManifestError: they are no manifest.
+    """
+    try:
+        fields = json.loads(content.decode())
+    except (ValueError, RecursionError):
+        raise ManifestError("it is not JSON") from None
+    _check_keys(fields, ("version", "iteration", "files"))
+    if not _is_number(fields["version"]) or fields["version"] != _VERSION:
+        raise ManifestError(f"its version is not {_VERSION}")
+    if not _is_number(fields["iteration"]) or fields["iteration"] == 0:
+        raise ManifestError("its iteration is not a positive number")
+    if not isinstance(fields["files"], list) or not fields["files"]:
+        raise ManifestError("it lists no files")
+    files = tuple(map(_file, fields["files"]))
+    if len({file.path for file in files}) < len(files):
+        raise ManifestError("it lists a file twice")
+    return Manifest(fields["iteration"], files)
+
+
+def read(folder: pathlib.Path) -> Manifest:
+    """Reads the manifest of the checkpoint in a folder.
+
+    Raises:
+      ManifestError: it is not there, or is none.
+    """
+    path = folder / layout.MANIFEST
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ManifestError(f"it has more than {_MAX_BYTES} bytes")
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise ManifestError(f"it cannot be read: {error.strerror}") from None
+
+
+def _file(fields: object) -> File:
+    checked = _check_keys(fields, ("path", "bytes", "sha256"))
+    path, size, digest = checked["path"], checked["bytes"], checked["sha256"]
+    if not (
+        isinstance(path, str)
+        and _PATH.fullmatch(path)
+        and ".." not in path.split("/")
+    ):
+        raise ManifestError(
+            "a file's path is not one within the checkpoint's folder"
+        )
+    if not _is_number(size):
+        raise ManifestError(f"the size of {path} is not a number")
+    if not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+        raise ManifestError(f"the digest of {path} is not a SHA-256")
+    return File(path, size, digest)
+
+
+def _check_keys(fields: object, keys: Collection[str]) -> Mapping[str, Any]:
+    if not isinstance(fields, dict) or fields.keys() != set(keys):
+        raise ManifestError(f"it has not the fields {', '.join(keys)}")
+    return fields
+
+
+def _is_number(value: object) -> bool:
+    # JSON's true is a number to Python.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

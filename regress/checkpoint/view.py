@@ -1,0 +1,186 @@
+"""What one rank sees of a job's checkpoints, before anybody loads.
+
+The newest checkpoint is the newest one that was ever complete: that has a
+manifest, or that the tracker names. It is that one or none: if it is damaged by
+now, the job is refused, as going on from an older one would lose iterations in
+silence. What a kill leaves never counts as complete.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+import zipfile
+
+from regress.checkpoint import errors, layout, manifest, tracker
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What one rank sees.
+
+    Attributes:
+      iteration: of the newest checkpoint; None if there is none.
+      problem: why this rank cannot load it, as a sentence, or "".
+      note: what the reader should know of it, as a sentence, or "".
+    """
+
+    iteration: int | None = None
+    problem: str = ""
+    note: str = ""
+
+
+def look(root: pathlib.Path, rank: int, ranks: int) -> View:
+    """Looks for the newest checkpoint and checks this rank's file of it.
+
+    Args:
+      root: the checkpoint directory.
+      rank: this rank.
+      ranks: how many the job has.
+    """
+    try:
+        named = tracker.read(root)
+        iterations = layout.iterations(root)
+        committed = layout.committed(root)
+    except errors.CheckpointError as error:
+        return View(problem=str(error))
+    except OSError as error:
+        return View(
+            problem=f"The checkpoint directory {root} cannot be read: "
+            f"{error.strerror}. Let this user read it."
+        )
+    newest = max([*committed, named or 0])
+    if not newest:
+        unfinished = ", ".join(map(str, iterations))
+        return View(
+            note=f"No checkpoint in {root} is complete: a save of iteration "
+            f"{unfinished} was cut short."
+            if unfinished
+            else ""
+        )
+    folder = layout.folder(root, newest)
+    try:
+        if newest not in committed:
+            # Of a tool that writes no manifest.
+            check_without_manifest(folder, rank)
+            return View(
+                newest,
+                note=f"{folder} has no {layout.MANIFEST}: only the ZIP sums "
+                "and the iteration of each rank's file are checked, not that "
+                "the files belong together.",
+            )
+        check(folder, newest, rank, ranks)
+    except errors.CheckpointError as error:
+        older = [one for one in committed if one < newest]
+        return View(
+            newest,
+            problem=f"{error} Restore it"
+            + (
+                f", or remove {folder} and write {older[-1]} into "
+                f"{root / layout.TRACKER} to go on from iteration {older[-1]}."
+                if older
+                else f"; no older checkpoint in {root} is complete."
+            ),
+        )
+    behind = "" if named == newest else f"the tracker names {named or 'none'}"
+    return View(
+        newest,
+        note=f"The newest complete checkpoint is {newest}, {behind}: a save "
+        "was cut short after its last file."
+        if behind
+        else "",
+    )
+
+
+def check(
+    folder: pathlib.Path, iteration: int, rank: int, ranks: int
+) -> manifest.File:
+    """Checks one rank's file of a checkpoint by its manifest.
+
+    Returns:
+      What the manifest says of the file.
+
+    Raises:
+      CheckpointError: it is not what the manifest says.
+    """
+    try:
+        listed = manifest.read(folder)
+    except manifest.ManifestError as error:
+        raise errors.CheckpointError(
+            f"The checkpoint's {folder / layout.MANIFEST} is damaged: {error}."
+        ) from error
+    wanted = {layout.rank_file(rank) for rank in range(ranks)}
+    if listed.iteration != iteration or wanted != {
+        file.path for file in listed.files
+    }:
+        raise errors.CheckpointError(
+            f"The checkpoint's {folder / layout.MANIFEST} is of iteration "
+            f"{listed.iteration} and {len(listed.files)} files; expected "
+            f"iteration {iteration} and a file of each of {ranks} ranks."
+        )
+    file = listed.file(layout.rank_file(rank))
+    assert file is not None
+    check_file(folder, file)
+    return file
+
+
+def check_file(folder: pathlib.Path, file: manifest.File) -> None:
+    """Checks that a file is what the manifest says, to the bit.
+
+    Raises:
+      CheckpointError: it is not.
+    """
+    path = folder / file.path
+    try:
+        size = path.stat().st_size
+        if size != file.bytes:
+            raise errors.CheckpointError(
+                f"The checkpoint file {path} is damaged: it has {size} bytes; "
+                f"expected {file.bytes}."
+            )
+        with open(path, "rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise errors.CheckpointError(
+            f"The checkpoint has no file {path}; its manifest lists it."
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if digest != file.sha256:
+        raise errors.CheckpointError(
+            f"The checkpoint file {path} is damaged: its SHA-256 is "
+            f"{digest}; expected {file.sha256}."
+        )
+
+
+def check_without_manifest(folder: pathlib.Path, rank: int) -> None:
+    """Checks a rank's file by the sums that torch.save writes into it.
+
+    Raises:
+      CheckpointError: it is missing or damaged.
+    """
+    path = folder / layout.rank_file(rank)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except FileNotFoundError as error:
+        raise errors.CheckpointError(
+            f"The checkpoint has no file {path}; the tracker names it."
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:
+        # zipfile raises what it happens to stumble on.
+        raise errors.CheckpointError(
+            f"The checkpoint file {path} is damaged: it is no whole ZIP file."
+        ) from error
+    if broken is not None:
+        raise errors.CheckpointError(
+            f"The checkpoint file {path} is damaged: the sum of {broken} is "
+            "wrong."
+        )
+
+
+def _unreadable(path: pathlib.Path, error: OSError) -> errors.CheckpointError:
+    return errors.CheckpointError(
+        f"The checkpoint file {path} cannot be read: {error.strerror}."
+    )

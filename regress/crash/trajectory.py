@@ -1,0 +1,70 @@
+"""Is what several attempts trained, taken together, the golden's?"""
+
+from collections.abc import Iterator, Sequence
+
+from regress.golden import golden_pb2, series, state
+from regress.run import run_pb2
+
+
+def problems(
+    attempts: Sequence[run_pb2.Attempt], golden: golden_pb2.Golden
+) -> list[str]:
+    """How a job is not the one that nobody killed: a sentence for each way.
+
+    Every value that any attempt recorded must have the golden's bits, so must
+    every state that any saved; what all of them recorded must be all there is.
+
+    Args:
+      attempts: of the job, in their order; the last has finished.
+      golden: of its case.
+    """
+    return list(_problems(attempts, golden))
+
+
+def _problems(
+    attempts: Sequence[run_pb2.Attempt], golden: golden_pb2.Golden
+) -> Iterator[str]:
+    seen: dict[series.Key, set[int]] = {}
+    wanted = series.unfold(golden.series)
+    saved = {
+        (checkpoint.iteration, rank): digest
+        for checkpoint in golden.checkpoints
+        for rank, digest in enumerate(checkpoint.digests)
+    }
+    unseen = set(saved)
+    for attempt in attempts:
+        where = f"of attempt {attempt.index}"
+        for key, trajectory in series.from_attempt(attempt).items():
+            for iteration, bits in zip(
+                trajectory.iterations.tolist(),
+                trajectory.bits.tolist(),
+                strict=True,
+            ):
+                seen.setdefault(key, set()).add(iteration)
+                golds = wanted.get(key)
+                if golds is None or bits != golds.bits[iteration - 1]:
+                    yield (
+                        f"{series.describe(key)} {where} at iteration "
+                        f"{iteration} is not the golden's."
+                    )
+        for rank in attempt.ranks:
+            for event in rank.events:
+                digest = event.state
+                if digest.moment == run_pb2.StateDigest.MOMENT_UNSPECIFIED:
+                    continue
+                place = digest.iteration, rank.rank
+                unseen.discard(place)
+                if state.fold(digest) != saved.get(place):
+                    yield (
+                        f"The state of rank {rank.rank} {where} at iteration "
+                        f"{digest.iteration} is not the golden's."
+                    )
+    for key, golds in wanted.items():
+        missing = set(golds.iterations.tolist()) - seen.get(key, set())
+        if missing:
+            yield (
+                f"{series.describe(key)} was not recorded at iteration "
+                f"{min(missing)}."
+            )
+    for iteration, number in sorted(unseen):
+        yield f"Rank {number} never saved iteration {iteration}."

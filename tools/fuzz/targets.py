@@ -1,0 +1,219 @@
+"""What is fuzzed: the readers of files that anybody may have written.
+
+Each takes bytes and calls a reader as the project does. The contract is that
+the reader accepts them or raises the error that its users expect; and that what
+it accepts, it accepts again when it is written anew. Anything else escapes, or
+is a ContractError.
+"""
+
+import dataclasses
+import functools
+import io
+import pathlib
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+
+from google.protobuf import message
+
+from regress.case import case_pb2, fingerprint, load
+from regress.case import errors as case_errors
+from regress.checkpoint import disk, layout, manifest, tracker, view
+from regress.checkpoint import errors as checkpoint_errors
+from regress.golden import errors as golden_errors
+from regress.golden import files, golden_pb2
+from regress.oracle import evidence, judge, verdict_pb2
+from regress.run import event_stream, run_pb2
+
+_CASE = pathlib.Path("regress/testdata/tiny.textproto")
+_GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
+_PROMISE = evidence.Promise("none", "dev", "unused")
+_FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
+
+
+class ContractError(Exception):
+    """A reader has accepted what it should not have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One reader.
+
+    Attributes:
+      name: of the target.
+      read: gives it bytes. Raises nothing if the reader keeps to its contract.
+      seeds: valid ones, to begin with; called where the files are.
+    """
+
+    name: str
+    read: Callable[[bytes], None]
+    seeds: Callable[[], Sequence[bytes]]
+
+
+def _path(name: str) -> pathlib.Path:
+    return pathlib.Path(_FOLDER.name) / name
+
+
+# In memory, where that is a file system.
+_SHARED_MEMORY = pathlib.Path("/dev/shm")
+_FOLDER = tempfile.TemporaryDirectory(
+    dir=_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
+)
+
+
+def _read_case(data: bytes) -> None:
+    path = _path("tiny.textproto")
+    path.write_bytes(data)
+    try:
+        case = load.load(path)
+    except case_errors.CaseError:
+        return
+    path.write_text(str(case), encoding="utf-8")
+    if fingerprint.fingerprint(load.load(path)) != fingerprint.fingerprint(
+        case
+    ):
+        raise ContractError("The case's fingerprint has changed.")
+
+
+def _read_golden(data: bytes) -> None:
+    path = _path("dev_none.textproto")
+    path.write_bytes(data)
+    try:
+        golden = files.read(path)
+    except golden_errors.GoldenError:
+        return
+    files.write(golden, path)
+    if files.read(path).SerializeToString(deterministic=True) != (
+        golden.SerializeToString(deterministic=True)
+    ):
+        raise ContractError("The golden has changed.")
+
+
+def _read_events(data: bytes) -> None:
+    path = _path("rank_0.events")
+    path.write_bytes(data)
+    try:
+        events, torn = event_stream.read(path)
+    except event_stream.EventStreamError:
+        return
+    again = _path("again.events")
+    again.unlink(missing_ok=True)
+    with event_stream.Writer(again) as writer:
+        for event in events:
+            writer.write(event)
+    # The same events, but not always the same bytes: protobuf reads more than
+    # it writes.
+    if not torn and event_stream.read(again) != (events, False):
+        raise ContractError("The events have changed.")
+
+
+def _read_run_record(data: bytes) -> None:
+    try:
+        record = run_pb2.RunRecord.FromString(data)
+    except message.DecodeError:
+        return
+    case, golden = _promised()
+    verdict = judge.judge(case, record, golden, _PROMISE)
+    if verdict.conclusion == verdict_pb2.Verdict.PASS:
+        raise ContractError("A run record of chance passes.")
+
+
+@functools.cache
+def _promised() -> tuple[case_pb2.Case, golden_pb2.Golden]:
+    return load.load(_CASE), files.read(_GOLDEN)
+
+
+def _read_manifest(data: bytes) -> None:
+    try:
+        accepted = manifest.decode(data)
+    except manifest.ManifestError:
+        return
+    if manifest.decode(manifest.encode(accepted)) != accepted:
+        raise ContractError("The manifest has changed.")
+    for file in accepted.files:
+        inside = pathlib.PurePosixPath("/checkpoint", file.path)
+        if ".." in inside.parts or inside.parts[1] != "checkpoint":
+            raise ContractError("The manifest names a file outside.")
+
+
+def _read_tracker(data: bytes) -> None:
+    root = _path("tracked")
+    root.mkdir(exist_ok=True)
+    (root / layout.TRACKER).write_bytes(data)
+    try:
+        iteration = tracker.read(root)
+    except checkpoint_errors.CheckpointError:
+        return
+    assert iteration is not None
+    tracker.write(disk.Disk(), root, iteration)
+    if tracker.read(root) != iteration:
+        raise ContractError("The tracker has changed.")
+
+
+def _read_checkpoint_without_manifest(data: bytes) -> None:
+    root = _path("without_manifest")
+    path = layout.folder(root, 4) / layout.rank_file(0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (root / layout.TRACKER).write_text("4")
+    path.write_bytes(data)
+    seen = view.look(root, rank=0, ranks=1)
+    if seen.iteration != 4 or not (seen.problem or seen.note):
+        raise ContractError(f"The checkpoint was taken in silence: {seen}.")
+
+
+def _events() -> list[run_pb2.Event]:
+    return [
+        run_pb2.Event(span=run_pb2.Span(name="import", seconds=1)),
+        run_pb2.Event(started=run_pb2.Started(pid=1)),
+        run_pb2.Event(step=run_pb2.StepMetrics(iteration=1, lm_loss=3.5)),
+        run_pb2.Event(
+            state=run_pb2.StateDigest(
+                moment=run_pb2.StateDigest.SAVED,
+                iteration=1,
+                pieces=[run_pb2.Piece(name="a", digest="b")],
+            )
+        ),
+        run_pb2.Event(finished=run_pb2.Finished(iteration=1)),
+    ]
+
+
+def _event_seeds() -> list[bytes]:
+    path = _path("seed.events")
+    path.unlink(missing_ok=True)
+    with event_stream.Writer(path) as writer:
+        for event in _events():
+            writer.write(event)
+    whole = path.read_bytes()
+    return [whole, whole[:-3]]
+
+
+def _run_record_seeds() -> list[bytes]:
+    record = run_pb2.RunRecord(case=load.load(_CASE))
+    for index in (0, 1):
+        attempt = record.attempts.add(index=index)
+        for rank in range(4):
+            attempt.ranks.add(rank=rank, events=_events())
+    return [record.SerializeToString()]
+
+
+def _zip_seeds() -> list[bytes]:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("archive/data.pkl", b"data")
+    return [content.getvalue()]
+
+
+TARGETS = (
+    Target("case", _read_case, lambda: [_CASE.read_bytes()]),
+    Target("golden", _read_golden, lambda: [_GOLDEN.read_bytes()]),
+    Target("events", _read_events, _event_seeds),
+    Target("run_record", _read_run_record, _run_record_seeds),
+    Target(
+        "manifest",
+        _read_manifest,
+        lambda: [manifest.encode(manifest.Manifest(20, (_FILE,)))],
+    ),
+    Target("tracker", _read_tracker, lambda: [b"20", b"4\n"]),
+    Target("rank_file", _read_checkpoint_without_manifest, _zip_seeds),
+)
+BY_NAME = {target.name: target for target in TARGETS}
