@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
+from regress import candidate as candidate_lib
 from regress import next_command, progress_printer, selection
 from regress import place as place_lib
 from regress.case import errors as case_errors
@@ -70,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
             place = place_lib.Place.of_environment(
                 os.environ, files.outputs, selected.hardware, sys.orig_argv
             )
-            record, verdict = _run(
+            record, verdict, candidate = _run(
                 selected,
                 files,
                 evidence.Promise(
@@ -80,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
                 ),
             )
             _keep(files.outputs, record, verdict)
-            following = next_command.after(verdict, selected, place)
+            following = next_command.after(verdict, selected, place, candidate)
             print(console.render(verdict, following), flush=True)
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
@@ -109,11 +110,14 @@ def _run(
     selected: selection.Selection,
     files: job_files.JobFiles,
     promise: evidence.Promise,
-) -> tuple[run_pb2.RunRecord, verdict_pb2.Verdict]:
+) -> tuple[
+    run_pb2.RunRecord, verdict_pb2.Verdict, candidate_lib.Candidate | None
+]:
     """Runs the scenario and judges it, with a repeat if the verdict needs it.
 
     The second verdict is the verdict, whatever the first was. It cannot be a
-    pass: a repeat adds checks and takes none away.
+    pass: a repeat adds checks and takes none away. Where the golden may be all
+    that is wrong, one more run makes a candidate for its place.
     """
 
     def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
@@ -143,7 +147,20 @@ def _run(
             scenario.repeat(record, launcher, through, progress.of_repeat)
             progress.say("the repeat has ended; judging again")
             verdict = verdict_of(record)
-    return record, verdict
+        candidate = None
+        if candidate_lib.is_meaningful(verdict):
+            progress.say(
+                "running once uninterrupted, to make a candidate golden of "
+                "the numbers that are now"
+            )
+            candidate = candidate_lib.make(
+                record,
+                scenario,
+                launcher,
+                progress.of_repeat,
+                selected.channel,
+            )
+    return record, verdict, candidate
 
 
 def _keep(

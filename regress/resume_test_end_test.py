@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from absl.testing import absltest, parameterized
 
+from regress import candidate
 from regress.golden import files
 
 _CASE = "regress/testdata/tiny.textproto"
@@ -133,6 +134,14 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertIn("FAIL: numeric drift", output)
         self.assertIn("the repeat got far enough", self._xml())
         self.assertTrue((self._folder / "repeat/attempt_0/rank_3.log").exists())
+        # The numbers that are now are the committed golden's.
+        self.assertIn("golden -- accept ", output)
+        made = files.read(self._folder / candidate.FILE)
+        committed = files.read(_GOLDEN)
+        self.assertEqual(made.series, committed.series)
+        self.assertEqual(made.checkpoints, committed.checkpoints)
+        self.assertEqual(made.provenance.repeats, 2)
+        self.assertEqual(made.provenance.interrupted_repeats, 1)
 
     def _xml(self) -> str:
         return (self._folder / "test.xml").read_text()
@@ -146,7 +155,8 @@ class ResumeTestEndTest(parameterized.TestCase):
         output, errors = test.communicate(timeout=4 * _END_SECONDS)
         self.assertEqual(test.returncode, 1, errors)
         self.assertIn("FAIL: stale golden", output)
-        self.assertIn("golden -- record --case", output)
+        self.assertIn("golden -- accept ", output)
+        self.assertTrue((self._folder / candidate.FILE).exists())
         self.assertIn("<testsuite", self._xml())
 
 

@@ -11,6 +11,7 @@ from regress.oracle import evidence, rules, tally, wording
 # As few as tools/golden takes.
 _FEWEST_REPEATS = 2
 _AGREEING = f"{_FEWEST_REPEATS} or more that agree"
+_UNINTERRUPTED = "1 or more"
 _WHOLE = "one series for each metric, param group and rank"
 
 
@@ -33,6 +34,15 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
         _AGREEING if repeats >= _FEWEST_REPEATS else str(repeats),
         explanation="A golden that was made of one run, as of the run itself, "
         "shows nothing.",
+    )
+    interrupted = facts.golden.provenance.interrupted_repeats
+    result.expect(
+        "runs of the golden that nobody interrupted",
+        _UNINTERRUPTED,
+        _UNINTERRUPTED
+        if interrupted < repeats
+        else f"{repeats - interrupted} of {repeats}",
+        explanation="Resumed runs alone may all have the same fault.",
     )
     for rank in facts.ranks:
         _check_metrics(facts, result, rank)

@@ -28,7 +28,7 @@ _PASS = """\
 PASS
 
 The environment is not the golden's:
-  torch: 2.13.0, golden 2.12.0
+  numpy: 2.5.2, golden 2.4.6
 
 The resumed run is the run that was never interrupted: SIGKILL in iteration 6
 (BACKWARD), resumed from 3, trained to 8; 4985 comparisons, none differs.
