@@ -11,7 +11,7 @@ _Verdict = verdict_pb2.Verdict
 def _verdict(conclusion: str) -> verdict_pb2.Verdict:
     """One whose golden alone is wrong."""
     return _Verdict(
-        conclusion=conclusion,  # type: ignore[arg-type]
+        conclusion=conclusion,
         checks=[
             verdict_pb2.Check(oracle=oracle, conclusion=_Verdict.PASS)
             for oracle in (

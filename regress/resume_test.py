@@ -17,8 +17,9 @@ from regress import next_command, progress_printer, selection
 from regress import place as place_lib
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
+from regress.golden import golden_pb2
 from regress.oracle import evidence, judge, verdict_pb2
-from regress.report import console, xml
+from regress.report import console, guide, xml
 from regress.run import run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -83,6 +84,7 @@ def main(argv: Sequence[str]) -> int:
             _keep(files.outputs, record, verdict)
             following = next_command.after(verdict, selected, place, candidate)
             print(console.render(verdict, following), flush=True)
+            _draw(files, record, verdict, selected.golden, following)
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
         return _NO_VERDICT
@@ -174,6 +176,24 @@ def _keep(
     xml_path = os.environ.get("XML_OUTPUT_FILE")
     if xml_path:
         pathlib.Path(xml_path).write_text(xml.render(verdict))
+
+
+def _draw(
+    files: job_files.JobFiles,
+    record: run_pb2.RunRecord,
+    verdict: verdict_pb2.Verdict,
+    golden: golden_pb2.Golden,
+    following: guide.Guide | None,
+) -> None:
+    """Writes the report, when all is said that does not hang on it."""
+    # matplotlib keeps a list of fonts, by default in the home directory.
+    os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
+    # Only here, as it imports matplotlib, which takes a second.
+    from regress.report.html import page
+
+    (files.outputs / "report.html").write_text(
+        page.render(verdict, record, golden, following), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

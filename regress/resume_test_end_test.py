@@ -134,6 +134,9 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertIn("FAIL: numeric drift", output)
         self.assertIn("the repeat got far enough", self._xml())
         self.assertTrue((self._folder / "repeat/attempt_0/rank_3.log").exists())
+        self.assertIn(
+            "FAIL: numeric drift", (self._folder / "report.html").read_text()
+        )
         # The numbers that are now are the committed golden's.
         self.assertIn("golden -- accept ", output)
         made = files.read(self._folder / candidate.FILE)

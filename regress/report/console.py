@@ -31,6 +31,7 @@ _SECTIONS: dict[finding_kind.Kind, _Section] = {
 }
 # What there is of each in the folder or file of the full record.
 _RECORD = (
+    ("report.html", "the curves, for a browser"),
     ("verdict.textproto", "the verdict, with all digits"),
     ("run_record.binpb", "all that the ranks reported"),
     ("attempt_<number>/rank_<number>.log", "what a rank printed"),

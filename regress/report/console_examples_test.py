@@ -87,6 +87,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -131,6 +132,7 @@ To record the golden anew:
 tools/bazelw run x
 
 Full record: bazel-testlogs/x_test/test.outputs/outputs.zip
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -165,6 +167,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -198,6 +201,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -235,6 +239,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed

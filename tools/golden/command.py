@@ -60,3 +60,17 @@ def exactly(arguments: Sequence[str], names: str) -> list[str]:
         given = " ".join(arguments) or "nothing"
         raise CommandError(f"expected {names or 'no argument'}, got {given}")
     return list(arguments)
+
+
+def write(output: pathlib.Path, text: str) -> None:
+    """Writes a file.
+
+    Raises:
+      CommandError: it cannot be written.
+    """
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"{output}: cannot write: {error.strerror}"
+        ) from error

@@ -1,6 +1,5 @@
 """The command `export`: a golden as Megatron-LM's golden values."""
 
-import pathlib
 from collections.abc import Sequence
 
 from regress.golden import files
@@ -15,19 +14,10 @@ def _run(arguments: Sequence[str]) -> int:
     if output is None:
         print(text)
         return 0
-    _write(output, text)
+    # As Megatron-LM writes it, without a last newline.
+    command.write(output, text)
     print(f"wrote {output}")
     return 0
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-    try:
-        # As Megatron-LM writes it, without a last newline.
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise command.CommandError(
-            f"{path}: cannot write: {error.strerror}"
-        ) from error
 
 
 COMMAND = command.Command(

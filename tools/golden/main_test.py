@@ -98,6 +98,33 @@ class MainTest(absltest.TestCase):
         )
         self.assertIn("first in iteration 4", differ.stdout)
 
+    def test_plot(self) -> None:
+        self.run_golden(
+            "plot",
+            str(self.golden),
+            str(self.changed()),
+            "--output=curves.html",
+        )
+        text = (self.folder / "curves.html").read_text()
+        self.assertIn("the other", text)
+        self.assertEqual(text.count("<svg"), 4)
+        refused = self.run_golden("plot", str(self.golden), status=1)
+        self.assertIn("plot needs --output", refused.stderr)
+
+    def test_export_gives_what_import_takes(self) -> None:
+        self.run_golden("export", str(self.golden), "--output=values.json")
+        imported = "lts_any.textproto"
+        self.run_golden(
+            *("import", "values.json", "--channel=lts", "--hardware=any"),
+            *("--source=There.", "--note=So.", f"--output=tiny/{imported}"),
+        )
+        self.run_golden("verify", f"tiny/{imported}")
+        self.run_golden("export", f"tiny/{imported}", "--output=again.json")
+        self.assertEqual(
+            (self.folder / "again.json").read_text(),
+            (self.folder / "values.json").read_text(),
+        )
+
     def test_accept_demands_a_reason_and_keeps_it(self) -> None:
         before = self.golden.read_bytes()
         command = ("accept", str(self.changed()), "//tiny/dev_none.textproto")

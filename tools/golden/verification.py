@@ -120,12 +120,6 @@ def _wrong_provenance(golden: golden_pb2.Golden) -> Iterator[str]:
             yield f"its provenance has no version of {package}"
     if not environment.settings:
         yield "its provenance names no setting that pins the arithmetic"
-    interrupted = provenance.interrupted_repeats
-    if interrupted >= provenance.repeats:
-        yield (
-            f"of its {provenance.repeats} repeats {interrupted} were "
-            "interrupted, expected one that was not"
-        )
     yield from _wrong_date(provenance.date, "its provenance")
 
 

@@ -87,7 +87,7 @@ class ProblemsTest(parameterized.TestCase):
         (_set("provenance.repeats", 1), "expected 2 or more that agree"),
         (
             _set("provenance.interrupted_repeats", 3),
-            "3 repeats 3 were",
+            "expected 1 or more, found 0 of 3",
         ),
         (_set("provenance.date", "yesterday"), 'has the date "yesterday"'),
         (_set("provenance.environment.device_name", ""), "names no device"),
