@@ -46,6 +46,7 @@ def after(
         steps(verdict, selected, place, candidate or _Candidate()),
         place.record,
         place.unpack_command,
+        place.folder,
     )
 
 

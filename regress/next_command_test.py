@@ -81,6 +81,7 @@ class AfterTest(parameterized.TestCase):
         assert following is not None
         self.assertEqual(following.record, _PLACE.record)
         self.assertEqual(following.unpack, _UNPACK)
+        self.assertEqual(following.folder, _PLACE.folder)
 
     @parameterized.parameters(
         "CRASH",

@@ -199,7 +199,7 @@ class CauseTest(verdict_testing.VerdictTestCase):
         records.golden.provenance.corpus_digest = "decade"
         self.assertEqual(
             records.judge().summary,
-            "the golden does not fit the case; corpus digest of the golden: "
+            "the golden is not of what ran; corpus digest of the golden: "
             "expected c0ffee, actual decade; The corpus has changed since the "
             "golden was recorded.",
         )

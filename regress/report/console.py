@@ -139,3 +139,5 @@ def _guide(following: guide.Guide) -> Iterator[list[str]]:
     ):
         yield ["To unpack it:"]
         yield [following.unpack]
+    if following.folder:
+        yield [f"The curves, then: {following.folder}/report.html"]

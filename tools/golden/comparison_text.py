@@ -51,7 +51,7 @@ def _rows(compared: comparison.Comparison) -> Iterator[str]:
     yield "the largest distance; below, the old value and the new in the first."
     yield _ROW.format(*_HEAD).rstrip()
     for row in compared.rows:
-        yield from layout.wrap(f"{row.subject}, rank {_ranks(row.ranks)}")
+        yield from layout.wrap(f"{row.subject}, {_ranks(row.ranks)}")
         yield _ROW.format(
             row.first,
             f"{row.differing}/{row.compared}",
@@ -73,7 +73,7 @@ def _checkpoints(compared: comparison.Comparison) -> Iterator[str]:
 
 
 def _ranks(ranks: tuple[int, ...]) -> str:
-    return ", ".join(map(str, ranks))
+    return f"rank{'s' if len(ranks) > 1 else ''} {layout.numbers(ranks)}"
 
 
 def _number(value: float | None) -> str:

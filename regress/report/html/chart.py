@@ -12,16 +12,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib import axes as mpl_axes
-from matplotlib.figure import Figure
 
 from regress.report.html import course, palette
 
-# It tells how it looks for fonts, of which none is needed.
+# On import it tells how it looks for fonts, of which none is needed.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
+import matplotlib as mpl  # noqa: E402 # isort: skip
+from matplotlib import axes as mpl_axes  # noqa: E402 # isort: skip
+from matplotlib.figure import Figure  # noqa: E402 # isort: skip
 
 # In inches of 72 points. As wide as a phone, so that there a letter is as large
 # as its font says.
