@@ -191,9 +191,13 @@ def _draw(
     # Only here, as it imports matplotlib, which takes a second.
     from regress.report.html import page
 
-    (files.outputs / "report.html").write_text(
-        page.render(verdict, record, golden, following), encoding="utf-8"
-    )
+    report = files.outputs / "report.html"
+    text = page.render(verdict, record, golden, following)
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        # The verdict stands all the same.
+        print(f"{report}: no report: {error.strerror}", file=sys.stderr)
 
 
 if __name__ == "__main__":

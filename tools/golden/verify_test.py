@@ -10,6 +10,11 @@ from regress.golden import files, golden_pb2
 from tools.golden import verification
 
 _TINY = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
+_OTHERS = (
+    _TINY,
+    pathlib.Path("regress/testdata/tiny_stock/lts_none.textproto"),
+    pathlib.Path("regress/faults/testdata/catalogue/dev_none.textproto"),
+)
 _FOLDER = pathlib.Path("testdata/golden")
 
 
@@ -58,7 +63,7 @@ class CommittedTest(absltest.TestCase):
     def test_every_committed_golden_is_fit(self) -> None:
         paths = sorted(_FOLDER.glob("*/*"))
         self.assertNotEmpty(paths)
-        for path in [*paths, _TINY]:
+        for path in [*paths, *_OTHERS]:
             with self.subTest(str(path)):
                 self.assertEmpty(verification.problems(path))
 
