@@ -188,16 +188,17 @@ def _draw(
     """Writes the report, when all is said that does not hang on it."""
     # matplotlib keeps a list of fonts, by default in the home directory.
     os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
-    # Only here, as it imports matplotlib, which takes a second.
-    from regress.report.html import page
-
     report = files.outputs / "report.html"
-    text = page.render(verdict, record, golden, following)
     try:
+        # Only here, as it imports matplotlib, which takes a second.
+        from regress.report.html import page
+
+        text = page.render(verdict, record, golden, following)
         report.write_text(text, encoding="utf-8")
-    except OSError as error:
-        # The verdict stands all the same.
-        print(f"{report}: no report: {error.strerror}", file=sys.stderr)
+    except (ImportError, OSError) as error:
+        # The verdict stands all the same, on a full disk, and in an image that
+        # has what training needs and nothing to draw with.
+        print(f"{report}: no report: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

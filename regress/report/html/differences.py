@@ -85,7 +85,8 @@ def draw(
         it.axes.set_ylabel("ulps")
         it.key("golden", "0: the golden's bits", "wide-line")
         if roles:
-            it.axes.set_ylim(bottom=0)
+            # With room for the marks of the largest.
+            it.axes.set_ylim(0, 4 * max(2, it.axes.dataLim.ymax))
             for index, name in enumerate(attempts):
                 it.key("faint", name, ("dots", "dots dashed")[min(index, 1)])
         else:
