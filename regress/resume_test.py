@@ -155,13 +155,19 @@ def _run(
                 "running once uninterrupted, to make a candidate golden of "
                 "the numbers that are now"
             )
-            candidate = candidate_lib.make(
-                record,
-                scenario,
-                launcher,
-                progress.of_repeat,
-                selected.channel,
-            )
+            try:
+                candidate = candidate_lib.make(
+                    record,
+                    scenario,
+                    launcher,
+                    progress.of_repeat,
+                    selected.channel,
+                )
+            except cancellation.Cancelled as cancelled:
+                # There is a verdict, and it is not lost for want of time.
+                candidate = candidate_lib.Candidate(
+                    why_not=cancelled.attempt.ended_because.rstrip(".")
+                )
     return record, verdict, candidate
 
 
