@@ -60,7 +60,7 @@ def resume_test(
     ]
     compatible = _by_runner(
         {runner: [] for runner in supported},
-        ["@platforms//:incompatible"],
+        [str(Label("//tools/platforms:incompatible"))],
     )
     py_test(
         name = name,
