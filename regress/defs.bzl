@@ -9,34 +9,40 @@
         golden = {"none": "//testdata/golden:my_case/dev_none.textproto"},
     )
 
-The golden comes from
+Beside the test there is a program that records its golden, where `golden` says:
 
-    tools/bazelw run //tools/golden -- record --case path/of/my_case.textproto
+    tools/bazelw run //path/of:my_case_test.record
 """
 
 load("//tools/bundle:defs.bzl", "portable_bundle")
+load("//tools/channels:channels.bzl", "CHANNELS")
 load("//tools/platforms:gpus.bzl", "GPUS")
-load("//tools/python:defs.bzl", "py_test")
+load("//tools/python:defs.bzl", "py_binary", "py_test")
 
 # A rank each on a core, where there are as many.
 _RANKS = 4
+
+_HARDWARE = ["none"] + GPUS
 
 def resume_test(
         name,
         case,
         corpus,
-        golden,
-        channel = "dev",
+        golden = {},
+        lts_golden = {},
         trainer = None,
         trainer_module = None,
         tags = [],
         **kwargs):
     """Interrupts the training of a case, resumes it, and judges the result.
 
-    Each of `case`, `corpus` and `golden` is a dictionary from the hardware
+    Each of `case`, `corpus` and the goldens is a dictionary from the hardware
     (`none`, `nvidia_h200`, ...) to a label. The test takes those of the runner's
-    hardware, which --config chooses; where one of them is missing, the test is
-    incompatible and is skipped.
+    hardware and of the channel, which --config chooses; where one of them is
+    missing, the test is incompatible and is skipped.
+
+    `<name>.record` records the golden, in the source tree. For that it needs no
+    golden: name the file first, and record it then.
 
     `<name>.bundle` is the same test as an archive, for a machine without Bazel:
     see //tools/bundle:defs.bzl.
@@ -45,36 +51,43 @@ def resume_test(
       name: name of the test.
       case: the case's textproto, by hardware.
       corpus: the target of its .bin and .idx, by hardware.
-      golden: the golden record, by hardware.
-      channel: `dev` or `lts`, the golden's.
+      golden: the golden record of the channel dev, by hardware.
+      lts_golden: the golden record of the channel lts, by hardware.
       trainer: a library with a trainer to run in place of this project's.
       trainer_module: its module, which takes the flags that
         regress/trainer/main.py takes and reports as that does.
       tags: as usual.
       **kwargs: as for py_test.
     """
+    goldens = {"dev": golden, "lts": lts_golden}
     supported = [
-        hardware
-        for hardware in ["none"] + GPUS
-        if hardware in case and hardware in corpus and hardware in golden
+        (channel, hardware)
+        for channel in CHANNELS
+        for hardware in _HARDWARE
+        if hardware in case and hardware in corpus and
+           hardware in goldens[channel]
     ]
-    args = _by_hardware({
-        hardware: [
+    args = _by_runner({
+        (channel, hardware): [
             "--case=$(rootpath %s)" % case[hardware],
-            "--golden=$(rootpath %s)" % golden[hardware],
+            "--golden=$(rootpath %s)" % goldens[channel][hardware],
             "--hardware=" + hardware,
             "--channel=" + channel,
             "--launcher=" + _launcher(hardware),
         ] + (["--trainer=" + trainer_module] if trainer_module else [])
-        for hardware in supported
+        for channel, hardware in supported
     }, [])
-    data = _by_hardware({
-        hardware: [case[hardware], corpus[hardware], golden[hardware]]
-        for hardware in supported
+    data = _by_runner({
+        (channel, hardware): [
+            case[hardware],
+            corpus[hardware],
+            goldens[channel][hardware],
+        ]
+        for channel, hardware in supported
     }, [])
-    target_compatible_with = _by_hardware(
-        {hardware: [] for hardware in supported},
-        ["@platforms//:incompatible"],
+    compatible = _by_runner(
+        {runner: [] for runner in supported},
+        [str(Label("//tools/platforms:incompatible"))],
     )
     deps = [Label("//regress:resume_test_lib")] + ([trainer] if trainer else [])
     py_test(
@@ -85,7 +98,7 @@ def resume_test(
         srcs = [Label("//regress:resume_test.py")],
         # Ranks that wait for a core wait for each other.
         tags = tags + ["cpu:%d" % _RANKS],
-        target_compatible_with = target_compatible_with,
+        target_compatible_with = compatible,
         deps = deps,
         **kwargs
     )
@@ -95,10 +108,35 @@ def resume_test(
         data = data,
         module = "regress.resume_test",
         tags = tags,
-        target_compatible_with = target_compatible_with,
+        target_compatible_with = compatible,
         testonly = True,
         visibility = kwargs.get("visibility"),
         deps = deps,
+    )
+    py_binary(
+        name = name + ".record",
+        args = _by_runner({
+            (channel, hardware): [
+                "record",
+                "--case=$(rootpath %s)" % case[hardware],
+                "--hardware=" + hardware,
+                "--channel=" + channel,
+                "--launcher=" + _launcher(hardware),
+                "--output=//" + _path(goldens[channel][hardware]),
+            ]
+            for channel, hardware in supported
+        }, []),
+        data = _by_runner({
+            (channel, hardware): [case[hardware], corpus[hardware]]
+            for channel, hardware in supported
+        }, []),
+        main = Label("//tools/golden:main.py"),
+        srcs = [Label("//tools/golden:main.py")],
+        # Only by name: it writes into the source tree.
+        tags = ["manual"],
+        target_compatible_with = compatible,
+        testonly = True,
+        deps = [Label("//tools/golden:golden_lib")],
     )
 
 def _launcher(hardware):
@@ -109,11 +147,17 @@ def _launcher(hardware):
     """
     return "zygote" if hardware == "none" else "exec"
 
-def _by_hardware(values, default):
-    """Returns a select() of the values by the runner's hardware."""
+def _path(label):
+    """Returns the path of a source file in the workspace that is built."""
+    if not label.startswith("//"):
+        label = "//%s:%s" % (native.package_name(), label.lstrip(":"))
+    return label.lstrip("/").replace(":", "/").lstrip("/")
+
+def _by_runner(values, default):
+    """Returns a select() of the values by the runner's channel and hardware."""
     branches = {
-        str(Label("//tools/platforms:is_" + hardware)): value
-        for hardware, value in values.items()
+        str(Label("//tools/channels:is_%s_%s" % runner)): value
+        for runner, value in values.items()
     }
     branches["//conditions:default"] = default
     return select(branches)

@@ -4,14 +4,16 @@ import re
 import shlex
 from collections.abc import Callable
 
+from regress import candidate as candidate_lib
 from regress import place as place_lib
 from regress import selection
 from regress.oracle import verdict_pb2
 from regress.report import attempts, guide
 
 _Verdict = verdict_pb2.Verdict
+_Candidate = candidate_lib.Candidate
 _Steps = Callable[
-    [verdict_pb2.Verdict, selection.Selection, place_lib.Place],
+    [verdict_pb2.Verdict, selection.Selection, place_lib.Place, _Candidate],
     tuple[guide.Step, ...],
 ]
 _LAST_LINES = 50
@@ -26,13 +28,25 @@ def after(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: place_lib.Place,
+    candidate: _Candidate | None = None,
 ) -> guide.Guide | None:
-    """Returns where to go on from a verdict; None after a pass."""
+    """Returns where to go on from a verdict; None after a pass.
+
+    Args:
+      verdict: what was concluded.
+      selected: what ran, and what it was held against.
+      place: where it ran.
+      candidate: what became of a candidate for the golden's place; None if the
+        golden cannot be all that is wrong.
+    """
     if verdict.conclusion == _Verdict.PASS:
         return None
     steps = _STEPS.get(verdict.conclusion, _read_log)
     return guide.Guide(
-        steps(verdict, selected, place), place.record, place.unpack_command
+        steps(verdict, selected, place, candidate or _Candidate()),
+        place.record,
+        place.unpack_command,
+        place.folder,
     )
 
 
@@ -40,16 +54,17 @@ def _read_log(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: place_lib.Place,
+    candidate: _Candidate,
 ) -> tuple[guide.Step, ...]:
     """The log of the rank that the first finding names, or all findings."""
-    del selected
+    del selected, candidate
     first = _first(verdict)
     if first.HasField("attempt") and first.HasField("rank"):
         return (
             guide.Step(
                 f"To see the end of what rank {first.rank} printed in "
                 f"{attempts.name(first)}:",
-                place.print_command(
+                place.file_command(
                     f"{attempts.folder(first)}/rank_{first.rank}.log",
                     f"tail -n {_LAST_LINES}",
                 ),
@@ -58,22 +73,51 @@ def _read_log(
     return (
         guide.Step(
             "To see all findings, with all digits:",
-            place.print_command("verdict.textproto", "cat"),
+            place.file_command("verdict.textproto", "cat"),
         ),
     )
 
 
-def _record(
+def _replace(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: place_lib.Place,
+    candidate: _Candidate,
 ) -> tuple[guide.Step, ...]:
-    """The golden is not of the case that ran."""
-    del verdict, place
+    """The golden is of something else than what ran."""
+    del verdict
+    return _replacement(selected, place, candidate)
+
+
+def _replacement(
+    selected: selection.Selection,
+    place: place_lib.Place,
+    candidate: _Candidate,
+) -> tuple[guide.Step, ...]:
+    """How to put other numbers in the golden's place."""
+    if candidate.file:
+        return (
+            guide.Step(
+                "To see how the golden would change; and to change it, say why "
+                "in --reason. The candidate is of this run, and of one that "
+                "nobody interrupted; they agree to the bit:",
+                place.file_command(
+                    candidate.file,
+                    "tools/bazelw run //tools/golden -- accept",
+                    f'{shlex.quote(str(selected.golden_path))} --reason=""',
+                ),
+            ),
+        )
+    why_not = (
+        f"There is no candidate for the golden's place: {candidate.why_not}. "
+        if candidate.why_not
+        else ""
+    )
     return (
         guide.Step(
-            "To record the golden of the case as it is now:",
-            _record_over_command(selected),
+            f"{why_not}To record the golden of the case as it is now, and say "
+            "why in --reason:",
+            f'{_record_over_command(selected)} --reason=""',
         ),
     )
 
@@ -82,9 +126,9 @@ def _find_change(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: place_lib.Place,
+    candidate: _Candidate,
 ) -> tuple[guide.Step, ...]:
     """Numbers have drifted, the same way every time."""
-    del place
     golden = shlex.quote(str(selected.golden_path))
     environment = (
         "The environment, as above, may be why. "
@@ -96,11 +140,7 @@ def _find_change(
             f"{environment}To see which commits have come since the golden's:",
             f'git log --oneline "$(git log -1 --format=%H -- {golden})..HEAD"',
         ),
-        guide.Step(
-            "To record the golden anew, but only if one of them is meant to "
-            "change the numbers:",
-            _record_over_command(selected),
-        ),
+        *_replacement(selected, place, candidate),
     )
 
 
@@ -108,9 +148,10 @@ def _repeat(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: place_lib.Place,
+    candidate: _Candidate,
 ) -> tuple[guide.Step, ...]:
     """The same iterations differ from run to run."""
-    del verdict, selected
+    del verdict, selected, candidate
     return (
         guide.Step(
             "To see in more runs where they first differ, which leads to the "
@@ -124,6 +165,7 @@ def _go_where_promised(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: place_lib.Place,
+    candidate: _Candidate,
 ) -> tuple[guide.Step, ...]:
     """Not the promised machine, or another one's golden."""
     first = _first(verdict)
@@ -137,7 +179,7 @@ def _go_where_promised(
         )
     found = _hardware_found(first, selected.hardware)
     if found in ("", selected.hardware) or not place.target:
-        return _read_log(verdict, selected, place)
+        return _read_log(verdict, selected, place, candidate)
     return (
         guide.Step(
             f"To run the variant for the hardware that is here, {found}:",
@@ -182,7 +224,7 @@ def _record_over_command(selected: selection.Selection) -> str:
 
 # For every other conclusion, a rank's log says more.
 _STEPS: dict[int, _Steps] = {
-    _Verdict.STALE_GOLDEN: _record,
+    _Verdict.STALE_GOLDEN: _replace,
     _Verdict.NUMERIC_DRIFT: _find_change,
     _Verdict.NONDETERMINISM: _repeat,
     _Verdict.WRONG_ENVIRONMENT: _go_where_promised,

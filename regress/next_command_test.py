@@ -4,6 +4,7 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
+from regress import candidate as candidate_lib
 from regress import next_command, selection
 from regress import place as place_lib
 from regress.case import case_pb2
@@ -14,7 +15,7 @@ from regress.report import guide
 _Verdict = verdict_pb2.Verdict
 _RECORD_FLAGS = (
     "//tools/golden -- record --case=cases/x.textproto --hardware={0}"
-    " --channel=dev --output=golden/x/dev_{0}.textproto"
+    ' --channel=dev --output=golden/x/dev_{0}.textproto --reason=""'
 )
 _PLACE = place_lib.Place(
     hardware="none",
@@ -43,6 +44,7 @@ def _steps(
     *findings: verdict_pb2.Finding,
     hardware: str = "none",
     place: place_lib.Place = _PLACE,
+    candidate: candidate_lib.Candidate | None = None,
     **fields: object,
 ) -> tuple[guide.Step, ...]:
     verdict = _Verdict(
@@ -50,7 +52,9 @@ def _steps(
         findings=findings,
         **fields,  # type: ignore[arg-type]
     )
-    following = next_command.after(verdict, _selected(hardware), place)
+    following = next_command.after(
+        verdict, _selected(hardware), place, candidate
+    )
     assert following is not None
     return following.steps
 
@@ -77,6 +81,7 @@ class AfterTest(parameterized.TestCase):
         assert following is not None
         self.assertEqual(following.record, _PLACE.record)
         self.assertEqual(following.unpack, _UNPACK)
+        self.assertEqual(following.folder, _PLACE.folder)
 
     @parameterized.parameters(
         "CRASH",
@@ -127,6 +132,31 @@ class AfterTest(parameterized.TestCase):
         (step,) = _steps("STALE_GOLDEN", hardware=hardware)
         self.assertEqual(step.command, run + _RECORD_FLAGS.format(hardware))
 
+    @parameterized.parameters("STALE_GOLDEN", "NUMERIC_DRIFT")
+    def test_a_candidate_is_accepted_with_a_reason(
+        self, conclusion: str
+    ) -> None:
+        step = _steps(
+            conclusion, candidate=candidate_lib.Candidate(file="candidate")
+        )[-1]
+        self.assertEqual(
+            step.command,
+            f"{_UNPACK} && tools/bazelw run //tools/golden -- accept"
+            " /tmp/a/b/c_test/candidate golden/x/dev_none.textproto"
+            ' --reason=""',
+        )
+
+    @parameterized.parameters("STALE_GOLDEN", "NUMERIC_DRIFT")
+    def test_says_why_there_is_no_candidate(self, conclusion: str) -> None:
+        step = _steps(
+            conclusion, candidate=candidate_lib.Candidate(why_not="they differ")
+        )[-1]
+        self.assertStartsWith(
+            step.purpose,
+            "There is no candidate for the golden's place: they differ. To ",
+        )
+        self.assertIn("-- record ", step.command)
+
     def test_of_drift_the_change_is_sought_before_anything_is_recorded(
         self,
     ) -> None:
@@ -136,7 +166,7 @@ class AfterTest(parameterized.TestCase):
             'git log --oneline "$(git log -1 --format=%H --'
             ' golden/x/dev_none.textproto)..HEAD"',
         )
-        self.assertIn("but only if", record.purpose)
+        self.assertIn("say why in --reason", record.purpose)
         self.assertEndsWith(record.command, _RECORD_FLAGS.format("none"))
         self.assertNotIn("environment", search.purpose)
 

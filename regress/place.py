@@ -95,16 +95,17 @@ class Place:
             f" {shlex.quote(self.target)}"
         )
 
-    def print_command(self, file: str, command: str) -> str:
-        """Prints a file of the full record.
+    def file_command(self, file: str, command: str, rest: str = "") -> str:
+        """Does something with a file of the full record.
 
         Args:
           file: its path in the record.
-          command: what prints it, as "cat".
+          command: what takes it, as "cat".
+          rest: what follows the file's path.
         """
         path = shlex.quote(f"{self.folder}/{file}")
         unpack = f"{self.unpack_command} && " if self.unpack_command else ""
-        return f"{unpack}{command} {path}"
+        return f"{unpack}{command} {path} {rest}".rstrip()
 
 
 def config_flag(hardware: str) -> str:

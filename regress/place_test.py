@@ -83,7 +83,7 @@ class CommandTest(parameterized.TestCase):
         )
         self.assertEqual(
             self._run(
-                place.print_command("attempt_1/rank_2.log", "tail -n 2"), folder
+                place.file_command("attempt_1/rank_2.log", "tail -n 2"), folder
             ),
             "two\nthree\n",
         )
@@ -96,7 +96,7 @@ class CommandTest(parameterized.TestCase):
         (folder / "rank_2.log").write_text("one\n")
         place = _of_folder(folder)
         self.assertEqual(
-            self._run(place.print_command("rank_2.log", "cat"), folder), "one\n"
+            self._run(place.file_command("rank_2.log", "cat"), folder), "one\n"
         )
 
     @parameterized.parameters(

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
+from regress import candidate as candidate_lib
 from regress import last_words, next_command, progress_printer, selection
 from regress import place as place_lib
 from regress.case import errors as case_errors
 from regress.case import fingerprint
 from regress.golden import errors as golden_errors
+from regress.golden import golden_pb2
 from regress.oracle import evidence, judge, verdict_pb2
-from regress.report import console, xml
+from regress.report import console, guide, xml
 from regress.run import run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -81,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
                 os.environ, files.outputs, selected.hardware, sys.orig_argv
             )
             try:
-                record, verdict = _run(
+                record, verdict, candidate = _run(
                     selected,
                     files,
                     evidence.Promise(
@@ -94,8 +96,9 @@ def main(argv: Sequence[str]) -> int:
                 _say_last_words(cancelled, selected, files)
                 return _NO_VERDICT
             _keep(files.outputs, record, verdict)
-            following = next_command.after(verdict, selected, place)
+            following = next_command.after(verdict, selected, place, candidate)
             print(console.render(verdict, following), flush=True)
+            _draw(files, record, verdict, selected.golden, following)
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
         return _NO_VERDICT
@@ -120,11 +123,14 @@ def _run(
     selected: selection.Selection,
     files: job_files.JobFiles,
     promise: evidence.Promise,
-) -> tuple[run_pb2.RunRecord, verdict_pb2.Verdict]:
+) -> tuple[
+    run_pb2.RunRecord, verdict_pb2.Verdict, candidate_lib.Candidate | None
+]:
     """Runs the scenario and judges it, with a repeat if the verdict needs it.
 
     The second verdict is the verdict, whatever the first was. It cannot be a
-    pass: a repeat adds checks and takes none away.
+    pass: a repeat adds checks and takes none away. Where the golden may be all
+    that is wrong, one more run makes a candidate for its place.
     """
 
     def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
@@ -155,7 +161,26 @@ def _run(
             scenario.repeat(record, launcher, through, progress.of_repeat)
             progress.say("the repeat has ended; judging again")
             verdict = verdict_of(record)
-    return record, verdict
+        candidate = None
+        if candidate_lib.is_meaningful(verdict):
+            progress.say(
+                "running once uninterrupted, to make a candidate golden of "
+                "the numbers that are now"
+            )
+            try:
+                candidate = candidate_lib.make(
+                    record,
+                    scenario,
+                    launcher,
+                    progress.of_repeat,
+                    selected.channel,
+                )
+            except cancellation.Cancelled as cancelled:
+                # There is a verdict, and it is not lost for want of time.
+                candidate = candidate_lib.Candidate(
+                    why_not=cancelled.attempt.ended_because.rstrip(".")
+                )
+    return record, verdict, candidate
 
 
 def _say_last_words(
@@ -186,6 +211,29 @@ def _keep(
     xml_path = os.environ.get("XML_OUTPUT_FILE")
     if xml_path:
         pathlib.Path(xml_path).write_text(xml.render(verdict))
+
+
+def _draw(
+    files: job_files.JobFiles,
+    record: run_pb2.RunRecord,
+    verdict: verdict_pb2.Verdict,
+    golden: golden_pb2.Golden,
+    following: guide.Guide | None,
+) -> None:
+    """Writes the report, when all is said that does not hang on it."""
+    # matplotlib keeps a list of fonts, by default in the home directory.
+    os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
+    report = files.outputs / "report.html"
+    try:
+        # Only here, as it imports matplotlib, which takes a second.
+        from regress.report.html import page
+
+        text = page.render(verdict, record, golden, following)
+        report.write_text(text, encoding="utf-8")
+    except (ImportError, OSError) as error:
+        # The verdict stands all the same, on a full disk, and in an image that
+        # has what training needs and nothing to draw with.
+        print(f"{report}: no report: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from absl.testing import absltest, parameterized
 
+from regress import candidate
 from regress.golden import files
 from regress.run import run_pb2
 
@@ -52,12 +53,17 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.addCleanup(test.kill)
         return test
 
-    def _start_until(self, words: str) -> subprocess.Popen[str]:
-        """Starts the tiny case, and returns when a line has the words."""
-        test = self._start(f"--case={_CASE}", f"--golden={_GOLDEN}")
+    def _start_until(
+        self, *words: str, golden: str = _GOLDEN
+    ) -> subprocess.Popen[str]:
+        """Starts the tiny case, and returns when lines have had the words."""
+        test = self._start(f"--case={_CASE}", f"--golden={golden}")
         assert test.stdout is not None
+        to_come = list(words)
         for line in test.stdout:
-            if words in line:
+            if to_come[0] in line:
+                to_come.pop(0)
+            if not to_come:
                 return test
         raise AssertionError(f"No line says '{words}': {test.communicate()}")
 
@@ -143,13 +149,37 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertNotEqual(test.returncode, 0)
         self.assertIn("golden_tolerance", errors)
 
-    def test_a_number_that_differs_is_repeated(self) -> None:
+    def _changed_golden(self) -> str:
+        """The golden, with another loss in iteration 4."""
         golden = files.read(pathlib.Path(_GOLDEN))
         loss = next(one for one in golden.series if one.metric == "lm loss")
         loss.values[3] += 1
         changed = self._folder / "golden.textproto"
         changed.write_text(str(golden))
-        test = self._start(f"--case={_CASE}", f"--golden={changed}")
+        return str(changed)
+
+    def test_told_to_stop_it_keeps_the_verdict_that_it_has(self) -> None:
+        test = self._start_until(
+            "running once uninterrupted",
+            # Before there are ranks nobody listens to a signal.
+            "attempt 0: iteration 1 of",
+            golden=self._changed_golden(),
+        )
+        test.terminate()
+        output, errors = test.communicate(timeout=_END_SECONDS)
+        self.assertEqual(test.returncode, 1, errors)
+        self.assertIn("FAIL: numeric drift", output)
+        self.assertIn(
+            "There is no candidate for the golden's place: ",
+            " ".join(output.split()),
+        )
+        self.assertIn("SIGTERM", output)
+        self.assertFalse((self._folder / candidate.FILE).exists())
+
+    def test_a_number_that_differs_is_repeated(self) -> None:
+        test = self._start(
+            f"--case={_CASE}", f"--golden={self._changed_golden()}"
+        )
         output, errors = test.communicate(timeout=4 * _END_SECONDS)
         self.assertEqual(test.returncode, 1, errors)
         self.assertIn("repeating attempt 0 through iteration 4, as", output)
@@ -157,6 +187,17 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertIn("FAIL: numeric drift", output)
         self.assertIn("the repeat got far enough", self._xml())
         self.assertTrue((self._folder / "repeat/attempt_0/rank_3.log").exists())
+        self.assertIn(
+            "FAIL: numeric drift", (self._folder / "report.html").read_text()
+        )
+        # The numbers that are now are the committed golden's.
+        self.assertIn("golden -- accept ", output)
+        made = files.read(self._folder / candidate.FILE)
+        committed = files.read(_GOLDEN)
+        self.assertEqual(made.series, committed.series)
+        self.assertEqual(made.checkpoints, committed.checkpoints)
+        self.assertEqual(made.provenance.repeats, 2)
+        self.assertEqual(made.provenance.interrupted_repeats, 1)
 
     def _xml(self) -> str:
         return (self._folder / "test.xml").read_text()
@@ -170,7 +211,8 @@ class ResumeTestEndTest(parameterized.TestCase):
         output, errors = test.communicate(timeout=4 * _END_SECONDS)
         self.assertEqual(test.returncode, 1, errors)
         self.assertIn("FAIL: stale golden", output)
-        self.assertIn("golden -- record --case", output)
+        self.assertIn("golden -- accept ", output)
+        self.assertTrue((self._folder / candidate.FILE).exists())
         self.assertIn("<testsuite", self._xml())
 
 

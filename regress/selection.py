@@ -51,7 +51,8 @@ class Selection:
             "golden": self.golden_path,
             **_tolerances(self.golden),
             "recorded": (
-                f"{provenance.date}, {provenance.repeats} repeats on"
+                f"{provenance.date}, {provenance.repeats} repeats"
+                f"{_interrupted(provenance)} on"
                 f" {provenance.environment.device_name}"
             ),
             "environment": ", ".join(
@@ -61,6 +62,12 @@ class Selection:
             "launcher": launcher,
         }
         return "\n".join(f"{name:12}  {row}" for name, row in rows.items())
+
+
+def _interrupted(provenance: golden_pb2.Provenance) -> str:
+    if not provenance.interrupted_repeats:
+        return ""
+    return f" ({provenance.interrupted_repeats} interrupted and resumed)"
 
 
 def select(

@@ -5,6 +5,7 @@ a value that changes is one changed line. Values have all the digits that give
 back the same double.
 """
 
+import hashlib
 import os
 import pathlib
 import textwrap
@@ -85,6 +86,20 @@ def write(golden: golden_pb2.Golden, path: str | os.PathLike[str]) -> None:
         ) from error
 
 
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a golden's file, by which its successor names it.
+
+    Raises:
+      GoldenError: The file cannot be read.
+    """
+    try:
+        return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise errors.GoldenError(
+            f"{path}: cannot read the golden: {error.strerror}"
+        ) from error
+
+
 def to_text(golden: golden_pb2.Golden) -> str:
     """The golden's file. The same golden gives the same text."""
     head = golden_pb2.Golden()
@@ -110,20 +125,20 @@ def _series_text(one: golden_pb2.Series) -> str:
         "series {\n"
         f"{textwrap.indent(_format(head), '  ')}"
         "  values: [\n"
-        f"{''.join(_value_lines(list(one.values)))}"
+        f"{''.join(_value_lines(list(one.values), one.first_iteration or 1))}"
         "  ]\n"
         "}\n"
     )
 
 
-def _value_lines(values: list[float]) -> list[str]:
+def _value_lines(values: list[float], first: int) -> list[str]:
     lines = []
     for start in range(0, len(values), _VALUES_IN_A_LINE):
         part = values[start : start + _VALUES_IN_A_LINE]
         end = start + len(part)
         comma = "," if end < len(values) else ""
         numbers = ", ".join(map(repr, part))
-        lines.append(f"    {numbers}{comma}  # {end}\n")
+        lines.append(f"    {numbers}{comma}  # {first - 1 + end}\n")
     return lines
 
 
@@ -139,17 +154,25 @@ def _why_incomplete(golden: golden_pb2.Golden) -> str:
         return f"it has {golden.iterations} iterations, expected at least 1"
     if not golden.series:
         return "it has no series"
-    if reason := bands.why_wrong(golden):
+    others = golden.provenance.HasField("imported")
+    # Others' tolerance is theirs.
+    if not others and (reason := bands.why_wrong(golden)):
         return reason
     for one in golden.series:
         if not one.ranks:
             return f"a series of {one.metric} names no rank"
+        if not one.values:
+            return f"a series of {one.metric} has no value"
     try:
         trajectories = series.unfold(golden.series)
     except errors.GoldenError as error:
         return str(error)
     for key, trajectory in trajectories.items():
-        if reason := series.why_incomplete(key, trajectory, golden.iterations):
+        # What others did not measure at first, nobody can record again.
+        first = int(trajectory.iterations[0]) if others else 1
+        if reason := series.why_incomplete(
+            key, trajectory, golden.iterations, first
+        ):
             return reason
     return ""
 

@@ -9,6 +9,7 @@ from regress.golden import (
     recording,
     series,
     state,
+    stitching,
 )
 from regress.run import run_pb2
 
@@ -22,6 +23,7 @@ def golden_from_runs(
     channel: str,
     hardware: str,
     date: str,
+    interrupted: Sequence[run_pb2.RunRecord] = (),
 ) -> golden_pb2.Golden:
     """Makes the golden of a case.
 
@@ -31,21 +33,37 @@ def golden_from_runs(
       channel: `dev` or `lts`.
       hardware: What the runs were promised: `none`, `nvidia_h200`, ...
       date: Day of the recording, as "2026-11-23".
+      interrupted: Run records of the case that were interrupted and resumed.
+        They are repeats, too, beside at least one of `runs`.
 
     Raises:
-      GoldenError: There are fewer than two runs, a run is not whole, or two
-        runs are not of one case, corpus and environment, are the same one, or
-        differ in a bit.
+      GoldenError: There are fewer than two runs, none of them is uninterrupted,
+        a run is not whole, or two runs are not of one case, corpus and
+        environment, are the same one, or differ in a bit.
     """
-    if len(runs) < _MIN_RUNS:
+    repeats = len(runs) + len(interrupted)
+    if repeats < _MIN_RUNS:
         raise errors.GoldenError(
             f"a golden needs at least {_MIN_RUNS} runs that agree to the bit, "
-            f"but there is {len(runs)}"
+            f"but there is {repeats}"
         )
-    first, *others = (
-        recording.of_run(run, f"run {number}", hardware)
-        for number, run in enumerate(runs, 1)
-    )
+    if not runs:
+        raise errors.GoldenError(
+            "a golden needs a run that nobody interrupted, but all "
+            f"{repeats} were"
+        )
+    first, *others = [
+        *(
+            recording.of_run(run, f"run {number}", hardware)
+            for number, run in enumerate(runs, 1)
+        ),
+        *(
+            recording.of_run(
+                stitching.stitch(run), f"run {number}, interrupted,", hardware
+            )
+            for number, run in enumerate(interrupted, len(runs) + 1)
+        ),
+    ]
     for place, second in enumerate(others):
         _check_comparable(first, second)
         for other in (first, *others[:place]):
@@ -59,7 +77,8 @@ def golden_from_runs(
             case_fingerprint=first.run.case_fingerprint,
             corpus_digest=first.run.corpus_digest,
             environment=first.environment,
-            repeats=len(runs),
+            repeats=repeats,
+            interrupted_repeats=len(interrupted),
             date=date,
         ),
         iterations=first.run.case.training.iterations,

@@ -73,6 +73,54 @@ class RecordTest(parameterized.TestCase):
             ),
         )
 
+    def test_an_interrupted_run_can_be_a_repeat(self) -> None:
+        runs = [run_test_helper.uninterrupted(number) for number in (1, 2)]
+        interrupted = run_test_helper.interrupted(2, 2, 3)
+        golden = record.golden_from_runs(
+            runs[:1],
+            channel="dev",
+            hardware="none",
+            date="2026-11-23",
+            interrupted=[interrupted],
+        )
+        self.assertEqual(golden.provenance.repeats, 2)
+        self.assertEqual(golden.provenance.interrupted_repeats, 1)
+        golden.provenance.ClearField("interrupted_repeats")
+        self.assertEqual(golden, _record(*runs))
+
+    def test_a_resume_that_differs_makes_no_golden(self) -> None:
+        interrupted = run_test_helper.interrupted(2, 2, 3)
+        for event in interrupted.attempts[1].ranks[1].events:
+            if event.step.iteration == 5:
+                event.step.lm_loss += 1
+        with self.assertRaisesRegex(
+            errors.GoldenError,
+            "^run 1 and run 2, interrupted, differ first in lm loss on rank 1 "
+            "at iteration 5,",
+        ):
+            record.golden_from_runs(
+                [run_test_helper.uninterrupted(1)],
+                channel="dev",
+                hardware="none",
+                date="2026-11-23",
+                interrupted=[interrupted],
+            )
+
+    def test_interrupted_runs_alone_make_no_golden(self) -> None:
+        with self.assertRaisesRegex(
+            errors.GoldenError, "nobody interrupted, but all 2 were$"
+        ):
+            record.golden_from_runs(
+                [],
+                channel="dev",
+                hardware="none",
+                date="2026-11-23",
+                interrupted=[
+                    run_test_helper.interrupted(number, 2, 3)
+                    for number in (1, 2)
+                ],
+            )
+
     def test_holds_the_runs_series(self) -> None:
         runs = [run_test_helper.uninterrupted(number) for number in (1, 2)]
         recorded = series.from_attempt(runs[1].attempts[0])

@@ -1,6 +1,7 @@
 """Makes run records of an uninterrupted run, for tests."""
 
 import hashlib
+from collections.abc import Callable
 
 from regress.case import case_pb2
 from regress.run import run_pb2
@@ -31,6 +32,49 @@ def uninterrupted(number: int = 1) -> run_pb2.RunRecord:
             )
         ],
     )
+
+
+def interrupted(number: int, resume_at: int, last: int) -> run_pb2.RunRecord:
+    """The same run, interrupted after iteration `last` and resumed.
+
+    Args:
+      number: Tells runs apart.
+      resume_at: The iteration of the checkpoint that attempt 1 loads.
+      last: The last iteration of attempt 0.
+    """
+    run = uninterrupted(number)
+    (before,) = run.attempts
+    after = run.attempts.add(started_at=before.started_at + 1)
+    after.CopyFrom(before)
+    before.interruption.iteration = last + 1
+    for rank in before.ranks:
+        rank.exit.cause = run_pb2.ExitStatus.INTERRUPTED
+        rank.exit.signal = 9
+        _keep(rank, lambda at: at is None or at <= last)
+    for rank in after.ranks:
+        _keep(rank, lambda at: at is None or at > resume_at)
+        for event in rank.events:
+            if event.HasField("started"):
+                event.started.pid += 1000
+            if event.HasField("checkpoint"):
+                event.checkpoint.kind = run_pb2.CheckpointEvent.LOADED
+                event.checkpoint.iteration = resume_at
+    return run
+
+
+def _keep(
+    rank: run_pb2.RankRecord, wanted: Callable[[int | None], bool]
+) -> None:
+    """Keeps the events of the iterations that are wanted; None is of none."""
+    kept = []
+    for event in rank.events:
+        kind = event.WhichOneof("kind")
+        of_iteration = kind in ("step", "state", "finished")
+        at = getattr(event, kind).iteration if of_iteration else None
+        if wanted(at):
+            kept.append(event)
+    del rank.events[:]
+    rank.events.extend(kept)
 
 
 def rank_of(run: run_pb2.RunRecord, rank: int) -> run_pb2.RankRecord:

@@ -171,7 +171,8 @@ def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
     trajectories: Trajectories = {}
     for one in series:
         values = np.array(one.values, np.float64)
-        iterations = np.arange(1, len(values) + 1, dtype=np.int64)
+        first = one.first_iteration or 1
+        iterations = np.arange(first, first + len(values), dtype=np.int64)
         for rank in one.ranks:
             key = Key(one.metric, one.param_group, rank)
             if key in trajectories:
@@ -183,28 +184,30 @@ def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
     return trajectories
 
 
-def why_incomplete(key: Key, trajectory: Trajectory, iterations: int) -> str:
+def why_incomplete(
+    key: Key, trajectory: Trajectory, iterations: int, first: int = 1
+) -> str:
     """Why a trajectory is not one that a golden may hold.
 
     Returns:
       A sentence, or "" if there is exactly one number for each of the
-      iterations 1 to `iterations`, in order, and none is NaN.
+      iterations `first` to `iterations`, in order, and none is NaN.
     """
-    wanted = np.arange(1, iterations + 1, dtype=np.int64)
+    wanted = np.arange(first, iterations + 1, dtype=np.int64)
     if np.array_equal(trajectory.iterations, wanted):
         not_numbers = np.flatnonzero(np.isnan(trajectory.values))
         if not not_numbers.size:
             return ""
         actual = f"iteration {wanted[not_numbers[0]]} has NaN"
-    elif missing := trajectory.missing(1, iterations):
+    elif missing := trajectory.missing(first, iterations):
         actual = f"iteration {missing[0]} has none"
     elif doubled := trajectory.doubled():
         actual = f"iteration {doubled[0]} has {len(trajectory.at(doubled[0]))}"
     else:
         actual = "there are others, or they are not in order"
     return (
-        f"{describe(key)}: expected one number for each of iterations 1 to "
-        f"{iterations}, but {actual}"
+        f"{describe(key)}: expected one number for each of iterations {first} "
+        f"to {iterations}, but {actual}"
     )
 
 

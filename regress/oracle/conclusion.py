@@ -80,6 +80,13 @@ ORDER: tuple[tuple[verdict_pb2.Verdict.Conclusion, str], ...] = (
 # Other oracles state facts, but for some metrics.
 _OF_VALUES = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
 
+# What a run is by itself, whatever the golden says.
+_OF_THE_RUN = (
+    verdict_pb2.RESUME_PROOF,
+    verdict_pb2.STATE,
+    verdict_pb2.REPLAY,
+)
+
 # Of a run that comes to these, ranks ended before their time.
 _ENDING = (
     _Verdict.CRASH,
@@ -103,7 +110,15 @@ def conclude(
     outcomes: Sequence[tally.Outcome],
 ) -> verdict_pb2.Verdict.Conclusion:
     """The first conclusion that some check came to, or PASS."""
-    reached = {outcome.conclusion for outcome in outcomes}
+    faulty = any(
+        outcome.failed and outcome.rule.oracle in _OF_THE_RUN
+        for outcome in outcomes
+    )
+    reached = {
+        outcome.conclusion
+        for outcome in outcomes
+        if not (faulty and outcome.rule.yields)
+    }
     for conclusion, _ in ORDER:
         if conclusion in reached:
             return conclusion

@@ -12,6 +12,7 @@ from regress.oracle import evidence, rules, tally, wording
 _FEWEST_REPEATS = 2
 _AGREEING = f"{_FEWEST_REPEATS} or more that agree"
 _BANDS = "bands if it is for any hardware, each as it was measured"
+_UNINTERRUPTED = "1 or more"
 _WHOLE = "one series for each metric, param group and rank"
 
 
@@ -39,6 +40,15 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
         _AGREEING if repeats >= _FEWEST_REPEATS else str(repeats),
         explanation="A golden that was made of one run, as of the run itself, "
         "shows nothing.",
+    )
+    interrupted = facts.golden.provenance.interrupted_repeats
+    result.expect(
+        "runs of the golden that nobody interrupted",
+        _UNINTERRUPTED,
+        _UNINTERRUPTED
+        if interrupted < repeats
+        else f"{repeats - interrupted} of {repeats}",
+        explanation="Resumed runs alone may all have the same fault.",
     )
     for rank in facts.ranks:
         _check_metrics(facts, result, rank)

@@ -35,6 +35,20 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
                 explanation="The golden is not a whole trajectory of the case.",
             )
 
+    def test_rejects_a_golden_of_resumed_runs_alone(self):
+        records = record_test_helper.passing()
+        provenance = records.golden.provenance
+        provenance.interrupted_repeats = provenance.repeats
+        self.assert_incomplete(
+            records,
+            subject="runs of the golden that nobody interrupted",
+            expected="1 or more",
+            actual=f"0 of {provenance.repeats}",
+            explanation="Resumed runs alone may all have the same fault.",
+        )
+        provenance.interrupted_repeats -= 1
+        self.assert_passes(records)
+
     def test_rejects_a_series_that_is_shorter_or_longer(self):
         for change, count in (
             (lambda v: v.pop(), 7),

@@ -44,6 +44,10 @@ _NOT_JUDGED = frozenset(
         # and the golden does not say which of its steps were.
         "StepMetrics.updated",
         "StepMetrics.seconds",
+        # Of three repeats, one may be.
+        "Provenance.interrupted_repeats",
+        # 1 is the default.
+        "Series.first_iteration",
         # How a golden came to be; differences of the environment are listed.
         "Environment.device_count",
         "Environment.device_name",
@@ -103,6 +107,7 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 ("PRECONDITIONS", "promised hardware and channel", 2 + 8),
                 ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
                 ("PRECONDITIONS", "the golden is of this case", 3),
+                ("PRECONDITIONS", "the golden is of these packages", 1),
                 # Each metric is there and whole; 5 facts of the whole golden; a
                 # group on each rank; 2 checkpoints.
                 (
@@ -195,7 +200,7 @@ class CauseTest(verdict_testing.VerdictTestCase):
         records.golden.provenance.corpus_digest = "decade"
         self.assertEqual(
             records.judge().summary,
-            "the golden does not fit the case; corpus digest of the golden: "
+            "the golden is not of what ran; corpus digest of the golden: "
             "expected c0ffee, actual decade; The corpus has changed since the "
             "golden was recorded.",
         )

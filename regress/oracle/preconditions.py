@@ -7,6 +7,9 @@ from regress.golden import bands
 from regress.oracle import environment, evidence, rules, tally
 from regress.run import run_pb2
 
+_COMPUTING = ("torch", "megatron-core", "transformer-engine")
+_ABSENT = "absent"
+
 
 def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     """Checks the case, the machine, and what the golden was recorded for."""
@@ -15,6 +18,7 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
         _check_hardware(facts),
         _check_one_environment(facts),
         _check_golden_of_case(facts),
+        _check_golden_of_packages(facts),
     ]
 
 
@@ -145,6 +149,23 @@ def _check_golden_of_case(facts: evidence.Evidence) -> tally.Outcome:
         provenance.corpus_digest,
         explanation="The corpus has changed since the golden was recorded.",
     )
+    return result.outcome()
+
+
+def _check_golden_of_packages(facts: evidence.Evidence) -> tally.Outcome:
+    """The releases that compute; others' show in the data's digests."""
+    result = tally.Tally(rules.GOLDEN_OF_PACKAGES)
+    recorded = facts.golden.provenance.environment.versions
+    for _, _, found in _reported(facts)[:1]:
+        for package in _COMPUTING:
+            if package in recorded or package in found.versions:
+                result.expect(
+                    f"{package} of the golden",
+                    found.versions.get(package, _ABSENT),
+                    recorded.get(package, _ABSENT),
+                    explanation=f"The golden was recorded with another release "
+                    f"of {package}: its numbers need not be this one's.",
+                )
     return result.outcome()
 
 

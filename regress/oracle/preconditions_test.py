@@ -192,7 +192,7 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
     def test_are_listed_and_fail_nothing(self):
         records = record_test_helper.passing()
         recorded = records.golden.provenance.environment
-        recorded.versions["torch"] = "2.12.0"
+        recorded.versions["numpy"] = "2.4.6"
         recorded.settings["MKL_CBWR"] = "COMPATIBLE"
         recorded.device_name = "Intel Xeon"
         self.assert_passes(records)
@@ -200,7 +200,7 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
             list(records.judge().environment_differences),
             [
                 "device name: AMD EPYC, golden Intel Xeon",
-                "torch: 2.13.0, golden 2.12.0",
+                "numpy: absent, golden 2.4.6",
                 "MKL_CBWR: absent, golden COMPATIBLE",
             ],
         )
@@ -219,6 +219,57 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
             for rank in range(record_test_helper.RANKS):
                 records.remove_events(attempt, rank, "started")
         self.assertEmpty(records.judge().environment_differences)
+
+
+class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
+    def test_rejects_the_golden_of_another_release(self):
+        records = record_test_helper.passing()
+        versions = records.golden.provenance.environment.versions
+        versions["torch"] = "2.12.0"
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_PACKAGES,
+            subject="torch of the golden",
+            expected="2.13.0",
+            actual="2.12.0",
+            explanation="The golden was recorded with another release of "
+            "torch: its numbers need not be this one's.",
+        )
+
+    def test_rejects_the_golden_of_a_package_less(self):
+        records = record_test_helper.passing()
+        versions = records.golden.provenance.environment.versions
+        versions["transformer-engine"] = "2.11.0"
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_PACKAGES,
+            subject="transformer-engine of the golden",
+            expected="absent",
+            actual="2.11.0",
+        )
+
+    def test_names_the_release_also_where_the_numbers_drift(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.environment.versions["torch"] = "2.12.0"
+        for one in records.golden.series:
+            if one.metric == "lm loss":
+                one.values[0] += 1
+        self.assert_fails(records, _STALE_GOLDEN, rules.GOLDEN_OF_PACKAGES)
+
+    def test_another_release_hides_no_fault_of_the_run(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.environment.versions["torch"] = "2.12.0"
+        for event in records.rank(1, 0).events:
+            if event.state.moment == run_pb2.StateDigest.LOADED:
+                event.state.pieces[0].digest = "0" * 32
+        self.assert_fails(
+            records,
+            verdict_pb2.Verdict.RESUME_DIVERGENCE,
+            rules.GOLDEN_OF_PACKAGES,
+            subject="torch of the golden",
+        )
 
 
 class GoldenOfCaseTest(verdict_testing.VerdictTestCase):

@@ -41,6 +41,9 @@ class Rule:
             None. A record without ranks shows no crash, for one.
         of_repeat: Whether what it finds is the repeat's of attempt 0, rather
             than the attempt's that the findings name.
+        yields: Whether it decides only where the run by itself is right: proof,
+            state and replay. Another release may have another bug, which then
+            is the verdict.
     """
 
     oracle: verdict_pb2.Oracle
@@ -49,6 +52,7 @@ class Rule:
     asks: str
     if_empty: verdict_pb2.Verdict.Conclusion | None = None
     of_repeat: bool = False
+    yields: bool = False
 
 
 PROMISED_CASE = Rule(
@@ -77,6 +81,15 @@ GOLDEN_OF_CASE = Rule(
     "the golden is of this case",
     _STALE_GOLDEN,
     "Was the golden recorded for this case, as it is now, and for this corpus?",
+)
+GOLDEN_OF_PACKAGES = Rule(
+    _PRECONDITIONS,
+    "the golden is of these packages",
+    _STALE_GOLDEN,
+    "Was the golden recorded with the releases of torch, megatron-core and "
+    "transformer-engine that ran?",
+    if_empty=_NOT_INTERRUPTED,
+    yields=True,
 )
 GOLDEN_COMPLETE = Rule(
     _PRECONDITIONS,

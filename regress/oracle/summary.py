@@ -18,7 +18,7 @@ _LEADS = {
     _Verdict.CRASH: "a rank crashed",
     _Verdict.HANG: "a rank hung",
     _Verdict.WRONG_ENVIRONMENT: "this is not what the target promises",
-    _Verdict.STALE_GOLDEN: "the golden does not fit the case",
+    _Verdict.STALE_GOLDEN: "the golden is not of what ran",
     _Verdict.NOT_INTERRUPTED: "attempt 0 was not interrupted as the case says",
     _Verdict.DAMAGED_CHECKPOINT: "attempt 1 could not read its checkpoint",
     _Verdict.NOT_RESUMED: "attempt 1 did not continue where it had to",

@@ -31,6 +31,7 @@ _SECTIONS: dict[finding_kind.Kind, _Section] = {
 }
 # What there is of each in the folder or file of the full record.
 _RECORD = (
+    ("report.html", "the curves, for a browser"),
     ("verdict.textproto", "the verdict, with all digits"),
     ("run_record.binpb", "all that the ranks reported"),
     ("attempt_<number>/rank_<number>.log", "what a rank printed"),
@@ -138,3 +139,5 @@ def _guide(following: guide.Guide) -> Iterator[list[str]]:
     ):
         yield ["To unpack it:"]
         yield [following.unpack]
+    if following.folder:
+        yield [f"The curves, then: {following.folder}/report.html"]

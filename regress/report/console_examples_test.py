@@ -28,7 +28,7 @@ _PASS = """\
 PASS
 
 The environment is not the golden's:
-  torch: 2.13.0, golden 2.12.0
+  numpy: 2.5.2, golden 2.4.6
 
 The resumed run is the run that was never interrupted: SIGKILL in iteration 6
 (BACKWARD), resumed from 3, trained to 8; 4985 comparisons, none differs.
@@ -87,6 +87,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -131,6 +132,7 @@ To record the golden anew:
 tools/bazelw run x
 
 Full record: bazel-testlogs/x_test/test.outputs/outputs.zip
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -165,6 +167,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -198,6 +201,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed
@@ -235,6 +239,7 @@ To see the end of what rank 2 printed in attempt 1:
 tail -n 50 /outputs/attempt_1/rank_2.log
 
 Full record: /outputs
+  report.html                         the curves, for a browser
   verdict.textproto                   the verdict, with all digits
   run_record.binpb                    all that the ranks reported
   attempt_<number>/rank_<number>.log  what a rank printed

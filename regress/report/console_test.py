@@ -64,6 +64,12 @@ class RenderTest(parameterized.TestCase):
             self.assertEqual(lines.count("unpack"), times)
             self.assertEqual(lines.count("To unpack it:"), times)
 
+    def test_names_the_curves_where_they_will_be(self) -> None:
+        text = console.render(
+            _Verdict(), guide.Guide((), "x.zip", "unpack", "/tmp/x")
+        )
+        self.assertIn("The curves, then: /tmp/x/report.html\n", text)
+
     def test_names_logs_as_the_full_record_does(self):
         text = console.render(_Verdict(summary="see /x/attempt_1/rank_2.log"))
         self.assertIn("See attempt_1/rank_2.log", text)

@@ -24,8 +24,10 @@ class Guide:
         steps: What to do next, the most useful first.
         record: Where the full record is: a .zip file or a folder.
         unpack: The command that unpacks it; "" if it is a folder.
+        folder: Where it is, once unpacked.
     """
 
     steps: tuple[Step, ...]
     record: str
     unpack: str = ""
+    folder: str = ""

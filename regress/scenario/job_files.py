@@ -37,6 +37,12 @@ class JobFiles:
         """For a job that must find nothing of this one's."""
         return JobFiles(self.work / "repeat", self.outputs / "repeat")
 
+    def of_uninterrupted(self) -> "JobFiles":
+        """The same, for a run that nobody interrupts."""
+        return JobFiles(
+            self.work / "uninterrupted", self.outputs / "uninterrupted"
+        )
+
     def attempt(self, attempt: int) -> pathlib.Path:
         """The folder of an attempt's logs and events; made if need be."""
         path = self.outputs / f"attempt_{attempt}"

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from megatron.core import optimizer as core_optimizer
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import (
     MegatronOptimizer,
     OptimizerConfig,
     get_megatron_optimizer,
-    get_standard_config_overrides,
 )
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 
@@ -49,8 +49,8 @@ def build_optimizer(
     return get_megatron_optimizer(
         config,
         chunks,
-        config_overrides=_overrides(settings.param_grouping, config),
         use_gloo_process_groups=False,
+        **_grouping(settings.param_grouping, config),
     )
 
 
@@ -79,21 +79,25 @@ def build_scheduler(
     )
 
 
-def _overrides(
+def _grouping(
     grouping: "case_pb2.ParamGrouping", config: OptimizerConfig
-) -> dict[Any, Any] | None:
-    """Returns the overrides that make the param groups.
+) -> dict[str, Any]:
+    """Returns the arguments that make the param groups.
 
     On load megatron-core 0.16 matches saved groups by a key that leaves out
     the rates, so the default and the decoupled group become one
     (Megatron-LM #4705). `is_decoupled_lr` is part of that key, and nothing
-    sets it any more; set here, it tells them apart again.
+    sets it any more; set here, it tells them apart again. Earlier releases set
+    it themselves, and have no overrides: there is nothing to go round.
     """
-    if grouping == case_pb2.STOCK:
-        return None
+    overrides = getattr(core_optimizer, "get_standard_config_overrides", None)
+    if grouping == case_pb2.STOCK or overrides is None:
+        return {}
     return {
-        key: {**override, "is_decoupled_lr": True}
-        if "max_lr" in override
-        else override
-        for key, override in get_standard_config_overrides(config).items()
+        "config_overrides": {
+            key: {**override, "is_decoupled_lr": True}
+            if "max_lr" in override
+            else override
+            for key, override in overrides(config).items()
+        }
     }

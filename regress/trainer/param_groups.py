@@ -10,7 +10,9 @@ from regress.run import run_pb2
 
 def name_of(group: Mapping[str, Any]) -> str:
     """Names a group of megatron-core's optimizer, uniquely in a rank."""
-    name = "default" if group["default_config"] else "decoupled"
+    # A release before 0.16 marks the decoupled groups, a later one the default.
+    is_default = group.get("default_config", not group["is_decoupled_lr"])
+    name = "default" if is_default else "decoupled"
     return name if group["wd_mult"] else f"{name} (no weight decay)"
 
 

@@ -43,8 +43,10 @@ GUIDE: dict[int, tuple[str, str]] = {
         "one.",
     ),
     _Verdict.STALE_GOLDEN: (
-        "The golden is not this case's, not this corpus's, or not whole.",
-        "Record it anew, if the change of the case is meant.",
+        "The golden is not this case's, not this corpus's, not of these "
+        "releases of the packages that compute, or not whole.",
+        "Look at how the candidate differs that the test has left, and accept "
+        "it with a reason, if the change is meant.",
     ),
     _Verdict.NOT_INTERRUPTED: (
         "Attempt 0 did not end as the case says: not there, not by that "
@@ -70,8 +72,8 @@ GUIDE: dict[int, tuple[str, str]] = {
     _Verdict.NUMERIC_DRIFT: (
         "The numbers left the golden where nothing had been resumed, and do so "
         "each time.",
-        "See what has changed since the golden was recorded. Record it anew "
-        "only for a reason that you can name.",
+        "See what has changed since the golden was recorded. Accept the "
+        "candidate that the test has left only for a reason that you can name.",
     ),
     _Verdict.RESUME_DIVERGENCE: (
         "All was right until the resume. Either a piece of state was not "

@@ -1,93 +1,83 @@
-"""Records a golden: several uninterrupted runs that agree to the bit."""
+"""The command `record`: makes the golden of a case."""
 
-import dataclasses
-import datetime
 import pathlib
-import sys
 import tempfile
+from collections.abc import Sequence
 
-from regress import progress_printer
-from regress.case import load
-from regress.golden import files, record, selection
-from regress.run import run_pb2
-from regress.scenario import job_files, launchers
-from regress.scenario import scenario as scenario_lib
-from regress.supervisor import watchdog
+from absl import flags
 
-_BOUNDS = watchdog.Bounds(start_seconds=300, step_seconds=120)
+from regress.golden import files, golden_pb2, selection
+from regress.scenario import launchers
+from tools.golden import arguments as arguments_lib
+from tools.golden import (
+    command,
+    comparison,
+    comparison_text,
+    recorder,
+    replacement,
+)
 
-
-class RecordError(Exception):
-    """The runs cannot be made. One sentence."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What is to be recorded.
-
-    Attributes:
-      case_path: the case's file.
-      channel: `dev` or `lts`.
-      hardware: what to train on.
-      repeats: runs that must agree.
-      launcher: how ranks are started.
-      root: the source tree.
-      output: where to write; None for the golden's place in the source tree.
-    """
-
-    case_path: pathlib.Path
-    channel: str
-    hardware: str
-    repeats: int
-    launcher: str
-    root: pathlib.Path
-    output: pathlib.Path | None
+_CASE = flags.DEFINE_string("case", "", "record: path of the case's textproto.")
+_REPEATS = flags.DEFINE_integer(
+    "repeats", 3, "record: runs that must agree.", lower_bound=2
+)
+_LAUNCHER = flags.DEFINE_enum(
+    "launcher", "zygote", launchers.NAMES, "record: how ranks are started."
+)
 
 
-def record_golden(request: Request) -> pathlib.Path:
-    """Trains, and writes the golden only if all runs agree to the bit.
-
-    Returns:
-      The golden's path.
-
-    Raises:
-      CaseError: there is no such case, or it cannot be run.
-      GoldenError: a run failed, or the runs differ.
-      RecordError: the corpus was not built for this program.
-      SupervisorError: the ranks cannot be started.
-    """
-    case = load.load(request.case_path)
-    corpus = pathlib.Path(case.data.corpus)
-    if not corpus.with_name(corpus.name + ".idx").exists():
-        raise RecordError(
-            f"The case's corpus {corpus} is not built into this program;"
-            " add its target to the data of //tools/golden."
+def _run(arguments: Sequence[str]) -> int:
+    command.exactly(arguments, "")
+    if not _CASE.value:
+        raise command.CommandError("record needs --case; see --help")
+    golden = recorder.record_golden(
+        recorder.Request(
+            case_path=command.path(_CASE.value),
+            channel=arguments_lib.channel(),
+            hardware=arguments_lib.hardware(),
+            repeats=_REPEATS.value,
+            launcher=_LAUNCHER.value,
         )
-    place = selection.path_of(
-        selection.Selection(case.name, request.channel, request.hardware)
     )
-    path = request.output or request.root / place
-    runs: list[run_pb2.RunRecord] = []
-    for repeat in range(request.repeats):
-        with tempfile.TemporaryDirectory() as own:
-            work = pathlib.Path(own)
-            scenario = scenario_lib.Scenario(
-                case=case,
-                case_path=request.case_path,
-                hardware=request.hardware,
-                files=job_files.JobFiles(work, work / "outputs"),
-                bounds=_BOUNDS,
-            )
-            progress = progress_printer.ProgressPrinter(case, sys.stdout)
-            progress.say(f"run {repeat + 1} of {request.repeats}")
-            # A new launcher each time: repeats share nothing.
-            with launchers.make(request.launcher, scenario) as launcher:
-                runs.append(scenario.run_uninterrupted(launcher, progress))
-    golden = record.golden_from_runs(
-        runs,
-        channel=request.channel,
-        hardware=request.hardware,
-        date=datetime.date.today().isoformat(),
+    path = arguments_lib.output() or command.workspace() / selection.path_of(
+        selection.Selection(golden.case_name, golden.channel, golden.hardware)
     )
-    files.write(golden, path)
-    return path
+    if not path.exists():
+        files.write(golden, path)
+        print(f"wrote {path}")
+        return 0
+    return _replace(golden, path)
+
+
+def _replace(golden: golden_pb2.Golden, path: pathlib.Path) -> int:
+    """Puts the golden in the place of the one that is there, with a reason."""
+    compared = comparison.compare(files.read(path), golden)
+    print(comparison_text.render(compared), flush=True)
+    if arguments_lib.reason():
+        files.write(
+            replacement.with_history(golden, path, arguments_lib.reason()), path
+        )
+        print(f"wrote {path}")
+        return 0
+    if compared.says_nothing_new:
+        print(f"{path} says all of it already; nothing was written")
+        return 0
+    # What took the time to make is not lost.
+    candidate = pathlib.Path(tempfile.mkdtemp(), path.name)
+    files.write(golden, candidate)
+    print(
+        f"{path} is not replaced without a reason. To replace it:\n\n"
+        f"tools/bazelw run //tools/golden -- accept {candidate} {path}"
+        ' --reason="..."'
+    )
+    return 1
+
+
+COMMAND = command.Command(
+    "record",
+    "--case [--channel --hardware --output --reason]",
+    "trains a case several times, uninterrupted, and writes its\n"
+    "golden if all runs agree to the bit. It replaces another one\n"
+    "only for a --reason.",
+    _run,
+)

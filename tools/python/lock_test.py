@@ -25,17 +25,17 @@ class LockTest(absltest.TestCase):
             )
         )
 
-    def add_wheel(self, name, metadata=""):
-        """Writes a wheel of version 1.0 and returns its SHA-256."""
-        path = self.index / f"{name}-1.0-py3-none-any.whl"
+    def add_wheel(self, name, metadata="", version="1.0"):
+        """Writes a wheel, and returns its SHA-256."""
+        path = self.index / f"{name}-{version}-py3-none-any.whl"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(
-                f"{name}-1.0.dist-info/METADATA",
-                f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+                f"{name}-{version}.dist-info/METADATA",
+                f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
                 f"{metadata}",
             )
             archive.writestr(
-                f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n"
+                f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\n"
             )
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -63,6 +63,29 @@ class LockTest(absltest.TestCase):
         self.requirements.write_text("outer\n")
         with self.assertRaisesRegex(lock.LockError, "resolve it: .*nowhere"):
             lock.resolve(self.requirements)
+
+    def test_a_channels_lock_has_what_differs(self):
+        outer = self.add_wheel("outer", "Requires-Dist: inner\n")
+        self.add_wheel("outer", "Requires-Dist: inner\n", version="2.0")
+        self.add_wheel("inner")
+        self.add_wheel("inner", version="2.0")
+        self.requirements.write_text("# Older.\nouter==1.0\n")
+        pins = {"outer==2.0": "a" * 64, "inner==1.0": "b" * 64}
+        self.assertEqual(
+            lock.resolve_in_place(self.requirements, pins),
+            {"outer==1.0": outer},
+        )
+
+    def test_a_channels_lock_goes_together_with_the_rest(self):
+        self.add_wheel("outer", "Requires-Dist: inner>=2\n")
+        self.add_wheel("inner")
+        self.add_wheel("inner", version="2.0")
+        self.requirements.write_text("outer==1.0\n")
+        with self.assertRaisesRegex(lock.LockError, "resolve it: "):
+            lock.resolve_in_place(
+                self.requirements,
+                {"outer==2.0": "a" * 64, "inner==1.0": "b" * 64},
+            )
 
     def test_hashes_a_source_without_building_it(self):
         sha256 = self.add_source("foo")

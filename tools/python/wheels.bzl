@@ -2,7 +2,8 @@
 
 Every file is pinned by its SHA-256 in a lock file. A distribution `foo-bar` is
 `@pypi_foo_bar//:lib`: one directory, with byte code, so that a test's runfiles
-hold one link a distribution and not one a file.
+hold one link a distribution and not one a file. Where a channel has another
+version of it, that label is the version of the channel that is built.
 """
 
 _BUILD = """\
@@ -20,6 +21,14 @@ py_library(
 )
 """
 
+_CHANNEL_BUILD = """\
+alias(
+    name = "lib",
+    actual = select({actual}),
+    visibility = ["//visibility:public"],
+)
+"""
+
 def _run(ctx, script, args):
     """Runs a script with the standard library and pip, or says why not."""
     result = ctx.execute(
@@ -31,13 +40,20 @@ def _run(ctx, script, args):
     return result.stdout
 
 def _lock_repository_impl(ctx):
-    lock = ctx.path(ctx.attr.lock)
-    ctx.file("repositories.bzl", _run(ctx, ctx.attr._script, [lock]))
+    locks = [ctx.path(ctx.attr.lock)] + [
+        "{}={}".format(channel, ctx.path(lock))
+        for lock, channel in ctx.attr.channels.items()
+    ]
+    ctx.file("repositories.bzl", _run(ctx, ctx.attr._script, locks))
     ctx.file("BUILD.bazel", "")
 
 lock_repository = repository_rule(
     implementation = _lock_repository_impl,
     attrs = {
+        "channels": attr.label_keyed_string_dict(
+            allow_files = True,
+            doc = "The lock of each other channel: what it has in place.",
+        ),
         "lock": attr.label(
             allow_single_file = True,
             doc = "Pins with hashes, as pip takes them.",
@@ -47,6 +63,32 @@ lock_repository = repository_rule(
         "_script": attr.label(default = "//tools/python:lock_file.py"),
     },
     doc = "Reads a lock; its repositories.bzl declares each distribution.",
+)
+
+def _channel_repository_impl(ctx):
+    actual = {
+        "@regress//tools/channels:is_" + channel: "@pypi_{}_{}//:lib".format(
+            channel,
+            ctx.attr.key,
+        )
+        for channel in ctx.attr.channels
+    }
+    actual["//conditions:default"] = "@pypi_dev_{}//:lib".format(ctx.attr.key)
+    ctx.file("BUILD.bazel", _CHANNEL_BUILD.format(actual = actual))
+
+channel_repository = repository_rule(
+    implementation = _channel_repository_impl,
+    attrs = {
+        "channels": attr.string_list(
+            doc = "The channels, besides dev, that have a version of their own.",
+            mandatory = True,
+        ),
+        "key": attr.string(
+            doc = "The distribution's name in labels.",
+            mandatory = True,
+        ),
+    },
+    doc = "A distribution, in the version of the channel that is built.",
 )
 
 def _wheel_repository_impl(ctx):

@@ -1,0 +1,164 @@
+"""Drawings as SVG that stands in a page: no script, no font, no image.
+
+Importing this imports matplotlib, which takes a second: a test does so when all
+is over.
+"""
+
+import contextlib
+import dataclasses
+import io
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regress.report.html import course, palette
+
+# On import it tells how it looks for fonts, of which none is needed.
+logging.getLogger("matplotlib").setLevel(logging.WARNING)
+import matplotlib as mpl  # noqa: E402 # isort: skip
+from matplotlib import axes as mpl_axes  # noqa: E402 # isort: skip
+from matplotlib.figure import Figure  # noqa: E402 # isort: skip
+
+# In inches of 72 points. As wide as a phone, so that there a letter is as large
+# as its font says.
+_WIDTH = 4.8
+_FONT = 10
+
+_STYLE: dict[Any, Any] = {
+    "axes.edgecolor": palette.code("faint"),
+    "axes.facecolor": "none",
+    "axes.labelcolor": palette.code("ink"),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": "none",
+    "font.family": "sans-serif",
+    "font.size": _FONT,
+    "legend.fontsize": _FONT,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "svg.fonttype": "none",
+    "text.color": palette.code("ink"),
+    "xtick.color": palette.code("ink"),
+    "ytick.color": palette.code("ink"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """What a colour stands for. A page writes it, as it can break lines.
+
+    Attributes:
+      role: the colour's.
+      text: what it stands for.
+      style: the style sheet's classes of the line beside the text.
+    """
+
+    role: str
+    text: str
+    style: str = ""
+
+
+class Chart:
+    """A drawing that is being made.
+
+    Attributes:
+      axes: where to draw; colours are `palette.code`.
+      keys: what its colours stand for.
+      svg: the drawing, once it is made; "" before.
+    """
+
+    def __init__(self, axes: mpl_axes.Axes) -> None:
+        """Draws into axes of a figure."""
+        self.axes = axes
+        self.keys: list[Key] = []
+        self.svg = ""
+
+    def key(self, role: str, text: str, style: str = "") -> None:
+        """Says what a colour stands for."""
+        self.keys.append(Key(role, text, style))
+
+    def line(
+        self,
+        iterations: Sequence[int] | npt.NDArray[np.int64],
+        values: Sequence[float] | npt.NDArray[np.float64],
+        role: str,
+        **style: Any,
+    ) -> None:
+        """Draws a curve; the style is matplotlib's."""
+        self.axes.plot(
+            iterations,
+            values,
+            color=palette.code(role),
+            # By which it is found again in the drawing.
+            gid=f"curve-{len(self.axes.lines)}",
+            **style,
+        )
+
+    def mark(self, ran: course.Course) -> None:
+        """Draws where the run was interrupted, what ran twice, and the axis."""
+        if ran.resumed_from is not None and ran.interrupted_in is not None:
+            self.axes.axvspan(
+                ran.resumed_from + 1,
+                ran.interrupted_in,
+                color=palette.code("faint"),
+                alpha=0.15,
+                linewidth=0,
+            )
+        if ran.interrupted_in is not None:
+            self.axes.axvline(
+                ran.interrupted_in,
+                color=palette.code("bad"),
+                linewidth=1,
+                gid="interruption",
+            )
+            self.axes.annotate(
+                ran.signal,
+                (ran.interrupted_in, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(2, -2),
+                textcoords="offset points",
+                verticalalignment="top",
+                color=palette.code("bad"),
+            )
+        self.axes.set_xlabel("iteration")
+        self.axes.grid(color=palette.code("faint"), alpha=0.25, linewidth=0.5)
+
+
+@contextlib.contextmanager
+def drawing(name: str, label: str, height: float) -> Iterator[Chart]:
+    """Makes a drawing, which its `svg` is at the end.
+
+    Args:
+      name: unique in the page, of letters and hyphens.
+      label: what it shows, for who cannot see it.
+      height: in inches, where a page's column is 4.8 wide.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        chart = Chart(figure.add_subplot())
+        yield chart
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata=dict.fromkeys(_METADATA))
+        chart.svg = _embedded(text.getvalue(), name, label)
+
+
+_METADATA = ("Creator", "Date", "Format", "Type")
+
+
+def _embedded(svg: str, name: str, label: str) -> str:
+    """The SVG element alone, with names that are no other drawing's."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    # It is as wide as its column.
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", svg)
+    svg = re.sub(
+        r'<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"', r"<svg \1\2", svg
+    )
+    label = label.replace("&", "&amp;").replace('"', "&quot;")
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return palette.to_variables(svg)

@@ -1,0 +1,115 @@
+"""Metrics over the iterations: the golden, and each attempt over it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from regress.golden import series
+from regress.report.html import chart, course
+
+_HEIGHT = 2.1
+_ROLES = ("first", "second", "third", "fourth")
+# The last attempts of a run that has more are drawn as the second is.
+_LINE_STYLES = ("-", "--")
+_KEY_STYLES = ("", "dashed")
+_GOLDEN_WIDTH = 4
+
+
+def draw_metric(
+    metric: str,
+    golden: series.Trajectories,
+    attempts: Mapping[str, series.Trajectories],
+    ran: course.Course,
+) -> chart.Chart | None:
+    """Draws a metric of the step, of the last rank that has it.
+
+    Args:
+      metric: its name.
+      golden: the golden's metrics.
+      attempts: by name, what is drawn over the golden.
+      ran: where the run was interrupted.
+
+    Returns:
+      None if nothing has the metric.
+    """
+    keys = [
+        key
+        for trajectories in (golden, *attempts.values())
+        for key in trajectories
+        if key.metric == metric
+    ]
+    if not keys:
+        return None
+    key = max(keys)
+    name = metric.replace(" ", "-")
+    with chart.drawing(name, f"{metric} over iterations", _HEIGHT) as it:
+        if key in golden:
+            it.key("golden", "golden", "wide-line")
+            _draw(it, golden[key], "golden", linewidth=_GOLDEN_WIDTH)
+        for index, (attempt, trajectories) in enumerate(attempts.items()):
+            if key in trajectories:
+                place = min(index, 1)
+                it.key(_ROLES[place], attempt, _KEY_STYLES[place])
+                _draw(
+                    it,
+                    trajectories[key],
+                    _ROLES[place],
+                    linestyle=_LINE_STYLES[place],
+                )
+        it.mark(ran)
+    return it
+
+
+def draw_rates(
+    golden: series.Trajectories,
+    attempts: Mapping[str, series.Trajectories],
+    ran: course.Course,
+) -> chart.Chart | None:
+    """Draws the learning rate of every param group; None if there is none."""
+    groups = _by_course([golden, *attempts.values()])
+    if not groups:
+        return None
+    label = "learning rate of each param group over iterations"
+    with chart.drawing("learning-rate", label, _HEIGHT) as it:
+        for place, (name, key) in enumerate(groups.items()):
+            role = _ROLES[place % len(_ROLES)]
+            # The colour is the group's.
+            it.key(role, name)
+            if key in golden:
+                _draw(it, golden[key], role, linewidth=_GOLDEN_WIDTH, alpha=0.3)
+            for index, trajectories in enumerate(attempts.values()):
+                if key in trajectories:
+                    _draw(
+                        it,
+                        trajectories[key],
+                        role,
+                        linestyle=_LINE_STYLES[min(index, 1)],
+                    )
+        it.mark(ran)
+    return it
+
+
+def _draw(
+    it: chart.Chart, trajectory: series.Trajectory, role: str, **style: Any
+) -> None:
+    it.line(trajectory.iterations, trajectory.values, role, **style)
+
+
+def _by_course(
+    sources: Sequence[series.Trajectories],
+) -> Mapping[str, series.Key]:
+    """A key of a learning rate for all groups that always have the same."""
+    found: dict[str, series.Key] = {}
+    for trajectories in sources:
+        for key in series.in_order(trajectories):
+            if key.metric == "learning rate":
+                found.setdefault(key.param_group, key)
+    alike: dict[tuple[bytes, ...], list[series.Key]] = {}
+    for key in found.values():
+        values = tuple(
+            one[key].values.tobytes() if key in one else b"" for one in sources
+        )
+        alike.setdefault(values, []).append(key)
+    return {
+        ", ".join(key.param_group for key in keys): keys[0]
+        for keys in alike.values()
+    }

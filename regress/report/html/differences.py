@@ -1,0 +1,128 @@
+"""How far each attempt is from the golden, in units in the last place."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import ticker
+
+from regress.golden import metrics, series
+from regress.oracle import difference
+from regress.report.html import chart, course, palette
+
+_HEIGHT = 2.4
+_ROLES = ("first", "second", "third", "fourth")
+_MARKERS = ("o", "s")
+_MEASURED = (metrics.Precision.FLOAT32, metrics.Precision.FLOAT64)
+_TICKS = 6
+# So many of a metric's differences are drawn, evenly: more are not told apart.
+_MOST = 500
+
+# By metric, iterations and the distance in each.
+Distances = Mapping[str, tuple[list[int], list[int]]]
+
+
+def distances(
+    golden: series.Trajectories, attempt: series.Trajectories
+) -> Distances:
+    """How far an attempt is from the golden: the metrics that differ.
+
+    Of the ranks that differ, the one that is first in the table of metrics
+    counts.
+    """
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for key in series.in_order(golden.keys() & attempt.keys()):
+        metric = metrics.BY_NAME.get(key.metric)
+        if metric is None or metric.precision not in _MEASURED:
+            continue
+        subject = key.metric + (
+            f" {key.param_group}" if key.param_group else ""
+        )
+        if subject not in found:
+            of_key = _of_key(golden[key], attempt[key], metric.precision)
+            if of_key[0]:
+                found[subject] = of_key
+    return found
+
+
+def draw(
+    golden: series.Trajectories,
+    attempts: Mapping[str, series.Trajectories],
+    ran: course.Course,
+    last: int,
+) -> chart.Chart:
+    """Draws the distances of all metrics that differ, over the iterations.
+
+    Args:
+      golden: the golden's metrics.
+      attempts: each attempt's, by name.
+      ran: where the run was interrupted.
+      last: the last iteration of the case.
+    """
+    label = "distance from the golden in units in the last place"
+    with chart.drawing("differences", label, _HEIGHT) as it:
+        roles: dict[str, str] = {}
+        for index, attempt in enumerate(attempts.values()):
+            marker = _MARKERS[min(index, 1)]
+            for subject, measured in distances(golden, attempt).items():
+                role = _ROLES[len(roles) % len(_ROLES)]
+                if subject not in roles:
+                    roles[subject] = role
+                    it.key(role, subject)
+                it.line(
+                    *measured,
+                    roles[subject],
+                    linewidth=0.6,
+                    marker=marker,
+                    markersize=2.5,
+                )
+        it.axes.axhline(0, color=palette.code("golden"), linewidth=3, zorder=0)
+        it.axes.set_yscale("symlog", linthresh=1)
+        locator = ticker.SymmetricalLogLocator(base=10, linthresh=1)
+        locator.set_params(numticks=_TICKS)
+        it.axes.yaxis.set_major_locator(locator)
+        it.axes.set_xlim(0, last + 1)
+        it.axes.set_ylabel("ulps")
+        it.key("golden", "0: the golden's bits", "wide-line")
+        if roles:
+            # With room for the marks of the largest.
+            it.axes.set_ylim(0, 4 * max(2, it.axes.dataLim.ymax))
+            for index, name in enumerate(attempts):
+                it.key("faint", name, ("dots", "dots dashed")[min(index, 1)])
+        else:
+            it.axes.set_ylim(0, 16)
+            it.axes.annotate(
+                "no difference: every value has the golden's bits",
+                (0.5, 0.5),
+                xycoords="axes fraction",
+                horizontalalignment="center",
+            )
+        it.mark(ran)
+    return it
+
+
+def _of_key(
+    golden: series.Trajectory,
+    attempt: series.Trajectory,
+    precision: metrics.Precision,
+) -> tuple[list[int], list[int]]:
+    iterations, ours, theirs = np.intersect1d(
+        golden.iterations, attempt.iterations, return_indices=True
+    )
+    before, after = golden.values[ours], attempt.values[theirs]
+    places = _thinned(np.flatnonzero(difference.differing(before, after)))
+    pairs = [
+        (int(iterations[p]), difference.ulps(before[p], after[p], precision))
+        for p in places
+    ]
+    # A NaN is at no distance; the findings have it.
+    measured = [
+        (iteration, ulps) for iteration, ulps in pairs if ulps is not None
+    ]
+    return [one for one, _ in measured], [ulps for _, ulps in measured]
+
+
+def _thinned(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    if places.size <= _MOST:
+        return places
+    return places[np.linspace(0, places.size - 1, _MOST).astype(np.int64)]

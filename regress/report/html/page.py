@@ -1,0 +1,262 @@
+"""The report: one HTML file that needs no network and no script.
+
+Verdict and findings first, then the curves, the loaded state, the checks, the
+processes and the environment. A page of goldens has the parts that they have.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jinja2
+import markupsafe
+
+from regress.golden import errors, golden_pb2, series
+from regress.oracle import verdict_pb2
+from regress.report import (
+    check_status,
+    guide,
+    layout,
+    record_names,
+    same_findings,
+)
+from regress.report.html import (
+    chart,
+    course,
+    curves,
+    differences,
+    environment_table,
+    state_grid,
+    timeline,
+)
+from regress.run import run_pb2
+
+_FOLDER = pathlib.Path(__file__).parent
+_METRICS = ("lm loss", "grad norm")
+# So many findings of a check stand there; the rest opens by a click.
+_FINDINGS_OPEN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class _Chart:
+    title: str
+    note: str
+    drawn: chart.Chart | None
+
+    @property
+    def svg(self) -> str:
+        return self.drawn.svg if self.drawn else ""
+
+    @property
+    def keys(self) -> list[chart.Key]:
+        return self.drawn.keys if self.drawn else []
+
+
+def render(
+    verdict: verdict_pb2.Verdict,
+    run: run_pb2.RunRecord,
+    golden: golden_pb2.Golden,
+    following: guide.Guide | None = None,
+) -> str:
+    """Renders a verdict, and the run and the golden that it is about.
+
+    Args:
+      verdict: what was concluded.
+      run: what was observed, however incomplete.
+      golden: what it was held against.
+      following: where to go on; None if there is nowhere to go.
+
+    Returns:
+      The text of an HTML file.
+    """
+    verdict = record_names.shorten(verdict)
+    passed = verdict.conclusion == verdict_pb2.Verdict.PASS
+    name = layout.words(verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion))
+    ran = course.of_run(run)
+    recorded = {
+        f"attempt {attempt.index}": series.from_attempt(attempt)
+        for attempt in run.attempts[:2]
+    }
+    try:
+        expected = series.unfold(golden.series)
+    except errors.GoldenError:
+        # Which is the verdict, then.
+        expected = {}
+    found = [
+        event.started.environment
+        for attempt in run.attempts[:1]
+        for rank in attempt.ranks
+        for event in rank.events
+        if event.HasField("started")
+    ]
+    return _page(
+        title=f"{'PASS' if passed else name}: {run.case.name}",
+        good=passed,
+        headline="PASS" if passed else f"FAIL: {name}",
+        where=_where(verdict),
+        subject=f"{run.case.name}, golden {golden.channel} {golden.hardware}, "
+        f"recorded {golden.provenance.date}",
+        summary=layout.sentence(verdict.summary),
+        known_bug=verdict.known_bug,
+        environment_differences=list(verdict.environment_differences),
+        steps=following.steps if following else (),
+        record=following.record if following else "",
+        findings=list(_finding_groups(verdict)),
+        course=_course(ran),
+        charts=_charts(expected, recorded, ran, run.case.training.iterations),
+        grid=state_grid.of_run(run),
+        checks=[_check(check, verdict) for check in verdict.checks],
+        timeline=_Chart("", "", timeline.draw(timeline.of_run(run))),
+        environment=environment_table.of(
+            [
+                ("this run", found[0] if found else run_pb2.Environment()),
+                ("golden", golden.provenance.environment),
+            ]
+        ),
+        history=golden.history,
+    )
+
+
+def render_goldens(
+    golden: golden_pb2.Golden, other: golden_pb2.Golden | None
+) -> str:
+    """Renders a golden's curves, and another's over them if there is one."""
+    name = f"{golden.case_name}, {golden.channel} {golden.hardware}"
+    others = {"the other": series.unfold(other.series)} if other else {}
+    ran = course.Course(None, "", None)
+    columns = [("golden", golden.provenance.environment)]
+    if other:
+        columns.append(("other", other.provenance.environment))
+        name += f", beside {other.channel} {other.hardware}"
+    return _page(
+        title=name,
+        good=True,
+        headline="Golden",
+        subject=name,
+        charts=_charts(
+            series.unfold(golden.series), others, ran, golden.iterations
+        ),
+        environment=environment_table.of(columns),
+        history=golden.history,
+    )
+
+
+def _page(**values: Any) -> str:
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        trim_blocks=True,
+        undefined=jinja2.ChainableUndefined,
+    )
+    style = markupsafe.Markup((_FOLDER / "style.css").read_text())
+    return environment.get_template("page.html.jinja").render(
+        style=style, **values
+    )
+
+
+def _where(verdict: verdict_pb2.Verdict) -> str:
+    if not verdict.HasField("first_bad_iteration"):
+        return ""
+    return f"first bad iteration: {verdict.first_bad_iteration}"
+
+
+def _course(ran: course.Course) -> str:
+    parts = []
+    if ran.interrupted_in is not None:
+        parts.append(f"{ran.signal} in iteration {ran.interrupted_in}")
+    if ran.resumed_from is not None:
+        parts.append(f"resumed from the checkpoint of {ran.resumed_from}")
+    if len(parts) > 1:
+        parts.append("what ran twice is grey")
+    return layout.sentence(", ".join(parts))
+
+
+def _charts(
+    golden: series.Trajectories,
+    recorded: Mapping[str, series.Trajectories],
+    ran: course.Course,
+    last: int,
+) -> list[_Chart]:
+    charts = [
+        _Chart(metric, "", curves.draw_metric(metric, golden, recorded, ran))
+        for metric in _METRICS
+    ]
+    charts.append(
+        _Chart(
+            "learning rate",
+            "of each param group; pale is the golden",
+            curves.draw_rates(golden, recorded, ran),
+        )
+    )
+    if recorded:
+        charts.append(
+            _Chart(
+                "difference from the golden",
+                "in units in the last place; 0 is the golden's own bits",
+                differences.draw(golden, recorded, ran, last),
+            )
+        )
+    return [one for one in charts if one.svg]
+
+
+def _finding_groups(
+    verdict: verdict_pb2.Verdict,
+) -> Iterator[Mapping[str, object]]:
+    """The findings by check, in the verdict's order."""
+    groups: dict[tuple[object, str], list[verdict_pb2.Finding]] = {}
+    for finding in verdict.findings:
+        groups.setdefault((finding.oracle, finding.check), []).append(finding)
+    counts: dict[tuple[object, str], str] = {
+        (check.oracle, check.name): f"{check.differing} of {check.compared}"
+        for check in verdict.checks
+    }
+    for key, findings in groups.items():
+        oracle = verdict_pb2.Oracle.Name(findings[0].oracle)
+        shown = [_finding(one) for one in same_findings.merge(findings)]
+        yield {
+            "check": f"{layout.words(oracle)}: {key[1]}",
+            "count": counts.get(key, ""),
+            "first": shown[:_FINDINGS_OPEN],
+            "rest": shown[_FINDINGS_OPEN:],
+        }
+
+
+def _finding(same: same_findings.SameFindings) -> Mapping[str, str]:
+    finding = same.first
+    distance = [
+        f"{getattr(finding, field):,} {field}"
+        if field == "ulps"
+        else f"{getattr(finding, field):.3g} {field}"
+        for field in ("absolute", "relative", "ulps")
+        if finding.HasField(field)
+    ]
+    return {
+        "subject": finding.subject,
+        "where": same.where(),
+        "expected": finding.expected,
+        "actual": finding.actual,
+        "distance": ", ".join(distance),
+        "explanation": finding.explanation,
+    }
+
+
+_TONES = {
+    check_status.Status.FAIL: "bad",
+    check_status.Status.FAILS_TOO: "bad",
+    check_status.Status.NO_DATA: "dim",
+}
+
+
+def _check(
+    check: verdict_pb2.Check, verdict: verdict_pb2.Verdict
+) -> Mapping[str, str]:
+    status = check_status.of(check, verdict.conclusion)
+    return {
+        "oracle": layout.words(verdict_pb2.Oracle.Name(check.oracle)),
+        "name": check.name,
+        "compared": f"{check.compared:,}",
+        "differing": f"{check.differing:,}",
+        "status": status.value,
+        "tone": _TONES.get(status, ""),
+    }

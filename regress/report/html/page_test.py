@@ -1,0 +1,175 @@
+"""Tests of the report of records that lack something, or have too much."""
+
+import os
+import re
+import tempfile
+import xml.etree.ElementTree as ET
+
+from absl.testing import absltest, parameterized
+
+# Before matplotlib is imported, which keeps a list of fonts there.
+os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(dir=os.environ["TEST_TMPDIR"])
+
+from regress.case import case_pb2
+from regress.golden import golden_pb2
+from regress.oracle import verdict_pb2
+from regress.report import guide
+from regress.report.html import page
+from regress.run import run_pb2
+
+_Verdict = verdict_pb2.Verdict
+
+
+def _run(
+    attempts: int, iterations: int, name: str = "small"
+) -> run_pb2.RunRecord:
+    return run_pb2.RunRecord(
+        case=case_pb2.Case(
+            name=name, training=case_pb2.Training(iterations=iterations)
+        ),
+        attempts=[
+            run_pb2.Attempt(
+                index=attempt,
+                ranks=[
+                    run_pb2.RankRecord(
+                        rank=rank,
+                        events=[
+                            run_pb2.Event(
+                                step=run_pb2.StepMetrics(
+                                    iteration=iteration,
+                                    lm_loss=1 / iteration,
+                                    grad_norm=2 / iteration,
+                                )
+                            )
+                            for iteration in range(1, iterations + 1)
+                        ],
+                    )
+                    for rank in range(2)
+                ],
+            )
+            for attempt in range(attempts)
+        ],
+    )
+
+
+def _golden(*metrics: str, iterations: int = 4) -> golden_pb2.Golden:
+    return golden_pb2.Golden(
+        iterations=iterations,
+        series=[
+            golden_pb2.Series(
+                metric=metric, ranks=[1], values=[1.0] * iterations
+            )
+            for metric in metrics
+        ],
+    )
+
+
+def _svgs(text: str) -> list[ET.Element]:
+    """The drawings, if each is well-formed."""
+    return [
+        ET.fromstring(one)
+        for one in re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    ]
+
+
+class RenderTest(parameterized.TestCase):
+    @parameterized.parameters(0, 1, 2, 3)
+    def test_any_number_of_attempts_will_do(self, attempts: int) -> None:
+        text = page.render(
+            _Verdict(conclusion=_Verdict.CRASH),
+            _run(attempts, 4),
+            _golden("lm loss"),
+        )
+        self.assertIn("<h1>FAIL: crash</h1>", text)
+        self.assertNotEmpty(_svgs(text))
+
+    @parameterized.parameters(
+        golden_pb2.Golden(),
+        # It contradicts itself.
+        _golden("lm loss", "lm loss"),
+    )
+    def test_any_golden_will_do(self, golden: golden_pb2.Golden) -> None:
+        verdict = _Verdict(conclusion=_Verdict.STALE_GOLDEN)
+        text = page.render(verdict, _run(2, 4), golden)
+        self.assertIn("<h1>FAIL: stale golden</h1>", text)
+
+    def test_nothing_at_all_will_do(self) -> None:
+        text = page.render(_Verdict(), run_pb2.RunRecord(), _golden())
+        self.assertIn("</html>", text)
+
+    def test_text_is_no_markup(self) -> None:
+        evil = '<script>alert("&")</script>'
+        text = page.render(
+            _Verdict(
+                conclusion=_Verdict.CRASH,
+                summary=evil,
+                known_bug=evil,
+                environment_differences=[evil],
+                checks=[verdict_pb2.Check(name=evil)],
+                findings=[
+                    verdict_pb2.Finding(
+                        subject=evil,
+                        expected=evil,
+                        actual=evil,
+                        explanation=evil,
+                        check=evil,
+                    )
+                ],
+            ),
+            _run(1, 2, name=evil),
+            _golden("lm loss"),
+            guide.Guide((guide.Step(evil, evil),), evil),
+        )
+        self.assertNotIn("<script", text)
+        self.assertGreaterEqual(text.count("&lt;script&gt;"), 10)
+
+    def test_names_of_drawings_are_each_ones_own(self) -> None:
+        text = page.render(
+            _Verdict(conclusion=_Verdict.PASS),
+            _run(2, 4),
+            _golden("lm loss", "grad norm"),
+        )
+        names = re.findall(r'\bid="([^"]*)"', text)
+        self.assertNotEmpty(names)
+        self.assertLen(set(names), len(names))
+        for name in re.findall(r'(?:href="|url\()#([^")]*)', text):
+            self.assertIn(name, names)
+
+    def test_has_every_colour_in_both_schemes(self) -> None:
+        text = page.render(
+            _Verdict(conclusion=_Verdict.PASS), _run(2, 4), _golden("lm loss")
+        )
+        light, dark = re.findall(r":root \{(.*?)\}", text, re.DOTALL)
+        used = set(re.findall(r"var\((--[\w-]+)\)", text))
+        for scheme in (light, dark):
+            self.assertContainsSubset(
+                used, set(re.findall(r"(--[\w-]+):", scheme))
+            )
+        # No colour but these: black on a dark page is not to be seen.
+        for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+            self.assertNotRegex(drawing, r"#[0-9a-f]{6}\b")
+
+    def test_a_long_record_makes_no_large_file(self) -> None:
+        iterations = 20_000
+        text = page.render(
+            _Verdict(conclusion=_Verdict.NUMERIC_DRIFT),
+            _run(1, iterations),
+            _golden("lm loss", "grad norm", iterations=iterations),
+        )
+        self.assertLess(len(text), 500_000)
+
+
+class RenderGoldensTest(absltest.TestCase):
+    def test_one_or_two(self) -> None:
+        golden = _golden("lm loss", "grad norm")
+        golden.history.add(date="2026-11-24", reason="A new kernel.")
+        text = page.render_goldens(golden, None)
+        self.assertLen(_svgs(text), 2)
+        self.assertIn("A new kernel.", text)
+        # With how they differ.
+        text = page.render_goldens(golden, _golden("lm loss"))
+        self.assertLen(_svgs(text), 3)
+
+
+if __name__ == "__main__":
+    absltest.main()

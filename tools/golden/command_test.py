@@ -1,0 +1,60 @@
+"""Tests of what commands are told."""
+
+import os
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest
+
+from tools.golden import command
+
+
+class PathTest(absltest.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = pathlib.Path(self.create_tempdir().full_path)
+        self.user = self.root / "here"
+        self.user.mkdir()
+        self.enter_context(
+            mock.patch.dict(
+                os.environ,
+                {
+                    "BUILD_WORKSPACE_DIRECTORY": str(self.root),
+                    "BUILD_WORKING_DIRECTORY": str(self.user),
+                },
+            )
+        )
+
+    def test_is_where_the_user_is(self) -> None:
+        self.assertEqual(command.path("a/b"), self.user / "a/b")
+        self.assertEqual(command.path("/a/b"), pathlib.Path("/a/b"))
+
+    def test_can_be_the_workspaces(self) -> None:
+        self.assertEqual(command.path("//a/b"), self.root / "a/b")
+
+    def test_can_be_the_runfiles_own(self) -> None:
+        runfiles = self.create_tempdir().full_path
+        before = pathlib.Path.cwd()
+        os.chdir(runfiles)
+        self.addCleanup(os.chdir, before)
+        pathlib.Path("case").touch()
+        self.assertEqual(command.path("case"), pathlib.Path("case"))
+        (self.user / "case").touch()
+        self.assertEqual(command.path("case"), self.user / "case")
+
+
+class ExactlyTest(absltest.TestCase):
+    def test_counts_the_arguments(self) -> None:
+        self.assertEqual(command.exactly(["x", "y"], "OLD NEW"), ["x", "y"])
+        with self.assertRaisesRegex(
+            command.CommandError, "^expected OLD NEW, got x$"
+        ):
+            command.exactly(["x"], "OLD NEW")
+        with self.assertRaisesRegex(
+            command.CommandError, "^expected no argument, got x$"
+        ):
+            command.exactly(["x"], "")
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,230 @@
+"""How two goldens differ, as data."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TypeVar
+
+import numpy as np
+
+from regress.golden import golden_pb2, metrics, series
+from regress.oracle import difference, environment
+
+_Number = TypeVar("_Number", float, int)
+
+# Facts that say nothing of what is to be expected.
+_OF_THE_RECORDING = ("recorded", "repeats")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """How a metric differs, over the ranks that share its values.
+
+    Attributes:
+      subject: the metric, with its param group.
+      ranks: the ranks that it is so on.
+      differing: iterations that differ, and how many both have.
+      compared: how many iterations both have.
+      first: the first iteration that differs.
+      old: the old value in that iteration, with all digits.
+      new: the new one.
+      absolute: the largest distance; None if there is no finite one.
+      relative: the largest distance over the old value, likewise.
+      ulps: the largest distance in units in the last place, likewise.
+    """
+
+    subject: str
+    ranks: tuple[int, ...]
+    differing: int
+    compared: int
+    first: int
+    old: str
+    new: str
+    absolute: float | None
+    relative: float | None
+    ulps: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How two goldens differ.
+
+    Attributes:
+      facts: what differs of case, provenance and environment: name, old, new.
+      only_old: metrics that only the old one has, in words.
+      only_new: metrics that only the new one has.
+      rows: the metrics that both have and that differ, in the order of the
+        table of metrics.
+      same: how many metrics have the same bits, by rank and param group.
+      first_checkpoint: the first iteration whose saved state differs, or that
+        only one of them saved; None if there is none.
+    """
+
+    facts: tuple[tuple[str, str, str], ...]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+    rows: tuple[Row, ...]
+    same: int
+    first_checkpoint: int | None
+
+    @property
+    def numbers_differ(self) -> bool:
+        """Whether a run that passes one would fail the other."""
+        return bool(
+            self.rows
+            or self.only_old
+            or self.only_new
+            or self.first_checkpoint is not None
+        )
+
+    @property
+    def says_nothing_new(self) -> bool:
+        """Whether the new one is the old one, recorded another day."""
+        return not self.numbers_differ and all(
+            name in _OF_THE_RECORDING for name, _, _ in self.facts
+        )
+
+
+def compare(old: golden_pb2.Golden, new: golden_pb2.Golden) -> Comparison:
+    """Compares two goldens by their bits.
+
+    Raises:
+      GoldenError: one of them contradicts itself.
+    """
+    ours, theirs = series.unfold(old.series), series.unfold(new.series)
+    rows: dict[tuple[object, ...], Row] = {}
+    same = 0
+    for key in series.in_order(ours.keys() & theirs.keys()):
+        row = _row(key, ours[key], theirs[key])
+        if row is None:
+            same += 1
+            continue
+        shared = dataclasses.replace(row, ranks=())
+        known = rows.get(dataclasses.astuple(shared), shared)
+        rows[dataclasses.astuple(shared)] = dataclasses.replace(
+            row, ranks=(*known.ranks, key.rank)
+        )
+    return Comparison(
+        facts=tuple(_facts(old, new)),
+        only_old=_only(ours, theirs),
+        only_new=_only(theirs, ours),
+        rows=tuple(rows.values()),
+        same=same,
+        first_checkpoint=_first_checkpoint(old, new),
+    )
+
+
+def _row(
+    key: series.Key, old: series.Trajectory, new: series.Trajectory
+) -> Row | None:
+    iterations, mine, others = np.intersect1d(
+        old.iterations, new.iterations, return_indices=True
+    )
+    before, after = old.values[mine], new.values[others]
+    places = np.flatnonzero(difference.differing(before, after))
+    if not places.size and np.array_equal(old.iterations, new.iterations):
+        return None
+    metric = metrics.BY_NAME.get(key.metric)
+    precision = metric.precision if metric else metrics.Precision.FLOAT64
+    pairs = [(float(before[p]), float(after[p])) for p in places]
+    # How far apart two digests are says nothing.
+    measured = [] if precision is metrics.Precision.DIGEST else pairs
+    if pairs:
+        first = int(iterations[places[0]])
+        texts = [difference.text(value, precision) for value in pairs[0]]
+    else:
+        # The one with more iterations has what the other has not.
+        uncommon = np.setxor1d(old.iterations, new.iterations)
+        first = int(uncommon[0])
+        texts = [
+            "there" if first in one.iterations else "absent"
+            for one in (old, new)
+        ]
+    group = f' of group "{key.param_group}"' if key.param_group else ""
+    return Row(
+        subject=f"{key.metric}{group}",
+        ranks=(key.rank,),
+        differing=len(pairs),
+        compared=len(iterations),
+        first=first,
+        old=texts[0],
+        new=texts[1],
+        absolute=_largest(difference.absolute(*pair) for pair in measured),
+        relative=_largest(difference.relative(*pair) for pair in measured),
+        ulps=_largest(difference.ulps(*pair, precision) for pair in measured),
+    )
+
+
+def _largest(distances: Iterator[_Number | None]) -> _Number | None:
+    return max((one for one in distances if one is not None), default=None)
+
+
+def _only(
+    one: series.Trajectories, other: series.Trajectories
+) -> tuple[str, ...]:
+    return tuple(
+        series.describe(key)
+        for key in series.in_order(one.keys() - other.keys())
+    )
+
+
+def _facts(
+    old: golden_pb2.Golden, new: golden_pb2.Golden
+) -> Iterator[tuple[str, str, str]]:
+    for name, one, other in (
+        ("case", old.case_name, new.case_name),
+        ("channel", old.channel, new.channel),
+        ("hardware", old.hardware, new.hardware),
+        ("iterations", old.iterations, new.iterations),
+        (
+            "case fingerprint",
+            old.provenance.case_fingerprint,
+            new.provenance.case_fingerprint,
+        ),
+        (
+            "corpus digest",
+            old.provenance.corpus_digest,
+            new.provenance.corpus_digest,
+        ),
+        ("recorded", old.provenance.date, new.provenance.date),
+        ("repeats", describe_repeats(old), describe_repeats(new)),
+        (
+            "source",
+            old.provenance.imported.source,
+            new.provenance.imported.source,
+        ),
+    ):
+        if one != other:
+            yield name, str(one) or "none", str(other) or "none"
+    for differing in environment.differences(
+        old.provenance.environment, new.provenance.environment
+    ):
+        if differing.name != "hardware":
+            yield differing.name, differing.expected, differing.actual
+
+
+def describe_repeats(golden: golden_pb2.Golden) -> str:
+    """How many runs agreed, and how many of them were interrupted."""
+    provenance = golden.provenance
+    if not provenance.interrupted_repeats:
+        return str(provenance.repeats)
+    return (
+        f"{provenance.repeats}, of which {provenance.interrupted_repeats} "
+        "interrupted and resumed"
+    )
+
+
+def _first_checkpoint(
+    old: golden_pb2.Golden, new: golden_pb2.Golden
+) -> int | None:
+    ours, theirs = (
+        {one.iteration: list(one.digests) for one in golden.checkpoints}
+        for golden in (old, new)
+    )
+    return min(
+        (
+            iteration
+            for iteration in ours.keys() | theirs.keys()
+            if ours.get(iteration) != theirs.get(iteration)
+        ),
+        default=None,
+    )

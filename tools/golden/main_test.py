@@ -1,0 +1,184 @@
+"""Tests of the program, as a user runs it."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from absl.testing import absltest
+
+from regress.golden import files
+
+_CASE = "regress/testdata/tiny.textproto"
+_GOLDEN = "regress/testdata/tiny/dev_none.textproto"
+
+
+class MainTest(absltest.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.golden = self.folder / "tiny/dev_none.textproto"
+        self.golden.parent.mkdir()
+        shutil.copyfile(_GOLDEN, self.golden)
+        shutil.copyfile(_CASE, self.folder / "tiny.textproto")
+
+    def run_golden(
+        self, *arguments: str, status: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, "-P", "-m", "tools.golden.main", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "BUILD_WORKING_DIRECTORY": str(self.folder),
+                "BUILD_WORKSPACE_DIRECTORY": str(self.folder),
+            },
+        )
+        self.assertEqual(
+            result.returncode, status, result.stdout + result.stderr
+        )
+        return result
+
+    def changed(self) -> pathlib.Path:
+        """A candidate, whose loss is another."""
+        golden = files.read(self.golden)
+        loss = next(one for one in golden.series if one.metric == "lm loss")
+        loss.values[3] += 1
+        path = self.folder / "candidate_golden.textproto"
+        files.write(golden, path)
+        return path
+
+    def test_help_shows_every_command(self) -> None:
+        result = self.run_golden("--help", status=1)
+        for name in (
+            *("record", "accept", "show", "diff"),
+            *("plot", "verify", "import", "export"),
+        ):
+            self.assertRegex(result.stdout, rf"(?m)^ +{name} ")
+        self.assertIn("--reason=", result.stdout)
+
+    def test_mistakes_are_one_sentence(self) -> None:
+        for arguments, words in (
+            (("show", "none.textproto"), "no such golden"),
+            (("diff", str(self.golden)), "expected OLD NEW, got "),
+            (("update",), "expected one of the commands record, accept,"),
+            ((), "got nothing"),
+            (("record",), "record needs --case"),
+            (("record", "--case=none.textproto"), "no such case"),
+            (("import", "x.json"), "import needs --source"),
+            (("export", "none"), "no such golden"),
+        ):
+            with self.subTest(arguments):
+                result = self.run_golden(*arguments, status=1)
+                self.assertIn(words, result.stderr)
+                self.assertLen(result.stderr.strip().splitlines(), 1)
+
+    def test_show(self) -> None:
+        result = self.run_golden("show", "tiny/dev_none.textproto")
+        self.assertRegex(result.stdout, "lm loss +3 ")
+
+    def test_verify(self) -> None:
+        result = self.run_golden("verify", "tiny/dev_none.textproto")
+        self.assertIn("1 goldens, 0 problems", result.stdout)
+        # None is no answer.
+        self.run_golden("verify", status=1)
+        self.golden.write_text("")
+        result = self.run_golden("verify", str(self.golden), status=1)
+        self.assertIn("1 goldens, 1 problems", result.stdout)
+
+    def test_diff(self) -> None:
+        same = self.run_golden("diff", str(self.golden), str(self.golden))
+        self.assertIn("the same bits", same.stdout)
+        differ = self.run_golden(
+            "diff", str(self.golden), str(self.changed()), status=1
+        )
+        self.assertIn("first in iteration 4", differ.stdout)
+
+    def test_plot(self) -> None:
+        self.run_golden(
+            "plot",
+            str(self.golden),
+            str(self.changed()),
+            "--output=curves.html",
+        )
+        text = (self.folder / "curves.html").read_text()
+        self.assertIn("the other", text)
+        self.assertEqual(text.count("<svg"), 4)
+        refused = self.run_golden("plot", str(self.golden), status=1)
+        self.assertIn("plot needs --output", refused.stderr)
+
+    def test_export_gives_what_import_takes(self) -> None:
+        self.run_golden("export", str(self.golden), "--output=values.json")
+        imported = "lts_any.textproto"
+        self.run_golden(
+            *("import", "values.json", "--channel=lts", "--hardware=any"),
+            *("--source=There.", "--note=So.", f"--output=tiny/{imported}"),
+        )
+        self.run_golden("verify", f"tiny/{imported}")
+        self.run_golden("export", f"tiny/{imported}", "--output=again.json")
+        self.assertEqual(
+            (self.folder / "again.json").read_text(),
+            (self.folder / "values.json").read_text(),
+        )
+
+    def test_accept_demands_a_reason_and_keeps_it(self) -> None:
+        before = self.golden.read_bytes()
+        command = ("accept", str(self.changed()), "//tiny/dev_none.textproto")
+        refused = self.run_golden(*command, status=1)
+        self.assertIn("first in iteration 4", refused.stdout)
+        self.assertIn("not replaced without a reason", refused.stderr)
+        self.assertEqual(self.golden.read_bytes(), before)
+        accepted = self.run_golden(*command, "--reason=A new kernel.")
+        self.assertIn("first in iteration 4", accepted.stdout)
+        shown = self.run_golden("show", str(self.golden))
+        self.assertIn("A new kernel.", shown.stdout)
+        self.run_golden("verify", str(self.golden))
+        again = self.run_golden(*command, "--reason=Once more.")
+        self.assertIn("nothing was written", again.stdout)
+
+    def test_accept_refuses_anothers_golden(self) -> None:
+        golden = files.read(self.golden)
+        golden.channel = "lts"
+        other = self.folder / "other.textproto"
+        files.write(golden, other)
+        result = self.run_golden(
+            "accept", str(other), str(self.golden), "--reason=x", status=1
+        )
+        self.assertIn("is of channel dev", result.stderr)
+
+    def test_record_replaces_nothing_without_a_reason(self) -> None:
+        command = (
+            *("record", "--case=tiny.textproto", "--repeats=2"),
+            "--output=tiny/dev_none.textproto",
+        )
+        same = self.run_golden(*command)
+        self.assertIn("says all of it already", same.stdout)
+        shutil.copyfile(self.changed(), self.golden)
+        before = self.golden.read_bytes()
+        refused = self.run_golden(*command, status=1)
+        self.assertIn("first in iteration 4", refused.stdout)
+        self.assertEqual(self.golden.read_bytes(), before)
+        # What was recorded is there, to be accepted.
+        accept = refused.stdout.strip().splitlines()[-1]
+        _, _, arguments = accept.partition(" -- ")
+        words = arguments.split()[:-1]
+        self.run_golden(*words, "--reason=It was changed by hand.")
+        (one,) = files.read(self.golden).history
+        self.assertEqual(one.reason, "It was changed by hand.")
+
+    def test_record_writes_what_was_not_there(self) -> None:
+        self.golden.unlink()
+        self.run_golden("record", "--case=tiny.textproto", "--repeats=2")
+        path = self.folder / "testdata/golden/tiny/dev_none.textproto"
+        recorded = files.read(path)
+        committed = files.read(_GOLDEN)
+        self.assertEqual(recorded.series, committed.series)
+        self.assertEqual(recorded.checkpoints, committed.checkpoints)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,81 @@
+"""Trains a case several times, and makes its golden of the runs."""
+
+import dataclasses
+import datetime
+import pathlib
+import sys
+import tempfile
+
+from regress import progress_printer
+from regress.case import load
+from regress.golden import golden_pb2, record
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import watchdog
+
+_BOUNDS = watchdog.Bounds(start_seconds=300, step_seconds=120)
+
+
+class RecordError(Exception):
+    """The runs cannot be made. One sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is to be recorded.
+
+    Attributes:
+      case_path: the case's file.
+      channel: `dev` or `lts`.
+      hardware: what to train on.
+      repeats: runs that must agree.
+      launcher: how ranks are started.
+    """
+
+    case_path: pathlib.Path
+    channel: str
+    hardware: str
+    repeats: int
+    launcher: str
+
+
+def record_golden(request: Request) -> golden_pb2.Golden:
+    """Trains, and returns the golden if all runs agree to the bit.
+
+    Raises:
+      CaseError: there is no such case, or it cannot be run.
+      GoldenError: a run failed, or the runs differ.
+      RecordError: the corpus was not built for this program.
+      SupervisorError: the ranks cannot be started.
+    """
+    case = load.load(request.case_path)
+    corpus = pathlib.Path(case.data.corpus)
+    if not corpus.with_name(corpus.name + ".idx").exists():
+        raise RecordError(
+            f"The case's corpus {corpus} is not built into this program;"
+            " record it by its test's own program, <test>.record, or add"
+            " its target to the data of //tools/golden."
+        )
+    runs: list[run_pb2.RunRecord] = []
+    for repeat in range(request.repeats):
+        with tempfile.TemporaryDirectory() as own:
+            work = pathlib.Path(own)
+            scenario = scenario_lib.Scenario(
+                case=case,
+                case_path=request.case_path,
+                hardware=request.hardware,
+                files=job_files.JobFiles(work, work / "outputs"),
+                bounds=_BOUNDS,
+            )
+            progress = progress_printer.ProgressPrinter(case, sys.stdout)
+            progress.say(f"run {repeat + 1} of {request.repeats}")
+            # A new launcher each time: repeats share nothing.
+            with launchers.make(request.launcher, scenario) as launcher:
+                runs.append(scenario.run_uninterrupted(launcher, progress))
+    return record.golden_from_runs(
+        runs,
+        channel=request.channel,
+        hardware=request.hardware,
+        date=datetime.date.today().isoformat(),
+    )
