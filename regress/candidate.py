@@ -11,7 +11,7 @@ the bit.
 import dataclasses
 import datetime
 
-from regress.golden import errors, files, record
+from regress.golden import bands, errors, files, golden_pb2, record
 from regress.oracle import verdict_pb2
 from regress.run import run_pb2
 from regress.scenario import scenario as scenario_lib
@@ -43,11 +43,17 @@ class Candidate:
     why_not: str = ""
 
 
-def is_meaningful(verdict: verdict_pb2.Verdict) -> bool:
-    """Whether a golden may be all that is wrong."""
+def is_meaningful(
+    verdict: verdict_pb2.Verdict, golden: golden_pb2.Golden
+) -> bool:
+    """Whether the golden may be all that is wrong, and one run can mend it.
+
+    A golden with bands is made of more: of runs that vary.
+    """
     of_run = [one for one in verdict.checks if one.oracle in _OF_THE_RUN]
     return (
         verdict.conclusion in _OF_THE_GOLDEN
+        and golden.hardware != bands.HARDWARE
         and bool(of_run)
         and all(one.conclusion == _Verdict.PASS for one in of_run)
     )

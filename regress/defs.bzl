@@ -67,6 +67,7 @@ def resume_test(
         if hardware in case and hardware in corpus and
            hardware in goldens[channel]
     ]
+    own_trainer = ["--trainer=" + trainer_module] if trainer_module else []
     args = _by_runner({
         (channel, hardware): [
             "--case=$(rootpath %s)" % case[hardware],
@@ -74,7 +75,7 @@ def resume_test(
             "--hardware=" + hardware,
             "--channel=" + channel,
             "--launcher=" + _launcher(hardware),
-        ] + (["--trainer=" + trainer_module] if trainer_module else [])
+        ] + own_trainer
         for channel, hardware in supported
     }, [])
     data = _by_runner({
@@ -123,7 +124,7 @@ def resume_test(
                 "--channel=" + channel,
                 "--launcher=" + _launcher(hardware),
                 "--output=//" + _path(goldens[channel][hardware]),
-            ]
+            ] + own_trainer
             for channel, hardware in supported
         }, []),
         data = _by_runner({
@@ -136,7 +137,9 @@ def resume_test(
         tags = ["manual"],
         target_compatible_with = compatible,
         testonly = True,
-        deps = [Label("//tools/golden:golden_lib")],
+        deps = [Label("//tools/golden:golden_lib")] + (
+            [trainer] if trainer else []
+        ),
     )
 
 def _launcher(hardware):

@@ -162,7 +162,7 @@ def _run(
             progress.say("the repeat has ended; judging again")
             verdict = verdict_of(record)
         candidate = None
-        if candidate_lib.is_meaningful(verdict):
+        if candidate_lib.is_meaningful(verdict, selected.golden):
             progress.say(
                 "running once uninterrupted, to make a candidate golden of "
                 "the numbers that are now"

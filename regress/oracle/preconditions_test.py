@@ -259,17 +259,39 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
         self.assert_fails(records, _STALE_GOLDEN, rules.GOLDEN_OF_PACKAGES)
 
     def test_another_release_hides_no_fault_of_the_run(self):
-        records = record_test_helper.passing()
-        records.golden.provenance.environment.versions["torch"] = "2.12.0"
-        for event in records.rank(1, 0).events:
-            if event.state.moment == run_pb2.StateDigest.LOADED:
-                event.state.pieces[0].digest = "0" * 32
-        self.assert_fails(
-            records,
-            verdict_pb2.Verdict.RESUME_DIVERGENCE,
-            rules.GOLDEN_OF_PACKAGES,
-            subject="torch of the golden",
-        )
+        def load_other_state(records):
+            for event in records.rank(1, 0).events:
+                if event.state.moment == run_pb2.StateDigest.LOADED:
+                    event.state.pieces[0].digest = "0" * 32
+
+        def train_otherwise(records):
+            first = next(
+                event
+                for event in records.rank(1, 3).events
+                if event.HasField("step")
+            )
+            first.step.lm_loss += 1
+
+        def load_nothing(records):
+            for rank in range(record_test_helper.RANKS):
+                records.remove_events(1, rank, "checkpoint")
+
+        for change, conclusion in (
+            (load_other_state, verdict_pb2.Verdict.RESUME_DIVERGENCE),
+            (train_otherwise, verdict_pb2.Verdict.RESUME_DIVERGENCE),
+            (load_nothing, verdict_pb2.Verdict.NOT_RESUMED),
+        ):
+            with self.subTest(change.__name__):
+                records = record_test_helper.passing()
+                versions = records.golden.provenance.environment.versions
+                versions["torch"] = "2.12.0"
+                change(records)
+                self.assert_fails(
+                    records,
+                    conclusion,
+                    rules.GOLDEN_OF_PACKAGES,
+                    subject="torch of the golden",
+                )
 
 
 class GoldenOfCaseTest(verdict_testing.VerdictTestCase):

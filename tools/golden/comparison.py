@@ -195,11 +195,25 @@ def _facts(
     ):
         if one != other:
             yield name, str(one) or "none", str(other) or "none"
+    yield from _bands(old, new)
     for differing in environment.differences(
         old.provenance.environment, new.provenance.environment
     ):
         if differing.name != "hardware":
             yield differing.name, differing.expected, differing.actual
+
+
+def _bands(
+    old: golden_pb2.Golden, new: golden_pb2.Golden
+) -> Iterator[tuple[str, str, str]]:
+    ours, theirs = (
+        {band.metric: f"{band.relative:g}" for band in golden.bands}
+        for golden in (old, new)
+    )
+    for metric in ours | theirs:
+        one, other = ours.get(metric, "exact"), theirs.get(metric, "exact")
+        if one != other:
+            yield f"band of {metric}", one, other
 
 
 def describe_repeats(golden: golden_pb2.Golden) -> str:

@@ -70,6 +70,19 @@ class CompareTest(absltest.TestCase):
         self.assertFalse(compared.numbers_differ)
         self.assertFalse(compared.says_nothing_new)
 
+    def test_another_band_is_news(self) -> None:
+        old, new = _golden(), _golden()
+        old.bands.add(metric="lm loss", relative=0.25)
+        new.bands.add(metric="lm loss", relative=0.5)
+        new.bands.add(metric="grad norm", relative=1)
+        self.assertEqual(
+            comparison.compare(old, new).facts,
+            (
+                ("band of lm loss", "0.25", "0.5"),
+                ("band of grad norm", "exact", "1"),
+            ),
+        )
+
     def test_says_where_a_metric_differs_first_and_how_much_at_most(
         self,
     ) -> None:

@@ -24,6 +24,9 @@ _REPEATS = flags.DEFINE_integer(
 _LAUNCHER = flags.DEFINE_enum(
     "launcher", "zygote", launchers.NAMES, "record: how ranks are started."
 )
+_TRAINER = flags.DEFINE_string(
+    "trainer", launchers.TRAINER, "record: the module that is a rank."
+)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -37,6 +40,7 @@ def _run(arguments: Sequence[str]) -> int:
             hardware=arguments_lib.hardware(),
             repeats=_REPEATS.value,
             launcher=_LAUNCHER.value,
+            trainer=_TRAINER.value,
         )
     )
     path = arguments_lib.output() or command.workspace() / selection.path_of(

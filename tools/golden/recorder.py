@@ -31,6 +31,7 @@ class Request:
       hardware: what to train on.
       repeats: runs that must agree.
       launcher: how ranks are started.
+      trainer: the module that is a rank.
     """
 
     case_path: pathlib.Path
@@ -38,6 +39,7 @@ class Request:
     hardware: str
     repeats: int
     launcher: str
+    trainer: str
 
 
 def record_golden(request: Request) -> golden_pb2.Golden:
@@ -71,7 +73,9 @@ def record_golden(request: Request) -> golden_pb2.Golden:
             progress = progress_printer.ProgressPrinter(case, sys.stdout)
             progress.say(f"run {repeat + 1} of {request.repeats}")
             # A new launcher each time: repeats share nothing.
-            with launchers.make(request.launcher, scenario) as launcher:
+            with launchers.make(
+                request.launcher, scenario, request.trainer
+            ) as launcher:
                 runs.append(scenario.run_uninterrupted(launcher, progress))
     return record.golden_from_runs(
         runs,
