@@ -26,7 +26,6 @@ _OF_A_RANK = (
 _OF_RANK_0 = (
     "flush_folder iter_0000006",
     "flush_folder checkpoints",
-    "flush_folder work",
     "create manifest.json.part",
     "write manifest.json.part",
     "flush manifest.json.part",

@@ -70,9 +70,10 @@ class RecordingDisk(disk.Disk):
         return made
 
     def flush_folder(self, path: pathlib.Path) -> None:
-        """As a Disk does."""
-        super().flush_folder(path)
-        self._add("flush_folder", path)
+        """As a Disk does; what is above the directory is there for good."""
+        if path.is_relative_to(self._base):
+            super().flush_folder(path)
+            self._add("flush_folder", path)
 
     def delete_folder(self, path: pathlib.Path) -> None:
         """As a Disk does, one entry after the other."""

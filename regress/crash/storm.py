@@ -18,6 +18,15 @@ _MOST_IN_VAIN = 100
 # If no rank lives when its time has come, or for the ranks that are to die a
 # little later than the first.
 _SOON_SECONDS = 0.02
+# Where a rank is before it looks for a checkpoint.
+_STARTING = (
+    "",
+    "start",
+    "write an event",
+    "join the other ranks",
+    "build the model",
+    "wait to begin",
+)
 
 
 @dataclasses.dataclass
@@ -53,11 +62,13 @@ class _Strike:
 
     Attributes:
       groups: the ranks that are to die, those that die together in one list.
+      wait: the time counts from when the first victim has started.
       hit: the ranks that were killed.
       at: when the last of them was, by the monotonic clock.
     """
 
     groups: list[list[int]]
+    wait: bool
     hit: list[int] = dataclasses.field(default_factory=list)
     at: float = 0
 
@@ -70,7 +81,9 @@ class Storm:
         self._jobs = all_jobs
         self._chance = random.Random(seed)
         self._ranks = range(all_jobs.case.parallelism.pipeline)
-        # What the last attempt took that finished: the machine may be busy.
+        # The latest that an attempt is struck: what the last one took that
+        # finished, and more with each that got nowhere, as the machine may
+        # have become busy.
         self._seconds = 0.0
 
     def run(
@@ -113,7 +126,11 @@ class Storm:
         newest = in_vain = 0
         while not report.losses:
             before = linux.children()
-            strike = _Strike(self._choose() if report.kills < kills else [])
+            strike = _Strike(
+                self._choose() if report.kills < kills else [],
+                # Half of the time, as starting is half of an attempt.
+                wait=self._chance.random() < 1 / 2,
+            )
             with self._struck(job, strike):
                 attempt = job.run("--keep=2")
             if strike.hit:
@@ -133,6 +150,7 @@ class Storm:
                 break
             reached = max([newest, *_saved(attempt), *(i or 0 for i in began)])
             in_vain = 0 if reached > newest else in_vain + 1
+            self._seconds *= 1.1 if in_vain else 1
             newest = reached
             if in_vain == _MOST_IN_VAIN:
                 report.losses.append(
@@ -160,6 +178,13 @@ class Storm:
 
         def strike_now(number: int, frame: object) -> None:
             del number, frame
+            if strike.wait:
+                if job.mark(strike.groups[0][0]) in _STARTING:
+                    signal.setitimer(signal.ITIMER_REAL, _SOON_SECONDS)
+                else:
+                    strike.wait = False
+                    self._set_timer()
+                return
             hit = _kill(job, strike.groups[0])
             if hit:
                 strike.hit += hit
@@ -172,14 +197,17 @@ class Storm:
 
         before = signal.signal(signal.SIGALRM, strike_now)
         if strike.groups:
-            # Not 0, which would be never.
-            after = self._chance.uniform(0.001, self._seconds)
-            signal.setitimer(signal.ITIMER_REAL, after)
+            self._set_timer()
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+
+    def _set_timer(self) -> None:
+        # Not 0, which would be never.
+        after = self._chance.uniform(0.001, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, after)
 
 
 def _kill(job: jobs.Job, ranks: Sequence[int]) -> list[int]:

@@ -22,7 +22,7 @@ from regress.crash import recording_disk, turns, volatile_disk
 
 # Of the disks that a power failure may leave at one point, so many are looked
 # at.
-_MOST_DISKS = 48
+_MOST_DISKS = 64
 
 
 class Saver(Protocol):

@@ -3,6 +3,7 @@
 And the promise is seen to be broken when the save is.
 """
 
+import dataclasses
 import pathlib
 from unittest import mock
 
@@ -94,8 +95,33 @@ class SweepTest(parameterized.TestCase):
         self.assertIn("delete", {one.kind for one in save.operations})
         self._hold(save)
 
+    def _after_a_kill(self, killed: sweep.Save, operations: int) -> sweep.Save:
+        """A save of the same iteration, after a kill in this one.
+
+        A kill flushes nothing: what the first attempt has not flushed may
+        still be lost when the power fails in the second.
+        """
+        again = self._record(
+            saver_test_helper.saver(attempt=1),
+            self._sweep.at(killed, operations),
+            killed.iteration,
+        )
+        return dataclasses.replace(
+            again,
+            before=killed.before,
+            operations=[*killed.operations[:operations], *again.operations],
+        )
+
+    # After each of the folders, and the flushes of what names them.
+    @parameterized.parameters(*range(1, 7))
+    def test_a_first_save_after_one_that_was_killed(
+        self, operations: int
+    ) -> None:
+        killed = self._record(saver_test_helper.saver(), _EMPTY, 3)
+        self._hold(self._after_a_kill(killed, operations))
+
     @parameterized.parameters(*range(1, 9))
-    def test_a_save_over_what_a_kill_left(self, eighth: int) -> None:
+    def test_a_later_save_after_one_that_was_killed(self, eighth: int) -> None:
         killed = self._record(
             saver_test_helper.saver(), self._first(), 6, _SCHEDULES[-1]
         )
@@ -105,8 +131,7 @@ class SweepTest(parameterized.TestCase):
             for number, one in enumerate(killed.operations)
             if one.target and one.target.name == layout.MANIFEST
         )
-        left = self._sweep.at(killed, complete * eighth // 8)
-        self._hold(self._record(saver_test_helper.saver(attempt=1), left, 6))
+        self._hold(self._after_a_kill(killed, complete * eighth // 8))
 
     def test_ranks_that_see_different_disks_are_told(self) -> None:
         save = self._record(saver_test_helper.saver(), self._first(), 6)

@@ -17,12 +17,11 @@ import torch
 
 from regress.checkpoint import (
     agreement,
+    commit,
     durable,
     errors,
     layout,
     manifest,
-    retention,
-    tracker,
     view,
 )
 from regress.checkpoint import disk as disk_lib
@@ -118,19 +117,7 @@ class Checkpoints:
 
     def _commit(self, complete: manifest.Manifest) -> None:
         """Makes a checkpoint of files that are all on the disk."""
-        folder = layout.folder(self.directory, complete.iteration)
-        # The ranks have flushed their folders; now the names of these. A
-        # folder that is there may be of a rank that was killed before it
-        # could flush the name.
-        for named_in in (folder, self.directory, self.directory.parent):
-            self.disk.flush_folder(named_in)
-        durable.write(
-            self.disk,
-            folder / layout.MANIFEST,
-            lambda file: file.write(manifest.encode(complete)),
-        )
-        tracker.write(self.disk, self.directory, complete.iteration)
-        retention.retire(self.disk, self.directory, self.keep)
+        commit.commit(self.disk, self.directory, complete, self.keep)
 
     def load(
         self, iteration: int, state: training_state.TrainingState
