@@ -1,6 +1,5 @@
 """Jobs whose ranks may die, all forked from one zygote."""
 
-import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -52,9 +51,7 @@ class Jobs:
 
     def __enter__(self) -> Self:
         """Makes ready to run jobs."""
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self._launcher)
-            self._stack = stack.pop_all()
+        self._launcher.__enter__()
         return self
 
     def __exit__(
@@ -64,7 +61,7 @@ class Jobs:
         traceback: TracebackType | None,
     ) -> None:
         """Ends the zygote."""
-        self._stack.close()
+        self._launcher.__exit__(kind, error, traceback)
 
     def job(self, name: str, *, like: "Job | None" = None) -> "Job":
         """A job of that name: a new one, or a copy of another as it is now."""

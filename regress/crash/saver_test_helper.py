@@ -1,6 +1,8 @@
 """The real writer with a small state, for sweeps; and ways to break it."""
 
 import dataclasses
+import hashlib
+import io
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import torch
 
 from regress.checkpoint import disk as disk_lib
-from regress.checkpoint import manifest, tracker
+from regress.checkpoint import durable, layout, manifest, tracker
 from regress.crash import sweep
 from regress.trainer import checkpoint
 
@@ -45,7 +47,6 @@ def saver(
     attempt: int = 0,
     kind: type[checkpoint.Checkpoints] = checkpoint.Checkpoints,
     with_disk: Callable[[disk_lib.Disk], disk_lib.Disk] = lambda disk: disk,
-    with_gather: Callable[[Gather], Gather] = lambda gather: gather,
 ) -> sweep.Saver:
     """Returns what saves as one rank.
 
@@ -54,7 +55,6 @@ def saver(
       attempt: states of several attempts differ.
       kind: a broken one, perhaps.
       with_disk: changes the disk.
-      with_gather: changes how ranks wait for each other.
     """
 
     def save(
@@ -64,9 +64,7 @@ def saver(
         gather: Gather,
         iteration: int,
     ) -> None:
-        checkpoints = kind(
-            root, rank, RANKS, with_gather(gather), keep, with_disk(disk)
-        )
+        checkpoints = kind(root, rank, RANKS, gather, keep, with_disk(disk))
         state: Any = _State(iteration, rank, attempt)
         checkpoints.save(state, lambda: None)
 
@@ -148,18 +146,23 @@ class DeletesFirst(checkpoint.Checkpoints):
         return super().save(state, before_tracker)
 
 
-def asks_nobody(gather: Gather) -> Gather:
-    """Rank 0 takes it that the others have come as far."""
-    del gather
+class DoesNotWait(checkpoint.Checkpoints):
+    """Commits what the ranks are about to write."""
 
-    def at_once(mine: Any) -> list[object]:
-        if mine is None:
-            return []
-        return [
-            dataclasses.replace(
-                mine, path=mine.path.replace("_000", f"_{n:03d}")
+    def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
+        """Tells, commits, then writes."""
+        content = io.BytesIO()
+        torch.save(checkpoint._to_saved(state), content)
+        written = content.getvalue()
+        path = self.path(state.iteration)
+        durable.make_folder(self.disk, path.parent)
+        files = self.gather(
+            manifest.File(
+                layout.rank_file(self.rank),
+                len(written),
+                hashlib.sha256(written).hexdigest(),
             )
-            for n in range(RANKS)
-        ]
-
-    return at_once
+        )
+        if self.rank == 0:
+            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+        durable.write(self.disk, path, lambda file: file.write(written))

@@ -142,7 +142,7 @@ class Storm:
             report.phases.update(map(job.mark, strike.hit))
             began = jobs.loaded(attempt)
             report.resumes += any(began)
-            report.losses += _unexpected(attempt, strike.hit, newest)
+            report.losses += unexpected(attempt, strike.hit, newest)
             if linux.children() != before:
                 report.losses.append("A process of the attempt is left.")
             if jobs.finished(attempt):
@@ -233,7 +233,7 @@ def _saved(attempt: run_pb2.Attempt) -> list[int]:
     ]
 
 
-def _unexpected(
+def unexpected(
     attempt: run_pb2.Attempt, hit: Sequence[int], newest: int
 ) -> list[str]:
     """What went otherwise than it may, a sentence each.

@@ -198,9 +198,7 @@ class SweepTest(parameterized.TestCase):
         self.assertIn("found 6, expected one of (3,)", losses[0])
 
     def test_ranks_that_do_not_wait_are_found_out(self) -> None:
-        saver = saver_test_helper.saver(
-            with_gather=saver_test_helper.asks_nobody
-        )
+        saver = saver_test_helper.saver(kind=saver_test_helper.DoesNotWait)
         losses = self._losses(saver, self._first())
         self.assertIn("has no file", losses[0])
 
