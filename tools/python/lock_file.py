@@ -12,26 +12,6 @@ import sys
 
 REGENERATE = "python3.11 tools/python/lock.py"
 
-_BZL = '''\
-"""Every distribution in {lock}; made by tools/python/lock_file.py."""
-
-load("@regress//tools/python:wheels.bzl", "wheel_repository")
-
-_DISTRIBUTIONS = {distributions}
-
-def pypi_repositories():
-    for key, (requirement, hashes) in _DISTRIBUTIONS.items():
-        wheel_repository(
-            name = "pypi_" + key,
-            hashes = hashes,
-            requirement = requirement,
-        )
-
-def locked_libraries(keys):
-    return ["@pypi_{{}}//:lib".format(k) for k in keys if k in _DISTRIBUTIONS]
-'''
-
-
 class LockFileError(Exception):
     """The lock is not what lock.py writes; the message is for the user."""
 
@@ -119,25 +99,21 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if line]
 
 
-def to_bzl(distributions: list[Distribution], lock: str) -> str:
-    """Returns the .bzl file that declares a repository a distribution."""
-    return _BZL.format(
-        distributions=json.dumps(
-            {d.key: [d.requirement, d.hashes] for d in distributions},
-            indent=4,
-        ),
-        lock=lock,
+def to_json(distributions: list[Distribution]) -> str:
+    """Returns, by key, each distribution's requirement and hashes."""
+    return json.dumps(
+        {d.key: [d.requirement, d.hashes] for d in distributions}, indent=4
     )
 
 
 def main(lock: str) -> None:
-    """Prints the .bzl file for a lock file."""
+    """Prints what a lock file pins, as JSON."""
     path = pathlib.Path(lock)
     try:
         distributions = parse(path.read_text(encoding="utf-8"), path.name)
     except LockFileError as error:
         sys.exit(str(error))
-    print(to_bzl(distributions, path.name), end="")
+    print(to_json(distributions))
 
 
 if __name__ == "__main__":

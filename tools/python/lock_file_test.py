@@ -1,6 +1,6 @@
 """Tests of lock_file.py."""
 
-from typing import Any
+import json
 
 from absl.testing import absltest, parameterized
 
@@ -65,32 +65,13 @@ class ParseTest(parameterized.TestCase):
         self.assertEqual(str(raised.exception), message)
 
 
-class ToBzlTest(absltest.TestCase):
-    def test_declares_each_distribution(self):
-        # Starlark's literals, and nothing else in the file, are Python's too.
-        bzl = lock_file.to_bzl(
-            [lock_file.Distribution("foo-bar", "1.0", (_A,))], "lock.txt"
-        )
-        declared: list[dict[str, object]] = []
-        names: dict[str, Any] = {
-            "load": lambda *_: None,
-            "wheel_repository": lambda **kwargs: declared.append(kwargs),
-        }
-        exec(bzl, names)
-        names["pypi_repositories"]()
-        self.assertEqual(
-            declared,
-            [
-                {
-                    "name": "pypi_foo_bar",
-                    "hashes": [_A],
-                    "requirement": "foo-bar==1.0",
-                }
-            ],
+class ToJsonTest(absltest.TestCase):
+    def test_says_what_each_distribution_is(self):
+        text = lock_file.to_json(
+            [lock_file.Distribution("foo-bar", "1.0", (_A,))]
         )
         self.assertEqual(
-            names["locked_libraries"](["elsewhere", "foo_bar"]),
-            ["@pypi_foo_bar//:lib"],
+            json.loads(text), {"foo_bar": ["foo-bar==1.0", [_A]]}
         )
 
 

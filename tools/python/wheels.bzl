@@ -20,19 +20,58 @@ py_library(
 )
 """
 
+_HOST_PYTHON = Label("@python//:host_python")
+_LOCK_FILE = Label("//tools/python:lock_file.py")
+
+_REPOSITORIES = """\
+\"\"\"Every distribution in {lock}.\"\"\"
+
+load("{wheels_bzl}", "wheel_repository")
+
+_DISTRIBUTIONS = {distributions}
+
+def pypi_repositories():
+    for key, (requirement, hashes) in _DISTRIBUTIONS.items():
+        wheel_repository(
+            name = "pypi_" + key,
+            hashes = hashes,
+            requirement = requirement,
+        )
+
+def locked_libraries(keys):
+    return ["@pypi_%s//:lib" % key for key in keys if key in _DISTRIBUTIONS]
+"""
+
+def _absolute(label):
+    """Returns a label as a string that means the same in any repository."""
+    text = str(label)
+    return "@" + text if text.startswith("//") else text
+
 def _run(ctx, script, args):
     """Runs a script with the standard library and pip, or says why not."""
     result = ctx.execute(
-        [ctx.path(ctx.attr._python), "-I", ctx.path(script)] + args,
+        [ctx.path(_HOST_PYTHON), "-I", ctx.path(script)] + args,
         timeout = 3600,
     )
     if result.return_code:
         fail(result.stderr.strip())
     return result.stdout
 
+def read_lock(ctx, lock):
+    """Returns, by key, the requirement and the hashes of each distribution.
+
+    Args:
+      ctx: of a repository rule or a module extension.
+      lock: label of the lock.
+    """
+    return json.decode(_run(ctx, _LOCK_FILE, [ctx.path(lock)]))
+
 def _lock_repository_impl(ctx):
-    lock = ctx.path(ctx.attr.lock)
-    ctx.file("repositories.bzl", _run(ctx, ctx.attr._script, [lock]))
+    ctx.file("repositories.bzl", _REPOSITORIES.format(
+        distributions = json.encode(read_lock(ctx, ctx.attr.lock)),
+        lock = ctx.attr.lock.name,
+        wheels_bzl = _absolute(Label("//tools/python:wheels.bzl")),
+    ))
     ctx.file("BUILD.bazel", "")
 
 lock_repository = repository_rule(
@@ -43,8 +82,9 @@ lock_repository = repository_rule(
             doc = "Pins with hashes, as pip takes them.",
             mandatory = True,
         ),
-        "_python": attr.label(default = "@python//:host_python"),
-        "_script": attr.label(default = "//tools/python:lock_file.py"),
+        # Whose changes are to be noticed.
+        "_python": attr.label(default = _HOST_PYTHON),
+        "_script": attr.label(default = _LOCK_FILE),
     },
     doc = "Reads a lock; its repositories.bzl declares each distribution.",
 )
@@ -67,7 +107,7 @@ wheel_repository = repository_rule(
             doc = "The pin, as `torch==2.13.0`.",
             mandatory = True,
         ),
-        "_python": attr.label(default = "@python//:host_python"),
+        "_python": attr.label(default = _HOST_PYTHON),
         "_script": attr.label(default = "//tools/python:wheel.py"),
     },
     doc = "One distribution, installed.",

@@ -1,0 +1,45 @@
+"""For MODULE.bazel: the Python toolchain, and a repository a wheel."""
+
+load(":toolchain.bzl", "python_repository")
+load(":wheels.bzl", "lock_repository", "read_lock", "wheel_repository")
+
+def _python_impl(_ctx):
+    python_repository(
+        name = "python",
+        version = "3.11",
+    )
+
+python = module_extension(
+    implementation = _python_impl,
+    doc = "Declares `python`, the toolchain.",
+)
+
+def _wheels_impl(ctx):
+    lock = Label("//:requirements_lock.txt")
+    for module in ctx.modules:
+        for tag in module.tags.lock:
+            # A dependency cannot know which wheels go with the others.
+            if not module.is_root:
+                fail("{}: only the root module may choose the lock.".format(module.name))
+            lock = tag.file
+    lock_repository(
+        name = "pypi",
+        lock = lock,
+    )
+    for key, (requirement, hashes) in read_lock(ctx, lock).items():
+        wheel_repository(
+            name = "pypi_" + key,
+            hashes = hashes,
+            requirement = requirement,
+        )
+
+wheels = module_extension(
+    implementation = _wheels_impl,
+    doc = "Declares `pypi_<name>` for each distribution in the lock.",
+    tag_classes = {
+        "lock": tag_class(
+            attrs = {"file": attr.label(mandatory = True)},
+            doc = "The wheels to use instead of this project's.",
+        ),
+    },
+)
