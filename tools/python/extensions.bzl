@@ -1,7 +1,7 @@
 """For MODULE.bazel: the Python toolchain, and a repository a wheel."""
 
 load(":toolchain.bzl", "python_repository")
-load(":wheels.bzl", "lock_repository", "read_lock", "wheel_repository")
+load(":wheels.bzl", "lock_repository", "missing_wheel_repository", "read_lock", "wheel_repository")
 
 def _python_impl(_ctx):
     python_repository(
@@ -15,7 +15,8 @@ python = module_extension(
 )
 
 def _wheels_impl(ctx):
-    lock = Label("//:requirements_lock.txt")
+    own_lock = Label("//:requirements_lock.txt")
+    lock = own_lock
     for module in ctx.modules:
         for tag in module.tags.lock:
             # A dependency cannot know which wheels go with the others.
@@ -26,12 +27,22 @@ def _wheels_impl(ctx):
         name = "pypi",
         lock = lock,
     )
-    for key, (requirement, hashes) in read_lock(ctx, lock).items():
+    distributions = read_lock(ctx, lock)
+    for key, (requirement, hashes) in distributions.items():
         wheel_repository(
             name = "pypi_" + key,
             hashes = hashes,
             requirement = requirement,
         )
+
+    # MODULE.bazel names more than a test needs.
+    for key in read_lock(ctx, own_lock):
+        if key not in distributions:
+            missing_wheel_repository(
+                name = "pypi_" + key,
+                key = key,
+                lock = str(lock),
+            )
 
 wheels = module_extension(
     implementation = _wheels_impl,

@@ -9,7 +9,7 @@ module newer than Python 3.6.
 """
 
 import compileall
-import os
+import pathlib
 import py_compile
 import shutil
 import sys
@@ -49,7 +49,9 @@ def check(expected: str, actual: str, executable: str) -> str:
     )
 
 
-def copy(version: str, executable: str, directory: str) -> None:
+def copy(
+    version: str, executable: pathlib.Path, directory: pathlib.Path
+) -> None:
     """Copies the Python that runs this.
 
     Args:
@@ -57,29 +59,25 @@ def copy(version: str, executable: str, directory: str) -> None:
         executable: Its path, outside of any virtual environment.
         directory: Where to; gets bin/python<version> and lib/.
     """
-    library = os.path.join(directory, "lib", f"python{version}")
+    library = directory / "lib" / f"python{version}"
     shutil.copytree(
         sysconfig.get_path("stdlib"),
-        library,
+        str(library),
         ignore=shutil.ignore_patterns(*_LEFT_OUT),
         ignore_dangling_symlinks=True,
     )
-    if sysconfig.get_config_var("Py_ENABLE_SHARED"):
-        shutil.copy(
-            os.path.join(
-                sysconfig.get_config_var("LIBDIR"),
-                sysconfig.get_config_var("INSTSONAME"),
-            ),
-            os.path.join(directory, "lib"),
-        )
-    programs = os.path.join(directory, "bin")
-    os.makedirs(programs)
-    shutil.copy(executable, os.path.join(programs, f"python{version}"))
+    settings = sysconfig.get_config_vars()
+    if settings.get("Py_ENABLE_SHARED"):
+        shared = pathlib.Path(settings["LIBDIR"], settings["INSTSONAME"])
+        shutil.copy(str(shared), str(directory / "lib"))
+    programs = directory / "bin"
+    programs.mkdir()
+    shutil.copy(str(executable), str(programs / f"python{version}"))
     # As for wheels: no sandbox can write byte code later, and where the files
     # are copied to, their times may be others.
     compileall.compile_dir(
-        library,
-        stripdir=library,
+        str(library),
+        stripdir=str(library),
         quiet=2,
         workers=0,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
@@ -95,7 +93,7 @@ def main(expected: str, directory: str) -> None:
     executable = getattr(  # noqa: B009 - not in typeshed
         sys, "_base_executable"
     )
-    copy(expected, os.path.realpath(executable), directory)
+    copy(expected, pathlib.Path(executable).resolve(), pathlib.Path(directory))
     print(executable)
 
 

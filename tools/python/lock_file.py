@@ -12,6 +12,7 @@ import sys
 
 REGENERATE = "python3.11 tools/python/lock.py"
 
+
 class LockFileError(Exception):
     """The lock is not what lock.py writes; the message is for the user."""
 

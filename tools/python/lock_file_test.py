@@ -70,9 +70,7 @@ class ToJsonTest(absltest.TestCase):
         text = lock_file.to_json(
             [lock_file.Distribution("foo-bar", "1.0", (_A,))]
         )
-        self.assertEqual(
-            json.loads(text), {"foo_bar": ["foo-bar==1.0", [_A]]}
-        )
+        self.assertEqual(json.loads(text), {"foo_bar": ["foo-bar==1.0", [_A]]})
 
 
 if __name__ == "__main__":

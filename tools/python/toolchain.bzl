@@ -14,8 +14,12 @@ exports_files(["host_python"])
 
 py_runtime(
     name = "runtime",
-    # One label for the whole directory.
-    files = ["home"],
+    # One label for the whole directory, and the file whose changes Bazel
+    # notices.
+    files = [
+        "home",
+        "home.sha256",
+    ],
     interpreter = "python3",
     python_version = "PY3",
     stub_shebang = {shebang},
@@ -90,6 +94,10 @@ def _python_repository_impl(ctx):
         fail(reason)
 
     ctx.symlink(result.stdout.strip(), "host_python")
+    digest = ctx.execute([python, ctx.path(ctx.attr._tree_digest), "home"])
+    if digest.return_code:
+        fail(digest.stderr.strip())
+    ctx.file("home.sha256", digest.stdout)
     ctx.file("python3", _INTERPRETER.replace("@VERSION@", version))
     ctx.file("BUILD.bazel", _BUILD.format(
         shebang = repr(_SHEBANG.replace("@REPOSITORY@", ctx.name)),
@@ -103,6 +111,7 @@ python_repository = repository_rule(
             mandatory = True,
         ),
         "_script": attr.label(default = "//tools/python:interpreter.py"),
+        "_tree_digest": attr.label(default = "//tools/python:tree_digest.py"),
     },
     configure = True,
     doc = """Makes a toolchain of the Python on this machine.

@@ -79,13 +79,11 @@ class InstallTest(absltest.TestCase):
         # As pip's distlib writes it.
         quotes = "'" * 3
         program.write_text(
-            f"#!/bin/sh\n{quotes}exec' {interpreter} \"$0\" \"$@\"\n"
+            f'#!/bin/sh\n{quotes}exec\' {interpreter} "$0" "$@"\n'
             f"' {quotes}\nrest\n"
         )
         wheel.unpin_scripts(self.directory, interpreter)
-        self.assertEqual(
-            program.read_text(), "#!/usr/bin/env python3\nrest\n"
-        )
+        self.assertEqual(program.read_text(), "#!/usr/bin/env python3\nrest\n")
 
     def test_leaves_nothing_else(self):
         self.install(self.add_wheel())

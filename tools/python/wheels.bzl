@@ -12,7 +12,11 @@ exports_files(["site-packages"])
 
 py_library(
     name = "lib",
-    data = ["site-packages"],
+    # With the file whose changes Bazel notices.
+    data = [
+        "site-packages",
+        "site-packages.sha256",
+    ],
     imports = ["site-packages"],
     srcs_version = "PY3",
     visibility = ["//visibility:public"],
@@ -92,6 +96,10 @@ lock_repository = repository_rule(
 def _wheel_repository_impl(ctx):
     args = [ctx.attr.requirement, "site-packages"] + ctx.attr.hashes
     names = _run(ctx, ctx.attr._script, args).splitlines()
+    ctx.file(
+        "site-packages.sha256",
+        _run(ctx, ctx.attr._tree_digest, ["site-packages"]),
+    )
     ctx.file("BUILD.bazel", _BUILD.format(
         deps = [n.lower().replace("-", "_").replace(".", "_") for n in names],
     ))
@@ -109,6 +117,22 @@ wheel_repository = repository_rule(
         ),
         "_python": attr.label(default = _HOST_PYTHON),
         "_script": attr.label(default = "//tools/python:wheel.py"),
+        "_tree_digest": attr.label(default = "//tools/python:tree_digest.py"),
     },
     doc = "One distribution, installed.",
+)
+
+def _missing_wheel_repository_impl(ctx):
+    fail("{} has no distribution {}, which a target needs: add it there.".format(
+        ctx.attr.lock,
+        ctx.attr.key,
+    ))
+
+missing_wheel_repository = repository_rule(
+    implementation = _missing_wheel_repository_impl,
+    attrs = {
+        "key": attr.string(mandatory = True),
+        "lock": attr.string(mandatory = True),
+    },
+    doc = "One distribution that the lock does not have.",
 )
