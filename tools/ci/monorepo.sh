@@ -35,4 +35,5 @@ if [[ "${1:-}" == bzlmod ]]; then
     )
 fi
 cd "${workspace}/examples/monorepo"
+trap '"${bazel}" shutdown' EXIT
 "${bazel}" test "${flags[@]}" --test_summary=short //...
