@@ -14,11 +14,20 @@ The golden comes from
     tools/bazelw run //tools/golden -- record --case path/of/my_case.textproto
 """
 
+load("//tools/platforms:defs.bzl", "pool_properties")
 load("//tools/platforms:gpus.bzl", "GPUS")
 load("//tools/python:defs.bzl", "py_test")
 
 # A rank each on a core, where there are as many.
 _RANKS = 4
+
+# For --test_tag_filters, and for runners that go by them. A rank takes a GPU of
+# its own, where there are as many.
+_GPU_TAGS = [
+    "gpu",
+    "multi_accelerator",
+    "requires-gpu-nvidia",
+]
 
 def resume_test(
         name,
@@ -26,6 +35,7 @@ def resume_test(
         corpus,
         golden,
         channel = "dev",
+        exec_properties = {},
         tags = [],
         **kwargs):
     """Interrupts the training of a case, resumes it, and judges the result.
@@ -41,7 +51,10 @@ def resume_test(
       corpus: the target of its .bin and .idx, by hardware.
       golden: the golden record, by hardware.
       channel: `dev` or `lts`, the golden's.
-      tags: as usual.
+      exec_properties: what remote execution asks a worker for, by hardware; for
+        a GPU that is not named, it is as in `{"gpu": "h200"}`.
+      tags: as usual. A test that needs a GPU, whatever runs it, also gets the
+        usual ones of such tests.
       **kwargs: as for py_test.
     """
     supported = [
@@ -49,8 +62,17 @@ def resume_test(
         for hardware in ["none"] + GPUS
         if hardware in case and hardware in corpus and hardware in golden
     ]
+    if supported and "none" not in supported:
+        tags = tags + _GPU_TAGS
     py_test(
         name = name,
+        exec_properties = _by_hardware({
+            hardware: exec_properties.get(
+                hardware,
+                {} if hardware == "none" else pool_properties(hardware),
+            )
+            for hardware in supported
+        }, {}),
         args = _by_hardware({
             hardware: [
                 "--case=$(rootpath %s)" % case[hardware],
