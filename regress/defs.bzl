@@ -16,6 +16,7 @@ Beside the test there is a program that records its golden, where `golden` says:
 
 load("//tools/bundle:defs.bzl", "portable_bundle")
 load("//tools/channels:channels.bzl", "CHANNELS")
+load("//tools/platforms:defs.bzl", "pool_properties")
 load("//tools/platforms:gpus.bzl", "GPUS")
 load("//tools/python:defs.bzl", "py_binary", "py_test")
 
@@ -24,12 +25,21 @@ _RANKS = 4
 
 _HARDWARE = ["none"] + GPUS
 
+# For --test_tag_filters, and for runners that go by them. A rank takes a GPU of
+# its own, where there are as many.
+_GPU_TAGS = [
+    "gpu",
+    "multi_accelerator",
+    "requires-gpu-nvidia",
+]
+
 def resume_test(
         name,
         case,
         corpus,
         golden = {},
         lts_golden = {},
+        exec_properties = {},
         trainer = None,
         trainer_module = None,
         tags = [],
@@ -53,10 +63,13 @@ def resume_test(
       corpus: the target of its .bin and .idx, by hardware.
       golden: the golden record of the channel dev, by hardware.
       lts_golden: the golden record of the channel lts, by hardware.
+      exec_properties: what remote execution asks a worker for, by hardware; for
+        a GPU that is not named, it is as in `{"gpu": "h200"}`.
       trainer: a library with a trainer to run in place of this project's.
       trainer_module: its module, which takes the flags that
         regress/trainer/main.py takes and reports as that does.
-      tags: as usual.
+      tags: as usual. A test that needs a GPU, whatever runs it, also gets the
+        usual ones of such tests.
       **kwargs: as for py_test.
     """
     goldens = {"dev": golden, "lts": lts_golden}
@@ -91,10 +104,19 @@ def resume_test(
         [str(Label("//tools/platforms:incompatible"))],
     )
     deps = [Label("//regress:resume_test_lib")] + ([trainer] if trainer else [])
+    if supported and "none" not in [hardware for _, hardware in supported]:
+        tags = tags + _GPU_TAGS
     py_test(
         name = name,
         args = args,
         data = data,
+        exec_properties = _by_runner({
+            (channel, hardware): exec_properties.get(
+                hardware,
+                {} if hardware == "none" else pool_properties(hardware),
+            )
+            for channel, hardware in supported
+        }, {}),
         main = Label("//regress:resume_test.py"),
         srcs = [Label("//regress:resume_test.py")],
         # Ranks that wait for a core wait for each other.

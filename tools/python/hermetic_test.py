@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -33,6 +34,18 @@ class HermeticTest(absltest.TestCase):
         beside = pathlib.Path(__file__).resolve().parent
         self.assertNotIn(
             beside, [pathlib.Path(entry).resolve() for entry in sys.path]
+        )
+
+    def test_sees_no_variable_of_the_user(self):
+        # What Bazel, its stub and the Python set. A rank's record of its
+        # environment is then one of what was declared.
+        allowed = re.compile(
+            r"(EXPERIMENTAL|GTEST|JAVA|PYTHON|RUNFILES|RUN_UNDER|TEST|TESTBRIDGE"
+            r"|XML)\w*|BAZEL_TEST|HOME|LD_LIBRARY_PATH|LOGNAME|OLDPWD|PATH|PWD"
+            r"|LC_CTYPE|SHLVL|TMPDIR|TZ|USER|_"
+        )
+        self.assertEqual(
+            [name for name in os.environ if not allowed.fullmatch(name)], []
         )
 
     def test_reaches_loopback_alone(self):

@@ -20,13 +20,22 @@ class InterpreterTest(absltest.TestCase):
             "python3.11, or set REGRESS_PYTHON to its path.",
         )
 
-    def test_makes_an_environment_with_nothing_in_it(self):
-        venv = pathlib.Path(self.create_tempdir().full_path, "venv")
+    def test_copies_a_python_with_nothing_installed(self):
+        copy = pathlib.Path(self.create_tempdir().full_path, "copy")
         version = "{}.{}".format(*sys.version_info[:2])
-        result = _run(version, str(venv))
+        result = _run(version, str(copy))
         self.assertEqual(result.stderr, "")
-        self.assertNotIn(str(venv), result.stdout)
-        self.assertEqual(list(venv.glob("lib/*/site-packages/*")), [])
+        self.assertNotIn(str(copy), result.stdout)
+        self.assertEqual(list(copy.glob("lib/*/site-packages/*")), [])
+        program = "import sys, json, ssl; print(sys.prefix, json.__cached__)"
+        printed = subprocess.check_output(
+            [copy / "bin" / f"python{version}", "-I", "-c", program],
+            env={"LD_LIBRARY_PATH": str(copy / "lib")},
+            text=True,
+        )
+        prefix, cached = printed.split()
+        self.assertEqual(prefix, str(copy))
+        self.assertTrue(pathlib.Path(cached).is_file())
 
     def test_says_what_is_wrong_in_one_line(self):
         result = _run("2.0", "unused")

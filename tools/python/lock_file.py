@@ -1,4 +1,4 @@
-"""Reads requirements_lock.txt, and the locks of other channels.
+"""Reads requirements_lock.txt.
 
 Runs in a repository rule: the standard library is all that it may import.
 """
@@ -11,44 +11,6 @@ import re
 import sys
 
 REGENERATE = "python3.11 tools/python/lock.py"
-
-_BZL = '''\
-"""Every distribution in {lock}; made by tools/python/lock_file.py."""
-
-load(
-    "@regress//tools/python:wheels.bzl",
-    "channel_repository",
-    "wheel_repository",
-)
-
-# Of the channel that builds are of unless they say otherwise.
-_DISTRIBUTIONS = {distributions}
-
-# What each other channel has in another version.
-_CHANNELS = {channels}
-
-def pypi_repositories():
-    for key, (requirement, hashes) in _DISTRIBUTIONS.items():
-        others = [c for c in _CHANNELS if key in _CHANNELS[c]]
-        own = "pypi_dev_" + key if others else "pypi_" + key
-        wheel_repository(name = own, hashes = hashes, requirement = requirement)
-        for channel in others:
-            requirement, hashes = _CHANNELS[channel][key]
-            wheel_repository(
-                name = "pypi_{{}}_{{}}".format(channel, key),
-                hashes = hashes,
-                requirement = requirement,
-            )
-        if others:
-            channel_repository(
-                name = "pypi_" + key,
-                channels = others,
-                key = key,
-            )
-
-def locked_libraries(keys):
-    return ["@pypi_{{}}//:lib".format(k) for k in keys if k in _DISTRIBUTIONS]
-'''
 
 
 class LockFileError(Exception):
@@ -138,70 +100,22 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if line]
 
 
-def to_bzl(
-    distributions: list[Distribution],
-    lock: str,
-    channels: dict[str, list[Distribution]],
-) -> str:
-    """Returns the .bzl file that declares a repository a distribution.
-
-    Args:
-        distributions: What is in the lock.
-        lock: The lock file's name.
-        channels: By channel, what it has in place of some of them.
-
-    Raises:
-        LockFileError: A channel has a distribution that the lock has not.
-    """
-    known = {distribution.key for distribution in distributions}
-    for channel, others in channels.items():
-        for other in others:
-            if other.key not in known:
-                raise LockFileError(
-                    f"the lock of channel {channel} pins {other.requirement}, "
-                    f"and {lock} pins no {other.name}: name it in "
-                    "tools/python/requirements.in, and run "
-                    f"`{REGENERATE}`."
-                )
-    return _BZL.format(
-        channels=_starlark({c: _table(d) for c, d in channels.items()}),
-        distributions=_starlark(_table(distributions)),
-        lock=lock,
+def to_json(distributions: list[Distribution]) -> str:
+    """Returns, by key, each distribution's requirement and hashes."""
+    return json.dumps(
+        {d.key: [d.requirement, d.hashes] for d in distributions}, indent=4
     )
 
 
-def _table(distributions: list[Distribution]) -> dict[str, object]:
-    return {d.key: [d.requirement, d.hashes] for d in distributions}
-
-
-def _starlark(value: object) -> str:
-    return json.dumps(value, indent=4)
-
-
-def main(lock: str, *channels: str) -> None:
-    """Prints the .bzl file for a lock file.
-
-    Args:
-        lock: Its path.
-        channels: For each other channel its name and its lock's path, as
-            "lts=requirements_lts_lock.txt".
-    """
+def main(lock: str) -> None:
+    """Prints what a lock file pins, as JSON."""
     path = pathlib.Path(lock)
     try:
-        distributions = _read(path)
-        others = {}
-        for channel in channels:
-            name, _, of_channel = channel.partition("=")
-            others[name] = _read(pathlib.Path(of_channel))
-        bzl = to_bzl(distributions, path.name, others)
+        distributions = parse(path.read_text(encoding="utf-8"), path.name)
     except LockFileError as error:
         sys.exit(str(error))
-    print(bzl, end="")
-
-
-def _read(path: pathlib.Path) -> list[Distribution]:
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    print(to_json(distributions))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

@@ -1,6 +1,6 @@
 """Tests of lock_file.py."""
 
-from typing import Any
+import json
 
 from absl.testing import absltest, parameterized
 
@@ -65,88 +65,12 @@ class ParseTest(parameterized.TestCase):
         self.assertEqual(str(raised.exception), message)
 
 
-class ToBzlTest(absltest.TestCase):
-    def declared(
-        self,
-        distributions: list[lock_file.Distribution],
-        channels: dict[str, list[lock_file.Distribution]],
-    ) -> tuple[list[dict[str, object]], dict[str, Any]]:
-        """What the file declares, and its names."""
-        # Starlark's literals, and nothing else in the file, are Python's too.
-        bzl = lock_file.to_bzl(distributions, "lock.txt", channels)
-        declared: list[dict[str, object]] = []
-        names: dict[str, Any] = {
-            "load": lambda *_: None,
-            "channel_repository": lambda **kwargs: declared.append(kwargs),
-            "wheel_repository": lambda **kwargs: declared.append(kwargs),
-        }
-        exec(bzl, names)
-        names["pypi_repositories"]()
-        return declared, names
-
-    def test_declares_each_distribution(self):
-        declared, names = self.declared(
-            [lock_file.Distribution("foo-bar", "1.0", (_A,))], {}
+class ToJsonTest(absltest.TestCase):
+    def test_says_what_each_distribution_is(self):
+        text = lock_file.to_json(
+            [lock_file.Distribution("foo-bar", "1.0", (_A,))]
         )
-        self.assertEqual(
-            declared,
-            [
-                {
-                    "name": "pypi_foo_bar",
-                    "hashes": [_A],
-                    "requirement": "foo-bar==1.0",
-                }
-            ],
-        )
-        self.assertEqual(
-            names["locked_libraries"](["elsewhere", "foo_bar"]),
-            ["@pypi_foo_bar//:lib"],
-        )
-
-    def test_declares_what_a_channel_has_in_its_place(self):
-        declared, _ = self.declared(
-            [
-                lock_file.Distribution("foo-bar", "2.0", (_A,)),
-                lock_file.Distribution("other", "1.0", (_A,)),
-            ],
-            {"lts": [lock_file.Distribution("foo-bar", "1.0", (_B,))]},
-        )
-        self.assertEqual(
-            declared,
-            [
-                {
-                    "name": "pypi_dev_foo_bar",
-                    "hashes": [_A],
-                    "requirement": "foo-bar==2.0",
-                },
-                {
-                    "name": "pypi_lts_foo_bar",
-                    "hashes": [_B],
-                    "requirement": "foo-bar==1.0",
-                },
-                {
-                    "name": "pypi_foo_bar",
-                    "channels": ["lts"],
-                    "key": "foo_bar",
-                },
-                {
-                    "name": "pypi_other",
-                    "hashes": [_A],
-                    "requirement": "other==1.0",
-                },
-            ],
-        )
-
-    def test_refuses_a_distribution_that_only_a_channel_has(self):
-        with self.assertRaisesRegex(
-            lock_file.LockFileError,
-            "^the lock of channel lts pins foo==1.0, and lock.txt pins no foo",
-        ):
-            lock_file.to_bzl(
-                [],
-                "lock.txt",
-                {"lts": [lock_file.Distribution("foo", "1.0", (_A,))]},
-            )
+        self.assertEqual(json.loads(text), {"foo_bar": ["foo-bar==1.0", [_A]]})
 
 
 if __name__ == "__main__":

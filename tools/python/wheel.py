@@ -6,8 +6,11 @@ of the Python at hand are all that it may import.
 """
 
 import argparse
+import base64
 import compileall
+import csv
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -58,6 +61,7 @@ def install(
         report = _pip_install(
             pin, directory, pathlib.Path(scratch), pip_options
         )
+    unpin_scripts(directory, sys.executable)
     # The sandbox cannot write byte code later, and to check it against the
     # source would take a stat a module.
     compileall.compile_dir(
@@ -69,6 +73,46 @@ def install(
     )
     (installed,) = report["install"]
     return required(installed["metadata"].get("requires_dist", []))
+
+
+def unpin_scripts(directory: pathlib.Path, interpreter: str) -> None:
+    """Takes the path of a machine's Python out of a wheel's programs.
+
+    What is installed is then the same in every checkout, and so is the key of
+    an action that it is an input of.
+
+    Args:
+        directory: The wheel's site-packages directory.
+        interpreter: What pip has written into the programs' first lines.
+    """
+    changed = {}
+    here = re.escape(interpreter.encode())
+    # The second form is for a path that is too long for the first.
+    start = re.compile(
+        rb"#!%b\n|#!/bin/sh\n'{3}exec' %b \"\$0\" \"\$@\"\n' '{3}\n"
+        % (here, here)
+    )
+    for script in sorted(directory.glob("bin/*")):
+        text = script.read_bytes()
+        if found := start.match(text):
+            text = b"#!/usr/bin/env python3\n" + text[found.end() :]
+            script.write_bytes(text)
+            changed[f"bin/{script.name}"] = text
+    for record in directory.glob("*.dist-info/RECORD"):
+        with open(record, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+        for row in rows:
+            # A path as pip writes it starts where modules are, not scripts.
+            path = row[0].removeprefix("../../")
+            if path in changed:
+                digest = hashlib.sha256(changed[path]).digest()
+                encoded = base64.urlsafe_b64encode(digest).rstrip(b"=")
+                row[1:] = [
+                    f"sha256={encoded.decode()}",
+                    str(len(changed[path])),
+                ]
+        with open(record, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def required(requirements: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Tests of wheel.py, with the real pip and a package index of files."""
 
+import base64
 import hashlib
 import pathlib
 import socket
@@ -59,6 +60,30 @@ class InstallTest(absltest.TestCase):
         # Flags: by hash, and never checked.
         self.assertEqual(int.from_bytes(code[4:8], "little"), 0b01)
         self.assertNotIn(str(self.outputs).encode(), code)
+
+    def test_installs_programs_without_this_pythons_path(self):
+        self.install(self.add_wheel())
+        program = (self.directory / "bin/foo").read_bytes()
+        self.assertEqual(program, b"#!/usr/bin/env python3\n")
+        (record,) = self.directory.glob("*.dist-info/RECORD")
+        digest = base64.urlsafe_b64encode(hashlib.sha256(program).digest())
+        self.assertIn(
+            f"bin/foo,sha256={digest.decode().rstrip('=')},{len(program)}\n",
+            record.read_text(),
+        )
+
+    def test_takes_out_a_path_that_is_too_long_for_a_first_line(self):
+        interpreter = f"/{'long/' * 30}python3"
+        (self.directory / "bin").mkdir(parents=True)
+        program = self.directory / "bin/foo"
+        # As pip's distlib writes it.
+        quotes = "'" * 3
+        program.write_text(
+            f'#!/bin/sh\n{quotes}exec\' {interpreter} "$0" "$@"\n'
+            f"' {quotes}\nrest\n"
+        )
+        wheel.unpin_scripts(self.directory, interpreter)
+        self.assertEqual(program.read_text(), "#!/usr/bin/env python3\nrest\n")
 
     def test_leaves_nothing_else(self):
         self.install(self.add_wheel())

@@ -1,0 +1,52 @@
+"""A revision in a folder of its own."""
+
+import contextlib
+import pathlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+
+from tools.ci import workspace
+
+
+class RevisionError(Exception):
+    """There is no such revision. One sentence."""
+
+
+@contextlib.contextmanager
+def checkout(
+    root: pathlib.Path, revision: str
+) -> Iterator[workspace.Workspace]:
+    """A revision in a folder of its own, with a Bazel of its own.
+
+    Nothing of it stays: neither files nor a server.
+
+    Raises:
+      RevisionError: there is no such revision.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix="regress_affected_", ignore_cleanup_errors=True
+    ) as folder:
+        base = pathlib.Path(folder, "base")
+        base.mkdir()
+        archive = subprocess.run(
+            ["git", "archive", "--format=tar", revision],
+            capture_output=True,
+            check=False,
+            cwd=root,
+        )
+        if archive.returncode:
+            raise RevisionError(
+                f"expected a revision of {root}, but {revision} is none: "
+                f"{archive.stderr.decode(errors='replace').strip()}"
+            )
+        subprocess.run(
+            ["tar", "-x", "-C", base], check=True, input=archive.stdout
+        )
+        there = workspace.Workspace(base, [f"--output_base={folder}/output"])
+        try:
+            yield there
+        finally:
+            there.shutdown()
+            # Bazel makes what it has built unwritable.
+            subprocess.run(["chmod", "-R", "u+w", folder], check=False)

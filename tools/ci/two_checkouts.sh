@@ -1,0 +1,43 @@
+#!/bin/bash
+# Tests that an action is the same wherever a checkout is: runs a test here, and
+# then in a copy of the working tree in another folder, with another Bazel
+# server and other wheels on the disk, which must take the result of the first
+# from the cache that they share.
+#   tools/ci/two_checkouts.sh
+set -euo pipefail
+
+readonly TEST=//tools/remote/testdata:tiny_test
+
+workspace="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+readonly workspace
+scratch="$(mktemp --directory)"
+readonly scratch
+readonly other="${scratch}/another/folder"
+# An action that nobody has cached yet.
+flags=(
+    --color=no --curses=no --noshow_progress
+    "--disk_cache=${scratch}/cache" "--test_env=REGRESS_RUN=${scratch}"
+)
+
+finish() {
+    [[ ! -d "${other}" ]] ||
+        (cd "${other}" && tools/bazelw "--output_base=${scratch}/output" shutdown)
+    chmod --recursive u+w "${scratch}"
+    rm --recursive --force "${scratch}"
+}
+trap finish EXIT
+
+cd "${workspace}"
+tools/bazelw test "${flags[@]}" "${TEST}"
+
+mkdir --parents "${other}"
+git ls-files -z --cached --others --exclude-standard |
+    tar --create --null --files-from=- --ignore-failed-read |
+    tar --extract --directory="${other}"
+cd "${other}"
+tools/bazelw "--output_base=${scratch}/output" test "${flags[@]}" "${TEST}" |
+    tee "${scratch}/log"
+grep --quiet '(cached) PASSED' "${scratch}/log" || {
+    echo >&2 "tools/ci/two_checkouts.sh: expected ${TEST} to be cached in ${other}, but it ran again: compare the actions by --execution_log_json_file."
+    exit 1
+}

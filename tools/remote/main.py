@@ -1,0 +1,52 @@
+"""Runs a pool for remote execution on this machine, until it is interrupted.
+
+    tools/bazelw run //tools/remote
+
+One worker has no GPU, and one says that it has an H200. In another terminal:
+
+    tools/bazel7 test --config=pool //regress/...
+"""
+
+import pathlib
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from tools.remote import pool, prerequisites, workers
+
+_PORT = flags.DEFINE_integer("port", 8980, "BuildGrid's port, on loopback.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the pool. Returns the exit status."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected argument: {argv[1]}")
+    # Stopped from outside, it stops what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(
+        prefix="regress_pool_", ignore_cleanup_errors=True
+    ) as folder:
+        try:
+            with pool.start(
+                pathlib.Path(folder),
+                _PORT.value,
+                prerequisites.debian_sid(),
+                workers.ALL,
+            ) as running:
+                print(f"The pool is at {running.address}.", flush=True)
+                while True:
+                    running.check()
+                    signal.sigtimedwait([], 1)
+        except pool.PoolError as error:
+            print(error, file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("The pool has ended.")
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)
