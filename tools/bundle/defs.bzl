@@ -14,8 +14,13 @@ wheel: those are of the machine's own Python, as a container image has them.
     tar -xf my_test.bundle.tar.gz && python3 my_test.bundle
 """
 
-# Of the repositories that tools/python/wheels.bzl makes.
-_WHEELS = "external/pypi"
+def _is_of_machine(file):
+    """Returns whether the machine has it: the Python, and every wheel."""
+    repository = file.owner.workspace_root.split("/")[-1]
+
+    # Under bzlmod behind the name of what declares it.
+    name = repository.split("~")[-1].split("+")[-1]
+    return name == "python" or name.startswith("pypi")
 
 def _path(file):
     """Returns a file's path in the bundle: what $(rootpath) says."""
@@ -33,7 +38,7 @@ def _portable_bundle_impl(ctx):
     packed = [
         file
         for file in files
-        if not file.owner.workspace_root.startswith(_WHEELS)
+        if not _is_of_machine(file)
     ]
     ctx.actions.write(manifest, json.encode(struct(
         name = ctx.label.name,
