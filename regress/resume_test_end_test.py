@@ -92,7 +92,8 @@ class ResumeTestEndTest(parameterized.TestCase):
         for rank in range(4):
             self.assertRegex(
                 errors,
-                rf"attempt 0, rank {rank}: completed (none|iteration \d), "
+                rf"attempt 0, rank {rank}: "
+                r"completed (no iteration|iteration \d), "
                 r"saved (none|3|3, 6); its log is \S*attempt_0/"
                 rf"rank_{rank}\.log",
             )
