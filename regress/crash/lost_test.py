@@ -19,9 +19,14 @@ def _digest(iteration: int, digest: str = "d") -> run_pb2.StateDigest:
 
 
 def _attempt(
-    index: int, began: int | None, iterations: range, **end: int
+    index: int,
+    began: int | None,
+    iterations: range,
+    *,
+    code: int = 0,
+    signal: int = 0,
 ) -> run_pb2.Attempt:
-    """An attempt of one rank, of a case that has 4 iterations and saves at 2."""
+    """An attempt of one rank; the case has 4 iterations and saves at 2."""
     events = [
         run_pb2.Event(
             checkpoint=run_pb2.CheckpointEvent(
@@ -41,7 +46,9 @@ def _attempt(
         index=index,
         ranks=[
             run_pb2.RankRecord(
-                rank=0, events=events, exit=_Exit(cause=_Exit.BY_ITSELF, **end)
+                rank=0,
+                events=events,
+                exit=_Exit(cause=_Exit.BY_ITSELF, code=code, signal=signal),
             )
         ],
     )

@@ -10,6 +10,7 @@ is named.
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,8 @@ def main(argv: Sequence[str]) -> int:
             flush=True,
         )
     print(f"{total} executions, {failed} of {len(targets.TARGETS)} failed")
+    if not failed:
+        shutil.rmtree(folder)
     return int(failed > 0)
 
 
