@@ -23,6 +23,7 @@ from absl import app, flags
 from tools.remote import pool, prerequisites, workers
 
 _PORT = flags.DEFINE_integer("port", 8981, "BuildGrid's port, on loopback.")
+_ONLY = flags.DEFINE_list("only", [], "Names of the checks to run, if not all.")
 
 _TESTS = "//tools/remote/testdata"
 _MAIN_TEST = (
@@ -246,6 +247,8 @@ def main(argv: Sequence[str]) -> int:
         ):
             checks = Checks(running, workspace)
             for check in checks.all():
+                if _ONLY.value and check.__name__ not in _ONLY.value:
+                    continue
                 started = time.monotonic()
                 check()
                 seconds = time.monotonic() - started

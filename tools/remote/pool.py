@@ -191,8 +191,9 @@ class Pool:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 proc = pathlib.Path("/proc", str(pid))
                 found[pid] = (proc / "cmdline").read_text().replace("\0", " ")
-                children = proc / f"task/{pid}/children"
-                pids += map(int, children.read_text().split())
+                # Any thread may have started one.
+                for children in proc.glob("task/*/children"):
+                    pids += map(int, children.read_text().split())
         return found
 
     def stop(self) -> None:
