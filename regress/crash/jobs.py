@@ -21,7 +21,7 @@ TINY = pathlib.Path("regress/testdata/tiny")
 # The same, with a save after every other iteration.
 CATALOGUE = pathlib.Path("regress/faults/testdata/catalogue")
 
-_TRAINER = "regress.crash.marked_trainer"
+TRAINER = "regress.crash.marked_trainer"
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -39,14 +39,15 @@ class Jobs:
         self,
         folder: pathlib.Path,
         case: pathlib.Path = TINY,
+        trainer: str = TRAINER,
     ) -> None:
-        """Names an empty folder for everything that is written, and a case."""
+        """Names an empty folder for all that is written, a case, a trainer."""
         self._folder = folder
         self._case_path = case.with_suffix(".textproto")
         self.case = load.load(self._case_path)
         self.golden = golden_files.read(case / "dev_none.textproto")
         self._launcher = launchers.make(
-            "zygote", self._scenario("zygote"), _TRAINER
+            "zygote", self._scenario("zygote"), trainer
         )
 
     def __enter__(self) -> Self:

@@ -9,17 +9,27 @@ from absl.testing import absltest
 from regress.crash import jobs, storm
 
 _KILLS = 12
+# So many that it finds a trainer that is broken.
+_ENOUGH_KILLS = 60
 
 
 class StormTest(absltest.TestCase):
-    def test_nothing_is_lost(self) -> None:
+    def run_storm(self, kills: int, trainer: str) -> storm.Report:
         folder = self.enter_context(
             tempfile.TemporaryDirectory(dir=absltest.TEST_TMPDIR.value)
         )
         all_jobs = self.enter_context(
-            jobs.Jobs(pathlib.Path(folder), jobs.CATALOGUE)
+            jobs.Jobs(pathlib.Path(folder), jobs.CATALOGUE, trainer)
         )
-        report = storm.Storm(all_jobs, seed=1).run(_KILLS, logging.info)
+        return storm.Storm(all_jobs, seed=1).run(kills, logging.info)
+
+    def test_finds_a_checkpoint_that_is_called_complete_too_early(self) -> None:
+        report = self.run_storm(_ENOUGH_KILLS, "regress.crash.hasty_trainer")
+        self.assertNotEmpty(report.losses)
+        self.assertLess(report.kills, _ENOUGH_KILLS)
+
+    def test_nothing_is_lost(self) -> None:
+        report = self.run_storm(_KILLS, jobs.TRAINER)
         self.assertEmpty(report.losses)
         self.assertGreaterEqual(report.kills, _KILLS)
         self.assertEqual(report.phases.total(), report.kills)
