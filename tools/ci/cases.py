@@ -20,6 +20,9 @@ from tools.ci import checkout, impact, workspace
 
 _CASE = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
 _MAIN_TEST = f"//regress:{_CASE}_test"
+_STOCK_TEST = "//regress:stock_grouping_test"
+# It reads every golden and every case.
+_VERIFY_TEST = "//tools/golden:verify_test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +66,14 @@ _CASES = (
         f"testdata/golden/{_CASE}_cpu/dev_none.textproto",
         "",
         "# More.\n",
-        [_MAIN_TEST],
+        [_MAIN_TEST, _VERIFY_TEST],
     ),
     Case(
         "a case",
         f"testdata/cases/{_CASE}_cpu.textproto",
         "",
         "# More.\n",
-        [_MAIN_TEST],
+        [_MAIN_TEST, _VERIFY_TEST],
     ),
     Case(
         "a wheel that others need",
@@ -91,7 +94,7 @@ _CASES = (
         "regress/defs.bzl",
         "_RANKS = 4",
         "_RANKS = 2",
-        [_MAIN_TEST],
+        [_MAIN_TEST, _STOCK_TEST],
     ),
     Case("a comment in a macro", "regress/defs.bzl", "", "# More.\n", []),
     Case(
