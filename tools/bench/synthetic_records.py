@@ -28,7 +28,10 @@ _GROUPS = (
 # Of a rank with 3 layers and the embedding.
 _PIECES = 200
 _ENVIRONMENT = run_pb2.Environment(
-    hardware="none", device_name="AMD EPYC", device_count=1
+    hardware="none",
+    device_name="AMD EPYC",
+    device_count=1,
+    versions={"torch": "2.13.0", "megatron-core": "0.16.1"},
 )
 _Digest = run_pb2.StateDigest
 _Checkpoint = run_pb2.CheckpointEvent
