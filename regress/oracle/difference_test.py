@@ -2,6 +2,7 @@
 
 import math
 import struct
+import warnings
 
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -111,6 +112,35 @@ class TextTest(parameterized.TestCase):
     )
     def test_gives_all_digits(self, value, precision, text):
         self.assertEqual(difference.text(value, precision), text)
+
+
+class OutsideTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (4.0, 4.5, 0.125, False),
+        (4.0, 3.5, 0.125, False),
+        (-4.0, -4.5, 0.125, False),
+        (4.0, 4.6, 0.125, True),
+        (4.0, 3.4, 0.125, True),
+        (4.0, -4.0, 0.125, True),
+        (4.0, 4.0, 0.0, False),
+        (0.0, 0.0, 0.125, False),
+        (0.0, 1e-9, 0.125, True),
+        # A band without an end lets any number pass, and nothing else.
+        (0.0, 1e9, math.inf, False),
+        (4.0, math.nan, math.inf, True),
+        (4.0, math.inf, math.inf, True),
+        (math.nan, 4.0, math.inf, True),
+        (math.inf, 4.0, math.inf, True),
+        (math.inf, math.inf, 0.125, True),
+        (math.nan, math.nan, 0.125, True),
+    )
+    def test_compares_with_the_band(self, expected, actual, band, outside):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = difference.outside(
+                np.array([expected]), np.array([actual]), band
+            )
+        self.assertEqual(found.tolist(), [outside])
 
 
 if __name__ == "__main__":
