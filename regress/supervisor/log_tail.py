@@ -2,9 +2,16 @@
 
 import os
 import pathlib
+import re
 
 # Nothing before this many bytes from the end is looked at.
 _BYTES = 1 << 16
+
+# torch puts it before each line of a traceback.
+_RANK = re.compile(r"^\[rank\d+\]: ?")
+# What torch's C++ code warns of, as of a process group that was not destroyed
+# since an exception ended the rank: said last, and never why it ended.
+_WARNING = re.compile(r"^\[[IW]\d{4} [\d:.]+ \S+:\d+\] ")
 
 
 def lines(path: pathlib.Path, count: int) -> list[str]:
@@ -16,6 +23,11 @@ def lines(path: pathlib.Path, count: int) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-count:]
 
 
-def last_line(path: pathlib.Path) -> str:
-    """The last non-empty line of a file, stripped; empty if there is none."""
-    return "".join(lines(path, 1)).strip()
+def last_words(path: pathlib.Path) -> str:
+    """The last line that says why a rank ended, stripped.
+
+    As "ValueError: expected 2, got 3". Empty if the log is.
+    """
+    said = [_RANK.sub("", line.strip()) for line in lines(path, _BYTES)]
+    reasons = [line for line in said if not _WARNING.match(line)]
+    return (reasons or said or [""])[-1].strip()

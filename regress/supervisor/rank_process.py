@@ -127,6 +127,8 @@ class RankProcess:
         progress = self.last_progress
         if progress is None:
             return "before its first progress message"
+        if progress.waiting and not progress.iteration:
+            return "ready, before its first iteration"
         if progress.waiting:
             phase = case_pb2.Phase.Name(progress.phase)
             return f"waiting in {phase} of iteration {progress.iteration}"
@@ -141,8 +143,8 @@ class RankProcess:
             if self.exit.signal
             else f"exited with code {self.exit.code}"
         )
-        last_line = log_tail.last_line(self.log)
-        said = f"ends in: {last_line}" if last_line else "is empty"
+        last_words = log_tail.last_words(self.log)
+        said = f"ends in: {last_words}" if last_words else "is empty"
         return (
             f"Rank {self.rank} {how} {self.whereabouts()}; its log"
             f" {self.log} {said}"

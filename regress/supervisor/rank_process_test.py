@@ -132,6 +132,10 @@ class RankProcessTest(absltest.TestCase):
     def test_says_where_it_is(self) -> None:
         process = self.start("")
         for message, expected in (
+            (
+                run_pb2.Progress(waiting=True),
+                "ready, before its first iteration",
+            ),
             (run_pb2.Progress(iteration=7), "after iteration 7"),
             (
                 run_pb2.Progress(iteration=7, text="lm loss 5.1"),

@@ -4,6 +4,7 @@ Launchers call `preload` once in a process that forks ranks, then `main` in
 each rank; or `main` alone in a process of its own.
 """
 
+import gc
 import os
 import pathlib
 import sys
@@ -126,9 +127,16 @@ def main(argv: Sequence[str]) -> int:
 def _import(hardware: str) -> None:
     if "regress.trainer.job" in sys.modules:
         return
+    # The collector would look through half a million objects again and again,
+    # a quarter of the imports' time, and find nothing to free.
+    gc.disable()
     backends.get(hardware).prepare()
     # torch and megatron-core come with it, and must find the backend ready.
     import regress.trainer.job  # noqa: F401
+
+    # Nor need it ever look at them, or at what a rank shares with its zygote.
+    gc.freeze()
+    gc.enable()
 
 
 if __name__ == "__main__":

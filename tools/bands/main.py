@@ -6,9 +6,14 @@ trains the case once for each of variations.py, holds each run, and each golden
 that --other names, against the exact one, and writes
 `<channel>_any.textproto` beside it. It needs the hardware that the exact golden
 was recorded on; on a machine without Bazel it is //tools/bands:bands.bundle.
+
+With --records the runs outlive the program: what is there already is not
+trained again, and once all are there no GPU is needed.
 """
 
 import concurrent.futures
+import contextlib
+import functools
 import os
 import pathlib
 import subprocess
@@ -20,7 +25,7 @@ from absl import app, flags
 
 from regress import progress_printer
 from regress.case import errors as case_errors
-from regress.case import load
+from regress.case import fingerprint, load
 from regress.golden import bands, files, golden_pb2, selection, series
 from regress.golden import errors as golden_errors
 from regress.run import run_pb2
@@ -44,6 +49,12 @@ _AT_ONCE = flags.DEFINE_integer(
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "Where to write; by default beside the exact golden."
+)
+_RECORDS = flags.DEFINE_string(
+    "records",
+    "",
+    "Directory to keep the runs in, and to find those of an earlier time in; "
+    "by default they are dropped.",
 )
 _VARIATION = flags.DEFINE_enum(
     "variation",
@@ -122,47 +133,82 @@ def _others(
 def _runs(
     user: pathlib.Path, exact: golden_pb2.Golden
 ) -> Iterator[bands.Variation]:
-    """Trains each variation in a process of its own, some at a time."""
+    """Trains what is not there yet, each in a process of its own."""
     with (
-        tempfile.TemporaryDirectory() as folder,
+        contextlib.ExitStack() as stack,
         concurrent.futures.ThreadPoolExecutor(_AT_ONCE.value) as pool,
     ):
-        paths = [
-            pathlib.Path(folder) / f"{number}.binpb"
-            for number in range(len(variations.VARIATIONS))
-        ]
+        if _RECORDS.value:
+            folder = user / _RECORDS.value
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder = pathlib.Path(
+                stack.enter_context(tempfile.TemporaryDirectory())
+            )
+        paths = [folder / one.file_name for one in variations.VARIATIONS]
         done = pool.map(
-            lambda one: (
-                subprocess.run(
-                    [
-                        sys.executable,
-                        "-m",
-                        "tools.bands.main",
-                        f"--case={user / _CASE.value}",
-                        f"--golden={user / _GOLDEN.value}",
-                        f"--variation={one[0].name}",
-                        f"--output={one[1]}",
-                    ],
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                    check=False,
-                ).returncode
-            ),
-            zip(variations.VARIATIONS, paths, strict=True),
+            functools.partial(_train_apart, user), variations.VARIATIONS, paths
         )
-        for variation, path, status in zip(
+        for variation, path, error in zip(
             variations.VARIATIONS, paths, done, strict=True
         ):
-            if status:
-                raise golden_errors.GoldenError(
-                    f'variation "{variation.name}" could not be trained; see '
-                    "above"
-                )
+            if error:
+                raise golden_errors.GoldenError(error)
             record = run_pb2.RunRecord.FromString(path.read_bytes())
             yield bands.Variation(
                 variation.name,
                 exact.hardware,
                 series.from_attempt(record.attempts[0]),
+                variation.says_nothing_of,
             )
+
+
+def _train_apart(
+    user: pathlib.Path, variation: variations.Variation, path: pathlib.Path
+) -> str:
+    """Trains one variation, unless its record is there.
+
+    Returns:
+      Why there is no record of it, or "".
+    """
+    if path.exists():
+        return _why_of_another_case(user, variation, path)
+    unfinished = path.with_suffix(".unfinished")
+    status = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tools.bands.main",
+            f"--case={user / _CASE.value}",
+            f"--golden={user / _GOLDEN.value}",
+            f"--variation={variation.name}",
+            f"--output={unfinished}",
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    ).returncode
+    if status:
+        return (
+            f'variation "{variation.name}" could not be trained, see above; '
+            "the others are kept if --records says where"
+        )
+    unfinished.rename(path)
+    return ""
+
+
+def _why_of_another_case(
+    user: pathlib.Path, variation: variations.Variation, path: pathlib.Path
+) -> str:
+    case = load.load(user / _CASE.value)
+    variation.case(case)
+    expected = fingerprint.fingerprint(case)
+    found = run_pb2.RunRecord.FromString(path.read_bytes()).case_fingerprint
+    if found == expected:
+        return ""
+    return (
+        f"{path} is not of this case: expected fingerprint {expected}, found "
+        f"{found}; remove it to train the variation again"
+    )
 
 
 def _train(

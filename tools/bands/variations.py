@@ -6,6 +6,7 @@ another kernel, another order of adding, other bits of a random stream.
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,12 +30,19 @@ class Variation:
       case: changes the case.
       before: called in each rank before torch is imported.
       after: called in each rank when the trainer is imported, before it runs.
+      says_nothing_of: names of metrics for which it is no measure.
     """
 
     name: str
     case: Callable[[case_pb2.Case], None] = _same_case
     before: Callable[[], None] = _nothing
     after: Callable[[], None] = _nothing
+    says_nothing_of: frozenset[str] = frozenset()
+
+    @property
+    def file_name(self) -> str:
+        """Of its run record."""
+        return re.sub(r"\W+", "_", self.name) + ".binpb"
 
 
 def _local_layers(case: case_pb2.Case) -> None:
@@ -77,6 +85,14 @@ def _not_deterministic() -> None:
     _config(deterministic_mode=False)()
 
 
+def _unfused_attention() -> None:
+    # megatron-core sets Transformer Engine's variables by it, and refuses to
+    # start if they are set already.
+    from megatron.core.transformer.enums import AttnBackend
+
+    _config(attention_backend=AttnBackend.unfused)()
+
+
 def _other_dropout() -> None:
     """Seeds dropout's streams anew, once the weights are what they were."""
     from megatron.core import tensor_parallel
@@ -108,7 +124,7 @@ VARIATIONS = (
     ),
     Variation(
         "attention without fused kernels",
-        before=_settings(NVTE_FUSED_ATTN="0", NVTE_FLASH_ATTN="0"),
+        after=_unfused_attention,
     ),
     Variation(
         "no fusion of bias, activation and dropout",
@@ -116,9 +132,17 @@ VARIATIONS = (
     ),
     Variation(
         "trees in place of rings, and another workspace of cuBLAS",
-        before=_settings(NCCL_ALGO="Tree", CUBLAS_WORKSPACE_CONFIG=":16:8"),
+        # NCCL has trees for reductions only.
+        before=_settings(
+            NCCL_ALGO="ring;allreduce:tree", CUBLAS_WORKSPACE_CONFIG=":16:8"
+        ),
     ),
-    Variation("float32", case=_float32),
+    Variation(
+        "float32",
+        case=_float32,
+        # What bfloat16 rounds to zero is not zero there.
+        says_nothing_of=frozenset({"zeros in grad"}),
+    ),
     Variation("other bits of dropout", after=_other_dropout),
 )
 
