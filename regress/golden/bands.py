@@ -28,13 +28,11 @@ class Variation:
       name: what was other than in the golden's recording, as "local layers".
       hardware: what it ran on.
       trajectories: its metrics, from iteration 1 on. It need not be whole.
-      says_nothing_of: names of metrics that it is not held against.
     """
 
     name: str
     hardware: str
     trajectories: series.Trajectories
-    says_nothing_of: frozenset[str] = frozenset()
 
 
 def of(golden: golden_pb2.Golden) -> dict[str, float]:
@@ -65,8 +63,7 @@ def derive(
       without the digests of saved states, which are one hardware's.
 
     Raises:
-      GoldenError: there is no variation, one has no number for a metric, or
-        none says anything of it.
+      GoldenError: there is no variation, or one has no number for a metric.
     """
     if not variations:
         raise errors.GoldenError(
@@ -87,13 +84,7 @@ def derive(
             band.measurements.extend(
                 _measure(metric, expected, variation)
                 for variation in variations
-                if metric.name not in variation.says_nothing_of
             )
-            if not band.measurements:
-                raise errors.GoldenError(
-                    f"{metric.name}: none of the runs says how far it may be "
-                    "from the golden; expected one at least"
-                )
             band.relative = _MARGIN * max(
                 one.relative for one in band.measurements
             )

@@ -159,7 +159,6 @@ def _runs(
                 variation.name,
                 exact.hardware,
                 series.from_attempt(record.attempts[0]),
-                variation.says_nothing_of,
             )
 
 

@@ -1,7 +1,10 @@
 """What is made other than in the golden's recording, one thing a run.
 
 Each is a choice that the next GPU, driver or library may make by itself:
-another kernel, another order of adding, other bits of a random stream.
+another kernel, another order of adding, other bits of a random stream. float32
+is none: bfloat16's weights take no notice of a small update, so that it learns
+otherwise (measured: the loss by 1.1 %, the grad norm by 14 %), and a GPU that
+is told bfloat16 does not choose it.
 """
 
 import dataclasses
@@ -30,14 +33,12 @@ class Variation:
       case: changes the case.
       before: called in each rank before torch is imported.
       after: called in each rank when the trainer is imported, before it runs.
-      says_nothing_of: names of metrics for which it is no measure.
     """
 
     name: str
     case: Callable[[case_pb2.Case], None] = _same_case
     before: Callable[[], None] = _nothing
     after: Callable[[], None] = _nothing
-    says_nothing_of: frozenset[str] = frozenset()
 
     @property
     def file_name(self) -> str:
@@ -47,10 +48,6 @@ class Variation:
 
 def _local_layers(case: case_pb2.Case) -> None:
     case.model.implementation = case_pb2.Model.LOCAL
-
-
-def _float32(case: case_pb2.Case) -> None:
-    case.training.precision = case_pb2.Training.FP32
 
 
 def _settings(**settings: str) -> Callable[[], None]:
@@ -136,12 +133,6 @@ VARIATIONS = (
         before=_settings(
             NCCL_ALGO="ring;allreduce:tree", CUBLAS_WORKSPACE_CONFIG=":16:8"
         ),
-    ),
-    Variation(
-        "float32",
-        case=_float32,
-        # What bfloat16 rounds to zero is not zero there.
-        says_nothing_of=frozenset({"zeros in grad"}),
     ),
     Variation("other bits of dropout", after=_other_dropout),
 )
