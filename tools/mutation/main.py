@@ -22,6 +22,12 @@ from tools.mutation import explained, mutants, report, workplace
 # As Bazel has linked them. Not resolved: the sources that are generated of
 # protos are beside them only here.
 _SOURCES = pathlib.Path(__file__).absolute().parents[2]
+# mutmut ends what takes too long by its process id, also when the process is
+# long gone and another one has the id. So it gets ids of its own.
+_IDS_OF_ITS_OWN = (
+    *("unshare", "--user", "--map-current-user"),
+    *("--pid", "--fork", "--kill-child"),
+)
 _EXPLAINED = pathlib.Path(__file__).absolute().parent / "explained.toml"
 
 
@@ -89,7 +95,7 @@ def _mutmut(
 ) -> subprocess.CompletedProcess[str]:
     wheels = [entry for entry in sys.path if entry.endswith("site-packages")]
     return subprocess.run(
-        [sys.executable, "-m", "mutmut", *arguments],
+        [*_IDS_OF_ITS_OWN, sys.executable, "-m", "mutmut", *arguments],
         check=False,
         cwd=place,
         # Not the sources that Bazel linked for this program.
