@@ -87,6 +87,15 @@ class LoadErrorTest(parameterized.TestCase):
         records.run.attempts[1].ended_because = "Rank 2 failed: no memory."
         self.assertEmpty(records.judge().known_bug)
 
+    @parameterized.parameters(0, 1)
+    def test_a_crash_in_a_run_that_lacks_a_rank_is_not_known(self, attempt):
+        records = _crashed("0.16.1")
+        records.run.attempts[1].ended_because = "Rank 2 failed: no memory."
+        del records.run.attempts[attempt].ranks[0]
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEmpty(verdict.known_bug)
+
     def test_a_run_that_passes_has_no_bug(self):
         records = _records("0.16.1")
         records.run.attempts[1].ended_because = _LAST_WORDS

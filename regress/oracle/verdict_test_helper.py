@@ -70,6 +70,23 @@ class VerdictTestCase(absltest.TestCase):
         )
         return found[0]
 
+    def assert_counts(
+        self,
+        records: record_test_helper.Records,
+        rule: rules.Rule,
+        compared: int,
+        differing: int,
+    ) -> None:
+        """The check compared so much, and of that so much differs."""
+        self.assertEqual(
+            [
+                (check.compared, check.differing)
+                for check in records.judge().checks
+                if (check.oracle, check.name) == (rule.oracle, rule.name)
+            ],
+            [(compared, differing)],
+        )
+
     def _assert_names_its_attempt(self, finding: verdict_pb2.Finding) -> None:
         for attempt, beginnings in _OF_ATTEMPT.items():
             is_empty = finding.subject == finding.check
