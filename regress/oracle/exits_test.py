@@ -248,8 +248,8 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records.judge().summary,
         )
 
-    @parameterized.parameters((4, 4, 4, 4), (4, 4, 5, 4), (4, 4, 5, 5))
-    def test_says_so_if_no_rank_got_less_far(self, *events):
+    @parameterized.parameters(((4, 4, 4, 4),), ((4, 4, 5, 4),), ((4, 4, 5, 5),))
+    def test_says_so_if_no_rank_got_less_far(self, events):
         records = self._hung(events)
         self.assertEqual(self._first(records), (0, 4))
         self.assertIn(

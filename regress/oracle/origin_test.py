@@ -138,7 +138,9 @@ class OriginTest(parameterized.TestCase):
         records = record_test_helper.passing()
         loaded = records.state(1, 1, _Digest.LOADED)
         for place in (4, 6):
-            loaded.pieces[place].digest = _digest(0, _SAVED).pieces[place].digest
+            loaded.pieces[place].digest = (
+                _digest(0, _SAVED).pieces[place].digest
+            )
         del records.state(0, 0, _Digest.SAVED).pieces[6]
         del records.state(1, 0, _Digest.LOADED).pieces[6]
         records.record_first_save()
