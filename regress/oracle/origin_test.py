@@ -92,6 +92,11 @@ class OriginTest(parameterized.TestCase):
             "chunk 0 saved.",
             _summary(records),
         )
+        self.assertEqual(
+            records.judge().findings[0].explanation,
+            "On rank 2 chunk 0 holds what chunk 1 saved, chunk 1 holds what "
+            "chunk 0 saved.",
+        )
 
     def test_names_the_first_of_chunks_that_saved_the_same(self):
         records = record_test_helper.passing()
