@@ -130,7 +130,7 @@ def _wrong(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
     loaded = timeline.digests(_Digest.LOADED, iteration)
     return {
         name: digest
-        for state in loaded[:1]
+        for state in loaded
         for name, digest in _pieces(state).items()
         if saved.get(name) != digest
     }

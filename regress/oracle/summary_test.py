@@ -120,6 +120,24 @@ class SummaryTest(parameterized.TestCase):
     def test_says_what_differs_and_what_that_shows(self, records, expected):
         self.assertEqual(records.judge().summary, expected)
 
+    def test_a_state_that_differs_points_to_nothing(self):
+        records = record_test_helper.passing()
+        repeat = records.add_repeat(3)
+        (saved,) = (
+            event.state
+            for event in repeat.ranks[1].events
+            if event.HasField("state")
+        )
+        before = saved.pieces[0].digest
+        saved.pieces[0].digest = "bad"
+        self.assertEqual(
+            records.judge().summary,
+            f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
+            f"rank 1 at iteration 3: expected {before} float32[64, 256], "
+            "actual bad float32[64, 256]; expected is what attempt 0 did; "
+            f"{_MEND}",
+        )
+
     def test_sums_up_the_pieces_of_a_wrong_state(self):
         records = record_test_helper.passing()
         loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
