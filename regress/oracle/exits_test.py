@@ -180,6 +180,7 @@ class EventFileTest(verdict_testing.VerdictTestCase):
                 attempt=1,
                 rank=rank,
                 actual="torn in its last event",
+                explanation="Only a kill may tear a rank's event file.",
             )
 
     def test_a_kill_may_tear_a_file(self):
