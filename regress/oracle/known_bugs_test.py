@@ -1,5 +1,8 @@
 """Tests of naming bugs that others have reported."""
 
+import dataclasses
+from unittest import mock
+
 from absl.testing import absltest, parameterized
 
 from regress.oracle import known_bugs, record_test_helper, verdict_pb2
@@ -77,6 +80,12 @@ class LoadErrorTest(parameterized.TestCase):
         self.assertEqual(verdict.known_bug, known_bugs.KNOWN_BUGS[0].text)
         self.assertIn("#4705", verdict.known_bug)
         self.assertIn("param_grouping: RESUMABLE", verdict.known_bug)
+
+    def test_a_bug_of_another_package_hides_none(self):
+        (bug,) = known_bugs.KNOWN_BUGS
+        bugs = (dataclasses.replace(bug, package="torch"), bug)
+        with mock.patch.object(known_bugs, "KNOWN_BUGS", bugs):
+            self.assertEqual(_crashed("0.16.1").judge().known_bug, bug.text)
 
     @parameterized.parameters("0.15.3", "0.17.0", "")
     def test_another_release_does_not_have_it(self, release):
