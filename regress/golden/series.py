@@ -84,6 +84,9 @@ class Trajectory:
         return [int(i) for i in iterations[counts > 1]]
 
 
+# Of a metric that was not recorded.
+NO_TRAJECTORY = Trajectory(np.empty(0, np.int64), np.empty(0))
+
 Trajectories = dict[Key, Trajectory]
 
 

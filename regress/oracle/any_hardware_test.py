@@ -6,7 +6,13 @@ import math
 from absl.testing import absltest, parameterized
 
 from regress.golden import bands, series
-from regress.oracle import evidence, judge, record_test_helper, verdict_pb2
+from regress.oracle import (
+    evidence,
+    judge,
+    record_test_helper,
+    rules,
+    verdict_pb2,
+)
 from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
@@ -75,9 +81,15 @@ class AnyHardwareTest(parameterized.TestCase):
     def test_a_target_for_any_hardware_takes_every_gpu(self) -> None:
         self.assert_concludes(_judge(_records(), "any"), _Verdict.PASS)
 
-    def test_a_target_for_any_hardware_takes_no_cpu(self) -> None:
-        self.assert_concludes(
-            _judge(_records("none"), "any"), _Verdict.WRONG_ENVIRONMENT
+    @parameterized.parameters("none", "")
+    def test_a_target_for_any_hardware_takes_no_cpu(self, found: str) -> None:
+        # Nor what nobody can say to be a GPU.
+        verdict = _judge(_records(found), "any")
+        self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
+        finding = verdict.findings[0]
+        self.assertEqual(
+            (finding.subject, finding.expected, finding.actual),
+            ("hardware found", "any", found),
         )
 
     def test_a_cpu_needs_a_golden_of_its_own(self) -> None:
@@ -133,6 +145,17 @@ class AnyHardwareTest(parameterized.TestCase):
         loaded = records.state(1, 2, run_pb2.StateDigest.LOADED)
         loaded.pieces[1].digest = "0" * 32
         self.assert_concludes(_judge(records), _Verdict.RESUME_DIVERGENCE)
+
+    def test_a_repeat_has_no_states_to_compare_with(self) -> None:
+        records = _records()
+        records.add_repeat(6)
+        verdict = _judge(records)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        rows = {check.name for check in verdict.checks}
+        self.assertIn(rules.REPEAT_METRICS.name, rows)
+        self.assertIn(rules.ATTEMPT_STATE_REPEATED.name, rows)
+        self.assertNotIn(rules.REPEAT_STATE.name, rows)
+        self.assertNotIn(rules.CONTINUED_STATE.name, rows)
 
     def test_a_band_that_was_not_measured_is_refused(self) -> None:
         records = _records()

@@ -238,7 +238,8 @@ def _is_dated(finding: verdict_pb2.Finding) -> bool:
 def _place(outcome: tally.Outcome) -> tuple[int, int]:
     """Iteration and place in the data flow of a check's first finding."""
     downstream = len(metrics.ORDER)
-    for first in outcome.findings[:1]:
+    if outcome.findings:
+        first = outcome.findings[0]
         metric = trajectory_comparison.metric_of(first.subject)
         if metric in metrics.ORDER or outcome.rule.oracle in _OF_VALUES:
             return first.iteration, metrics.ORDER.get(metric, downstream)

@@ -123,6 +123,11 @@ class NearestTheCauseTest(parameterized.TestCase):
             (rules.METRICS_REPEATED, "lm loss", 4),
         ),
         (
+            "a_wrong_state_before_metrics_of_the_first_iteration",
+            (rules.STATE_RESTORED, "rng", 1),
+            (rules.METRICS_REPEATED, "lm loss", 1),
+        ),
+        (
             "an_earlier_iteration_before_a_metric_upstream",
             (rules.RESUMED_STATE, "digest of the saved state", 6),
             (rules.RESUMED_METRICS, 'learning rate of group "default"', 7),

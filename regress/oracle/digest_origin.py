@@ -7,8 +7,6 @@ too early, has in the golden the digest of another iteration.
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-
 from regress.golden import series
 from regress.oracle import evidence, verdict_pb2
 
@@ -92,8 +90,7 @@ def _golden(
     facts: evidence.Evidence, metric: str, rank: int
 ) -> series.Trajectory:
     return facts.golden_trajectories.get(
-        series.Key(metric, "", rank),
-        series.Trajectory(np.empty(0, np.int64), np.empty(0)),
+        series.Key(metric, "", rank), series.NO_TRAJECTORY
     )
 
 

@@ -1,5 +1,7 @@
 """Tests of finding out whose batch or random streams a step took."""
 
+from collections.abc import MutableSequence
+
 from absl.testing import absltest, parameterized
 
 from regress.oracle import record_test_helper
@@ -16,6 +18,18 @@ def _records_with_batch(
         batch = records.step(1, rank, of).data_digest
         records.step(1, rank, iteration).data_digest = batch
     return records
+
+
+def _golden_streams(
+    records: record_test_helper.Records, rank: int
+) -> MutableSequence[float]:
+    """The digests of a rank's random streams, from iteration 1 on."""
+    (found,) = (
+        one
+        for one in records.golden.series
+        if (one.metric, list(one.ranks)) == ("random state digest", [rank])
+    )
+    return found.values
 
 
 class DataTest(parameterized.TestCase):
@@ -63,6 +77,32 @@ class DataTest(parameterized.TestCase):
         self.assertIn("points to the order of the data", summary)
         self.assertNotIn("iterators", summary)
 
+    def test_says_nothing_of_a_digest_on_a_stage_without_data(self):
+        records = record_test_helper.passing()
+        repeat = records.add_repeat(4)
+        for iteration in range(1, 5):
+            records.step(0, 1, iteration).data_digest = 0xABCDEF
+            records.all_steps(repeat, iteration)[1].data_digest = 0xFEDCBA
+        records.step(1, 1, 4).data_digest = 0xABCDEF
+        verdict = records.judge()
+        self.assertEqual(verdict.findings[0].actual, "000000fedcba")
+        self.assertIn("points to the order of the data", verdict.summary)
+        self.assertNotIn("trained the batch", verdict.summary)
+
+    def test_names_the_first_of_equal_batches(self):
+        records = record_test_helper.passing()
+        batch = 0xABCDEF
+        records.series("data digest").values[0] = batch
+        records.series("data digest").values[1] = batch
+        for rank in _STAGES:
+            for attempt, iteration in ((0, 1), (0, 2), (1, 5)):
+                records.step(attempt, rank, iteration).data_digest = batch
+        summary = records.judge().summary
+        self.assertIn(
+            "iteration 5 trained the batch of iteration 1 again", summary
+        )
+        self.assertNotIn("of iteration 2", summary)
+
     def test_a_digest_on_a_stage_without_data_is_no_disagreement(self):
         records = record_test_helper.passing()
         records.step(1, 1, 5).data_digest = 0xABCDEF
@@ -89,6 +129,29 @@ class RandomTest(parameterized.TestCase):
             "rank 2 began iteration 5 with the random streams of rank 0;",
             records.judge().summary,
         )
+
+    def test_names_the_first_of_equal_streams(self):
+        # A model without dropout draws nothing.
+        records = record_test_helper.passing()
+        drawn = 0xABCDEF
+        for iteration in (1, 2):
+            records.step(0, 2, iteration).random_state_digest = drawn
+            _golden_streams(records, 2)[iteration - 1] = drawn
+        records.step(1, 2, 5).random_state_digest = drawn
+        summary = records.judge().summary
+        self.assertIn("the random streams of iteration 1;", summary)
+        self.assertEqual(summary.count("began iteration 5"), 1)
+
+    def test_names_the_first_of_ranks_with_equal_streams(self):
+        records = record_test_helper.passing()
+        drawn = 0xABCDEF
+        for rank in (0, 1):
+            records.step(1, rank, 5).random_state_digest = drawn
+            _golden_streams(records, rank)[4] = drawn
+        records.step(1, 2, 5).random_state_digest = drawn
+        summary = records.judge().summary
+        self.assertIn("the random streams of rank 0;", summary)
+        self.assertEqual(summary.count("began iteration 5"), 1)
 
     def test_says_nothing_of_streams_that_are_right(self):
         records = record_test_helper.passing()

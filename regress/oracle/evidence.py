@@ -65,12 +65,15 @@ class Attempt:
     """One attempt.
 
     Attributes:
+        index: Its place among the attempts: 0, or 1 if it resumed. A repeat
+            has that of the attempt that it repeats.
         record: What the supervisor says of it.
         ranks: Its ranks as they were recorded, in that order.
         timelines: By rank.
         trajectories: All metrics of all ranks.
     """
 
+    index: int
     record: run_pb2.Attempt
     ranks: list[int]
     timelines: Mapping[int, Timeline]
@@ -147,7 +150,7 @@ class Evidence:
     def _attempt(self, index: int) -> Attempt:
         if index < len(self.attempts):
             return self.attempts[index]
-        return Attempt(run_pb2.Attempt(), [], {}, {})
+        return Attempt(index, run_pb2.Attempt(), [], {}, {})
 
 
 def gather(
@@ -175,14 +178,14 @@ def gather(
         run,
         golden,
         promise,
-        tuple(_index(attempt) for attempt in run.attempts),
-        _index(run.repeat) if run.HasField("repeat") else None,
+        tuple(_read(*indexed) for indexed in enumerate(run.attempts)),
+        _read(0, run.repeat) if run.HasField("repeat") else None,
         golden_trajectories,
         contradiction,
     )
 
 
-def _index(attempt: run_pb2.Attempt) -> Attempt:
+def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:
     timelines = {}
     trajectories: series.Trajectories = {}
     for rank in attempt.ranks:
@@ -190,6 +193,7 @@ def _index(attempt: run_pb2.Attempt) -> Attempt:
         timelines[rank.rank] = timeline
         trajectories |= series.from_steps(_sort(rank, timeline), rank.rank)
     return Attempt(
+        index,
         attempt,
         [rank.rank for rank in attempt.ranks],
         timelines,

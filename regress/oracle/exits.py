@@ -53,7 +53,7 @@ def _check_given_up(
     attempts: Collection[int],
 ) -> tally.Outcome:
     """Checks that no rank of some attempts ended with an exit code."""
-    result = tally.Tally(rule, tally.as_found)
+    result = tally.Tally(rule)
     gave_up = []
     for index, rank, timeline in _timelines(facts):
         if index in attempts and _said(timeline.exit, code):

@@ -43,6 +43,7 @@ class CrashTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.NO_CRASH,
             attempt=attempt,
             rank=2,
+            expected="exit code 0, unless somebody ended it",
             actual=exits.describe(status),
             explanation="Rank 2 failed: no memory.",
         )
@@ -179,6 +180,7 @@ class EventFileTest(verdict_testing.VerdictTestCase):
                 attempt=1,
                 rank=rank,
                 actual="torn in its last event",
+                explanation="Only a kill may tear a rank's event file.",
             )
 
     def test_a_kill_may_tear_a_file(self):
@@ -205,7 +207,7 @@ class EventFileTest(verdict_testing.VerdictTestCase):
         )
 
 
-class HungRankTest(verdict_testing.VerdictTestCase):
+class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def _hung(self, events: tuple[int, int, int, int]):
         """Records of an attempt 1 that hung.
 
@@ -247,10 +249,15 @@ class HungRankTest(verdict_testing.VerdictTestCase):
             records.judge().summary,
         )
 
-    def test_says_so_if_no_rank_got_less_far(self):
-        records = self._hung((4, 4, 5, 4))
+    @parameterized.parameters(((4, 4, 4, 4),), ((4, 4, 5, 4),), ((4, 4, 5, 5),))
+    def test_says_so_if_no_rank_got_less_far(self, events):
+        records = self._hung(events)
         self.assertEqual(self._first(records), (0, 4))
-        self.assertIn("and no rank had got less far", records.judge().summary)
+        self.assertIn(
+            "; rank 0 was running (state S) in attempt 1, before it completed "
+            "iteration 4, and no rank had got less far; ",
+            records.judge().summary,
+        )
 
     def test_says_what_it_can_of_a_rank_that_nobody_looked_at(self):
         records = self._hung((6, 5, 6, 6))
@@ -278,8 +285,11 @@ class HangTest(verdict_testing.VerdictTestCase):
                 rules.NO_HANG,
                 attempt=attempt,
                 rank=0,
+                expected="not HANG",
+                actual="HANG, signal 9 (SIGKILL)",
                 explanation="Rank 2 failed: no memory.",
             )
+            self.assert_counts(records, rules.NO_HANG, 8, 4)
 
     def test_ranks_hang_if_their_peer_was_to_be_stopped(self):
         self.assert_passes(
@@ -316,6 +326,8 @@ class GivenUpTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.CHECKPOINT_READ,
             attempt=1,
             rank=2,
+            expected="not exit code 3",
+            actual="BY_ITSELF, exit code 3",
         )
 
     def test_finds_it_among_peers_that_failed_for_want_of_it(self):

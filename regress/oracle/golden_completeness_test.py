@@ -35,6 +35,20 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
                 explanation="The golden is not a whole trajectory of the case.",
             )
 
+    def test_rejects_a_golden_of_one_run(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.repeats = 1
+        self.assert_incomplete(
+            records,
+            subject="runs that the golden was recorded from",
+            expected="2 or more that agree",
+            actual="1",
+            explanation="A golden that was made of one run, as of the run "
+            "itself, shows nothing.",
+        )
+        records.golden.provenance.repeats = 2
+        self.assert_passes(records)
+
     def test_rejects_a_golden_of_resumed_runs_alone(self):
         records = record_test_helper.passing()
         provenance = records.golden.provenance
@@ -170,6 +184,30 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
             subject="series of the golden",
         )
         self.assertIn("grad norm", finding.actual)
+
+    def test_rejects_bands_of_a_golden_that_is_exact(self):
+        records = record_test_helper.passing()
+        records.golden.bands.add(metric="grad norm", relative=0.1)
+        self.assert_incomplete(
+            records,
+            subject="bands of the golden",
+            expected="bands if it is for any hardware, each as it was measured",
+            actual="it is for none and has a band for grad norm, expected "
+            "none: only a golden for hardware any has bands",
+        )
+
+    def test_asks_for_a_checkpoint_of_every_iteration_that_saves(self):
+        records = record_test_helper.passing(
+            record_test_helper.small_case(save_interval=1)
+        )
+        self.assert_passes(records)
+        del records.golden.checkpoints[0]
+        self.assert_incomplete(
+            records,
+            subject="checkpoints of the golden",
+            expected="1, 2, 3, 4, 5, 6, 7, 8",
+            actual="2, 3, 4, 5, 6, 7, 8",
+        )
 
     def test_rejects_a_checkpoint_that_is_absent(self):
         records = record_test_helper.passing()

@@ -27,39 +27,23 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     A case that saves nothing after the resume has no check of attempt 1's
     saved state, and a golden for hardware `any` has none of either's.
     """
+    before, after = facts.interrupted, facts.resumed
+    iterations = steps.interrupted(facts)
     outcomes = [
-        check_metrics(
-            facts,
-            rules.INTERRUPTED_METRICS,
-            steps.interrupted(facts),
-            facts.interrupted,
-            0,
-        ),
-        check_metrics(
-            facts,
-            rules.RESUMED_METRICS,
-            steps.resumed(facts),
-            facts.resumed,
-            1,
-        ),
+        check_metrics(facts, rules.INTERRUPTED_METRICS, iterations, before)
     ]
-    if not facts.golden_holds_states:
-        return outcomes
-    outcomes.insert(
-        1,
-        check_state(
-            facts,
-            rules.INTERRUPTED_STATE,
-            steps.interrupted_saves(facts),
-            facts.interrupted,
-            0,
-        ),
+    if facts.golden_holds_states:
+        saves = steps.interrupted_saves(facts)
+        outcomes.append(
+            check_state(facts, rules.INTERRUPTED_STATE, saves, before)
+        )
+    iterations = steps.resumed(facts)
+    outcomes.append(
+        check_metrics(facts, rules.RESUMED_METRICS, iterations, after)
     )
     saves = steps.resumed_saves(facts)
-    if saves[facts.last_rank]:
-        outcomes.append(
-            check_state(facts, rules.RESUMED_STATE, saves, facts.resumed, 1)
-        )
+    if saves[facts.last_rank] and facts.golden_holds_states:
+        outcomes.append(check_state(facts, rules.RESUMED_STATE, saves, after))
     return outcomes
 
 
@@ -68,7 +52,6 @@ def check_metrics(
     rule: rules.Rule,
     wanted: Mapping[int, range],
     attempt: evidence.Attempt,
-    index: int,
 ) -> tally.Outcome:
     """Compares an attempt's metrics with the golden.
 
@@ -77,7 +60,6 @@ def check_metrics(
         rule: The check.
         wanted: The iterations to compare, by rank.
         attempt: The attempt.
-        index: The attempt's, for the findings.
     """
     result = tally.Tally(rule)
     trajectory_comparison.compare(
@@ -85,7 +67,7 @@ def check_metrics(
         facts.golden_trajectories,
         attempt.trajectories,
         wanted,
-        attempt=index,
+        attempt=attempt.index,
         bands=bands.of(facts.golden),
     )
     return result.outcome()
@@ -96,7 +78,6 @@ def check_state(
     rule: rules.Rule,
     saves: Mapping[int, Sequence[int]],
     attempt: evidence.Attempt,
-    index: int,
 ) -> tally.Outcome:
     """Compares the states that an attempt saved with the golden.
 
@@ -105,7 +86,6 @@ def check_state(
         rule: The check.
         saves: The iterations of the saves to compare, by rank.
         attempt: The attempt.
-        index: The attempt's, for the findings.
     """
     result = tally.Tally(rule)
     golden = {
@@ -123,7 +103,7 @@ def check_state(
                 state.fold(digests[0])
                 if len(digests) == 1
                 else f"recorded {wording.times(len(digests))}",
-                attempt=index,
+                attempt=attempt.index,
                 rank=rank,
                 iteration=iteration,
                 explanation="Some piece of the rank's state is not the "

@@ -151,6 +151,62 @@ class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
 
 
+class GracefulTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
+    @parameterized.product(iteration=(4, 5, 6), ranks=((), (1,)))
+    def test_every_rank_saves_and_ends_well(self, iteration, ranks):
+        records = record_test_helper.passing(
+            record_test_helper.small_case(
+                iteration,
+                signal=case_pb2.SIGTERM,
+                ranks=ranks,
+                graceful=True,
+            )
+        )
+        self.assert_passes(records)
+        for rank in range(record_test_helper.RANKS):
+            status = records.rank(0, rank).exit
+            cause = (
+                "INTERRUPTED" if rank in (ranks or range(4)) else "BY_ITSELF"
+            )
+            ended = _Exit()
+            ended.CopyFrom(status)
+            status.CopyFrom(_Exit(cause=_Exit.PEER_GONE, signal=15))
+            self.assert_fails(
+                records,
+                _NOT_INTERRUPTED,
+                rules.INTERRUPTED_EXITS,
+                rank=rank,
+                expected=f"{cause}, exit code 0",
+                actual="PEER_GONE, signal 15 (SIGTERM)",
+                explanation="A graceful stop saves and exits with 0, on every "
+                "rank.",
+            )
+            status.CopyFrom(ended)
+
+    def test_a_rank_that_did_not_save_where_it_stopped_is_found(self):
+        records = record_test_helper.passing(
+            record_test_helper.small_case(
+                5, signal=case_pb2.SIGTERM, graceful=True
+            )
+        )
+        events = records.rank(0, 2).events
+        (saved,) = (
+            event
+            for event in events
+            if event.checkpoint.kind == run_pb2.CheckpointEvent.SAVED
+            and event.checkpoint.iteration == 5
+        )
+        events.remove(saved)
+        self.assert_fails(
+            records,
+            _NOT_INTERRUPTED,
+            rules.INTERRUPTED_SAVES,
+            rank=2,
+            expected="3, 5",
+            actual="3",
+        )
+
+
 class StepTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     @parameterized.parameters(
         case_pb2.FORWARD, case_pb2.BACKWARD, case_pb2.OPTIMIZER_STEP

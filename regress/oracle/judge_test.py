@@ -265,6 +265,34 @@ class FindingsTest(verdict_testing.VerdictTestCase):
             [rules.NO_CRASH.name, rules.STATE_RESTORED.name],
         )
 
+    def test_what_a_rank_that_is_not_there_lacks_is_left_out(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[1].ranks[2]
+        verdict = records.judge()
+        self.assertEqual(
+            [one.check for one in verdict.findings], [rules.RESUMED_RANKS.name]
+        )
+        failed = [check.name for check in verdict.checks if check.differing]
+        self.assertIn(rules.RESUMED_METRICS.name, failed)
+
+    def test_what_a_repeat_never_came_to_is_left_out(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            records.step(attempt, 3, 4).lm_loss = 1.5
+        repeat = records.add_repeat(4)
+        del repeat.ranks[3].events[:]
+        verdict = records.judge()
+        self.assertEqual(
+            [(one.check, one.iteration) for one in verdict.findings],
+            [
+                (rules.REPEAT_RAN.name, 0),
+                (rules.INTERRUPTED_METRICS.name, 4),
+                (rules.RESUMED_METRICS.name, 4),
+            ],
+        )
+        failed = [check.name for check in verdict.checks if check.differing]
+        self.assertIn(rules.REPEAT_METRICS.name, failed)
+
     def test_other_facts_stay_where_no_rank_ended_before_its_time(self):
         records = record_test_helper.passing()
         records.run.attempts[0].interruption.iteration = 4

@@ -4,6 +4,7 @@ A table: what shows the bug, in which releases it is, and what to do about it.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 
 from regress.oracle import evidence, verdict_pb2
@@ -11,7 +12,7 @@ from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
 _Verdict = verdict_pb2.Verdict
-_RATES = ("max_lr", "min_lr", "lr")
+_RATE = re.compile(r"param group (?P<group>.+)/(?P<rate>max_lr|min_lr|lr)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _rates_of_the_decoupled_group(facts: evidence.Evidence) -> str | None:
         saved = _rates(facts.interrupted, rank, _Digest.SAVED, facts)
         loaded = _rates(facts.resumed, rank, _Digest.LOADED, facts)
         for (group, rate), piece in loaded.items():
-            other = group.replace("default", "decoupled", 1)
+            other = group.replace("default", "decoupled")
             own, taken = saved.get((group, rate)), saved.get((other, rate))
             if (
                 own is not None
@@ -117,13 +118,11 @@ def _rates(
     moment: run_pb2.StateDigest.Moment,
     facts: evidence.Evidence,
 ) -> Mapping[tuple[str, str], run_pb2.Piece]:
-    """The rates of each param group, by the group and the field."""
+    """The rates of each param group, by the group and the rate."""
     timeline = attempt.timelines.get(rank, evidence.NO_TIMELINE)
-    rates = {}
-    for state in timeline.digests(moment, facts.resume_iteration):
-        for piece in state.pieces:
-            owner, _, field = piece.name.partition("/")
-            group = owner.removeprefix("param group ")
-            if group != owner and field in _RATES:
-                rates[group, field] = piece
-    return rates
+    return {
+        (name["group"], name["rate"]): piece
+        for state in timeline.digests(moment, facts.resume_iteration)
+        for piece in state.pieces
+        if (name := _RATE.fullmatch(piece.name))
+    }

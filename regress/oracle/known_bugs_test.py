@@ -1,5 +1,8 @@
 """Tests of naming bugs that others have reported."""
 
+import dataclasses
+from unittest import mock
+
 from absl.testing import absltest, parameterized
 
 from regress.oracle import known_bugs, record_test_helper, verdict_pb2
@@ -78,6 +81,12 @@ class LoadErrorTest(parameterized.TestCase):
         self.assertIn("#4705", verdict.known_bug)
         self.assertIn("param_grouping: RESUMABLE", verdict.known_bug)
 
+    def test_a_bug_of_another_package_hides_none(self):
+        (bug,) = known_bugs.KNOWN_BUGS
+        bugs = (dataclasses.replace(bug, package="torch"), bug)
+        with mock.patch.object(known_bugs, "KNOWN_BUGS", bugs):
+            self.assertEqual(_crashed("0.16.1").judge().known_bug, bug.text)
+
     @parameterized.parameters("0.15.3", "0.17.0", "")
     def test_another_release_does_not_have_it(self, release):
         self.assertEmpty(_crashed(release).judge().known_bug)
@@ -86,6 +95,15 @@ class LoadErrorTest(parameterized.TestCase):
         records = _crashed("0.16.1")
         records.run.attempts[1].ended_because = "Rank 2 failed: no memory."
         self.assertEmpty(records.judge().known_bug)
+
+    @parameterized.parameters(0, 1)
+    def test_a_crash_in_a_run_that_lacks_a_rank_is_not_known(self, attempt):
+        records = _crashed("0.16.1")
+        records.run.attempts[1].ended_because = "Rank 2 failed: no memory."
+        del records.run.attempts[attempt].ranks[0]
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEmpty(verdict.known_bug)
 
     def test_a_run_that_passes_has_no_bug(self):
         records = _records("0.16.1")

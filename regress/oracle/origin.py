@@ -118,7 +118,7 @@ def _explains(source: Pieces, wrong: Pieces) -> bool:
     the others have none.
     """
     known = [name for name in wrong if name in source]
-    return 0 < len(wrong) <= 2 * len(known) and all(
+    return len(wrong) <= 2 * len(known) and all(
         source[name] == wrong[name] for name in known
     )
 
@@ -130,7 +130,7 @@ def _wrong(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
     loaded = timeline.digests(_Digest.LOADED, iteration)
     return {
         name: digest
-        for state in loaded[:1]
+        for state in loaded
         for name, digest in _pieces(state).items()
         if saved.get(name) != digest
     }

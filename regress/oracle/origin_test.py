@@ -2,7 +2,7 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import record_test_helper, verdict_pb2
+from regress.oracle import evidence, origin, record_test_helper, verdict_pb2
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
@@ -92,6 +92,25 @@ class OriginTest(parameterized.TestCase):
             "chunk 0 saved.",
             _summary(records),
         )
+        self.assertEqual(
+            records.judge().findings[0].explanation,
+            "On rank 2 chunk 0 holds what chunk 1 saved, chunk 1 holds what "
+            "chunk 0 saved.",
+        )
+
+    def test_names_the_first_of_chunks_that_saved_the_same(self):
+        records = record_test_helper.passing()
+        saved = records.state(0, 2, _Digest.SAVED)
+        loaded = records.state(1, 2, _Digest.LOADED)
+        for state in (saved, loaded):
+            state.pieces.add(
+                name="chunk 2/exp_avg/weight", digest=saved.pieces[3].digest
+            )
+        loaded.pieces[2].digest = saved.pieces[3].digest
+        records.record_first_save()
+        self.assertIn(
+            "; on rank 2 chunk 0 holds what chunk 1 saved.", _summary(records)
+        )
 
     def test_says_one_thing_of_a_rank(self):
         records = record_test_helper.passing()
@@ -120,6 +139,20 @@ class OriginTest(parameterized.TestCase):
             "what rank 1 loaded is what rank 0 saved", _summary(records)
         )
 
+    def test_a_source_that_lacks_half_of_the_pieces_may_explain_them(self):
+        records = record_test_helper.passing()
+        loaded = records.state(1, 1, _Digest.LOADED)
+        for place in (4, 6):
+            loaded.pieces[place].digest = (
+                _digest(0, _SAVED).pieces[place].digest
+            )
+        del records.state(0, 0, _Digest.SAVED).pieces[6]
+        del records.state(1, 0, _Digest.LOADED).pieces[6]
+        records.record_first_save()
+        self.assertIn(
+            "what rank 1 loaded is what rank 0 saved", _summary(records)
+        )
+
     def test_a_source_that_lacks_most_pieces_explains_nothing(self):
         records = record_test_helper.passing()
         _load(records, 1, _digest(0, _SAVED))
@@ -136,6 +169,13 @@ class OriginTest(parameterized.TestCase):
         records.state(1, 1, _Digest.LOADED).pieces[0].digest = "none's"
         self.assertNotIn("what rank 1 loaded is", _summary(records))
         self.assertEqual(records.judge().findings[0].explanation, "")
+        facts = evidence.gather(
+            records.case,
+            records.run,
+            records.golden,
+            record_test_helper.PROMISE,
+        )
+        self.assertEqual(origin.of_loaded(facts, 1, _SAVED), "")
 
     def test_says_nothing_of_pieces_that_were_not_loaded(self):
         records = record_test_helper.passing()

@@ -237,7 +237,7 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
             "torch: its numbers need not be this one's.",
         )
 
-    def test_rejects_the_golden_of_a_package_less(self):
+    def test_rejects_the_golden_of_a_package_more(self):
         records = record_test_helper.passing()
         versions = records.golden.provenance.environment.versions
         versions["transformer-engine"] = "2.11.0"
@@ -248,6 +248,21 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
             subject="transformer-engine of the golden",
             expected="absent",
             actual="2.11.0",
+        )
+
+    def test_rejects_the_golden_of_a_package_less(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            for rank in range(record_test_helper.RANKS):
+                versions = _environment(records, attempt, rank).versions
+                versions["transformer-engine"] = "2.11.0"
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_PACKAGES,
+            subject="transformer-engine of the golden",
+            expected="2.11.0",
+            actual="absent",
         )
 
     def test_names_the_release_also_where_the_numbers_drift(self):

@@ -127,6 +127,7 @@ def small_case(
     *,
     iterations: int = 8,
     save_interval: int = 3,
+    graceful: bool = False,
 ) -> case_pb2.Case:
     return case_pb2.Case(
         name="small",
@@ -140,7 +141,11 @@ def small_case(
             global_batch_size=16,
         ),
         interruption=case_pb2.Interruption(
-            iteration=iteration, phase=phase, signal=signal, ranks=ranks
+            iteration=iteration,
+            phase=phase,
+            signal=signal,
+            ranks=ranks,
+            graceful=graceful,
         ),
     )
 
@@ -289,9 +294,11 @@ def digest(
 
 def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
     asked = case.interruption
-    through = asked.phase in (case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
+    through = asked.graceful or asked.phase in (
+        case_pb2.CHECKPOINT_WRITE,
+        case_pb2.BETWEEN_STEPS,
+    )
     last = asked.iteration if through else asked.iteration - 1
-    written = asked.iteration - (asked.phase != case_pb2.BETWEEN_STEPS)
     hit = list(asked.ranks) or list(range(RANKS))
     stopped = asked.signal == case_pb2.SIGSTOP
     attempt = run_pb2.Attempt(
@@ -315,12 +322,14 @@ def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
                 )
             )
         )
-        events += _train(case, rank, 0, last, written)
+        events += _train(case, rank, 0, last, _completed(case))
         status = run_pb2.ExitStatus(
             cause=run_pb2.ExitStatus.INTERRUPTED,
-            signal=_SIGNAL_NUMBERS[asked.signal],
+            signal=0 if asked.graceful else _SIGNAL_NUMBERS[asked.signal],
         )
-        if rank not in hit:
+        if rank not in hit and asked.graceful:
+            status = run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)
+        elif rank not in hit:
             status = run_pb2.ExitStatus(
                 cause=run_pb2.ExitStatus.HANG
                 if stopped
@@ -344,8 +353,9 @@ def _repeat(case: case_pb2.Case, through: int) -> run_pb2.Attempt:
 
 def _resumed(case: case_pb2.Case) -> run_pb2.Attempt:
     asked = case.interruption
-    completed = asked.iteration - (asked.phase != case_pb2.BETWEEN_STEPS)
-    loaded = completed - completed % case.training.save_interval
+    loaded = _completed(case)
+    if not asked.graceful:
+        loaded -= loaded % case.training.save_interval
     last = case.training.iterations
     attempt = run_pb2.Attempt(index=1, launcher="zygote")
     for rank in range(RANKS):
@@ -363,6 +373,13 @@ def _resumed(case: case_pb2.Case) -> run_pb2.Attempt:
     return attempt
 
 
+def _completed(case: case_pb2.Case) -> int:
+    """The last iteration whose checkpoint attempt 0 writes, if there is one."""
+    asked = case.interruption
+    whole = asked.graceful or asked.phase == case_pb2.BETWEEN_STEPS
+    return asked.iteration if whole else asked.iteration - 1
+
+
 def _start(pid: int) -> list[run_pb2.Event]:
     return [
         run_pb2.Event(
@@ -378,6 +395,8 @@ def _train(
     """Events of (after, last]; checkpoints are whole up to `written`."""
     events = []
     saves = _saves(case, after, last)
+    if case.interruption.graceful:
+        saves.append(case.interruption.iteration)
     for iteration in range(after + 1, last + 1):
         events.append(run_pb2.Event(step=step(case, rank, iteration)))
         if iteration in saves:

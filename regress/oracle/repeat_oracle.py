@@ -64,18 +64,17 @@ def check(
     repeat = facts.repeat
     if repeat is None:
         return []
-    end = max(through or 1, _completed(facts, repeat))
+    wanted = through or 1
+    end = _end(facts, repeat, wanted)
     before = {
         rank: range(1, min(iterations.stop, end + 1))
         for rank, iterations in steps.interrupted(facts).items()
     }
     whole = dict.fromkeys(facts.ranks, range(1, end + 1))
     outcomes = [
-        _check_ran(facts, repeat, through or 1),
+        _check_ran(facts, repeat, wanted),
         *_check_repeated(facts, repeat, before, end),
-        golden_oracle.check_metrics(
-            facts, rules.REPEAT_METRICS, whole, repeat, 0
-        ),
+        golden_oracle.check_metrics(facts, rules.REPEAT_METRICS, whole, repeat),
     ]
     saves = facts.save_iterations(0, end)
     if saves and facts.golden_holds_states:
@@ -85,26 +84,30 @@ def check(
                 rules.REPEAT_STATE,
                 dict.fromkeys(facts.ranks, saves),
                 repeat,
-                0,
             )
         )
     if not any(
         one.failed for one in others if one.rule.oracle == verdict_pb2.REPLAY
     ):
-        outcomes += _check_continued(facts, repeat, before, end)
+        outcomes += _check_continued(facts, repeat, before, end, saves)
     return outcomes
 
 
-def _completed(facts: evidence.Evidence, repeat: evidence.Attempt) -> int:
-    """The last iteration that the repeat completed on every rank."""
-    last = min(
+def _end(
+    facts: evidence.Evidence, repeat: evidence.Attempt, wanted: int
+) -> int:
+    """The last iteration to compare: more than wanted if every rank did more.
+
+    Not more than the case has.
+    """
+    completed = min(
         max(
             repeat.timelines.get(rank, evidence.NO_TIMELINE).iterations,
-            default=0,
+            default=wanted,
         )
         for rank in facts.ranks
     )
-    return min(last, facts.case.training.iterations)
+    return max(wanted, min(completed, facts.case.training.iterations))
 
 
 def _check_ran(
@@ -145,7 +148,7 @@ def _check_repeated(
         facts.interrupted.trajectories,
         repeat.trajectories,
         before,
-        attempt=0,
+        attempt=repeat.index,
     )
     outcomes = [result.outcome()]
     saves = {
@@ -159,7 +162,6 @@ def _check_repeated(
                 facts.interrupted,
                 repeat,
                 saves,
-                attempt=0,
             )
         )
     return outcomes
@@ -170,6 +172,7 @@ def _check_continued(
     repeat: evidence.Attempt,
     before: Mapping[int, range],
     end: int,
+    saves: range,
 ) -> list[tally.Outcome]:
     """Compares attempt 1 with the repeat, beyond the end of attempt 0.
 
@@ -181,7 +184,7 @@ def _check_continued(
     if beyond[facts.last_rank]:
         result = tally.Tally(rules.CONTINUED_METRICS)
         to_golden = golden_oracle.check_metrics(
-            facts, rules.REPEAT_METRICS, beyond, repeat, 0
+            facts, rules.REPEAT_METRICS, beyond, repeat
         )
         if to_golden.failed:
             trajectory_comparison.compare(
@@ -189,32 +192,24 @@ def _check_continued(
                 repeat.trajectories,
                 facts.resumed.trajectories,
                 beyond,
-                attempt=1,
+                attempt=facts.resumed.index,
             )
         else:
             result.count(to_golden.compared, 0)
         outcomes.append(result.outcome())
     done = steps.interrupted_saves(facts)
-    saves = {
-        rank: [
-            save
-            for save in facts.save_iterations(0, end)
-            if save not in done[rank]
-        ]
+    others = {
+        rank: [save for save in saves if save not in done[rank]]
         for rank in facts.ranks
     }
-    if saves[facts.last_rank] and facts.golden_holds_states:
+    if others[facts.last_rank] and facts.golden_holds_states:
         to_golden = golden_oracle.check_state(
-            facts, rules.REPEAT_STATE, saves, repeat, 0
+            facts, rules.REPEAT_STATE, others, repeat
         )
         if to_golden.failed:
             outcomes.append(
                 _compare_saves(
-                    rules.CONTINUED_STATE,
-                    repeat,
-                    facts.resumed,
-                    saves,
-                    attempt=1,
+                    rules.CONTINUED_STATE, repeat, facts.resumed, others
                 )
             )
         else:
@@ -229,8 +224,6 @@ def _compare_saves(
     expected: evidence.Attempt,
     actual: evidence.Attempt,
     saves: Mapping[int, Sequence[int]],
-    *,
-    attempt: int,
 ) -> tally.Outcome:
     result = tally.Tally(rule, piece_order.order)
     for rank, iterations in saves.items():
@@ -241,7 +234,7 @@ def _compare_saves(
                 result,
                 wanted.digests(_Digest.SAVED, iteration),
                 found.digests(_Digest.SAVED, iteration),
-                attempt=attempt,
+                attempt=actual.index,
                 rank=rank,
                 iteration=iteration,
             )

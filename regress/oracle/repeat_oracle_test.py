@@ -37,11 +37,25 @@ def _differ_in_state(
             event.state.pieces[1].digest = digest
 
 
-def _drifted() -> record_test_helper.Records:
+def _drifted(iteration: int = _REPLAYED) -> record_test_helper.Records:
     """Attempt 0, and so its replay, is not the golden's."""
     records = record_test_helper.passing()
     for attempt in records.run.attempts:
-        _differ(attempt, _REPLAYED, 1.5)
+        _differ(attempt, iteration, 1.5)
+    return records
+
+
+def _saved_otherwise(
+    iteration: int, save_interval: int
+) -> record_test_helper.Records:
+    """A state that attempt 0 saved is not the golden's."""
+    records = record_test_helper.passing(
+        record_test_helper.small_case(save_interval=save_interval)
+    )
+    _differ_in_state(records.run.attempts[0], iteration, "bad")
+    loaded = records.state(1, 1, run_pb2.StateDigest.LOADED)
+    if loaded.iteration == iteration:
+        loaded.pieces[1].digest = "bad"
     return records
 
 
@@ -88,12 +102,12 @@ class NeedTest(parameterized.TestCase):
         self.assertFalse(records.judge().HasField("repeat_through"))
 
     def test_a_mismatch_of_saved_state_hangs_on_a_repeat(self):
-        for attempt, iteration in ((0, 3), (1, _SAVED_BEYOND)):
-            records = record_test_helper.passing()
-            _differ_in_state(records.run.attempts[attempt], iteration, "bad")
-            if not attempt:
-                loaded = records.state(1, 1, run_pb2.StateDigest.LOADED)
-                loaded.pieces[1].digest = "bad"
+        beyond = record_test_helper.passing()
+        _differ_in_state(beyond.run.attempts[1], _SAVED_BEYOND, "bad")
+        for records, iteration in (
+            (_saved_otherwise(3, 3), 3),
+            (beyond, _SAVED_BEYOND),
+        ):
             verdict = records.judge()
             self.assertEqual(verdict.repeat_through, iteration)
             self.assertEqual(verdict.first_bad_iteration, iteration)
@@ -137,20 +151,44 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         ]
         del repeat.ranks[rank].events[:]
         repeat.ranks[rank].events.extend(events)
-        finding = self.assert_fails(
-            records, _Verdict.CRASH, rules.REPEAT_RAN, rank=rank, attempt=0
+        self.assert_fails(
+            records,
+            _Verdict.CRASH,
+            rules.REPEAT_RAN,
+            subject="iterations",
+            attempt=0,
+            rank=rank,
+            expected="iterations 1 to 4, each once",
+            actual="3 iterations, the last is 3",
+            explanation="Rank 9 failed: no memory.",
         )
-        self.assertEqual(finding.explanation, "Rank 9 failed: no memory.")
         summary = records.judge().summary
         self.assertIn("of the repeat of attempt 0", summary)
         self.assertIn("no memory", summary)
 
-    def test_a_repeat_without_ranks_or_without_events_is_a_crash(self):
-        records = _drifted()
+    @parameterized.parameters(
+        (_drifted, "iterations 1 to 4, each once"),
+        # Even where no verdict hangs on it, a repeat does something.
+        (record_test_helper.passing, "iterations 1 to 1, each once"),
+    )
+    def test_a_repeat_without_ranks_or_without_events_is_a_crash(
+        self, make, expected
+    ):
+        records = make()
         repeat = records.add_repeat(_REPLAYED)
         for rank in repeat.ranks:
             del rank.events[:]
-        self.assert_fails(records, _Verdict.CRASH, rules.REPEAT_RAN)
+        for rank in _ALL:
+            self.assert_fails(
+                records,
+                _Verdict.CRASH,
+                rules.REPEAT_RAN,
+                rank=rank,
+                expected=expected,
+                actual="0 iterations, the last is none",
+                explanation="The repeat of attempt 0 did not get to the first "
+                "bad iteration.",
+            )
         del repeat.ranks[:]
         self.assert_fails(records, _Verdict.CRASH, rules.REPEAT_RAN, rank=3)
 
@@ -161,14 +199,17 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         events.insert(0, step)
         self.assert_fails(records, _Verdict.CRASH, rules.REPEAT_RAN, rank=2)
 
-    def test_drift_that_a_repeat_repeats_is_drift(self):
-        records = _drifted()
-        _differ(records.add_repeat(_REPLAYED), _REPLAYED, 1.5)
-        finding = self.assert_fails(
-            records, _Verdict.NUMERIC_DRIFT, rules.REPEAT_METRICS, rank=_LAST
-        )
-        self.assertEqual(
-            (finding.subject, finding.iteration), ("lm loss", _REPLAYED)
+    @parameterized.parameters(1, 2, _REPLAYED)
+    def test_drift_that_a_repeat_repeats_is_drift(self, iteration):
+        records = _drifted(iteration)
+        _differ(records.add_repeat(iteration), iteration, 1.5)
+        self.assert_fails(
+            records,
+            _Verdict.NUMERIC_DRIFT,
+            rules.REPEAT_METRICS,
+            subject="lm loss",
+            rank=_LAST,
+            iteration=iteration,
         )
         self.assertIn(
             "a repeat of attempt 0 gave the same numbers, so the numbers are "
@@ -212,6 +253,62 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             subject="chunk 0/main param/weight",
             rank=1,
             iteration=3,
+        )
+
+    @parameterized.parameters((3, 3), (1, 1), (4, 1))
+    def test_saved_state_that_a_repeat_saves_again_is_drift(
+        self, iteration, save_interval
+    ):
+        records = _saved_otherwise(iteration, save_interval)
+        _differ_in_state(records.add_repeat(iteration), iteration, "bad")
+        self.assert_fails(
+            records,
+            _Verdict.NUMERIC_DRIFT,
+            rules.REPEAT_STATE,
+            rank=1,
+            iteration=iteration,
+        )
+
+    @parameterized.parameters((3, 3), (1, 1), (4, 1))
+    def test_saved_state_that_a_repeat_does_not_save_is_noise(
+        self, iteration, save_interval
+    ):
+        records = _saved_otherwise(iteration, save_interval)
+        self.assertEqual(records.judge().repeat_through, iteration)
+        records.add_repeat(iteration)
+        self.assert_fails(
+            records,
+            _Verdict.NONDETERMINISM,
+            rules.ATTEMPT_STATE_REPEATED,
+            rank=1,
+            iteration=iteration,
+        )
+
+    def test_the_piece_nearest_the_cause_is_first(self):
+        records = _drifted()
+        repeat = records.add_repeat(_REPLAYED)
+        _differ(repeat, _REPLAYED, 1.5)
+        for event in repeat.ranks[1].events:
+            for piece in event.state.pieces:
+                piece.digest = "another"
+        finding = self.assert_fails(
+            records, _Verdict.NONDETERMINISM, rules.ATTEMPT_STATE_REPEATED
+        )
+        self.assertEqual(finding.subject, "scheduler/num_steps")
+
+    def test_a_rank_that_attempt_0_lacks_cannot_be_compared(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[0].ranks[1]
+        records.add_repeat(_REPLAYED)
+        self.assert_fails(
+            records,
+            _Verdict.NOT_INTERRUPTED,
+            rules.ATTEMPT_STATE_REPEATED,
+            subject="state digest",
+            rank=1,
+            iteration=3,
+            expected="recorded once, and once to compare with",
+            actual="recorded once, and never to compare with",
         )
 
     @parameterized.parameters(_REPLAYED, 5, _BEYOND)
@@ -285,6 +382,37 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         if digest:
             _differ_in_state(repeat, _SAVED_BEYOND, digest)
         self.assertEqual(records.judge().conclusion, conclusion)
+
+    def test_two_states_beyond_attempt_0_that_differ_are_noise(self):
+        records = record_test_helper.passing()
+        _differ_in_state(records.run.attempts[1], _SAVED_BEYOND, "bad")
+        _differ_in_state(
+            records.add_repeat(_SAVED_BEYOND), _SAVED_BEYOND, "another"
+        )
+        finding = self.assert_fails(
+            records,
+            _Verdict.NONDETERMINISM,
+            rules.CONTINUED_STATE,
+            subject="chunk 0/main param/weight",
+            attempt=1,
+            rank=1,
+            iteration=_SAVED_BEYOND,
+        )
+        self.assertStartsWith(finding.expected, "another ")
+        self.assertStartsWith(finding.actual, "bad ")
+
+    def test_a_repeat_that_came_to_no_save_has_no_row_of_saves(self):
+        records = record_test_helper.passing()
+        records.add_repeat(2)
+        self.assert_passes(records)
+        self.assertCountEqual(
+            _rows(records.judge()),
+            [
+                rules.REPEAT_RAN.name,
+                rules.ATTEMPT_REPEATED.name,
+                rules.REPEAT_METRICS.name,
+            ],
+        )
 
     def test_saves_that_the_repeat_did_not_come_to_are_not_compared(self):
         # Attempt 0 saves 3 and 6.

@@ -108,6 +108,17 @@ class StateTest(verdict_testing.VerdictTestCase):
             iteration=6,
         )
 
+    def test_the_piece_nearest_the_cause_is_first(self):
+        records = record_test_helper.passing(
+            record_test_helper.small_case(
+                iteration=6, phase=case_pb2.CHECKPOINT_WRITE
+            )
+        )
+        for piece in records.state(1, 2, run_pb2.StateDigest.SAVED).pieces:
+            piece.digest = "bad"
+        finding = self.assert_fails(records, _DIVERGENCE, rules.STATE_REPEATED)
+        self.assertEqual(finding.subject, "scheduler/num_steps")
+
     def test_only_the_waiting_rank_must_have_begun_to_save(self):
         for rank in range(record_test_helper.RANKS):
             records = record_test_helper.passing(
@@ -139,12 +150,7 @@ class StateTest(verdict_testing.VerdictTestCase):
                 )
             )
             del records.run.attempts[attempt].ranks[3]
-            check = next(
-                one
-                for one in records.judge().checks
-                if one.name == rules.STATE_REPEATED.name
-            )
-            self.assertEqual((check.compared, check.differing), (3 * 7 + 1, 1))
+            self.assert_counts(records, rules.STATE_REPEATED, 3 * 7 + 1, 1)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,17 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             subject="state digest",
         )
 
+    def test_sums_up_the_expected_state_whatever_else_was_loaded(self):
+        records = record_test_helper.passing()
+        records.state(1, 0, _Digest.LOADED).pieces[2].digest = "bad"
+        records.rank(1, 0).events.add(
+            state=record_test_helper.digest(0, 6, _Digest.LOADED)
+        )
+        self.assertIn(
+            "of 29 pieces of loaded state 2 differ: exp_avg (1) on rank 0.",
+            records.judge().summary,
+        )
+
     def test_sums_up_what_kinds_of_pieces_differ(self):
         records = record_test_helper.passing()
         for rank, place in ((0, 2), (0, 3), (2, 2), (2, 6)):

@@ -52,6 +52,25 @@ class StepsTest(parameterized.TestCase):
             dict.fromkeys(ranks, repeated),
         )
 
+    @parameterized.parameters(
+        (4, 1, [1, 2, 3, 4]), (4, 3, [3, 4]), (6, 3, [3, 6])
+    )
+    def test_a_graceful_stop_has_a_checkpoint_of_its_own(
+        self, iteration, save_interval, expected
+    ):
+        facts = _facts(
+            record_test_helper.small_case(
+                iteration,
+                signal=case_pb2.SIGTERM,
+                save_interval=save_interval,
+                graceful=True,
+            )
+        )
+        self.assertEqual(
+            steps.interrupted_checkpoints(facts),
+            dict.fromkeys(range(record_test_helper.RANKS), expected),
+        )
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -48,7 +48,7 @@ def summarize(
     first = conclusion.by_weight(outcomes, reached)[0]
     details = _DETAILS.get(reached, _explanation)
     parts = [_LEADS[reached], *details(facts, outcomes, first)]
-    return "; ".join(part.rstrip(".") for part in parts if part) + "."
+    return "; ".join(part.removesuffix(".") for part in parts if part) + "."
 
 
 def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:

@@ -60,16 +60,10 @@ def _replica(
     """The digests of one replica's pieces, by kind."""
     timeline = attempt.timelines.get(rank, evidence.NO_TIMELINE)
     return {
-        kind: piece.digest
+        parts[1]: piece.digest
         for state in timeline.digests(moment, iteration)
         for piece in state.pieces
-        for _, kind, name in [_parts(piece.name)]
-        if name == end
+        # The chunk, the kind, and the rest.
+        for parts in [piece.name.split("/")]
+        if parts[2:] == [end]
     }
-
-
-def _parts(name: str) -> tuple[str, str, str]:
-    """Owner, kind and the rest of a piece's name; "" for what it has not."""
-    owner, _, others = name.partition("/")
-    kind, _, rest = others.partition("/")
-    return owner, kind, rest

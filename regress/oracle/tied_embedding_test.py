@@ -73,6 +73,21 @@ class TiedEmbeddingTest(absltest.TestCase):
         _replica(records, 1, 0, "param").digest = "after"
         self.assertNotIn(_PARTED, records.judge().summary)
 
+    def test_a_replica_that_was_not_loaded_has_not_parted(self):
+        records = _records()
+        loaded = records.state(1, 3, _Digest.LOADED)
+        loaded.pieces.remove(_replica(records, 1, 3, "param"))
+        summary = records.judge().summary
+        self.assertIn("param (1) on rank 3", summary)
+        self.assertNotIn(_PARTED, summary)
+
+    def test_a_replica_of_a_rank_that_is_not_there_has_not_parted(self):
+        for attempt in (0, 1):
+            for rank in (0, -1):
+                records = _records()
+                del records.run.attempts[attempt].ranks[rank]
+                self.assertNotIn(_PARTED, records.judge().summary)
+
     def test_embeddings_that_are_not_tied_may_differ(self):
         records = _records(tied=False)
         _replica(records, 1, 0, "param").digest = "another"

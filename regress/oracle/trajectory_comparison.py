@@ -45,8 +45,8 @@ def compare(
             continue
         _compare_one(
             _Row(result, key, attempt, bands.get(key.metric)),
-            _select(expected.get(key), steps[key.rank]),
-            _select(actual.get(key), steps[key.rank]),
+            _select(expected, key, steps[key.rank]),
+            _select(actual, key, steps[key.rank]),
             steps[key.rank],
         )
 
@@ -207,10 +207,9 @@ def _align(
 
 
 def _select(
-    trajectory: series.Trajectory | None, steps: range
+    trajectories: series.Trajectories, key: series.Key, steps: range
 ) -> series.Trajectory:
-    if trajectory is None:
-        return series.Trajectory(np.empty(0, np.int64), np.empty(0))
+    trajectory = trajectories.get(key, series.NO_TRAJECTORY)
     return trajectory.between(steps[0], steps[-1])
 
 

@@ -4,6 +4,9 @@ from absl.testing import absltest
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
 
+# How the names of the checks that are about one attempt begin.
+_OF_ATTEMPT = {0: ("attempt 0", "the repeat"), 1: ("attempt 1",)}
+
 
 class VerdictTestCase(absltest.TestCase):
     """Asserts what a verdict says."""
@@ -67,9 +70,26 @@ class VerdictTestCase(absltest.TestCase):
         )
         return found[0]
 
+    def assert_counts(
+        self,
+        records: record_test_helper.Records,
+        rule: rules.Rule,
+        compared: int,
+        differing: int,
+    ) -> None:
+        """The check compared so much, and of that so much differs."""
+        self.assertEqual(
+            [
+                (check.compared, check.differing)
+                for check in records.judge().checks
+                if (check.oracle, check.name) == (rule.oracle, rule.name)
+            ],
+            [(compared, differing)],
+        )
+
     def _assert_names_its_attempt(self, finding: verdict_pb2.Finding) -> None:
-        for attempt in (0, 1):
+        for attempt, beginnings in _OF_ATTEMPT.items():
             is_empty = finding.subject == finding.check
-            if finding.check.startswith(f"attempt {attempt}") and not is_empty:
+            if finding.check.startswith(beginnings) and not is_empty:
                 self.assertTrue(finding.HasField("attempt"), finding)
                 self.assertEqual(finding.attempt, attempt, finding)

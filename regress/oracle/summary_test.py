@@ -1,0 +1,166 @@
+"""Tests of the verdict in one sentence, where numbers differ."""
+
+from absl.testing import absltest, parameterized
+
+from regress.oracle import record_test_helper
+from regress.run import run_pb2
+
+_LAST = record_test_helper.RANKS - 1
+
+# Attempt 0 of the small case runs iterations 1 to 4. Attempt 1 replays 4, and
+# runs 5 to 8.
+_REPLAYED = 4
+_BEYOND = 7
+
+_POINTER = (
+    "that lm loss is the first to differ points to the forward pass, as what "
+    "it reads is right: weights, or arithmetic"
+)
+_NOISE = "the same iterations, run twice from the same state, differ"
+_MEND = "until this is mended, no other mismatch can be told from noise."
+_DRIFT = "the numbers left the golden before anything was resumed"
+_REPRODUCIBLE = (
+    "so the numbers are reproducible, and the code, its dependencies or the "
+    "machine have changed since the golden was recorded."
+)
+_DIVERGENCE = "the resumed run is not the run that was interrupted"
+
+
+def _records(
+    iteration: int, attempts: tuple[int, ...], repeat: float | None
+) -> record_test_helper.Records:
+    """Records of a wrong loss.
+
+    Args:
+        iteration: Where it is wrong.
+        attempts: In which of the attempts.
+        repeat: What a repeat of attempt 0 has there; 0 if it has the golden's,
+            None if there is no repeat.
+    """
+    records = record_test_helper.passing()
+    for attempt in attempts:
+        records.step(attempt, _LAST, iteration).lm_loss = 1.5
+    if repeat is not None:
+        repeated = records.add_repeat(iteration)
+        if repeat:
+            step = records.all_steps(repeated, iteration)[_LAST]
+            step.lm_loss = repeat
+    return records
+
+
+class SummaryTest(parameterized.TestCase):
+    @parameterized.named_parameters(
+        (
+            "noise_in_attempt_0",
+            _records(_REPLAYED, (0, 1), 0),
+            f"{_NOISE}; lm loss of the repeat of attempt 0 on rank 3 at "
+            "iteration 4: expected 1.5 (0x1.8p+0), actual 6.6 (0x1.a66666p+2); "
+            f"expected is what attempt 0 did; {_POINTER}; {_MEND}",
+        ),
+        (
+            "noise_beyond_attempt_0",
+            _records(_BEYOND, (1,), 2.5),
+            f"{_NOISE}; lm loss of attempt 1 on rank 3 at iteration 7: "
+            "expected 2.5 (0x1.4p+1), actual 1.5 (0x1.8p+0); expected is what "
+            f"the repeat of attempt 0 did; {_POINTER}; {_MEND}",
+        ),
+        (
+            "drift_that_a_repeat_has_beyond_attempt_0",
+            _records(_BEYOND, (1,), 1.5),
+            f"{_DRIFT}; lm loss of the repeat of attempt 0 on rank 3 at "
+            "iteration 7: expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
+            f"{_POINTER}; attempt 1 and a repeat of attempt 0 gave the same "
+            f"numbers, {_REPRODUCIBLE}",
+        ),
+        (
+            "drift_that_a_repeat_has",
+            _records(_REPLAYED, (0, 1), 1.5),
+            f"{_DRIFT}; lm loss of attempt 0 on rank 3 at iteration 4: "
+            "expected 6.6 (0x1.a66666p+2), actual 1.5 (0x1.8p+0); "
+            f"{_POINTER}; a repeat of attempt 0 gave the same numbers, "
+            f"{_REPRODUCIBLE}",
+        ),
+        (
+            "drift_that_the_replay_has",
+            _records(_REPLAYED, (0, 1), None),
+            f"{_DRIFT}; lm loss of attempt 0 on rank 3 at iteration 4: "
+            "expected 6.6 (0x1.a66666p+2), actual 1.5 (0x1.8p+0); "
+            f"{_POINTER}; the iterations that ran twice agree with each "
+            f"other, {_REPRODUCIBLE}",
+        ),
+        (
+            "drift_that_nothing_has_again",
+            _records(_REPLAYED, (0,), None),
+            f"{_DRIFT}; lm loss of attempt 0 on rank 3 at iteration 4: "
+            "expected 6.6 (0x1.a66666p+2), actual 1.5 (0x1.8p+0); "
+            f"{_POINTER}; whether the numbers are reproducible at all, "
+            "`repeat the test` tells.",
+        ),
+        (
+            "a_divergence",
+            _records(_BEYOND, (1,), None),
+            f"{_DIVERGENCE}; lm loss of attempt 1 on rank 3 at iteration 7: "
+            "expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
+            f"{_POINTER}; the loaded state is the saved state, so either some "
+            "state is never saved, or training is not deterministic: `repeat "
+            "the test` gives the same wrong numbers each time in the first "
+            "case and others in the second.",
+        ),
+        (
+            "a_divergence_that_a_repeat_has_not",
+            _records(_BEYOND, (1,), 0),
+            f"{_DIVERGENCE}; lm loss of attempt 1 on rank 3 at iteration 7: "
+            "expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
+            f"{_POINTER}; the loaded state is the saved state, and a repeat "
+            "of attempt 0 gave the same numbers as attempt 0 and the golden, "
+            "so training is deterministic, and some state is not saved, or is "
+            "changed after the load.",
+        ),
+    )
+    def test_says_what_differs_and_what_that_shows(self, records, expected):
+        self.assertEqual(records.judge().summary, expected)
+
+    def test_a_state_that_differs_points_to_nothing(self):
+        records = record_test_helper.passing()
+        repeat = records.add_repeat(3)
+        (saved,) = (
+            event.state
+            for event in repeat.ranks[1].events
+            if event.HasField("state")
+        )
+        before = saved.pieces[0].digest
+        saved.pieces[0].digest = "bad"
+        self.assertEqual(
+            records.judge().summary,
+            f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
+            f"rank 1 at iteration 3: expected {before} float32[64, 256], "
+            "actual bad float32[64, 256]; expected is what attempt 0 did; "
+            f"{_MEND}",
+        )
+
+    def test_sums_up_the_pieces_of_a_wrong_state(self):
+        records = record_test_helper.passing()
+        loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
+        before = loaded.pieces[0].digest
+        loaded.pieces[0].digest = "bad"
+        self.assertEqual(
+            records.judge().summary,
+            f"{_DIVERGENCE}; chunk 0/param/weight of attempt 1 on rank 0 at "
+            f"iteration 3: expected {before} float32[64, 256], actual bad "
+            "float32[64, 256]; of 28 pieces of loaded state 1 differ: param "
+            "(1) on rank 0.",
+        )
+
+    def test_of_a_state_that_is_not_there_there_is_nothing_to_sum_up(self):
+        records = record_test_helper.passing()
+        records.remove_events(1, 0, "state")
+        self.assertEqual(
+            records.judge().summary,
+            f"{_DIVERGENCE}; state digest of attempt 1 on rank 0 at iteration "
+            "3: expected recorded once, and once to compare with, actual "
+            "recorded never, and once to compare with.",
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()
