@@ -23,6 +23,8 @@ golden run did.
   ran the same iterations from the same state, if attempt 1 also replayed all of
   attempt 0 that it could: either they agree and the golden is out of date, or
   they do not and training is not deterministic.
+- What goes wrong seldom may spare the repeat. If a resume divergence whose
+  loaded state is right gives other wrong numbers in another run, it is noise.
 - The repeat adds checks and takes none away: a verdict that was no pass without
   it is none with it.
 """

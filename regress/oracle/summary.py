@@ -153,9 +153,10 @@ def _of_divergence(
     if _find(outcomes, rules.REPEAT_RAN):
         why = (
             "the loaded state is the saved state, and a repeat of attempt 0 "
-            "gave the same numbers as attempt 0 and the golden, so training is "
-            "deterministic, and some state is not saved, or is changed after "
-            "the load"
+            "gave the same numbers as attempt 0 and the golden, so some state "
+            "is not saved, or is changed after the load; should the test give "
+            "other wrong numbers when it is run again, it is noise that the "
+            "repeat did not meet"
         )
     else:
         why = (

@@ -113,8 +113,9 @@ class SummaryTest(parameterized.TestCase):
             "expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
             f"{_POINTER}; the loaded state is the saved state, and a repeat "
             "of attempt 0 gave the same numbers as attempt 0 and the golden, "
-            "so training is deterministic, and some state is not saved, or is "
-            "changed after the load.",
+            "so some state is not saved, or is changed after the load; should "
+            "the test give other wrong numbers when it is run again, it is "
+            "noise that the repeat did not meet.",
         ),
     )
     def test_says_what_differs_and_what_that_shows(self, records, expected):
