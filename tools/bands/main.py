@@ -11,7 +11,6 @@ With --records the runs outlive the program: what is there already is not
 trained again, and once all are there no GPU is needed.
 """
 
-import concurrent.futures
 import contextlib
 import functools
 import os
@@ -25,7 +24,7 @@ from absl import app, flags
 
 from regress import progress_printer
 from regress.case import errors as case_errors
-from regress.case import fingerprint, load
+from regress.case import load
 from regress.golden import bands, files, golden_pb2, selection, series
 from regress.golden import errors as golden_errors
 from regress.run import run_pb2
@@ -33,7 +32,7 @@ from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import errors as supervisor_errors
 from regress.supervisor import watchdog
-from tools.bands import variations
+from tools.bands import runs, variations
 
 _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
@@ -133,11 +132,7 @@ def _others(
 def _runs(
     user: pathlib.Path, exact: golden_pb2.Golden
 ) -> Iterator[bands.Variation]:
-    """Trains what is not there yet, each in a process of its own."""
-    with (
-        contextlib.ExitStack() as stack,
-        concurrent.futures.ThreadPoolExecutor(_AT_ONCE.value) as pool,
-    ):
+    with contextlib.ExitStack() as stack:
         if _RECORDS.value:
             folder = user / _RECORDS.value
             folder.mkdir(parents=True, exist_ok=True)
@@ -145,35 +140,21 @@ def _runs(
             folder = pathlib.Path(
                 stack.enter_context(tempfile.TemporaryDirectory())
             )
-        paths = [folder / one.file_name for one in variations.VARIATIONS]
-        done = pool.map(
-            functools.partial(_train_apart, user), variations.VARIATIONS, paths
+        yield from runs.gather(
+            variations.VARIATIONS,
+            user / _CASE.value,
+            exact.hardware,
+            folder,
+            functools.partial(_train_apart, user),
+            _AT_ONCE.value,
         )
-        for variation, path, error in zip(
-            variations.VARIATIONS, paths, done, strict=True
-        ):
-            if error:
-                raise golden_errors.GoldenError(error)
-            record = run_pb2.RunRecord.FromString(path.read_bytes())
-            yield bands.Variation(
-                variation.name,
-                exact.hardware,
-                series.from_attempt(record.attempts[0]),
-            )
 
 
 def _train_apart(
     user: pathlib.Path, variation: variations.Variation, path: pathlib.Path
-) -> str:
-    """Trains one variation, unless its record is there.
-
-    Returns:
-      Why there is no record of it, or "".
-    """
-    if path.exists():
-        return _why_of_another_case(user, variation, path)
-    unfinished = path.with_suffix(".unfinished")
-    status = subprocess.run(
+) -> bool:
+    """Trains one variation in a process of its own. Returns whether it did."""
+    return not subprocess.run(
         [
             sys.executable,
             "-m",
@@ -181,33 +162,11 @@ def _train_apart(
             f"--case={user / _CASE.value}",
             f"--golden={user / _GOLDEN.value}",
             f"--variation={variation.name}",
-            f"--output={unfinished}",
+            f"--output={path}",
         ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     ).returncode
-    if status:
-        return (
-            f'variation "{variation.name}" could not be trained, see above; '
-            "the others are kept if --records says where"
-        )
-    unfinished.rename(path)
-    return ""
-
-
-def _why_of_another_case(
-    user: pathlib.Path, variation: variations.Variation, path: pathlib.Path
-) -> str:
-    case = load.load(user / _CASE.value)
-    variation.case(case)
-    expected = fingerprint.fingerprint(case)
-    found = run_pb2.RunRecord.FromString(path.read_bytes()).case_fingerprint
-    if found == expected:
-        return ""
-    return (
-        f"{path} is not of this case: expected fingerprint {expected}, found "
-        f"{found}; remove it to train the variation again"
-    )
 
 
 def _train(
