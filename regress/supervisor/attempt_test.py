@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -13,6 +14,7 @@ from regress.supervisor import (
     cancellation,
     errors,
     job_test_helper,
+    rank_process,
     watchdog,
 )
 
@@ -210,6 +212,47 @@ class InterruptionTest(job_test_helper.JobTestCase):
                 signal=number,
                 ranks=[0, 1],
             ),
+        )
+
+    @parameterized.product(
+        launcher=_LAUNCHERS,
+        # What they are hit by, and what rank 0 then dies of.
+        numbers=[("SIGKILL", "SIGKILL"), ("SIGTERM", "SIGCONT")],
+    )
+    def test_hits_no_rank_that_has_seen_another_one_die(
+        self, launcher: str, numbers: tuple[str, str]
+    ) -> None:
+        number, deadly = numbers
+        # The FIFO ends when rank 0 has, and rank 1 would go on.
+        fifo = self.make_fifo()
+        send = rank_process.RankProcess.send_signal
+        waited = []
+
+        def send_slowly(
+            process: rank_process.RankProcess, number: signal.Signals
+        ) -> None:
+            send(process, number)
+            if process.rank == 0 and number.name == deadly:
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                (message,) = self.messages_of(1)
+                os.waitid(
+                    os.P_PID,
+                    int(message.text),
+                    os.WEXITED | os.WSTOPPED | os.WNOWAIT,
+                )
+                waited.append(number)
+
+        with mock.patch.object(
+            rank_process.RankProcess, "send_signal", send_slowly
+        ):
+            result = self.run_job(
+                launcher,
+                [f"open:{fifo}:w wait:2:BACKWARD", f"pid read:{fifo} exit:1"],
+                interruption=_interruption(number, []),
+            )
+        self.assertLen(waited, 1)
+        self.assert_ends(
+            result, [f"INTERRUPTED {number}", f"INTERRUPTED {number}"]
         )
 
     @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])

@@ -248,8 +248,8 @@ class Job:
             if process.rank in self._interruption.ranks
         ]
         for process in hit:
-            process.send_signal(self._interruption.signal)
             process.cause = _INTERRUPTED
+        rank_process.send_at_once(hit, self._interruption.signal)
         now = time.monotonic()
         self._watchdog.interrupted(now)
         self._delivered = self._interruption.event(

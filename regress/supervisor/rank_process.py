@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import socket
+from collections.abc import Sequence
 
 from google.protobuf import message
 
@@ -163,3 +164,20 @@ class RankProcess:
         return {"T": "stopped (state T)", "D": "in the kernel (state D)"}.get(
             state, f"running (state {state})"
         )
+
+
+def send_at_once(
+    processes: Sequence[RankProcess], number: signal.Signals
+) -> None:
+    """Sends a signal so that no rank lives to see another one end by it.
+
+    A rank that dies closes its connections. A peer that noticed before its own
+    signal came would end by itself, with an exit code.
+    """
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    if number == signal.SIGSTOP:
+        return
+    for then in (number, signal.SIGCONT):
+        for process in processes:
+            process.send_signal(then)
