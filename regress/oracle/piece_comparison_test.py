@@ -52,6 +52,7 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(
             (finding.expected, finding.actual), ("aa int", "cc int")
         )
+        self.assertEqual(finding.explanation, "")
         self.assertEqual(kinds, {"rng": 1})
 
     def test_names_missing_and_extra_pieces(self):
