@@ -300,7 +300,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
             launcher,
             [
                 f"ignore:SIGTERM open:{fifo}:w wait:2:BACKWARD exit:0",
-                f"open:{fifo}:r read:{fifo} exit:0",
+                f"read:{fifo} exit:0",
             ],
             interruption=interruption,
         )

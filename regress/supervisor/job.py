@@ -249,7 +249,11 @@ class Job:
         ]
         for process in hit:
             process.cause = _INTERRUPTED
-        rank_process.send_at_once(hit, self._interruption.signal)
+        if self._interruption.graceful:
+            for process in hit:
+                process.send_signal(self._interruption.signal)
+        else:
+            rank_process.send_at_once(hit, self._interruption.signal)
         now = time.monotonic()
         self._watchdog.interrupted(now)
         self._delivered = self._interruption.event(

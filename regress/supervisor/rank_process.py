@@ -172,7 +172,8 @@ def send_at_once(
     """Sends a signal so that no rank lives to see another one end by it.
 
     A rank that dies closes its connections. A peer that noticed before its own
-    signal came would end by itself, with an exit code.
+    signal came would end by itself, with an exit code. Not for a signal that a
+    rank is to answer: one that was stopped may go on before it takes note.
     """
     for process in processes:
         process.send_signal(signal.SIGSTOP)

@@ -139,6 +139,21 @@ class ProblemsTest(parameterized.TestCase):
         self.case.unlink()
         self.assert_found("its case cannot be read: .* no such case")
 
+    def test_one_for_any_hardware_was_recorded_on_a_gpu(self) -> None:
+        name = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
+        folder = self.path.parent.with_name(name)
+        folder.mkdir()
+        self.path = folder / "dev_any.textproto"
+        shutil.copyfile(
+            f"testdata/cases/{name}.textproto", f"{folder}.textproto"
+        )
+        golden = files.read(_FOLDER / name / "dev_any.textproto")
+        files.write(golden, self.path)
+        self.assert_found()
+        golden.provenance.environment.hardware = "none"
+        files.write(golden, self.path)
+        self.assert_found("it is of hardware any, and was recorded on none")
+
     def test_of_an_imported_one_the_source_counts(self) -> None:
         golden = files.read(self.path)
         golden.ClearField("provenance")
