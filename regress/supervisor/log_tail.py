@@ -16,11 +16,7 @@ _WARNING = re.compile(r"^\[[IW]\d{4} [\d:.]+ \S+:\d+\] ")
 
 def lines(path: pathlib.Path, count: int) -> list[str]:
     """The last non-empty lines of a file, at most `count` of them."""
-    with open(path, "rb") as log:
-        size = log.seek(0, os.SEEK_END)
-        log.seek(max(0, size - _BYTES))
-        text = log.read().decode(errors="replace")
-    return [line for line in text.splitlines() if line.strip()][-count:]
+    return _tail(path)[-count:]
 
 
 def last_words(path: pathlib.Path) -> str:
@@ -28,6 +24,15 @@ def last_words(path: pathlib.Path) -> str:
 
     As "ValueError: expected 2, got 3". Empty if the log is.
     """
-    said = [_RANK.sub("", line.strip()) for line in lines(path, _BYTES)]
+    said = [_RANK.sub("", line.strip()) for line in _tail(path)]
     reasons = [line for line in said if not _WARNING.match(line)]
     return (reasons or said or [""])[-1].strip()
+
+
+def _tail(path: pathlib.Path) -> list[str]:
+    """The non-empty lines at the end of a file."""
+    with open(path, "rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - _BYTES))
+        text = log.read().decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()]

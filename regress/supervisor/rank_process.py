@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from google.protobuf import message
 
 from regress.case import case_pb2
-from regress.run import run_pb2
+from regress.run import control, run_pb2
 from regress.supervisor import errors, linux, log_tail
 
 _PACKET_BYTES = 1 << 16
@@ -128,7 +128,7 @@ class RankProcess:
         progress = self.last_progress
         if progress is None:
             return "before its first progress message"
-        if progress.waiting and not progress.iteration:
+        if control.waits_to_begin(progress):
             return "ready, before its first iteration"
         if progress.waiting:
             phase = case_pb2.Phase.Name(progress.phase)

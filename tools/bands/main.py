@@ -11,7 +11,6 @@ With --records the runs outlive the program: what is there already is not
 trained again, and once all are there no GPU is needed.
 """
 
-import contextlib
 import functools
 import os
 import pathlib
@@ -132,14 +131,9 @@ def _others(
 def _runs(
     user: pathlib.Path, exact: golden_pb2.Golden
 ) -> Iterator[bands.Variation]:
-    with contextlib.ExitStack() as stack:
-        if _RECORDS.value:
-            folder = user / _RECORDS.value
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            folder = pathlib.Path(
-                stack.enter_context(tempfile.TemporaryDirectory())
-            )
+    with tempfile.TemporaryDirectory() as dropped:
+        folder = user / (_RECORDS.value or dropped)
+        folder.mkdir(parents=True, exist_ok=True)
         yield from runs.gather(
             variations.VARIATIONS,
             user / _CASE.value,
