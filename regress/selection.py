@@ -6,7 +6,7 @@ import pathlib
 
 from regress.case import case_pb2, fingerprint, load
 from regress.golden import bands, files, golden_pb2
-from regress.scenario import gpus
+from regress.scenario import device_sharing
 from regress.trainer import versions
 
 
@@ -44,7 +44,7 @@ class Selection:
                 f" {self.case.training.iterations}, phase {phase}"
             ),
             "hardware": self.hardware,
-            "devices": gpus.describe(
+            "devices": device_sharing.describe(
                 self.hardware, self.case.parallelism.pipeline
             ),
             "channel": self.channel,

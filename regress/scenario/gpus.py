@@ -6,23 +6,8 @@ import os
 from collections.abc import Mapping
 
 _LIBRARY = "libnvidia-ml.so.1"
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
-
-
-def describe(hardware: str, ranks: int) -> str:
-    """Says which devices the ranks of a job will be on.
-
-    Args:
-      hardware: what they are promised.
-      ranks: how many they are.
-
-    Returns:
-      As "4 ranks on 1 GPU".
-    """
-    if hardware == "none":
-        return f"{ranks} ranks on the CPU"
-    number = count()
-    return f"{ranks} ranks on {number} GPU{'' if number == 1 else 's'}"
+# The variable by which a process has only some of them.
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def count(environment: Mapping[str, str] = os.environ) -> int:
@@ -37,7 +22,7 @@ def count(environment: Mapping[str, str] = os.environ) -> int:
       The number; 0 if there is none, or no driver.
     """
     installed = _installed()
-    visible = environment.get(_VISIBLE)
+    visible = environment.get(VISIBLE)
     if visible is None:
         return installed
     return min(installed, len(visible.split(",")) if visible else 0)

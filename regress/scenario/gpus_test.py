@@ -44,18 +44,6 @@ class GpusTest(parameterized.TestCase):
             self.assertEqual(gpus.count(environment), expected)
         self.assertEqual(library.open, 0)
 
-    @parameterized.parameters(
-        ("none", 1, "4 ranks on the CPU"),
-        ("nvidia_h200", 1, "4 ranks on 1 GPU"),
-        ("nvidia_h200", 4, "4 ranks on 4 GPUs"),
-        ("nvidia_h200", 0, "4 ranks on 0 GPUs"),
-    )
-    def test_says_where_ranks_are(
-        self, hardware: str, count: int, expected: str
-    ) -> None:
-        with mock.patch.object(gpus, "count", return_value=count):
-            self.assertEqual(gpus.describe(hardware, 4), expected)
-
     def test_without_a_driver_there_is_none(self) -> None:
         with mock.patch.object(ctypes, "CDLL", side_effect=OSError):
             self.assertEqual(gpus.count({}), 0)

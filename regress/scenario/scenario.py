@@ -5,11 +5,11 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress.case import case_pb2, fingerprint
 from regress.run import event_stream, run_pb2
-from regress.scenario import job_files
+from regress.scenario import device_sharing, job_files
 from regress.supervisor import attempt, launcher, watchdog
 
 # Called with the attempt, the rank and its message.
@@ -168,26 +168,36 @@ class Scenario:
         ) as launched:
             return self._run(index, launched)
 
+    @contextlib.contextmanager
     def _launched(
         self,
         index: int,
         launcher: launcher.Launcher,
         interruption: case_pb2.Interruption | None,
         on_progress: OnProgress,
-    ) -> contextlib.AbstractContextManager[attempt.Attempt]:
+    ) -> Iterator[attempt.Attempt]:
         ranks = range(self.case.parallelism.pipeline)
         for rank in ranks:
             # Ranks append; an earlier run may have used the same folder.
             self.files.events(index, rank).unlink(missing_ok=True)
-        return attempt.launched(
-            launcher,
-            [self._command(index, rank, interruption) for rank in ranks],
-            interruption=interruption,
-            bounds=self.bounds,
-            on_progress=lambda rank, progress: on_progress(
-                index, rank, progress
-            ),
-        )
+        with (
+            device_sharing.environment(
+                self.hardware, len(ranks), self.files.attempt(index)
+            ) as devices,
+            attempt.launched(
+                launcher,
+                [
+                    self._command(index, rank, interruption, devices)
+                    for rank in ranks
+                ],
+                interruption=interruption,
+                bounds=self.bounds,
+                on_progress=lambda rank, progress: on_progress(
+                    index, rank, progress
+                ),
+            ) as launched,
+        ):
+            yield launched
 
     def _run(self, index: int, launched: attempt.Attempt) -> run_pb2.Attempt:
         result = launched.run()
@@ -205,6 +215,7 @@ class Scenario:
         index: int,
         rank: int,
         interruption: case_pb2.Interruption | None,
+        devices: Mapping[str, str],
     ) -> attempt.RankCommand:
         argv = [
             *self.preload_argv(),
@@ -226,7 +237,9 @@ class Scenario:
             phase = case_pb2.Phase.Name(interruption.phase)
             argv.append(f"--wait_at={interruption.iteration}:{phase}")
         return attempt.RankCommand(
-            argv, self.files.log(index, rank), self.environment()
+            argv,
+            self.files.log(index, rank),
+            {**self.environment(), **devices},
         )
 
 

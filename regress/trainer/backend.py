@@ -20,6 +20,9 @@ class Backend(abc.ABC):
     settings: Mapping[str, str]
     # Whether stages may go on computing while what they send is on its way.
     overlaps_communication: bool
+    # A member of megatron-core's AttnBackend, which cannot be imported before
+    # `prepare` was called.
+    attention_backend: str
     # Fields of megatron-core's TransformerConfig that the device asks for.
     transformer_config: Mapping[str, Any]
 

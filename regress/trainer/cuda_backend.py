@@ -39,6 +39,10 @@ class CudaBackend(backend.Backend):
         "TORCH_COMPILE_DISABLE": "1",
     }
     overlaps_communication = True
+    # cuDNN's fused attention, at least in 9.14, may give a forward pass other
+    # bits while other kernels run; and which kernel "auto" takes depends on
+    # whether FlashAttention is installed.
+    attention_backend = "unfused"
     transformer_config: Mapping[str, Any] = {
         "deterministic_mode": True,
         # As Megatron-LM's own training has them.
@@ -128,7 +132,7 @@ class CudaBackend(backend.Backend):
             device_name=name,
             device_count=torch.cuda.device_count(),
             versions=found,
-            settings=self.settings,
+            settings={**self.settings, "attention": self.attention_backend},
         )
 
 

@@ -20,6 +20,7 @@ from regress.trainer import (
 )
 from regress.trainer import (
     checkpoint,
+    connections,
     data,
     digest,
     phase_gate,
@@ -154,6 +155,7 @@ class Job:
             virtual_pipeline_model_parallel_size=chunks if chunks > 1 else None,
             create_gloo_process_groups=False,
         )
+        connections.establish(device)
         return device
 
     def _iterators(

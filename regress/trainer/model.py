@@ -14,6 +14,7 @@ from megatron.core.models.gpt.gpt_layer_specs import (
     get_gpt_layer_local_spec,
     get_gpt_layer_with_transformer_engine_spec,
 )
+from megatron.core.transformer.enums import AttnBackend
 from megatron.core.transformer.module import Float16Module
 from megatron.core.transformer.transformer_config import TransformerConfig
 
@@ -62,6 +63,7 @@ def transformer_config(
         overlap_p2p_comm=overlap,
         batch_p2p_comm=not overlap,
         finalize_model_grads_func=finalize_model_grads,
+        attention_backend=AttnBackend[backend.attention_backend],
         **backend.transformer_config,
     )
 

@@ -82,12 +82,10 @@ def _not_deterministic() -> None:
     _config(deterministic_mode=False)()
 
 
-def _unfused_attention() -> None:
-    # megatron-core sets Transformer Engine's variables by it, and refuses to
-    # start if they are set already.
-    from megatron.core.transformer.enums import AttnBackend
+def _fused_attention() -> None:
+    from regress.trainer import cuda_backend
 
-    _config(attention_backend=AttnBackend.unfused)()
+    cuda_backend.CudaBackend.attention_backend = "fused"
 
 
 def _other_dropout() -> None:
@@ -120,8 +118,8 @@ VARIATIONS = (
         after=_config(masked_softmax_fusion=False),
     ),
     Variation(
-        "attention without fused kernels",
-        after=_unfused_attention,
+        "cuDNN's fused attention",
+        after=_fused_attention,
     ),
     Variation(
         "no fusion of bias, activation and dropout",
