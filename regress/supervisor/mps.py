@@ -59,8 +59,6 @@ def server(logs: pathlib.Path) -> Iterator[dict[str, str]]:
         watching.watch(process.pid)
         try:
             _wait_until_it_answers(process, environment, logs)
-            # Else it starts one when the first client is there, who waits.
-            _tell(f"start_server -uid {os.getuid()}", environment)
             yield {PIPES: pipes}
         finally:
             _end(process, environment)
