@@ -25,10 +25,10 @@ def describe(hardware: str, ranks: int) -> str:
     text = f"{ranks} ranks on {count} GPU{'' if count == 1 else 's'}"
     if not 0 < count < ranks:
         return text
+    if _needs_server(count, ranks):
+        return f"{text}, at the same time through MPS"
     if mps.PIPES in os.environ:
         return f"{text}, through the MPS server of {mps.PIPES}"
-    if mps.is_available():
-        return f"{text}, at the same time through MPS"
     return f"{text}, by turns: {mps.PROGRAM} is not on the PATH"
 
 
@@ -49,13 +49,8 @@ def environment(
     Raises:
       SupervisorError: the server does not start.
     """
-    if not (
-        hardware != "none"
-        # Somebody's server serves this job, too.
-        and mps.PIPES not in os.environ
-        and mps.is_available()
-        and 0 < (count := gpus.count()) < ranks
-    ):
+    count = 0 if hardware == "none" else gpus.count()
+    if not _needs_server(count, ranks):
         yield {}
         return
     with mps.server(logs) as found:
@@ -63,3 +58,13 @@ def environment(
         # them anew: its clients must not choose among them again.
         visible = ",".join(map(str, range(count)))
         yield {**found, gpus.VISIBLE: visible}
+
+
+def _needs_server(count: int, ranks: int) -> bool:
+    """Whether ranks share these GPUs through a server of their own."""
+    return (
+        0 < count < ranks
+        # Somebody's server serves this job, too.
+        and mps.PIPES not in os.environ
+        and mps.is_available()
+    )

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,7 @@ def server(logs: pathlib.Path) -> Iterator[dict[str, str]]:
         finally:
             _end(process, environment)
             watching.forget(process.pid)
+            process.wait()
 
 
 def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -87,12 +89,14 @@ def _wait_until_it_answers(
     """Asks until there is an answer, which the daemon has no event for."""
     deadline = time.monotonic() + _SECONDS
     while not _tell("get_server_list", environment):
-        ended = process.poll()
+        ended = os.waitid(
+            os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
+        )
         if ended is not None or time.monotonic() > deadline:
             what = (
                 f"did not answer within {_SECONDS} s"
                 if ended is None
-                else f"ended with status {ended} before it served"
+                else f"ended with status {ended.si_status} before it served"
             )
             raise errors.SupervisorError(
                 f"{PROGRAM} {what}; see {logs}/control.log, or take {PROGRAM} "
@@ -101,14 +105,16 @@ def _wait_until_it_answers(
 
 
 def _end(process: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
-    """Ends the daemon and its servers, if need be by force."""
+    """Ends the daemon and its servers, if need be by force; reaps nobody."""
     if _tell(f"quit -t {_SECONDS}", environment):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_SECONDS)
+        pidfd = os.pidfd_open(process.pid)
+        try:
+            select.select([pidfd], [], [], _SECONDS)
+        finally:
+            os.close(pidfd)
     # Who is left of its group, whose number is its own until it is reaped.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _tell(command: str, environment: dict[str, str]) -> bool:

@@ -57,9 +57,10 @@ class ConnectionsTest(parameterized.TestCase):
         ]
         for process in processes:
             process.start()
-        found = sorted(said.get() for _ in processes)
         for process in processes:
             process.join()
+        self.assertEqual({process.exitcode for process in processes}, {0})
+        found = sorted(said.get() for _ in processes)
         everybody = list(range(stages))
         for rank, sent_to, groups in found:
             self.assertEqual(
