@@ -6,7 +6,7 @@
         name = "my_case_test",
         case = {"none": "my_case.textproto"},
         corpus = {"none": "//testdata/corpus:synthetic_512"},
-        golden = {"none": "//testdata/golden:my_case/dev_none.textproto"},
+        golden = {"dev_none": "//testdata/golden:my_case/dev_none.textproto"},
     )
 
 Beside the test there is a program that records its golden, where `golden` says:
@@ -38,7 +38,6 @@ def resume_test(
         case,
         corpus,
         golden = {},
-        lts_golden = {},
         exec_properties = {},
         trainer = None,
         trainer_module = None,
@@ -46,10 +45,11 @@ def resume_test(
         **kwargs):
     """Interrupts the training of a case, resumes it, and judges the result.
 
-    Each of `case`, `corpus` and the goldens is a dictionary from the hardware
-    (`none`, `nvidia_h200`, ...) to a label. The test takes those of the runner's
-    hardware and of the channel, which --config chooses; where one of them is
-    missing, the test is incompatible and is skipped.
+    `case` and `corpus` are dictionaries from the hardware (`none`,
+    `nvidia_h200`, ...) to a label, and `golden` is one from the channel and the
+    hardware, as in `dev_none`. The test takes those of the runner's hardware
+    and of the channel, which --config chooses; where one of them is missing,
+    the test is incompatible and is skipped.
 
     `<name>.record` records the golden, in the source tree. For that it needs no
     golden: name the file first, and record it then.
@@ -61,8 +61,8 @@ def resume_test(
       name: name of the test.
       case: the case's textproto, by hardware.
       corpus: the target of its .bin and .idx, by hardware.
-      golden: the golden record of the channel dev, by hardware.
-      lts_golden: the golden record of the channel lts, by hardware.
+      golden: the golden record, by channel and hardware. Where it is None, proof
+        of resume, state and replay judge alone.
       exec_properties: what remote execution asks a worker for, by hardware; for
         a GPU that is not named, it is as in `{"gpu": "h200"}`.
       trainer: a library with a trainer to run in place of this project's.
@@ -72,22 +72,28 @@ def resume_test(
         usual ones of such tests.
       **kwargs: as for py_test.
     """
-    goldens = {"dev": golden, "lts": lts_golden}
     supported = [
         (channel, hardware)
         for channel in CHANNELS
         for hardware in _HARDWARE
         if hardware in case and hardware in corpus and
-           hardware in goldens[channel]
+           _key(channel, hardware) in golden
     ]
+    recorded = {
+        (channel, hardware): golden[_key(channel, hardware)]
+        for channel, hardware in supported
+        if golden[_key(channel, hardware)]
+    }
     own_trainer = ["--trainer=" + trainer_module] if trainer_module else []
     args = _by_runner({
         (channel, hardware): [
             "--case=$(rootpath %s)" % case[hardware],
-            "--golden=$(rootpath %s)" % goldens[channel][hardware],
             "--hardware=" + hardware,
             "--channel=" + channel,
             "--launcher=" + _launcher(hardware),
+        ] + [
+            "--golden=$(rootpath %s)" % label
+            for label in _present(recorded, channel, hardware)
         ] + own_trainer
         for channel, hardware in supported
     }, [])
@@ -95,14 +101,10 @@ def resume_test(
         (channel, hardware): [
             case[hardware],
             corpus[hardware],
-            goldens[channel][hardware],
-        ]
+        ] + _present(recorded, channel, hardware)
         for channel, hardware in supported
     }, [])
-    compatible = _by_runner(
-        {runner: [] for runner in supported},
-        [str(Label("//tools/platforms:incompatible"))],
-    )
+    compatible = _only_for(supported)
     deps = [Label("//regress:resume_test_lib")] + ([trainer] if trainer else [])
     if supported and "none" not in [hardware for _, hardware in supported]:
         tags = tags + _GPU_TAGS
@@ -145,23 +147,38 @@ def resume_test(
                 "--hardware=" + hardware,
                 "--channel=" + channel,
                 "--launcher=" + _launcher(hardware),
-                "--output=//" + _path(goldens[channel][hardware]),
+                "--output=//" + _path(label),
             ] + own_trainer
-            for channel, hardware in supported
+            for (channel, hardware), label in recorded.items()
         }, []),
         data = _by_runner({
             (channel, hardware): [case[hardware], corpus[hardware]]
-            for channel, hardware in supported
+            for channel, hardware in recorded
         }, []),
         main = Label("//tools/golden:main.py"),
         srcs = [Label("//tools/golden:main.py")],
         # Only by name: it writes into the source tree.
         tags = ["manual"],
-        target_compatible_with = compatible,
+        target_compatible_with = _only_for(recorded),
         testonly = True,
         deps = [Label("//tools/golden:golden_lib")] + (
             [trainer] if trainer else []
         ),
+    )
+
+def _key(channel, hardware):
+    return "%s_%s" % (channel, hardware)
+
+def _present(recorded, channel, hardware):
+    """Returns a list with the runner's golden, empty where it has none."""
+    label = recorded.get((channel, hardware))
+    return [label] if label else []
+
+def _only_for(runners):
+    """Returns the constraints of what only these runners can run."""
+    return _by_runner(
+        {runner: [] for runner in runners},
+        [str(Label("//tools/platforms:incompatible"))],
     )
 
 def _launcher(hardware):

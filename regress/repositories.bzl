@@ -12,7 +12,7 @@ With bzlmod, MODULE.bazel does the same.
 """
 
 load("//tools/python:toolchain.bzl", "python_repository")
-load("//tools/python:wheels.bzl", "lock_repository")
+load("//tools/python:wheels.bzl", "lock_repository", "other_locks")
 load("//tools/stubs:repositories.bzl", "stub_repositories")
 
 # buildifier: disable=unnamed-macro
@@ -29,16 +29,11 @@ def regress_repositories(lock = None):
     """
     stub_repositories()
     if not native.existing_rule("python"):
-        python_repository(
-            name = "python",
-            version = "3.11",
-        )
+        python_repository(name = "python")
     native.register_toolchains("@python//:toolchain")
     lock_repository(
         name = "pypi",
         # Another lock has no other channels.
-        channels = {} if lock else {
-            str(Label("//:requirements_lts_lock.txt")): "lts",
-        },
+        channels = {} if lock else other_locks(),
         lock = lock or str(Label("//:requirements_lock.txt")),
     )

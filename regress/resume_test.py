@@ -36,9 +36,7 @@ _GOLDEN = flags.DEFINE_string(
 _HARDWARE = flags.DEFINE_string(
     "hardware", "none", "The hardware promised: `none`, `nvidia_h200`, ..."
 )
-_CHANNEL = flags.DEFINE_enum(
-    "channel", "dev", ["dev", "lts"], "The golden's channel."
-)
+_CHANNEL = flags.DEFINE_string("channel", "dev", "The golden's channel.")
 _LAUNCHER = flags.DEFINE_enum(
     "launcher", "zygote", launchers.NAMES, "How ranks are started."
 )

@@ -1,9 +1,10 @@
 """What megatron-core needs changed to run where there is no GPU.
 
-megatron-core 0.16.1 names the CUDA device in a few places that a CPU run
-passes through. Each patch stands in for one of them and says which. They are
-applied to torch, before megatron-core is imported, and only by the CPU
-backend; with a GPU nothing is patched.
+megatron-core names the CUDA device in a few places that a CPU run passes
+through. Each patch stands in for one of them and says which; a release that
+does not have the place does not mind the patch. They are applied to torch,
+before megatron-core is imported, and only by the CPU backend; with a GPU
+nothing is patched.
 """
 
 import dataclasses
@@ -29,6 +30,21 @@ def _current_device() -> None:
     # Callers pass the result on as `device=`, so a torch.device serves where
     # CUDA would give an index.
     torch.cuda.current_device = lambda: _CPU  # type: ignore[assignment, return-value]
+
+
+class _Stream:
+    """Stands in for a CUDA stream: a CPU has done what it was told to do."""
+
+    def wait_stream(self, stream: object) -> None:
+        """Waits for nothing."""
+
+    def wait_event(self, event: object) -> None:
+        """Waits for nothing."""
+
+
+def _current_stream() -> None:
+    stream = _Stream()
+    torch.cuda.current_stream = lambda device=None: stream  # type: ignore[assignment, return-value, misc]
 
 
 def _redirect_device(name: str) -> None:
@@ -94,6 +110,12 @@ PATCHES = (
         "distributed/param_and_grad_buffer.py, the gradient buffer; "
         "transformer/dot_product_attention.py, the scores",
         _current_device,
+    ),
+    Patch(
+        "torch.cuda.current_stream",
+        "distributed/param_and_grad_buffer.py, where gradients are reduced "
+        "(since 0.19)",
+        _current_stream,
     ),
     Patch(
         "torch.zeros(device='cuda')",

@@ -1,5 +1,7 @@
 """Tests of the CPU patches: each does what megatron-core needs of it."""
 
+from unittest import mock
+
 import torch
 from absl.testing import absltest
 
@@ -15,6 +17,11 @@ class CpuPatchesTest(absltest.TestCase):
     def test_the_current_device_is_the_cpu(self) -> None:
         tensor = torch.empty(2, device=torch.cuda.current_device())
         self.assertEqual(tensor.device.type, "cpu")
+
+    def test_the_current_stream_has_nothing_to_wait_for(self) -> None:
+        stream = torch.cuda.current_stream()
+        stream.wait_stream(torch.cuda.current_stream(torch.device("cpu")))
+        stream.wait_event(mock.sentinel.event)
 
     def test_new_tensors_for_cuda_are_on_the_cpu(self) -> None:
         self.assertEqual(torch.zeros(2, device="cuda").device.type, "cpu")

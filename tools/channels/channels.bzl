@@ -1,9 +1,36 @@
-"""The channels: sets of pinned packages, each with goldens of its own."""
+"""The channels: sets of pinned packages, each with goldens of its own.
 
-CHANNELS = [
-    "dev",
-    "lts",
-]
+To add a release, add a line to CHANNELS, and run
+
+    python3 tools/python/lock.py python3.12 python3.13
+
+which writes the channel's lock, `tools/channels/<channel>_lock.txt`. To build
+it: `--@regress//tools/channels:channel=<channel>`.
+"""
+
+load("//tools/python:pythons.bzl", "PYTHONS")
+
+# What each channel has in place of requirements_lock.txt's pins. Plain data:
+# tools/python/lock.py reads it, too.
+CHANNELS = {
+    "dev": [],
+    # Its metadata asks for a NumPy before 2.
+    "lts": ["megatron-core==0.15.3", "numpy==1.26.4"],
+    # Releases that cannot resume param groups that differ by their rates alone.
+    "core_0_16": ["megatron-core==0.16.1"],
+    "core_0_17": ["megatron-core==0.17.1"],
+    "core_0_18": ["megatron-core==0.18.2"],
+}
+
+# The Pythons that a channel serves, where those are not all. Plain data, too.
+PYTHONS_OF = {
+    # NumPy 1.26 has no wheel for a newer one.
+    "lts": ["3.12"],
+}
+
+def pythons_of(channel):
+    """Returns the minor versions of Python that a channel serves."""
+    return PYTHONS_OF.get(channel, PYTHONS)
 
 def _channel_impl(ctx):
     value = ctx.build_setting_value
@@ -12,9 +39,21 @@ def _channel_impl(ctx):
             value,
             ", ".join(CHANNELS),
         ))
+    if ctx.attr.python not in pythons_of(value):
+        fail("channel {channel} serves Python {pythons}, and this is {python}: set REGRESS_PYTHON to the path of a Python {pythons}.".format(
+            channel = value,
+            python = ctx.attr.python,
+            pythons = " or ".join(pythons_of(value)),
+        ))
 
 channel_setting = rule(
     implementation = _channel_impl,
+    attrs = {
+        "python": attr.string(
+            doc = "The minor version of the toolchain's Python.",
+            mandatory = True,
+        ),
+    },
     build_setting = config.string(flag = True),
     doc = "The channel that is built.",
 )

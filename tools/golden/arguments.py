@@ -4,12 +4,9 @@ import pathlib
 
 from absl import flags
 
-from regress.golden import selection
 from tools.golden import command
 
-_CHANNEL = flags.DEFINE_enum(
-    "channel", "dev", selection.CHANNELS, "The dependencies' channel."
-)
+_CHANNEL = flags.DEFINE_string("channel", "dev", "The packages' channel.")
 _HARDWARE = flags.DEFINE_string(
     "hardware", "none", "The hardware: `none`, `nvidia_h200`, ..."
 )

@@ -12,7 +12,7 @@ from tools.golden import verification
 _TINY = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
 _OTHERS = (
     _TINY,
-    pathlib.Path("regress/testdata/tiny_stock/lts_none.textproto"),
+    pathlib.Path("regress/testdata/tiny/lts_none.textproto"),
     pathlib.Path("regress/faults/testdata/catalogue/dev_none.textproto"),
 )
 _FOLDER = pathlib.Path("testdata/golden")

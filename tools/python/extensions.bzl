@@ -1,13 +1,10 @@
 """For MODULE.bazel: the Python toolchain, and a repository a wheel."""
 
 load(":toolchain.bzl", "python_repository")
-load(":wheels.bzl", "declare_wheels", "lock_repository", "missing_wheel_repository", "read_lock")
+load(":wheels.bzl", "declare_wheels", "lock_repository", "missing_wheel_repository", "other_locks", "read_lock")
 
 def _python_impl(_ctx):
-    python_repository(
-        name = "python",
-        version = "3.11",
-    )
+    python_repository(name = "python")
 
 python = module_extension(
     implementation = _python_impl,
@@ -25,9 +22,7 @@ def _wheels_impl(ctx):
             lock = tag.file
 
     # Another lock has no other channels.
-    channels = {} if lock != own_lock else {
-        Label("//:requirements_lts_lock.txt"): "lts",
-    }
+    channels = {} if lock != own_lock else other_locks()
     lock_repository(
         name = "pypi",
         channels = channels,
@@ -35,7 +30,7 @@ def _wheels_impl(ctx):
     )
     distributions = read_lock(ctx, lock)
     declare_wheels(distributions, {
-        channel: read_lock(ctx, of_channel)
+        channel: read_lock(ctx, Label(of_channel))
         for of_channel, channel in channels.items()
     })
 

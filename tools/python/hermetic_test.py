@@ -13,7 +13,7 @@ from absl.testing import absltest
 
 class HermeticTest(absltest.TestCase):
     def test_runs_the_pinned_python(self):
-        self.assertEqual(sys.version_info[:2], (3, 11))
+        self.assertIn(sys.version_info[:2], [(3, 12), (3, 13)])
 
     def test_imports_no_undeclared_wheel(self):
         # In the lock, and perhaps in this machine's own site-packages.

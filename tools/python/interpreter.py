@@ -9,6 +9,7 @@ module newer than Python 3.6.
 """
 
 import compileall
+import importlib.util
 import pathlib
 import py_compile
 import shutil
@@ -33,20 +34,19 @@ _LEFT_OUT = (
 )
 
 
-def check(expected: str, actual: str, executable: str) -> str:
-    """Returns what is wrong with a Python, or nothing.
+def check(expected: "list[str]", actual: str, has_pip: bool) -> str:
+    """Returns why a Python does not serve, or nothing if it does.
 
     Args:
-        expected: The minor version that is needed, as "3.11".
+        expected: The minor versions that serve, as "3.12".
         actual: The minor version found.
-        executable: Its path.
+        has_pip: Whether it can run pip, which fetches the packages.
     """
-    if actual == expected:
-        return ""
-    return (
-        f"wrong Python: expected {expected}, but {executable} is {actual}: "
-        f"install python{expected}, or set REGRESS_PYTHON to its path."
-    )
+    if actual not in expected:
+        return "is Python " + actual
+    if not has_pip:
+        return "has no pip: install python3-pip"
+    return ""
 
 
 def copy(
@@ -55,7 +55,7 @@ def copy(
     """Copies the Python that runs this.
 
     Args:
-        version: Its minor version, as "3.11".
+        version: Its minor version, as "3.12".
         executable: Its path, outside of any virtual environment.
         directory: Where to; gets bin/python<version> and lib/.
     """
@@ -66,9 +66,8 @@ def copy(
         ignore=shutil.ignore_patterns(*_LEFT_OUT),
         ignore_dangling_symlinks=True,
     )
-    settings = sysconfig.get_config_vars()
-    if settings.get("Py_ENABLE_SHARED"):
-        shared = pathlib.Path(settings["LIBDIR"], settings["INSTSONAME"])
+    shared = shared_library(sysconfig.get_config_vars())
+    if shared:
         shutil.copy(str(shared), str(directory / "lib"))
     programs = directory / "bin"
     programs.mkdir()
@@ -84,16 +83,37 @@ def copy(
     )
 
 
-def main(expected: str, directory: str) -> None:
-    """Prints the path of the Python outside of any virtual environment."""
+def shared_library(settings: "dict[str, object]") -> "pathlib.Path | None":
+    """Returns the library of a Python that is built with a shared one.
+
+    Debian's interpreter has the library linked into it, though its settings
+    name a shared one, which is a package of its own. An interpreter that does
+    need its library could not have run this without.
+
+    Args:
+        settings: As sysconfig.get_config_vars() returns them.
+    """
+    if not settings.get("Py_ENABLE_SHARED"):
+        return None
+    path = pathlib.Path(str(settings["LIBDIR"]), str(settings["INSTSONAME"]))
+    return path if path.exists() else None
+
+
+def main(directory: str, *expected: str) -> None:
+    """Prints the version, and the Python outside of any virtual environment.
+
+    Where this Python does not serve, says why and exits with 1.
+    """
     actual = "{}.{}".format(*sys.version_info[:2])
-    error = check(expected, actual, sys.executable)
+    has_pip = importlib.util.find_spec("pip") is not None
+    error = check(list(expected), actual, has_pip)
     if error:
         sys.exit(error)
     executable = getattr(  # noqa: B009 - not in typeshed
         sys, "_base_executable"
     )
-    copy(expected, pathlib.Path(executable).resolve(), pathlib.Path(directory))
+    copy(actual, pathlib.Path(executable).resolve(), pathlib.Path(directory))
+    print(actual)
     print(executable)
 
 

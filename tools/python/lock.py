@@ -1,32 +1,40 @@
-"""Writes requirements_lock.txt, and requirements_lts_lock.txt.
+"""Writes requirements_lock.txt, and the lock of every other channel.
 
-    python3.11 tools/python/lock.py
+    python3 tools/python/lock.py python3.12 python3.13
 
-pins what requirements.in names, all that it needs on this machine, and what
-requirements_source.in names, with the SHA-256 of each file. The second lock has
-what the channel `lts` has in another version: what requirements_lts.in names,
-resolved together with all that is in the first lock. The package index is that
-of pip's own configuration. It uses no other module of this project and no
-Bazel, so it also mends a lock that cannot be read.
+takes a Python of each version in pythons.bzl, with its pip. It pins what
+requirements.in names, all that it needs, and what requirements_source.in
+names, with the SHA-256 of each file that one of the Pythons would install. A
+channel's lock has what the channel has in another version: what
+tools/channels/channels.bzl names, resolved together with all that is in the
+first lock. The package index is that of pip's own configuration. It uses no
+other module of this project and no Bazel, so it also mends a lock that cannot
+be read.
 """
 
+import ast
 import json
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-_HEADER = """\
-# Made by `python3.11 tools/python/lock.py` of tools/python/requirements.in and
-# tools/python/requirements_source.in: change those, and run it again.
+_COMMAND = "python3 tools/python/lock.py python3.12 python3.13"
+_HEADER = f"""\
+# Made by `{_COMMAND}`
+# of tools/python/requirements.in and tools/python/requirements_source.in:
+# change those, and run it again.
 """
-_LTS_HEADER = """\
-# What the channel `lts` has in place of requirements_lock.txt's. Made by
-# `python3.11 tools/python/lock.py` of tools/python/requirements_lts.in: change
-# that, and run it again.
+_CHANNEL_HEADER = f"""\
+# What the channel {{channel}} has in place of requirements_lock.txt's. Made by
+# `{_COMMAND}`
+# of tools/channels/channels.bzl: change that, and run it again.
 """
+
+# By pin, as "torch==2.11.0", the SHA-256 of each file that may be it.
+Pins = dict[str, frozenset[str]]
 
 
 class LockError(Exception):
@@ -34,34 +42,50 @@ class LockError(Exception):
 
 
 def resolve(
-    requirements: pathlib.Path, constraints: Sequence[str] = ()
-) -> dict[str, str]:
+    requirements: Iterable[str],
+    pythons: Sequence[str],
+    constraints: Iterable[str] = (),
+) -> Pins:
     """Resolves requirements, and all that they need, to wheels.
 
     Args:
-        requirements: A file of requirements, as pip takes it.
+        requirements: As pip takes them, one a line of a file.
+        pythons: The Pythons that are to have the same versions. What one of
+            them alone needs is pinned, too.
         constraints: Pins that hold for what is needed.
 
     Returns:
-        By pin, as "torch==2.13.0", the SHA-256 of its wheel.
+        The pins, each with the wheel of every Python that needs it.
 
     Raises:
         LockError: There is no such set of wheels.
     """
+    pins: Pins = {}
+    for python in pythons:
+        resolved = _resolve(requirements, python, [*constraints, *pins])
+        for pin, sha256 in resolved.items():
+            pins[pin] = pins.get(pin, frozenset()) | {sha256}
+    return pins
+
+
+def _resolve(
+    requirements: Iterable[str], python: str, constraints: Iterable[str]
+) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as directory:
         report = pathlib.Path(directory, "report.json")
+        wanted = pathlib.Path(directory, "requirements.txt")
+        wanted.write_text("\n".join(requirements))
         constraint = pathlib.Path(directory, "constraints.txt")
         constraint.write_text("\n".join(constraints))
         result = _pip(
+            python,
             "install",
             *("--dry-run", "--ignore-installed", "--only-binary=:all:"),
-            *("--report", str(report), "--requirement", str(requirements)),
+            *("--report", str(report), "--requirement", str(wanted)),
             *("--constraint", str(constraint)),
         )
         if result.returncode:
-            raise LockError(
-                f"{requirements}: pip cannot resolve it: {_errors(result)}"
-            )
+            raise LockError(f"{python}: pip cannot resolve: {_errors(result)}")
         return pins_of_report(json.loads(report.read_text()))
 
 
@@ -76,7 +100,7 @@ def pins_of_report(report: dict[str, list[dict]]) -> dict[str, str]:  # type: ig
     return pins
 
 
-def source_hash(pin: str) -> str:
+def source_hash(pin: str, python: str) -> str:
     """Returns the SHA-256 of a source distribution, without building it.
 
     pip builds what it downloads, to learn its name; but it compares hashes
@@ -89,6 +113,7 @@ def source_hash(pin: str) -> str:
         requirements = pathlib.Path(directory, "requirements.txt")
         requirements.write_text(f"{pin} --hash=sha256:{'0' * 64}\n")
         result = _pip(
+            python,
             "download",
             *("--no-deps", "--no-binary=:all:", "--require-hashes"),
             *("--dest", directory, "--requirement", str(requirements)),
@@ -102,48 +127,82 @@ def source_hash(pin: str) -> str:
 
 
 def resolve_in_place(
-    requirements: pathlib.Path, pins: dict[str, str]
-) -> dict[str, str]:
+    requirements: Sequence[str], pins: Pins, pythons: Sequence[str]
+) -> Pins:
     """Resolves requirements that stand in for some of the pins.
 
     Args:
-        requirements: As `resolve` takes them.
-        pins: What is there; what the requirements do not name stays.
+        requirements: Pins; what they do not name stays as it is.
+        pins: What is there.
+        pythons: As `resolve` takes them.
 
     Returns:
-        The pins that are not among `pins`, with their SHA-256.
+        The pins that are not among `pins`.
 
     Raises:
         LockError: They do not go together.
     """
-    replaced = {
-        _name(line)
-        for line in requirements.read_text().splitlines()
-        if "==" in line
-    }
+    replaced = {_name(requirement) for requirement in requirements}
     kept = [pin for pin in pins if _name(pin) not in replaced]
-    resolved = resolve(requirements, kept)
-    return {p: sha256 for p, sha256 in resolved.items() if p not in pins}
+    resolved = resolve(requirements, pythons, kept)
+    return {pin: files for pin, files in resolved.items() if pin not in pins}
 
 
 def _name(pin: str) -> str:
     return pin.partition("==")[0].strip()
 
 
-def format_lock(pins: dict[str, str], header: str = _HEADER) -> str:
+def format_lock(pins: Mapping[str, Iterable[str]], header: str = "") -> str:
     """Returns the lock file's text."""
     return header + "".join(
-        f"{pin} \\\n    --hash=sha256:{sha256}\n"
-        for pin, sha256 in sorted(
-            pins.items(), key=lambda item: item[0].partition("==")[0]
-        )
+        f"{pin}"
+        + "".join(f" \\\n    --hash=sha256:{h}" for h in sorted(files))
+        + "\n"
+        for pin, files in sorted(pins.items(), key=lambda item: _name(item[0]))
     )
 
 
-def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+def read_constant(path: pathlib.Path, name: str) -> object:
+    """Returns a constant of a .bzl file, written as plain data."""
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == name
+            for target in statement.targets
+        ):
+            return ast.literal_eval(statement.value)
+    raise LockError(f"{path}: expected {name} = ..., found no such line.")
+
+
+def by_version(
+    executables: Iterable[str], wanted: Sequence[str]
+) -> dict[str, str]:
+    """Returns, by minor version, the Pythons that serve.
+
+    Raises:
+        LockError: One that is wanted is not among them.
+    """
+    found = {}
+    for executable in executables:
+        result = subprocess.run(
+            [executable, "-c", "import sys; print(*sys.version_info[:2])"],
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        found[result.stdout.strip().replace(" ", ".")] = executable
+    for version in wanted:
+        if version not in found:
+            raise LockError(
+                f"expected a Python {version} among the arguments, found "
+                f"{', '.join(sorted(found)) or 'none'}: run `{_COMMAND}`."
+            )
+    return {version: found[version] for version in sorted(wanted)}
+
+
+def _pip(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, "-m", "pip", *arguments),
+            *(python, "-m", "pip", *arguments),
             *("--quiet", "--no-input", "--disable-pip-version-check"),
         ],
         capture_output=True,
@@ -157,25 +216,48 @@ def _errors(result: subprocess.CompletedProcess[str]) -> str:
     return " ".join(errors) or result.stderr.strip()
 
 
-def main() -> None:
+def _lines(path: pathlib.Path) -> list[str]:
+    lines = path.read_text().splitlines()
+    return [text for line in lines if (text := line.partition("#")[0].strip())]
+
+
+def main(executables: Sequence[str]) -> None:
     """Writes the locks of the workspace that this file is in."""
     here = pathlib.Path(__file__).resolve().parent
-    lock = here.parents[1] / "requirements_lock.txt"
-    lts_lock = lock.with_name("requirements_lts_lock.txt")
-    sources = (here / "requirements_source.in").read_text().splitlines()
+    channels_bzl = here.parent / "channels" / "channels.bzl"
     try:
-        pins = resolve(here / "requirements.in")
-        for line in sources:
-            if pin := line.partition("#")[0].strip():
-                pins[pin] = source_hash(pin)
-        lts_pins = resolve_in_place(here / "requirements_lts.in", pins)
+        versions = read_constant(here / "pythons.bzl", "PYTHONS")
+        channels = read_constant(channels_bzl, "CHANNELS")
+        served = read_constant(channels_bzl, "PYTHONS_OF")
+        assert isinstance(versions, list)
+        assert isinstance(channels, dict) and isinstance(served, dict)
+        pythons = by_version(executables, versions)
+        pins = resolve(_lines(here / "requirements.in"), [*pythons.values()])
+        for pin in _lines(here / "requirements_source.in"):
+            sha256 = source_hash(pin, next(iter(pythons.values())))
+            pins[pin] = frozenset({sha256})
+        locks = {
+            here.parents[1] / "requirements_lock.txt": format_lock(
+                pins, _HEADER
+            )
+        }
+        for channel, requirements in channels.items():
+            if not requirements:
+                continue
+            own = resolve_in_place(
+                requirements,
+                pins,
+                [pythons[v] for v in served.get(channel, pythons)],
+            )
+            header = _CHANNEL_HEADER.format(channel=channel)
+            path = channels_bzl.with_name(f"{channel}_lock.txt")
+            locks[path] = format_lock(own, header)
     except LockError as error:
         sys.exit(str(error))
-    lock.write_text(format_lock(pins))
-    print(f"{lock}: {len(pins)} distributions.")
-    lts_lock.write_text(format_lock(lts_pins, _LTS_HEADER))
-    print(f"{lts_lock}: {len(lts_pins)} distributions.")
+    for path, text in locks.items():
+        path.write_text(text)
+        print(f"{path}: {text.count('==')} distributions.")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

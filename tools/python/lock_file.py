@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-REGENERATE = "python3.11 tools/python/lock.py"
+REGENERATE = "python3 tools/python/lock.py python3.12 python3.13"
 
 
 class LockFileError(Exception):

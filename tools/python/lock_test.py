@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pathlib
+import sys
 import tarfile
 import zipfile
 from unittest import mock
@@ -17,7 +18,6 @@ class LockTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.index = pathlib.Path(self.create_tempdir("index").full_path)
-        self.requirements = self.index / "requirements.in"
         self.enter_context(
             mock.patch.dict(
                 os.environ,
@@ -52,58 +52,104 @@ class LockTest(absltest.TestCase):
     def test_pins_what_is_needed_too(self):
         outer = self.add_wheel("Out_er", "Requires-Dist: inner\n")
         inner = self.add_wheel("inner")
-        self.requirements.write_text("out-er\n")
         self.assertEqual(
-            lock.resolve(self.requirements),
-            {"out-er==1.0": outer, "inner==1.0": inner},
+            lock.resolve(["out-er"], [sys.executable]),
+            {"out-er==1.0": {outer}, "inner==1.0": {inner}},
         )
+
+    def test_pins_the_files_of_every_python(self):
+        self.add_wheel("foo")
+        (python, other) = ("python-a", "python-b")
+        reports = {
+            python: {"foo==1.0": "a", "only-here==1.0": "c"},
+            other: {"foo==1.0": "b"},
+        }
+        with mock.patch.object(
+            lock,
+            "_resolve",
+            lambda _, python, constraints: {
+                pin: sha256
+                for pin, sha256 in reports[python].items()
+                # The second is held to what the first has.
+                if not constraints or pin in constraints
+            },
+        ):
+            self.assertEqual(
+                lock.resolve(["foo"], [python, other]),
+                {"foo==1.0": {"a", "b"}, "only-here==1.0": {"c"}},
+            )
 
     def test_says_what_cannot_be_resolved(self):
         self.add_wheel("outer", "Requires-Dist: nowhere\n")
-        self.requirements.write_text("outer\n")
-        with self.assertRaisesRegex(lock.LockError, "resolve it: .*nowhere"):
-            lock.resolve(self.requirements)
+        with self.assertRaisesRegex(lock.LockError, "resolve: .*nowhere"):
+            lock.resolve(["outer"], [sys.executable])
 
     def test_a_channels_lock_has_what_differs(self):
         outer = self.add_wheel("outer", "Requires-Dist: inner\n")
         self.add_wheel("outer", "Requires-Dist: inner\n", version="2.0")
         self.add_wheel("inner")
         self.add_wheel("inner", version="2.0")
-        self.requirements.write_text("# Older.\nouter==1.0\n")
-        pins = {"outer==2.0": "a" * 64, "inner==1.0": "b" * 64}
+        pins = {
+            "outer==2.0": frozenset({"a" * 64}),
+            "inner==1.0": frozenset({"b" * 64}),
+        }
         self.assertEqual(
-            lock.resolve_in_place(self.requirements, pins),
-            {"outer==1.0": outer},
+            lock.resolve_in_place(["outer==1.0"], pins, [sys.executable]),
+            {"outer==1.0": {outer}},
         )
 
     def test_a_channels_lock_goes_together_with_the_rest(self):
         self.add_wheel("outer", "Requires-Dist: inner>=2\n")
         self.add_wheel("inner")
         self.add_wheel("inner", version="2.0")
-        self.requirements.write_text("outer==1.0\n")
-        with self.assertRaisesRegex(lock.LockError, "resolve it: "):
+        with self.assertRaisesRegex(lock.LockError, "resolve: "):
             lock.resolve_in_place(
-                self.requirements,
-                {"outer==2.0": "a" * 64, "inner==1.0": "b" * 64},
+                ["outer==1.0"],
+                {
+                    "outer==2.0": frozenset({"a" * 64}),
+                    "inner==1.0": frozenset({"b" * 64}),
+                },
+                [sys.executable],
             )
 
     def test_hashes_a_source_without_building_it(self):
         sha256 = self.add_source("foo")
-        self.assertEqual(lock.source_hash("foo==1.0"), sha256)
+        self.assertEqual(
+            lock.source_hash("foo==1.0", sys.executable), sha256
+        )
 
     def test_says_which_source_is_missing(self):
         with self.assertRaisesRegex(lock.LockError, "^foo==1.0: .*source: "):
-            lock.source_hash("foo==1.0")
+            lock.source_hash("foo==1.0", sys.executable)
 
     def test_writes_what_the_wheel_rule_reads(self):
-        text = lock.format_lock({"b-b==1": "b" * 64, "b==2": "a" * 64})
+        text = lock.format_lock(
+            {"b-b==1": ["d" * 64, "b" * 64], "b==2": ["a" * 64]}, "# Made.\n"
+        )
         self.assertEqual(
             lock_file.parse(text, "lock.txt"),
             [
                 lock_file.Distribution("b", "2", ("a" * 64,)),
-                lock_file.Distribution("b-b", "1", ("b" * 64,)),
+                lock_file.Distribution("b-b", "1", ("b" * 64, "d" * 64)),
             ],
         )
+
+    def test_reads_what_a_bzl_file_says(self):
+        path = self.index / "data.bzl"
+        path.write_text("load('//a:b.bzl', 'C')\n\nX = {'a': ['b==1']}\n")
+        self.assertEqual(lock.read_constant(path, "X"), {"a": ["b==1"]})
+        with self.assertRaisesRegex(lock.LockError, "expected Y = "):
+            lock.read_constant(path, "Y")
+
+    def test_tells_pythons_by_what_they_say(self):
+        here = "{}.{}".format(*sys.version_info[:2])
+        self.assertEqual(
+            lock.by_version([sys.executable], [here]), {here: sys.executable}
+        )
+        with self.assertRaisesRegex(
+            lock.LockError, f"a Python 3.0 among .* found {here}: run "
+        ):
+            lock.by_version([sys.executable], ["3.0"])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
-"""The Python toolchain: one minor version, with nothing installed in it.
+"""The Python toolchain: the machine's Python, with nothing installed in it.
 
 It is an input of every action and test like any other, so that neither the
 path of a checkout nor what a machine has at that path is part of a result, and
 a remote worker needs no Python of its own.
 """
 
+load(":pythons.bzl", "PYTHONS")
+
 _BUILD = """\
 load("@bazel_tools//tools/python:toolchain.bzl", "py_runtime_pair")
 
 package(default_visibility = ["//visibility:public"])
 
-exports_files(["host_python"])
+exports_files([
+    "host_python",
+    "version.bzl",
+])
 
 py_runtime(
     name = "runtime",
@@ -74,31 +79,87 @@ export LD_LIBRARY_PATH="${home}/lib${LD_LIBRARY_PATH:+:${LD_LIBRARY_PATH}}"
 PYTHONNOUSERSITE=1 PYTHONSAFEPATH=1 exec "${home}/bin/python@VERSION@" "$@"
 """
 
+# Where version managers keep a folder for each Python: the variable that moves
+# it, and its usual place in the home directory.
+_MANAGERS = [
+    ("PYENV_ROOT", ".pyenv", "/versions"),
+    ("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", ""),
+]
+
+_HELP = "install one (Debian 13 or Ubuntu 24.04: `apt-get install python3 python3-pip`; anywhere: `uv python install {newest}`), or set REGRESS_PYTHON to the path of one."
+
+def _numbers(path):
+    """Returns the numbers in a folder's name, as a key to sort by."""
+    name = "".join([c if c.isdigit() else " " for c in path.basename.elems()])
+    return [int(word) for word in name.split(" ") if word]
+
+def _managed(ctx):
+    """Returns the folders of the Pythons that managers keep, newest first."""
+    found = []
+    for variable, usual, below in _MANAGERS:
+        root = ctx.os.environ.get(variable)
+        if not root and ctx.os.environ.get("HOME"):
+            root = ctx.os.environ["HOME"] + "/" + usual
+        if root and ctx.path(root + below).exists:
+            found += ctx.path(root + below).readdir()
+    return reversed(sorted(found, key = _numbers))
+
+def _candidates(ctx):
+    """Returns the paths of Pythons that may serve, the first one preferred."""
+    chosen = ctx.os.environ.get("REGRESS_PYTHON")
+    if chosen:
+        found = chosen if chosen.startswith("/") else ctx.which(chosen)
+        return [str(found or chosen)]
+    folders = [f for f in ctx.os.environ.get("PATH", "").split(":") if f]
+    names = ["python" + version for version in PYTHONS] + ["python3"]
+    return [
+        folder + "/" + name
+        for name in names
+        for folder in folders
+    ] + [
+        "{}/bin/python{}".format(folder, version)
+        for version in PYTHONS
+        for folder in _managed(ctx)
+    ]
+
+def _copy_python(ctx):
+    """Copies the first Python that serves. Returns its version and path."""
+    passed_over = []
+    for candidate in _candidates(ctx):
+        if not ctx.path(candidate).exists:
+            continue
+        ctx.delete("home")
+        result = ctx.execute(
+            [candidate, "-I", ctx.path(ctx.attr._script), "home"] + PYTHONS,
+        )
+        if not result.return_code:
+            return result.stdout.strip().split("\n")
+        reason = result.stderr.strip().split("\n")[-1]
+        if not reason.startswith(("is Python ", "has no pip")):
+            # Too old for the script, or a version manager's stand-in.
+            reason = "fails: " + reason
+        passed_over.append("{} ({})".format(candidate, reason))
+    where = ["REGRESS_PYTHON"] if ctx.os.environ.get("REGRESS_PYTHON") else [
+        "PATH (python{})".format(", python".join(PYTHONS)),
+        "~/.pyenv/versions",
+        "~/.local/share/uv/python",
+    ]
+    return fail("wrong Python: expected Python {versions} with pip, looked in {where}, found {found}: {help}".format(
+        found = ", ".join(passed_over) or "none",
+        help = _HELP.format(newest = PYTHONS[0]),
+        versions = " or ".join(PYTHONS),
+        where = ", ".join(where),
+    ))
+
 def _python_repository_impl(ctx):
-    version = ctx.attr.version
-    candidate = ctx.os.environ.get("REGRESS_PYTHON") or "python" + version
-    python = candidate if candidate.startswith("/") else ctx.which(candidate)
-    if not python:
-        fail("wrong Python: expected {} on the PATH, found none: install it, or set REGRESS_PYTHON to its path.".format(candidate))
-
-    result = ctx.execute([python, ctx.path(ctx.attr._script), version, "home"])
-    if result.return_code:
-        reason = result.stderr.strip()
-        if not reason.startswith("wrong Python: "):
-            # Too old for the script, or no Python.
-            reason = "wrong Python: expected {version}, but {python} fails with {reason}: install python{version}, or set REGRESS_PYTHON to its path.".format(
-                python = python,
-                reason = reason.split("\n")[-1],
-                version = version,
-            )
-        fail(reason)
-
-    ctx.symlink(result.stdout.strip(), "host_python")
+    version, python = _copy_python(ctx)
+    ctx.symlink(python, "host_python")
     digest = ctx.execute([python, ctx.path(ctx.attr._tree_digest), "home"])
     if digest.return_code:
         fail(digest.stderr.strip())
     ctx.file("home.sha256", digest.stdout)
     ctx.file("python3", _INTERPRETER.replace("@VERSION@", version))
+    ctx.file("version.bzl", "PYTHON_VERSION = {}\n".format(repr(version)))
     ctx.file("BUILD.bazel", _BUILD.format(
         shebang = repr(_SHEBANG.replace("@REPOSITORY@", ctx.name)),
     ))
@@ -106,20 +167,17 @@ def _python_repository_impl(ctx):
 python_repository = repository_rule(
     implementation = _python_repository_impl,
     attrs = {
-        "version": attr.string(
-            doc = "The minor version, as `3.11`.",
-            mandatory = True,
-        ),
         "_script": attr.label(default = "//tools/python:interpreter.py"),
         "_tree_digest": attr.label(default = "//tools/python:tree_digest.py"),
     },
     configure = True,
-    doc = """Makes a toolchain of the Python on this machine.
+    doc = """Makes a toolchain of a Python on this machine.
 
-Finds `python<version>` on the PATH, or what the environment variable
-REGRESS_PYTHON names, and copies it without what is installed in it, so that
-only declared wheels can be imported. `host_python` is the Python itself, with
-its pip.""",
+Takes what the environment variable REGRESS_PYTHON names; without it, the first
+Python of a version that serves on the PATH, or of those that pyenv and uv keep.
+It is copied without what is installed in it, so that only declared wheels can
+be imported. `host_python` is the Python itself, with its pip, and version.bzl
+has its minor version as PYTHON_VERSION.""",
     # Not PATH: a copy that somebody may be using is not made anew for each
     # shell. `tools/bazelw sync --configure` does that.
     environ = ["REGRESS_PYTHON"],

@@ -1,11 +1,19 @@
 """Tests of wheel.py, with the real pip and a package index of files."""
 
 import base64
+import contextlib
+import functools
 import hashlib
+import http.server
+import io
+import os
 import pathlib
 import socket
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -14,10 +22,30 @@ from tools.python import wheel
 _WRONG = "0" * 64
 
 
+@contextlib.contextmanager
+def _serve(folder: pathlib.Path) -> Iterator[str]:
+    """Serves a folder over HTTP, for as long as it is entered."""
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        """Says nothing on stderr."""
+
+
 class InstallTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.index = pathlib.Path(self.create_tempdir("index").full_path)
+        self.cache = pathlib.Path(self.create_tempdir().full_path, "cache")
         self.outputs = pathlib.Path(self.create_tempdir("outputs").full_path)
         self.directory = self.outputs / "site-packages"
 
@@ -39,17 +67,20 @@ class InstallTest(absltest.TestCase):
             archive.writestr(f"{info}/RECORD", "")
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def install(self, sha256, version="1.0"):
+    def install(self, *sha256, version="1.0", outputs=None):
         return wheel.install(
-            wheel.Pin("foo", version, (sha256,)),
-            self.directory,
+            wheel.Pin("foo", version, sha256),
+            outputs or self.outputs,
+            self.cache,
             ["--no-index", f"--find-links={self.index}"],
         )
 
     def assert_fails(self, pattern, sha256=_WRONG, version="1.0"):
         with self.assertRaisesRegex(wheel.WheelError, pattern) as raised:
-            self.install(sha256, version)
+            self.install(sha256, version=version)
         self.assertNotIn("\n", str(raised.exception))
+        # Nothing half done is taken for a wheel the next time.
+        self.assertEmpty([p for p in self.cache.iterdir() if p.is_dir()])
 
     def test_installs_files_and_byte_code(self):
         self.install(self.add_wheel())
@@ -87,18 +118,79 @@ class InstallTest(absltest.TestCase):
 
     def test_leaves_nothing_else(self):
         self.install(self.add_wheel())
-        self.assertEqual(list(self.outputs.iterdir()), [self.directory])
-
-    def test_returns_what_holds_here(self):
-        sha256 = self.add_wheel(
-            metadata="Requires-Dist: always>=1\n"
-            "Requires-Dist: Here.Too; sys_platform != 'plan9'\n"
-            "Requires-Dist: elsewhere; sys_platform == 'plan9'\n"
-            "Requires-Dist: old; python_version < '3'\n"
-            "Requires-Dist: optional; extra == 'more'\n"
-            "Provides-Extra: more\n",
+        self.assertEqual(
+            {path.name for path in self.outputs.iterdir()},
+            {"site-packages", "report.json"},
         )
-        self.assertEqual(self.install(sha256), ["Here.Too", "always"])
+
+    def test_fetches_and_unpacks_it_once(self):
+        sha256 = self.add_wheel()
+        digest = self.install(sha256)
+        for path in self.index.iterdir():
+            path.unlink()
+        other = pathlib.Path(self.create_tempdir().full_path)
+        self.assertEqual(self.install(_WRONG, sha256, outputs=other), digest)
+        self.assertEqual(
+            (other / "site-packages/foo/bar.py").stat().st_ino,
+            (self.directory / "foo/bar.py").stat().st_ino,
+        )
+
+    def test_copies_to_another_disk(self):
+        sha256 = self.add_wheel()
+        with mock.patch.object(os, "link", side_effect=OSError(18, "EXDEV")):
+            self.install(sha256)
+        path = self.directory / "foo/bar.py"
+        self.assertEqual(path.read_text(), "VALUE = 3\n")
+        self.assertEqual(path.stat().st_nlink, 1)
+
+    def test_nobody_writes_into_what_others_have_too(self):
+        self.install(self.add_wheel())
+        for path in self.directory.rglob("*"):
+            if path.is_file():
+                self.assertEqual(path.stat().st_mode & 0o222, 0, path)
+
+    def test_goes_on_after_an_interrupted_fetch(self):
+        partial = self.cache / "foo==1.0.partial"
+        (partial / "site-packages/foo").mkdir(parents=True)
+        (partial / "site-packages/foo/torn.py").touch()
+        self.install(self.add_wheel())
+        self.assertFalse((self.directory / "foo/torn.py").exists())
+        self.assertFalse(partial.exists())
+
+    def test_its_digest_is_that_of_the_wheel(self):
+        first = self.install(self.add_wheel())
+        self.assertNotEqual(
+            self.install(self.add_wheel(metadata="Summary: other\n")), first
+        )
+
+    def test_says_that_there_is_no_room(self):
+        with (
+            mock.patch.object(
+                wheel.shutil,
+                "copytree",
+                side_effect=OSError(28, "No space left on device", "/d/f"),
+            ),
+            self.assertRaisesRegex(
+                wheel.WheelError,
+                "^foo==1.0: cannot be written to /d/f: No space left on "
+                "device: make room there, or .* REGRESS_WHEEL_CACHE",
+            ),
+        ):
+            self.install(self.add_wheel())
+
+    def test_says_what_it_fetches_and_how_large_it_is(self):
+        sha256 = self.add_wheel()
+        out = io.StringIO()
+        with _serve(self.index) as link, contextlib.redirect_stdout(out):
+            wheel.install(
+                wheel.Pin("foo", "1.0", (sha256,)),
+                self.outputs,
+                self.cache,
+                ["--no-index", f"--find-links={link}"],
+            )
+        self.assertRegex(
+            out.getvalue(), r"^fetching foo==1\.0 \(\d+ bytes\)\n$"
+        )
 
     def test_refuses_another_file(self):
         sha256 = self.add_wheel()
@@ -133,12 +225,63 @@ class InstallTest(absltest.TestCase):
             ):
                 wheel.install(
                     wheel.Pin("foo", "1.0", (_WRONG,)),
-                    self.directory,
+                    self.outputs,
+                    self.cache,
                     [f"--index-url={url}", "--retries=0"],
+                )
+
+    def test_says_that_the_index_does_not_answer(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            # It takes connections, and never says a word.
+            silent.listen()
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+            with self.assertRaisesRegex(
+                wheel.WheelError,
+                f"^foo==1.0: pip cannot reach the package index, {url}/foo/: "
+                ".*didn't respond within 1",
+            ):
+                wheel.install(
+                    wheel.Pin("foo", "1.0", (_WRONG,)),
+                    self.outputs,
+                    self.cache,
+                    [f"--index-url={url}", "--retries=0", "--timeout=1"],
                 )
 
     def test_refuses_an_unknown_distribution(self):
         self.assert_fails("^foo==1.0: there is no distribution of this name")
+
+
+class RequiredTest(absltest.TestCase):
+    def test_returns_what_holds_here(self):
+        self.assertEqual(
+            wheel.required(
+                {
+                    "requires_dist": [
+                        "always>=1",
+                        "Here.Too; sys_platform != 'plan9'",
+                        "elsewhere; sys_platform == 'plan9'",
+                        "old; python_version < '3'",
+                        "more; extra == 'more'",
+                        "with-options[one,two]==1; sys_platform != 'plan9'",
+                    ],
+                    "provides_extra": ["more"],
+                }
+            ),
+            {
+                "": [
+                    "Here.Too",
+                    "always",
+                    "with-options",
+                    "with-options[one]",
+                    "with-options[two]",
+                ],
+                "more": ["more"],
+            },
+        )
+
+    def test_needs_nothing(self):
+        self.assertEqual(wheel.required({}), {"": []})
 
 
 class ExplainTest(absltest.TestCase):

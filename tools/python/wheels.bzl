@@ -6,13 +6,17 @@ hold one link a distribution and not one a file. Where a channel has another
 version of it, that label is the version of the channel that is built.
 """
 
+load("//tools/channels:channels.bzl", "CHANNELS")
+
 _BUILD = """\
-load("@pypi//:repositories.bzl", "locked_libraries")
+load("@pypi//:repositories.bzl", "locked_library")
 
 exports_files(["site-packages"])
 
+package(default_visibility = ["//visibility:public"])
+
 py_library(
-    name = "lib",
+    name = "files",
     # With the file whose changes Bazel notices.
     data = [
         "site-packages",
@@ -20,9 +24,13 @@ py_library(
     ],
     imports = ["site-packages"],
     srcs_version = "PY3",
-    visibility = ["//visibility:public"],
-    deps = locked_libraries({deps}),
 )
+
+[locked_library(
+    name = "lib_" + extra if extra else "lib",
+    needs = needs,
+    deps = ["lib" if extra else "files"],
+) for extra, needs in {needs}.items()]
 """
 
 _HOST_PYTHON = Label("@python//:host_python")
@@ -38,32 +46,33 @@ _DISTRIBUTIONS = {distributions}
 def pypi_repositories():
     declare_wheels(_DISTRIBUTIONS, {channels})
 
-def locked_libraries(keys):
-    return ["@pypi_%s//:lib" % key for key in keys if key in _DISTRIBUTIONS]
+def locked_library(name, needs, deps):
+    native.py_library(
+        name = name,
+        srcs_version = "PY3",
+        deps = deps + [
+            "@pypi_" + need
+            for need in needs
+            if need.split("//")[0] in _DISTRIBUTIONS
+        ],
+    )
 """
 
 _CHANNEL_BUILD = """\
-alias(
-    name = "lib",
-    actual = select({actual}),
+[alias(
+    name = name,
+    actual = select({{
+        setting: label + name
+        for setting, label in {actual}.items()
+    }}),
     visibility = ["//visibility:public"],
-)
+) for name in ["lib", "files"]]
 """
 
 def _absolute(label):
     """Returns a label as a string that means the same in any repository."""
     text = str(label)
     return "@" + text if text.startswith("//") else text
-
-def _run(ctx, script, args):
-    """Runs a script with the standard library and pip, or says why not."""
-    result = ctx.execute(
-        [ctx.path(_HOST_PYTHON), "-I", ctx.path(script)] + args,
-        timeout = 3600,
-    )
-    if result.return_code:
-        fail(result.stderr.strip())
-    return result.stdout
 
 def read_lock(ctx, lock):
     """Returns, by key, the requirement and the hashes of each distribution.
@@ -72,7 +81,20 @@ def read_lock(ctx, lock):
       ctx: of a repository rule or a module extension.
       lock: label of the lock.
     """
-    return json.decode(_run(ctx, _LOCK_FILE, [ctx.path(lock)]))
+    result = ctx.execute(
+        [ctx.path(_HOST_PYTHON), "-I", ctx.path(_LOCK_FILE), ctx.path(lock)],
+    )
+    if result.return_code:
+        fail(result.stderr.strip())
+    return json.decode(result.stdout)
+
+def other_locks():
+    """Returns the lock of each channel but dev, and the channel."""
+    return {
+        str(Label("//tools/channels:{}_lock.txt".format(channel))): channel
+        for channel, requirements in CHANNELS.items()
+        if requirements
+    }
 
 def _lock_repository_impl(ctx):
     ctx.file("repositories.bzl", _REPOSITORIES.format(
@@ -108,11 +130,11 @@ lock_repository = repository_rule(
 def _channel_repository_impl(ctx):
     actual = {
         _absolute(Label("//tools/channels:is_" + channel)): (
-            "@pypi_{}_{}//:lib".format(channel, ctx.attr.key)
+            "@pypi_{}_{}//:".format(channel, ctx.attr.key)
         )
         for channel in ctx.attr.channels
     }
-    actual["//conditions:default"] = "@pypi_dev_{}//:lib".format(ctx.attr.key)
+    actual["//conditions:default"] = "@pypi_dev_{}//:".format(ctx.attr.key)
     ctx.file("BUILD.bazel", _CHANNEL_BUILD.format(actual = actual))
 
 _channel_repository = repository_rule(
@@ -130,15 +152,38 @@ _channel_repository = repository_rule(
     doc = "A distribution, in the version of the channel that is built.",
 )
 
+def _label(need):
+    """Returns what follows "@pypi_" in the label of what a wheel needs."""
+    name, _, extra = need.rstrip("]").partition("[")
+    name, extra = [
+        word.lower().replace("-", "_").replace(".", "_")
+        for word in (name, extra)
+    ]
+    return name + "//:lib" + ("_" + extra if extra else "")
+
 def _wheel_repository_impl(ctx):
-    args = [ctx.attr.requirement, "site-packages"] + ctx.attr.hashes
-    names = _run(ctx, ctx.attr._script, args).splitlines()
-    ctx.file(
-        "site-packages.sha256",
-        _run(ctx, ctx.attr._tree_digest, ["site-packages"]),
+    result = ctx.execute(
+        [
+            ctx.path(_HOST_PYTHON),
+            "-I",
+            ctx.path(ctx.attr._script),
+            ctx.attr.requirement,
+        ] + ctx.attr.hashes,
+        # What is fetched, and how large it is: some wheels take minutes.
+        quiet = False,
+        timeout = 3600,
     )
+    if result.return_code:
+        error = ctx.path("error")
+        fail(ctx.read(error) if error.exists else result.stderr.strip())
     ctx.file("BUILD.bazel", _BUILD.format(
-        deps = [n.lower().replace("-", "_").replace(".", "_") for n in names],
+        needs = {
+            extra.lower().replace("-", "_").replace(".", "_"): [
+                _label(need)
+                for need in needs
+            ]
+            for extra, needs in json.decode(ctx.read("needs.json")).items()
+        },
     ))
 
 wheel_repository = repository_rule(
@@ -149,14 +194,14 @@ wheel_repository = repository_rule(
             mandatory = True,
         ),
         "requirement": attr.string(
-            doc = "The pin, as `torch==2.13.0`.",
+            doc = "The pin, as `torch==2.11.0`.",
             mandatory = True,
         ),
         "_python": attr.label(default = _HOST_PYTHON),
         "_script": attr.label(default = "//tools/python:wheel.py"),
-        "_tree_digest": attr.label(default = "//tools/python:tree_digest.py"),
     },
     doc = "One distribution, installed.",
+    environ = ["REGRESS_WHEEL_CACHE"],
 )
 
 def _missing_wheel_repository_impl(ctx):
