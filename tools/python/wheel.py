@@ -29,6 +29,7 @@ import tempfile
 import urllib.parse
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 # Changes when what is made of a wheel does.
 _LAYOUT = 1
@@ -203,11 +204,11 @@ def unpin_scripts(directory: pathlib.Path, interpreter: str) -> None:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def required(metadata: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def required(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
     """Returns what a distribution needs on this machine.
 
     Args:
-        metadata: Of pip's report: `requires_dist` and `provides_extra`.
+        metadata: Of pip's report: `name`, `requires_dist`, `provides_extra`.
 
     Returns:
         By extra, and for none as "", what it needs beyond what it needs
@@ -221,6 +222,7 @@ def required(metadata: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         packaging_requirements.Requirement(text)
         for text in metadata.get("requires_dist", [])
     ]
+    # An extra may be made of others: with them comes the distribution itself.
     needs: dict[str, list[str]] = {}
     for extra in ("", *metadata.get("provides_extra", [])):
         names = {
@@ -229,13 +231,14 @@ def required(metadata: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
             for option in ("", *r.extras)
             if r.marker is None or r.marker.evaluate({"extra": extra})
         }
-        needs[extra] = sorted(names.difference(needs.get("", [])))
+        names -= {metadata["name"], *needs.get("", [])}
+        needs[extra] = sorted(names)
     return needs
 
 
 def _pip_install(
     pin: Pin, directory: pathlib.Path, pip_options: Sequence[str]
-) -> dict[str, list[dict]]:  # type: ignore[type-arg]
+) -> dict[str, Any]:
     """Runs pip, says what it fetches, and returns its installation report."""
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         requirements = pathlib.Path(scratch, "requirements.txt")
@@ -284,7 +287,8 @@ def _pip_install(
                     log.read_text() if log.exists() else "",
                 )
             )
-        return json.loads(report.read_text())  # type: ignore[no-any-return]
+        found: dict[str, Any] = json.loads(report.read_text())
+        return found
 
 
 def explain(pin: Pin, stderr: str, log: str) -> str:

@@ -257,15 +257,17 @@ class RequiredTest(absltest.TestCase):
         self.assertEqual(
             wheel.required(
                 {
+                    "name": "foo",
                     "requires_dist": [
                         "always>=1",
                         "Here.Too; sys_platform != 'plan9'",
                         "elsewhere; sys_platform == 'plan9'",
                         "old; python_version < '3'",
                         "more; extra == 'more'",
+                        "foo[more]; extra == 'all'",
                         "with-options[one,two]==1; sys_platform != 'plan9'",
                     ],
-                    "provides_extra": ["more"],
+                    "provides_extra": ["more", "all"],
                 }
             ),
             {
@@ -277,11 +279,12 @@ class RequiredTest(absltest.TestCase):
                     "with-options[two]",
                 ],
                 "more": ["more"],
+                "all": ["foo[more]"],
             },
         )
 
     def test_needs_nothing(self):
-        self.assertEqual(wheel.required({}), {"": []})
+        self.assertEqual(wheel.required({"name": "foo"}), {"": []})
 
 
 class ExplainTest(absltest.TestCase):
