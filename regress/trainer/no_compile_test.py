@@ -1,5 +1,6 @@
 """Tests of leaving torch.compile out."""
 
+import subprocess
 import sys
 
 from absl.testing import absltest
@@ -26,8 +27,33 @@ class NoCompileTest(absltest.TestCase):
     def test_the_trainer_imports_no_compiler(self) -> None:
         import regress.trainer.job  # noqa: F401
 
-        self.assertNotIn("torch._dynamo", sys.modules)
-        self.assertNotIn("torch._inductor", sys.modules)
+        self._assert_no_compiler()
+
+    def test_an_optimizer_imports_no_compiler(self) -> None:
+        import torch
+
+        param = torch.nn.Parameter(torch.ones(1))
+        param.grad = torch.ones(1)
+        optimizer = torch.optim.AdamW([param], lr=0.5, weight_decay=0.0)
+        optimizer.step()
+        self.assertLess(param.item(), 1.0)
+        self._assert_no_compiler()
+
+    def test_whoever_wants_the_compiler_gets_it(self) -> None:
+        # In a process of its own, since there is no way back.
+        program = (
+            "from regress.trainer import no_compile; no_compile.apply(); "
+            "import torch, torch._dynamo.config; "
+            "print(torch._dynamo.config.__name__, torch._dynamo.explain)"
+        )
+        printed = subprocess.check_output(
+            [sys.executable, "-c", program], text=True
+        )
+        self.assertStartsWith(printed, "torch._dynamo.config <function explain")
+
+    def _assert_no_compiler(self) -> None:
+        for name in ("torch._dynamo.convert_frame", "torch._inductor"):
+            self.assertNotIn(name, sys.modules)
 
 
 if __name__ == "__main__":

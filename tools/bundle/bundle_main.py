@@ -11,7 +11,7 @@ import pathlib
 import runpy
 import sys
 
-_PYTHON = (3, 11)
+_PYTHON = (3, 12)
 # Module and distribution of what every program of this project imports.
 _NEEDED = {
     "absl": "absl-py",
