@@ -2,7 +2,9 @@
 
     python3 tools/python/lock.py python3.12 python3.13
 
-takes a Python of each version in pythons.bzl, with its pip. It pins what
+takes a Python of each version in pythons.bzl, with its pip; with --check
+before them it writes nothing, and says whether the package index still has all
+that the locks pin. It pins what
 requirements.in names, all that it needs, and what requirements_source.in
 names, with the SHA-256 of each file that one of the Pythons would install. A
 channel's lock has what the channel has in another version: what
@@ -21,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 
+_LOCK = "requirements_lock.txt"
 _COMMAND = "python3 tools/python/lock.py python3.12 python3.13"
 _HEADER = f"""\
 # Made by `{_COMMAND}`
@@ -221,41 +224,69 @@ def _lines(path: pathlib.Path) -> list[str]:
     return [text for line in lines if (text := line.partition("#")[0].strip())]
 
 
-def main(executables: Sequence[str]) -> None:
-    """Writes the locks of the workspace that this file is in."""
-    here = pathlib.Path(__file__).resolve().parent
-    channels_bzl = here.parent / "channels" / "channels.bzl"
-    try:
-        versions = read_constant(here / "pythons.bzl", "PYTHONS")
-        channels = read_constant(channels_bzl, "CHANNELS")
-        served = read_constant(channels_bzl, "PYTHONS_OF")
-        assert isinstance(versions, list)
-        assert isinstance(channels, dict) and isinstance(served, dict)
-        pythons = by_version(executables, versions)
-        pins = resolve(_lines(here / "requirements.in"), [*pythons.values()])
-        for pin in _lines(here / "requirements_source.in"):
-            sha256 = source_hash(pin, next(iter(pythons.values())))
-            pins[pin] = frozenset({sha256})
-        locks = {
-            here.parents[1] / "requirements_lock.txt": format_lock(
-                pins, _HEADER
-            )
-        }
-        for channel, requirements in channels.items():
-            if not requirements:
-                continue
+def make_locks(
+    root: pathlib.Path, executables: Sequence[str], constraints: Iterable[str]
+) -> dict[pathlib.Path, str]:
+    """Returns the text of each lock of a workspace, by its path.
+
+    Args:
+        root: The workspace.
+        executables: A Python of each version that serves.
+        constraints: Pins that hold for what is needed.
+
+    Raises:
+        LockError: There is no such set of wheels.
+    """
+    here = root / "tools" / "python"
+    channels_bzl = root / "tools" / "channels" / "channels.bzl"
+    versions = read_constant(here / "pythons.bzl", "PYTHONS")
+    channels = read_constant(channels_bzl, "CHANNELS")
+    served = read_constant(channels_bzl, "PYTHONS_OF")
+    assert isinstance(versions, list)
+    assert isinstance(channels, dict) and isinstance(served, dict)
+    pythons = by_version(executables, versions)
+    pins = resolve(
+        _lines(here / "requirements.in"), [*pythons.values()], constraints
+    )
+    for pin in _lines(here / "requirements_source.in"):
+        sha256 = source_hash(pin, next(iter(pythons.values())))
+        pins[pin] = frozenset({sha256})
+    locks = {root / _LOCK: format_lock(pins, _HEADER)}
+    for channel, requirements in channels.items():
+        if requirements:
             own = resolve_in_place(
                 requirements,
                 pins,
-                [pythons[v] for v in served.get(channel, pythons)],
+                [pythons[version] for version in served.get(channel, pythons)],
             )
             header = _CHANNEL_HEADER.format(channel=channel)
             path = channels_bzl.with_name(f"{channel}_lock.txt")
             locks[path] = format_lock(own, header)
+    return locks
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes or checks the locks of the workspace that this file is in."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    only_check = arguments[:1] == ["--check"]
+    pinned = [
+        line.removesuffix("\\").strip()
+        for line in _lines(root / _LOCK)
+        if only_check and "==" in line
+    ]
+    try:
+        locks = make_locks(root, arguments[only_check:], pinned)
     except LockError as error:
         sys.exit(str(error))
     for path, text in locks.items():
-        path.write_text(text)
+        if not only_check:
+            path.write_text(text)
+        elif path.read_text() != text:
+            changed = [*set(path.read_text().split()) ^ set(text.split())]
+            sys.exit(
+                f"{path}: the package index has no longer what is pinned: "
+                f"{', '.join(changed)}: run `{_COMMAND}`."
+            )
         print(f"{path}: {text.count('==')} distributions.")
 
 

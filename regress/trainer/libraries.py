@@ -1,0 +1,97 @@
+"""The CUDA libraries of a rank: where they are to come from, and where they do.
+
+torch takes them from NVIDIA's wheels, by its own search path. Transformer
+Engine opens some by itself, and prefers a toolkit of the host, whatever its
+version, unless a variable names the folder.
+"""
+
+import importlib.metadata
+import pathlib
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+# Those that Transformer Engine opens.
+_OPENED = ("cublas", "cudart", "cudnn", "curand", "nvrtc")
+
+# Not libcuda, which is the driver's, and so the host's.
+_LIBRARY = re.compile(
+    r"lib(cublas|cudart|cudnn|cufft|cupti|curand|cusolver|cusparse|nccl"
+    r"|nvJitLink|nvrtc|nvshmem|transformer_engine)\w*[.-].*so.*"
+)
+
+
+def homes(path: Sequence[str] | None = None) -> dict[str, str]:
+    """Returns the variables that name the folders of the wheels' libraries.
+
+    Args:
+        path: Folders with packages; by default `sys.path`.
+
+    Returns:
+        A folder by variable, as CUDNN_HOME; none for what no wheel has, as in
+        an image whose libraries are the system's.
+    """
+    found = {}
+    for folder in sys.path if path is None else path:
+        for library in sorted(pathlib.Path(folder, "nvidia").glob("*/lib/*")):
+            name = library.name.removeprefix("lib").partition(".so")[0]
+            if name in _OPENED:
+                home = str(library.parent.parent)
+                found.setdefault(f"{name.upper()}_HOME", home)
+    return found
+
+
+def loaded(
+    maps: str | None = None, path: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Returns the CUDA libraries that this process has loaded.
+
+    Args:
+        maps: As /proc/self/maps, which is the default.
+        path: Folders with packages; by default `sys.path`.
+
+    Returns:
+        By file name, the path in a folder with packages and what it is of, as
+        "nvidia/cudnn/lib/libcudnn.so.9 of nvidia-cudnn-cu13 9.19.0.56"; or the
+        whole path of a library that is of no package.
+    """
+    if maps is None:
+        maps = pathlib.Path("/proc/self/maps").read_text()
+    folders = [
+        str(pathlib.Path(folder).resolve())
+        for folder in (sys.path if path is None else path)
+        if folder
+    ]
+    files = {
+        pathlib.Path(line.split(maxsplit=5)[5])
+        for line in maps.splitlines()
+        if line.count("/") and _LIBRARY.fullmatch(line.rpartition("/")[2])
+    }
+    owners = _owners(folders)
+    return {
+        file.name: _describe(file, folders, owners) for file in sorted(files)
+    }
+
+
+def _describe(
+    file: pathlib.Path, folders: Iterable[str], owners: Mapping[str, str]
+) -> str:
+    # Behind the links of a test's runfiles.
+    real = file.resolve()
+    for folder in folders:
+        if real.is_relative_to(folder):
+            inside = str(real.relative_to(folder))
+            owner = owners.get(inside)
+            return f"{inside} of {owner}" if owner else inside
+    return str(real)
+
+
+def _owners(folders: Sequence[str]) -> dict[str, str]:
+    """Returns the distribution and version that each library is of."""
+    return {
+        str(file): f"{distribution.name} {distribution.version}"
+        for distribution in importlib.metadata.distributions(path=[*folders])
+        if distribution.name.startswith(("nvidia", "transformer"))
+        for file in distribution.files or ()
+        if ".so" in file.name
+    }

@@ -1,0 +1,98 @@
+#!/bin/bash
+# Tests what a stranger has: this repository, and the package index as pip knows
+# it without any configuration.
+#   tools/ci/plain_pip.sh          the index has every file that the locks pin
+#   tools/ci/plain_pip.sh clone    README's first command in a fresh clone, all
+#                                  of it fetched anew (gigabytes)
+#   tools/ci/plain_pip.sh debian   the same in a minimal Debian stable that has
+#                                  git, python3 and pip; as root, on Debian
+# Certificates and proxies stay those of this machine.
+set -euo pipefail
+
+readonly FIRST_COMMAND=(
+    tools/bazelw test
+    //regress:gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_test
+    --test_output=streamed
+)
+
+workspace="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+readonly workspace
+
+fail() {
+    echo >&2 "tools/ci/plain_pip.sh: $1"
+    exit 1
+}
+
+# No find-links, no other index, no constraint.
+export PIP_CONFIG_FILE=/dev/null
+unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT
+
+# Prints the path of a Python of a minor version, as tools/python/toolchain.bzl
+# looks for one.
+python_of() {
+    local candidate
+    for candidate in "python$1" \
+        "${PYENV_ROOT:-${HOME}/.pyenv}"/versions/"$1".*/bin/python"$1" \
+        "${HOME}"/.local/share/uv/python/cpython-"$1"*/bin/python"$1"; do
+        if "${candidate}" -c '' 2>/dev/null; then
+            type -P "${candidate}"
+            return
+        fi
+    done
+    fail "expected a Python $1 on the PATH, or one of pyenv or uv, found none: install it, for instance by \`uv python install $1\`, and run this again."
+}
+
+check_locks() {
+    local pythons=() version
+    for version in 3.12 3.13; do
+        pythons+=("$(python_of "${version}")")
+    done
+    "${pythons[0]}" "${workspace}/tools/python/lock.py" --check "${pythons[@]}"
+}
+
+clone() {
+    scratch="$(mktemp --directory --tmpdir="${HOME}/.cache" regress.XXXXXX)"
+    trap 'chmod --recursive u+w "${scratch}"; rm --recursive --force "${scratch}"' EXIT
+    git clone --quiet "${workspace}" "${scratch}/regress"
+    cd "${scratch}/regress"
+    export REGRESS_WHEEL_CACHE="${scratch}/wheels" TEST_TMPDIR="${scratch}/output"
+    time "${FIRST_COMMAND[@]}"
+    tools/bazelw shutdown
+}
+
+debian() {
+    local root package
+    for package in bubblewrap mmdebstrap; do
+        dpkg-query --show "${package}" >/dev/null 2>&1 ||
+            apt-get install --yes --quiet --quiet "${package}" >&2
+    done
+    scratch="$(mktemp --directory --tmpdir="${HOME}/.cache" regress.XXXXXX)"
+    trap 'chmod --recursive u+w "${scratch}"; rm --recursive --force "${scratch}"' EXIT
+    root="${scratch}/root"
+    # A mirror may be a snapshot, whose time is up.
+    mmdebstrap --quiet --variant=minbase \
+        --include=ca-certificates,git,python3,python3-pip \
+        --aptopt='Acquire::Check-Valid-Until "false"' stable "${root}" >&2
+    git clone --quiet "${workspace}" "${root}/root/regress"
+    # shellcheck disable=SC2016  # It is for the shell in there.
+    time bwrap \
+        --bind "${root}" / \
+        --dev-bind /dev /dev \
+        --bind /proc /proc \
+        --ro-bind /sys /sys \
+        --perms 1777 --tmpfs /tmp \
+        --ro-bind /etc/resolv.conf /etc/resolv.conf \
+        --ro-bind-try /etc/ssl/certs /etc/ssl/certs \
+        --ro-bind-try /etc/apt/apt.conf.d /etc/apt/apt.conf.d \
+        --setenv HOME /root \
+        --setenv PATH /usr/sbin:/usr/bin:/sbin:/bin \
+        --chdir /root/regress \
+        /bin/bash -c '"$@" && tools/bazelw shutdown' bash "${FIRST_COMMAND[@]}"
+}
+
+case "${1:-}" in
+"") check_locks ;;
+clone) clone ;;
+debian) debian ;;
+*) fail "expected nothing, clone or debian as the argument, found $1." ;;
+esac
