@@ -114,7 +114,12 @@ def _rules(
 def _enum_rules(fields: Iterable[str]) -> Iterator[_FieldRule]:
     for field in fields:
         enum: Any = _descriptor(field).enum_type
-        _, *values = enum.values
+        # An enum whose first value is not one has no default.
+        values = [
+            value
+            for value in enum.values
+            if not value.name.endswith("_UNSPECIFIED")
+        ]
         names = ", ".join(value.name for value in values)
         numbers = frozenset(value.number for value in values)
         yield _FieldRule(field, f"one of {names}", numbers.__contains__)

@@ -284,6 +284,7 @@ class ValidationTest(parameterized.TestCase):
             "optimizer.learning_rate.min",
             "optimizer.learning_rate.warmup_iterations",
             "optimizer.decoupled_learning_rate.min",
+            "optimizer.param_grouping",
             "interruption.ranks",
             *_WITHOUT_RULE,
         }
@@ -298,12 +299,30 @@ class ValidationTest(parameterized.TestCase):
 
     def test_a_missing_enum_is_named_with_its_values(self) -> None:
         case = case_test_helper.valid_case()
-        case.optimizer.ClearField("param_grouping")
+        case.training.ClearField("precision")
         self.assertEqual(
             validation.problems(case, _PATH),
             [
-                f"{_PATH}: optimizer.param_grouping is "
-                "PARAM_GROUPING_UNSPECIFIED, expected one of RESUMABLE, STOCK"
+                f"{_PATH}: training.precision is PRECISION_UNSPECIFIED, "
+                "expected one of BF16, FP32"
+            ],
+        )
+
+    def test_param_groups_are_megatron_cores_own_by_default(self) -> None:
+        case = case_test_helper.valid_case()
+        case.optimizer.ClearField("param_grouping")
+        self.assertEqual(validation.problems(case, _PATH), [])
+        self.assertEqual(case.optimizer.param_grouping, case_pb2.STOCK)
+
+    # 2 was STOCK once.
+    @parameterized.parameters(2, 3)
+    def test_refuses_an_unknown_number_for_an_enum(self, number: int) -> None:
+        case = _with(f"optimizer {{ param_grouping: {number} }}")
+        self.assertEqual(
+            validation.problems(case, _PATH),
+            [
+                f"{_PATH}: optimizer.param_grouping is {number}, expected one "
+                "of STOCK, RESUMABLE"
             ],
         )
 

@@ -84,11 +84,12 @@ def _grouping(
 ) -> dict[str, Any]:
     """Returns the arguments that make the param groups.
 
-    On load megatron-core 0.16 matches saved groups by a key that leaves out
-    the rates, so the default and the decoupled group become one
-    (Megatron-LM #4705). `is_decoupled_lr` is part of that key, and nothing
-    sets it any more; set here, it tells them apart again. Earlier releases set
-    it themselves, and have no overrides: there is nothing to go round.
+    On load megatron-core 0.16.0 to 0.18.2 matches saved groups by a key that
+    leaves out the rates, so the default and the decoupled group become one
+    (Megatron-LM #4705, fixed in 0.19.0). `is_decoupled_lr` is part of that key,
+    and those releases never set it; set here, it tells the groups apart again.
+    Earlier releases set it themselves and have no overrides. Later ones have
+    the rates in the key, and the mark changes nothing.
     """
     overrides = getattr(core_optimizer, "get_standard_config_overrides", None)
     if grouping == case_pb2.STOCK or overrides is None:

@@ -44,7 +44,6 @@ CASE = text_format.Parse(
         warmup_iterations: 1 decay_iterations: 8
       }
       decoupled_learning_rate { max: 5e-3 min: 5e-4 }
-      param_grouping: RESUMABLE
     }
     data { corpus: "unused" split: "8,1,1" }
     """,
