@@ -24,7 +24,7 @@ class Difference(NamedTuple):
 def differences(
     expected: run_pb2.Environment, actual: run_pb2.Environment
 ) -> list[Difference]:
-    """All differences: of the device first, then of versions and settings."""
+    """All differences: of the device first, then of what computes."""
     ours, theirs = _flatten(expected), _flatten(actual)
     return [
         Difference(name, ours.get(name, _ABSENT), theirs.get(name, _ABSENT))
@@ -40,4 +40,5 @@ def _flatten(environment: run_pb2.Environment) -> dict[str, str]:
         "device count": str(environment.device_count),
         **dict(sorted(environment.versions.items())),
         **dict(sorted(environment.settings.items())),
+        **dict(sorted(environment.libraries.items())),
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regress.run import run_pb2
-from regress.trainer import backend, versions
+from regress.trainer import backend, libraries, versions
 
 
 def hardware_of(device_name: str) -> str:
@@ -60,11 +60,15 @@ class CudaBackend(backend.Backend):
         self._hardware = hardware
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
-        os.environ.update(self.settings)
+        # The folders are of this machine, and no settings of the run.
+        homes = libraries.homes()
+        os.environ.update({**self.settings, **homes})
         import torch
 
         from regress.trainer import no_compile
 
+        if "CUDNN_HOME" in homes:
+            libraries.open_cudnn(homes["CUDNN_HOME"])
         no_compile.apply()
         # torch.use_deterministic_algorithms does the same, and imports the
         # compiler to tell it.
@@ -133,6 +137,7 @@ class CudaBackend(backend.Backend):
             device_count=torch.cuda.device_count(),
             versions=found,
             settings={**self.settings, "attention": self.attention_backend},
+            libraries=libraries.loaded(),
         )
 
 

@@ -2,9 +2,11 @@
 
 torch takes them from NVIDIA's wheels, by its own search path. Transformer
 Engine opens some by itself, and prefers a toolkit of the host, whatever its
-version, unless a variable names the folder.
+version, unless a variable names the folder; and its core library names the
+parts of cuDNN, which the linker would look for in the host.
 """
 
+import ctypes
 import importlib.metadata
 import pathlib
 import re
@@ -12,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 # Those that Transformer Engine opens.
-_OPENED = ("cublas", "cudart", "cudnn", "curand", "nvrtc")
+_OPENED = ("cudnn", "curand", "nvrtc")
 
 # Not libcuda, which is the driver's, and so the host's.
 _LIBRARY = re.compile(
@@ -41,6 +43,16 @@ def homes(path: Sequence[str] | None = None) -> dict[str, str]:
     return found
 
 
+def open_cudnn(home: str) -> None:
+    """Opens the parts of cuDNN, so that they are what is taken for them.
+
+    Args:
+        home: Its folder, as `homes` returns it.
+    """
+    for part in sorted(pathlib.Path(home, "lib").glob("libcudnn*.so.*")):
+        ctypes.CDLL(str(part))
+
+
 def loaded(
     maps: str | None = None, path: Sequence[str] | None = None
 ) -> dict[str, str]:
@@ -57,11 +69,16 @@ def loaded(
     """
     if maps is None:
         maps = pathlib.Path("/proc/self/maps").read_text()
-    folders = [
-        str(pathlib.Path(folder).resolve())
-        for folder in (sys.path if path is None else path)
-        if folder
-    ]
+    # The innermost first: the working directory may be around another one.
+    folders = sorted(
+        {
+            str(pathlib.Path(folder).resolve())
+            for folder in (sys.path if path is None else path)
+            if folder
+        },
+        key=len,
+        reverse=True,
+    )
     files = {
         pathlib.Path(line.split(maxsplit=5)[5])
         for line in maps.splitlines()

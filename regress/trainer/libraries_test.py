@@ -14,10 +14,10 @@ class LibrariesTest(absltest.TestCase):
         self.cudnn = self._wheel(
             "nvidia-cudnn-cu13", "nvidia/cudnn/lib/libcudnn.so.9"
         )
-        self.cublas = self._wheel(
-            "nvidia-cublas", "nvidia/cu13/lib/libcublas.so.13"
+        self.nvrtc = self._wheel(
+            "nvidia-cuda-nvrtc", "nvidia/cu13/lib/libnvrtc.so.13"
         )
-        self.path = [str(self.cudnn), str(self.cublas)]
+        self.path = [str(self.cudnn), str(self.nvrtc)]
 
     def _wheel(self, name: str, library: str) -> pathlib.Path:
         folder = pathlib.Path(self.create_tempdir().full_path)
@@ -40,7 +40,7 @@ class LibrariesTest(absltest.TestCase):
             libraries.homes(self.path),
             {
                 "CUDNN_HOME": str(self.cudnn / "nvidia/cudnn"),
-                "CUBLAS_HOME": str(self.cublas / "nvidia/cu13"),
+                "NVRTC_HOME": str(self.nvrtc / "nvidia/cu13"),
             },
         )
 

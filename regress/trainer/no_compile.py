@@ -10,7 +10,7 @@ compiled runs as it is written.
 import importlib
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -21,44 +21,56 @@ _DYNAMO = "torch._dynamo"
 def apply() -> None:
     """Makes torch.compile the identity; before megatron-core is imported."""
     torch.compile = _as_written
-    if _DYNAMO not in sys.modules:
-        stand_in = _IdleDynamo(_DYNAMO)
-        sys.modules[_DYNAMO] = stand_in
-        torch._dynamo = stand_in  # type: ignore[assignment]
+    if _DYNAMO in sys.modules:
+        return
+    for name, attributes in _IDLE.items():
+        module = _IdleModule(name)
+        vars(module).update(attributes)
+        sys.modules[name] = module
+        parent, _, attribute = name.rpartition(".")
+        setattr(sys.modules[parent], attribute, module)
 
 
-class _IdleDynamo(types.ModuleType):
-    """Stands in for TorchDynamo until somebody asks it for more than rest."""
-
-    # torch.distributed clears its cache where there is a TorchDynamo.
-    trace_rules = types.SimpleNamespace(clear_lru_cache=lambda: None)
-
-    def disable(
-        self, fn: Callable[..., Any] | None = None, *args: Any, **kwargs: Any
-    ) -> Callable[..., Any]:
-        """Returns the function: nothing would compile it."""
-        del args, kwargs
-        return _as_written(fn)
-
-    def graph_break(self, *args: Any, **kwargs: Any) -> None:
-        """Breaks nothing: there is no graph."""
+class _IdleModule(types.ModuleType):
+    """Stands in for one of TorchDynamo's until asked for more than rest."""
 
     def __getattr__(self, name: str) -> Any:
-        # Whoever looks over all modules asks for __file__ and the like; an
-        # import of a module inside asks for __path__, and wants the real one.
-        if name.startswith("__") and name != "__path__":
+        # Whoever looks over all modules asks for __file__ and the like. An
+        # import of a module inside fails: those that try one do without it.
+        if name.startswith("__"):
             raise AttributeError(name)
-        if sys.modules[_DYNAMO] is self:
-            del sys.modules[_DYNAMO]
+        if sys.modules[self.__name__] is self:
+            for idle in _IDLE:
+                del sys.modules[idle]
             del torch._dynamo
             importlib.import_module(_DYNAMO)
-        return getattr(sys.modules[_DYNAMO], name)
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _as_written(
-    model: Callable[..., Any] | None = None, **options: Any
+    model: Callable[..., Any] | None = None, *args: Any, **options: Any
 ) -> Callable[..., Any]:
     """Stands in for torch.compile, as a call and as a decorator."""
     if model is not None:
         return model
     return lambda function: function
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """Stands in for what concerns compiled code alone."""
+
+
+# What training asks of TorchDynamo where nothing is compiled.
+_IDLE: Mapping[str, Mapping[str, object]] = {
+    _DYNAMO: {
+        "allow_in_graph": _as_written,
+        "assume_constant_result": _as_written,
+        "disable": _as_written,
+        "nonstrict_trace": _as_written,
+        "graph_break": _nothing,
+        # torch.distributed clears its cache.
+        "trace_rules": types.SimpleNamespace(clear_lru_cache=_nothing),
+    },
+    # Transformer Engine sets a field of it.
+    f"{_DYNAMO}.config": {},
+}

@@ -43,13 +43,14 @@ class NoCompileTest(absltest.TestCase):
         # In a process of its own, since there is no way back.
         program = (
             "from regress.trainer import no_compile; no_compile.apply(); "
-            "import torch, torch._dynamo.config; "
-            "print(torch._dynamo.config.__name__, torch._dynamo.explain)"
+            "import torch, torch._dynamo.config as idle; idle.suppress = 1; "
+            "print(torch._dynamo.explain, torch._dynamo.config.cache_size_limit"
+            ", torch._dynamo.config is idle)"
         )
         printed = subprocess.check_output(
             [sys.executable, "-c", program], text=True
         )
-        self.assertStartsWith(printed, "torch._dynamo.config <function explain")
+        self.assertRegex(printed, r"^<function explain.* \d+ False\n$")
 
     def _assert_no_compiler(self) -> None:
         for name in ("torch._dynamo.convert_frame", "torch._inductor"):
