@@ -113,7 +113,8 @@ class DigestTest(parameterized.TestCase):
     def test_a_group_that_got_anothers_fields_keeps_its_name(self) -> None:
         state = _trained(1)
         before = _digests(state)
-        default, decoupled, _ = state.optimizer.param_groups
+        groups = dict(state.param_groups())
+        default, decoupled = groups["default"], groups["decoupled"]
         fields = {
             field
             for field, value in decoupled.items()
