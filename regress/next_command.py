@@ -152,6 +152,15 @@ def _repeat(
 ) -> tuple[guide.Step, ...]:
     """The same iterations differ from run to run."""
     del verdict, selected, candidate
+    if place.is_repeated:
+        return (
+            guide.Step(
+                "To see all findings, with all digits; the other runs have "
+                "records of their own, and where most of them first differ "
+                "leads to the operation:",
+                place.file_command("verdict.textproto", "cat"),
+            ),
+        )
     return (
         guide.Step(
             "To see in more runs where they first differ, which leads to the "

@@ -1,5 +1,6 @@
 """Tests of the commands that follow a verdict."""
 
+import dataclasses
 import pathlib
 
 from absl.testing import absltest, parameterized
@@ -179,6 +180,18 @@ class AfterTest(parameterized.TestCase):
     def test_nondeterminism_is_repeated(self) -> None:
         (step,) = _steps("NONDETERMINISM")
         self.assertEqual(step.command, _PLACE.repeat_command)
+        (step,) = _steps("NONDETERMINISM", place=_FOLDER)
+        self.assertEqual(step.command, _FOLDER.repeat_command)
+
+    def test_a_test_that_is_repeated_is_not_to_be_repeated(self) -> None:
+        place = dataclasses.replace(
+            _PLACE,
+            record=_PLACE.record.replace("c_test/", "c_test/run_2_of_3/"),
+        )
+        (step,) = _steps("NONDETERMINISM", place=place)
+        self.assertEndsWith(
+            step.command, " && cat /tmp/a/b/c_test/verdict.textproto"
+        )
 
 
 class WrongEnvironmentTest(parameterized.TestCase):

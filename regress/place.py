@@ -3,11 +3,13 @@
 import dataclasses
 import os
 import pathlib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
 # In the path of every folder that Bazel makes for a test's outputs.
 _TESTLOGS = "/testlogs/"
+_ONE_OF_SEVERAL = re.compile(r"[/_]run_\d+_of_\d+/")
 _REPEATS = 3
 
 
@@ -71,6 +73,11 @@ class Place:
         return shlex.join(
             ["python3", "-m", "zipfile", "-e", self.record, self.folder]
         )
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether this is one of several runs of the same test."""
+        return bool(_ONE_OF_SEVERAL.search(self.record))
 
     @property
     def repeat_command(self) -> str:

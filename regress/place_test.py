@@ -44,6 +44,16 @@ class OfEnvironmentTest(parameterized.TestCase):
         self.assertEqual(place.folder, f"/tmp/{path}")
 
     @parameterized.parameters(
+        ("a/b/c_test", False),
+        ("a/b/c_test/shard_1_of_4", False),
+        ("a/b/run_c_test", False),
+        ("a/b/c_test/run_2_of_3", True),
+        ("a/b/c_test/shard_1_of_4_run_2_of_3", True),
+    )
+    def test_one_of_several_runs_knows_it(self, path, is_repeated):
+        self.assertEqual(_of_bazel(path=path).is_repeated, is_repeated)
+
+    @parameterized.parameters(
         ({}, f"{_TESTLOGS}/a/c_test/test.outputs"),
         # As `bazel run` may have it.
         ({"TEST_TARGET": "//a:c_test"}, "/tmp/outputs"),

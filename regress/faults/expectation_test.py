@@ -1,5 +1,6 @@
 """Tests that a verdict which is not the expected one is noticed."""
 
+import dataclasses
 from typing import Any
 
 from absl.testing import absltest, parameterized
@@ -73,6 +74,16 @@ class MismatchesTest(parameterized.TestCase):
             setattr(verdict, name, value)
         (found,) = expectation.mismatches(_EXPECTED, verdict)
         self.assertIn(problem, found)
+
+    def test_no_bug_is_known_unless_one_is_expected(self) -> None:
+        verdict = _verdict()
+        expected = dataclasses.replace(
+            _EXPECTED, known_bug=fault.Expected("", "").known_bug
+        )
+        (found,) = expectation.mismatches(expected, verdict)
+        self.assertIn("known bug 'Megatron-LM #4705'", found)
+        verdict.known_bug = ""
+        self.assertEqual(expectation.mismatches(expected, verdict), [])
 
     def test_a_first_bad_iteration_must_be_there(self) -> None:
         verdict = _verdict()

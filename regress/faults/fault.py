@@ -71,7 +71,8 @@ class Expected:
       iteration: of the first finding, and the first bad one; None if the
         finding is about no one iteration.
       summary: pattern to be found in the summary.
-      known_bug: pattern to be found in what is known of the cause.
+      known_bug: pattern to be found in what is known of the cause; by default
+        nothing is.
     """
 
     conclusion: str
@@ -80,7 +81,7 @@ class Expected:
     ranks: tuple[int, ...] = ()
     iteration: int | None = None
     summary: str = ""
-    known_bug: str = ""
+    known_bug: str = r"\A\Z"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,14 +5,15 @@ from typing import Any
 
 from regress.case import case_pb2
 from regress.faults import fault, hooks
+from regress.golden import golden_pb2
+from regress.run import run_pb2
 
 _LOADED = 4
 
 
 def _group(state: Any, name: str) -> dict[str, Any]:
-    from regress.trainer import param_groups
-
-    return dict(param_groups.named(state.optimizer))[name]
+    group: dict[str, Any] = dict(state.param_groups())[name]
+    return group
 
 
 def _groups(
@@ -22,9 +23,7 @@ def _groups(
 
     def change_groups(saved: dict[str, Any], state: Any) -> None:
         del saved
-        from regress.trainer import param_groups
-
-        change(dict(param_groups.named(state.optimizer)))
+        change(dict(state.param_groups()))
 
     return hooks.after_restore(change_groups)
 
@@ -34,16 +33,82 @@ def _scheduler(change: Callable[[Any], None]) -> hooks.Install:
     return hooks.after_restore(lambda saved, state: change(state.scheduler))
 
 
-_BOUNDS = ("max_lr", "min_lr", "lr")
+_BAD_RELEASE = {"megatron-core": "0.18.2"}
 _DEFAULTS = ("default", "default (no weight decay)")
 
 
-def _defaults_take_the_decoupled_rates(
-    groups: dict[str, dict[str, Any]],
-) -> None:
-    for name in _DEFAULTS:
-        for field in _BOUNDS:
-            groups[name][field] = groups["decoupled"][field]
+# megatron-core 0.16.0 to 0.18.2 have is_decoupled_lr besides, and never set it.
+_KEY_WITHOUT_RATES = ("wd_mult", "lr_mult", "is_expert_parallel")
+
+
+def _match_without_rates() -> hooks.Install:
+    """Groups that differ by their rates alone have one key on load."""
+    return hooks.replaced(
+        "megatron.core.optimizer.optimizer",
+        "param_group_identifier_keys",
+        lambda keys: tuple(key for key in keys if key in _KEY_WITHOUT_RATES),
+    )
+
+
+def _keep_params() -> hooks.Install:
+    """A group that gets another's fields on load keeps its own params."""
+
+    def replacement(original: Any) -> Any:
+        def match(current: Any, saved: Any) -> list[dict[str, Any]]:
+            params = [group["params"] for group in saved]
+            return [
+                {**group, "params": own}
+                for group, own in zip(
+                    original(current, saved), params, strict=True
+                )
+            ]
+
+        return staticmethod(match)
+
+    return hooks.replaced(
+        "megatron.core.optimizer.optimizer",
+        "MegatronOptimizer._filter_and_reorder_param_groups",
+        replacement,
+    )
+
+
+def _freeze_a_weight(original: Any) -> Any:
+    def build(*args: Any) -> Any:
+        chunks = original(*args)
+        frozen = next(
+            param for param in chunks[0].parameters() if param.ndim == 2
+        )
+        frozen.requires_grad = False
+        return chunks
+
+    return build
+
+
+def _give_the_decoupled_rates(state: Any) -> None:
+    """As a command line does that has them for the whole model."""
+    decoupled = _group(state, "decoupled")
+    for bound in ("max_lr", "min_lr"):
+        setattr(state.scheduler, bound, decoupled[bound])
+        for name in _DEFAULTS:
+            _group(state, name)[bound] = decoupled[bound]
+    state.scheduler.step(0)
+
+
+def _mark_groups(case: case_pb2.Case) -> None:
+    case.optimizer.param_grouping = case_pb2.RESUMABLE
+
+
+def _report_a_bad_release(record: run_pb2.RunRecord) -> None:
+    """Else the release would tell that it is not Megatron-LM #4705."""
+    for attempt in record.attempts:
+        for rank in attempt.ranks:
+            for event in rank.events:
+                if event.HasField("started"):
+                    event.started.environment.versions.update(_BAD_RELEASE)
+
+
+def _expect_a_bad_release(golden: golden_pb2.Golden) -> None:
+    golden.provenance.environment.versions.update(_BAD_RELEASE)
 
 
 def _flatten(state: Any) -> None:
@@ -104,17 +169,14 @@ def _cache_rates(state: Any) -> None:
     adam.step = step_with_cached_rates
 
 
-def _stock_grouping(case: case_pb2.Case) -> None:
-    case.optimizer.param_grouping = case_pb2.STOCK
-
-
 FAULTS = (
     fault.Fault(
         "group_collision",
         "Megatron-LM #4705",
-        "megatron-core 0.16.1 itself, its own grouping and nothing injected: "
-        "on load the default and the decoupled param group have one key.",
-        fault.Injection(case=_stock_grouping),
+        "As in megatron-core 0.16.0 to 0.18.2, the load matches param groups "
+        "by a key without their rates; the default and the decoupled group "
+        "have one key, and not as many params.",
+        fault.Injection(trainer=_match_without_rates()),
         fault.Expected(
             "CRASH",
             "exit status",
@@ -122,22 +184,59 @@ FAULTS = (
             iteration=5,
             summary="while it loaded the checkpoint of iteration 4.*parameter "
             "group that doesn't match the size of optimizer's group",
-            known_bug=r"default.*decoupled.*Megatron-LM #4705.*RESUMABLE",
         ),
     ),
     fault.Fault(
         "group_collision_silent",
         "Megatron-LM #4705",
-        "The same collision with the distributed optimizer, which goes on: the "
-        "default groups take the decoupled group's rates.",
-        fault.Injection(trainer=_groups(_defaults_take_the_decoupled_rates)),
-        fault.Expected(
-            "RESUME_DIVERGENCE",
-            r"param group default/(max_lr|min_lr|lr)",
-            ranks=(0,),
-            iteration=_LOADED,
-            known_bug=r"default.*decoupled.*#4705",
+        "The same collision in a load that goes on, as the distributed "
+        "optimizer's does: the default group keeps its params and takes all "
+        "else from the decoupled one.",
+        fault.Injection(
+            trainer=hooks.both(_match_without_rates(), _keep_params())
         ),
+        fault.divergence(
+            r"param group default/(default_config|max_lr|min_lr|lr)",
+            (0,),
+            _LOADED,
+            r"param group \(16\) on ranks 0, 1, 2, 3",
+        ),
+    ),
+    fault.Fault(
+        "group_of_another_size",
+        "dsve-loc #15",
+        "A weight is frozen for the resume, so its group has fewer params than "
+        "the saved one. It looks like Megatron-LM #4705 and is not.",
+        fault.Injection(
+            trainer=hooks.replaced(
+                "regress.trainer.model", "build_chunks", _freeze_a_weight
+            ),
+            case=_mark_groups,
+            record=_report_a_bad_release,
+            golden=_expect_a_bad_release,
+        ),
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=(0, 1, 2, 3),
+            iteration=5,
+            summary="while it loaded the checkpoint of iteration 4.*parameter "
+            "group that doesn't match the size of optimizer's group",
+        ),
+    ),
+    fault.Fault(
+        "rate_given_anew",
+        "Megatron-LM #963 (alike)",
+        "The resume is given rates for the whole model that equal the "
+        "decoupled group's. It looks like Megatron-LM #4705 and is not.",
+        fault.Injection(
+            trainer=hooks.after_restore(
+                lambda saved, state: _give_the_decoupled_rates(state)
+            ),
+            record=_report_a_bad_release,
+            golden=_expect_a_bad_release,
+        ),
+        fault.divergence("scheduler/max_lr", (0,), _LOADED),
     ),
     fault.Fault(
         "scheduler_override_flattens_groups",

@@ -58,6 +58,7 @@ class CudaBackend(backend.Backend):
     def __init__(self, hardware: str) -> None:
         """Expects `hardware`, as `nvidia_h200`, or `any` for any GPU."""
         self._hardware = hardware
+        self._shares_device = False
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
         # The folders are of this machine, and no settings of the run.
@@ -87,7 +88,8 @@ class CudaBackend(backend.Backend):
                 "target's CPU variant by dropping --config."
             )
         count = torch.cuda.device_count()
-        if count < ranks:
+        self._shares_device = count < ranks
+        if self._shares_device:
             os.environ.update(_share_devices(rank))
         device = torch.device("cuda", rank % count)
         torch.cuda.set_device(device)
@@ -106,12 +108,14 @@ class CudaBackend(backend.Backend):
         if not isinstance(error, torch.cuda.OutOfMemoryError):
             return None
         free, total = torch.cuda.mem_get_info()
+        # A rank that has a GPU to itself gains nothing by another one.
+        more = "give the ranks more GPUs, " if self._shares_device else ""
         return (
             f"The memory of {torch.cuda.get_device_name()} does not suffice: "
             f"this rank holds {_gib(torch.cuda.memory_allocated())} and wants "
             f"more, and {_gib(free)} of {_gib(total)} are free. End what else "
-            "uses the GPU (`nvidia-smi` lists it), give the ranks more GPUs, "
-            "or take a smaller case."
+            f"uses the GPU (`nvidia-smi` lists it), {more}or take a smaller "
+            "case."
         )
 
     def peak_memory(self) -> int:  # noqa: D102

@@ -1,5 +1,6 @@
 """Tests of the CUDA backend that need no GPU."""
 
+import os
 import pathlib
 from unittest import mock
 
@@ -72,6 +73,18 @@ class CudaBackendTest(parameterized.TestCase):
             "The memory of NVIDIA L4 .* holds 3.0 GiB .* 1.0 GiB of 24.0 GiB",
         )
         self.assertIsNone(promised.out_of_memory(RuntimeError("another")))
+
+    @parameterized.parameters((4, False), (5, True))
+    def test_more_gpus_are_advised_where_ranks_share_one(
+        self, ranks: int, shares: bool
+    ) -> None:
+        self.device("NVIDIA L4")
+        promised = cuda_backend.CudaBackend("nvidia_l4")
+        with mock.patch.dict(os.environ):
+            promised.start_rank(0, ranks)
+        advice = promised.out_of_memory(torch.cuda.OutOfMemoryError()) or ""
+        self.assertEqual("more GPUs" in advice, shares)
+        self.assertIn("smaller case", advice)
 
     def test_ranks_on_one_device_are_hosts_of_their_own(self) -> None:
         hosts = {

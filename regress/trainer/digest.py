@@ -14,7 +14,6 @@ import torch
 from regress.run import run_pb2
 from regress.trainer import (
     canonical,
-    param_groups,
     random_state,
     training_state,
 )
@@ -48,7 +47,7 @@ def _pieces(
 ) -> Iterator[tuple[str, Any]]:
     for index, chunk in enumerate(state.models()):
         yield from _chunk_pieces(f"chunk {index}", chunk, state.optimizer)
-    for name, group in param_groups.named(state.optimizer):
+    for name, group in state.param_groups():
         for field, value in group.items():
             if field != "params":
                 yield f"param group {name}/{field}", value

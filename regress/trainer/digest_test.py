@@ -110,6 +110,23 @@ class DigestTest(parameterized.TestCase):
             {f"param group default/{field}"},
         )
 
+    def test_a_group_that_got_anothers_fields_keeps_its_name(self) -> None:
+        state = _trained(1)
+        before = _digests(state)
+        groups = dict(state.param_groups())
+        default, decoupled = groups["default"], groups["decoupled"]
+        fields = {
+            field
+            for field, value in decoupled.items()
+            if field != "params" and default[field] != value
+        }
+        default.update((field, decoupled[field]) for field in fields)
+        self.assertContainsSubset({"max_lr", "min_lr"}, fields)
+        self.assertEqual(
+            _differing(before, _digests(state)),
+            {f"param group default/{field}" for field in fields},
+        )
+
     def test_the_values_of_small_pieces_can_be_read(self) -> None:
         pieces = digest.digest_state(_trained(3), _SAVED).pieces
         descriptions = {piece.name: piece.description for piece in pieces}

@@ -50,7 +50,7 @@ class ParamGroupsTest(absltest.TestCase):
         single_rank_test_helper.stepper(state).run()
         groups = {
             group.name: group
-            for group in param_groups.describe(state.optimizer)
+            for group in param_groups.describe(state.param_groups())
         }
         self.assertCountEqual(
             groups, ["default", "default (no weight decay)", "decoupled"]

@@ -89,7 +89,7 @@ class Stepper:
             micro_batch_size=self._case.training.micro_batch_size,
             forward_only=False,
         )
-        groups = param_groups.describe(state.optimizer)
+        groups = param_groups.describe(state.param_groups())
         updated, grad_norm, zeros = state.optimizer.step()
         self._gate.reach(iteration, case_pb2.OPTIMIZER_STEP)
         batch = self._case.training.global_batch_size

@@ -55,9 +55,9 @@ def record_golden(request: Request) -> golden_pb2.Golden:
     corpus = pathlib.Path(case.data.corpus)
     if not corpus.with_name(corpus.name + ".idx").exists():
         raise RecordError(
-            f"The case's corpus {corpus} is not built into this program;"
-            " record it by its test's own program, <test>.record, or add"
-            " its target to the data of //tools/golden."
+            f"The case's corpus {corpus} is not built into this program:"
+            " <test>.record has the corpus that its resume_test names, and"
+            " //tools/golden those of its own data."
         )
     runs: list[run_pb2.RunRecord] = []
     for repeat in range(request.repeats):

@@ -1,0 +1,184 @@
+"""Param groups that collide on load, as Megatron-LM #4705 reports it.
+
+The load matches saved param groups by a key. Of the groups that have the same
+key, the last one's fields go to all of them. Where these groups have not as
+many params as each other, torch refuses what comes of it; a load that leaves
+each group its own params goes on, with the wrong fields.
+
+The saved state has every field of the key, so it tells which groups must
+collide, and which of them gets whose fields. A run shows the bug only if that
+is what it did.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from regress.oracle import evidence, wording
+from regress.run import run_pb2
+
+_Digest = run_pb2.StateDigest
+_Exit = run_pb2.ExitStatus
+# The fields of a group, by the group, in the order saved.
+_Groups = Mapping[str, Mapping[str, run_pb2.Piece]]
+
+_KEY = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
+_FIELD = re.compile(r"param group (?P<group>.+)/(?P<field>[^/]+)")
+_PARAMS = "params"
+_RATES = ("max_lr", "min_lr", "lr")
+_REFUSAL = (
+    "loaded state dict contains a parameter group that doesn't match the size "
+    "of optimizer's group"
+)
+
+
+def refused(facts: evidence.Evidence) -> str | None:
+    """Says which groups made torch refuse the load; None if none did."""
+    if _REFUSAL not in facts.resumed.record.ended_because:
+        return None
+    must_fail = {
+        rank: groups
+        for rank, groups in _saved_groups(facts).items()
+        if any(_sizes_differ(groups, *pair) for pair in _takers(groups).items())
+    }
+    failed = [rank for rank in must_fail if _failed(_resumed(facts, rank))]
+    if not failed or any(_loaded(facts, rank) for rank in must_fail):
+        return None
+    groups = must_fail[failed[0]]
+    taker, giver = next(
+        pair for pair in _takers(groups).items() if _sizes_differ(groups, *pair)
+    )
+    return (
+        f"On {wording.ranks(must_fail)} saved param groups have the same key, "
+        f"and not as many params: on rank {failed[0]} the group {taker} has "
+        f"{groups[taker][_PARAMS].description} and the group {giver} "
+        f"{groups[giver][_PARAMS].description}."
+    )
+
+
+def exchanged(facts: evidence.Evidence) -> str | None:
+    """Says which group was loaded with another's fields; None if none was.
+
+    A rate that was given anew for the resume may equal another group's by
+    accident. It then leaves that group's other fields where they were, reaches
+    groups whose key is their own, or shows in the scheduler.
+    """
+    shown = {}
+    for rank, groups in _saved_groups(facts).items():
+        takers = _takers(groups)
+        loaded = _loaded(facts, rank)
+        if len(loaded) != 1 or not _is_as_predicted(groups, takers, loaded[0]):
+            return None
+        if _scheduler(loaded[0]) != _scheduler(_saved(facts, rank)[0]):
+            return None
+        if differences := list(_differences(groups, takers)):
+            shown[rank] = differences[0]
+    if not shown:
+        return None
+    rank, (taker, giver, field, own, taken) = next(iter(shown.items()))
+    return (
+        f"On {wording.ranks(shown)} a param group was loaded with the fields "
+        f"of another one: on rank {rank} the group {taker} has the {field} "
+        f"{taken} of the group {giver}, and not its own, {own}."
+    )
+
+
+def _saved_groups(facts: evidence.Evidence) -> dict[int, _Groups]:
+    """What was saved of the groups, by the ranks that recorded it once."""
+    return {
+        rank: _groups(saved[0])
+        for rank in facts.ranks
+        if len(saved := _saved(facts, rank)) == 1
+    }
+
+
+def _groups(state: run_pb2.StateDigest) -> _Groups:
+    groups: dict[str, dict[str, run_pb2.Piece]] = {}
+    for piece in state.pieces:
+        if piece.digest and (name := _FIELD.fullmatch(piece.name)):
+            groups.setdefault(name["group"], {})[name["field"]] = piece
+    return groups
+
+
+def _takers(groups: _Groups) -> dict[str, str]:
+    """The groups that get another's fields, each with that other one."""
+    keys = {
+        group: tuple(fields[field].digest for field in _KEY)
+        for group, fields in groups.items()
+        if fields.keys() >= {*_KEY, _PARAMS}
+    }
+    last = {key: group for group, key in keys.items()}
+    return {
+        group: last[key] for group, key in keys.items() if last[key] != group
+    }
+
+
+def _sizes_differ(groups: _Groups, taker: str, giver: str) -> bool:
+    return groups[taker][_PARAMS].digest != groups[giver][_PARAMS].digest
+
+
+def _is_as_predicted(
+    saved: _Groups, takers: Mapping[str, str], state: run_pb2.StateDigest
+) -> bool:
+    """Whether each group has the fields that the collision gives it."""
+    loaded = _groups(state)
+    return loaded.keys() == saved.keys() and all(
+        _fields(loaded[group]) == _fields(saved[takers.get(group, group)])
+        for group in saved
+    )
+
+
+def _fields(group: Mapping[str, run_pb2.Piece]) -> dict[str, str]:
+    return {
+        name: piece.digest for name, piece in group.items() if name != _PARAMS
+    }
+
+
+def _differences(
+    groups: _Groups, takers: Mapping[str, str]
+) -> Iterator[tuple[str, str, str, str, str]]:
+    """Each field that a collision changes, the rates first.
+
+    Yields:
+        The group, the one that its fields come from, the field, and its value
+        in each of them.
+    """
+    for taker, giver in takers.items():
+        own, taken = groups[taker], groups[giver]
+        for field in dict.fromkeys([*_RATES, *own]):
+            if (
+                field != _PARAMS
+                and field in own.keys() & taken.keys()
+                and own[field].digest != taken[field].digest
+            ):
+                yield (
+                    taker,
+                    giver,
+                    field,
+                    own[field].description,
+                    taken[field].description,
+                )
+
+
+def _scheduler(state: run_pb2.StateDigest) -> dict[str, str]:
+    return {
+        piece.name: piece.digest
+        for piece in state.pieces
+        if piece.name.startswith("scheduler/")
+    }
+
+
+def _failed(timeline: evidence.Timeline) -> bool:
+    return timeline.exit.cause == _Exit.BY_ITSELF and timeline.exit.code != 0
+
+
+def _resumed(facts: evidence.Evidence, rank: int) -> evidence.Timeline:
+    return facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+
+
+def _loaded(facts: evidence.Evidence, rank: int) -> list[run_pb2.StateDigest]:
+    return _resumed(facts, rank).digests(_Digest.LOADED, facts.resume_iteration)
+
+
+def _saved(facts: evidence.Evidence, rank: int) -> list[run_pb2.StateDigest]:
+    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+    return timeline.digests(_Digest.SAVED, facts.resume_iteration)

@@ -1,0 +1,167 @@
+"""Makes records of runs whose param groups megatron-core's bug can mix up.
+
+The groups are those of megatron-core 0.16.1 with a decoupled learning rate.
+"""
+
+from collections.abc import Iterable
+
+from regress.case import case_pb2
+from regress.oracle import record_test_helper
+from regress.run import run_pb2
+
+SAVED = run_pb2.StateDigest.SAVED
+LOADED = run_pb2.StateDigest.LOADED
+REFUSAL = (
+    "Rank 2 exited with code 1; its log ends in: ValueError: loaded state dict "
+    "contains a parameter group that doesn't match the size of optimizer's "
+    "group"
+)
+DEFAULT = "default"
+DECOUPLED = "decoupled"
+NO_DECAY = "default (no weight decay)"
+
+_Exit = run_pb2.ExitStatus
+_COMMON = {
+    "is_expert_parallel": "False",
+    "lr_mult": "1.0",
+    "wd_mult": "1.0",
+    "is_decoupled_lr": "False",
+    "eps": "1e-08",
+}
+_OWN_RATES = {"max_lr": "0.001", "min_lr": "0.0001", "lr": "0.0005"}
+# In megatron-core's order.
+_GROUPS = {
+    DEFAULT: {"default_config": "True"}
+    | _COMMON
+    | _OWN_RATES
+    | {"params": "6"},
+    DECOUPLED: {"default_config": "False"}
+    | _COMMON
+    | {"max_lr": "0.005", "min_lr": "0.0006", "lr": "0.0025"}
+    | {"params": "1"},
+    NO_DECAY: {"default_config": "True"}
+    | _COMMON
+    | _OWN_RATES
+    | {"wd_mult": "0.0", "params": "8"},
+}
+_RATES = tuple(_OWN_RATES)
+
+
+class Run:
+    """A run, in which nothing is wrong yet.
+
+    Attributes:
+        records: All that is judged.
+    """
+
+    def __init__(
+        self,
+        release: str = "0.16.1",
+        grouping: "case_pb2.ParamGrouping" = case_pb2.STOCK,
+    ) -> None:
+        """Makes a run of 4 ranks with the groups of megatron-core 0.16.1.
+
+        Args:
+            release: Of megatron-core, as the ranks report it.
+            grouping: The case's.
+        """
+        case = record_test_helper.small_case()
+        case.optimizer.param_grouping = grouping
+        self.records = record_test_helper.passing(case)
+        for environment in (
+            self.records.golden.provenance.environment,
+            *(
+                rank.events[0].started.environment
+                for attempt in self.records.run.attempts
+                for rank in attempt.ranks
+            ),
+        ):
+            environment.versions["megatron-core"] = release
+        for rank in range(record_test_helper.RANKS):
+            for moment in (SAVED, LOADED):
+                state = self._state(rank, moment)
+                # Of another group default.
+                del state.pieces[4]
+                for group, fields in _GROUPS.items():
+                    for field, value in fields.items():
+                        state.pieces.add(name=f"param group {group}/{field}")
+                        self.set(rank, moment, group, field, value)
+
+    def known_bug(self) -> str:
+        """What the verdict says of a known bug."""
+        self.records.record_first_save()
+        return self.records.judge().known_bug
+
+    def set(
+        self,
+        rank: int,
+        moment: run_pb2.StateDigest.Moment,
+        group: str,
+        field: str,
+        value: str,
+    ) -> None:
+        """Gives a field of a group another value."""
+        (piece,) = (
+            piece
+            for piece in self._state(rank, moment).pieces
+            if piece.name == f"param group {group}/{field}"
+        )
+        piece.digest = f"digest of {value}"
+        piece.description = value
+
+    def set_all(
+        self,
+        group: str,
+        field: str,
+        value: str,
+        moments: Iterable[run_pb2.StateDigest.Moment] = (SAVED, LOADED),
+    ) -> None:
+        """Does the same on all ranks."""
+        for rank in range(record_test_helper.RANKS):
+            for moment in moments:
+                self.set(rank, moment, group, field, value)
+
+    def remove(
+        self,
+        rank: int,
+        name: str,
+        moments: Iterable[run_pb2.StateDigest.Moment] = (SAVED, LOADED),
+    ) -> None:
+        """Removes the pieces whose names begin so."""
+        for moment in moments:
+            state = self._state(rank, moment)
+            kept = [
+                piece
+                for piece in state.pieces
+                if not piece.name.startswith(name)
+            ]
+            del state.pieces[:]
+            state.pieces.extend(kept)
+
+    def give_rates(
+        self, taker: str, giver: str, rates: Iterable[str] = _RATES
+    ) -> None:
+        """Every rank loads a group with rates of another one."""
+        for field in rates:
+            self.set_all(taker, field, _GROUPS[giver][field], [LOADED])
+
+    def exchange(self) -> None:
+        """Every rank loads the group default as the bug does."""
+        self.give_rates(DEFAULT, DECOUPLED)
+        self.set_all(DEFAULT, "default_config", "False", [LOADED])
+
+    def refuse(self) -> None:
+        """Torch refuses the load, on every rank."""
+        attempt = self.records.run.attempts[1]
+        attempt.ended_because = REFUSAL
+        for rank in attempt.ranks:
+            del rank.events[2:]
+            rank.exit.CopyFrom(_Exit(cause=_Exit.PEER_GONE, signal=9))
+        self.records.rank(1, 2).exit.CopyFrom(
+            _Exit(cause=_Exit.BY_ITSELF, code=1)
+        )
+
+    def _state(
+        self, rank: int, moment: run_pb2.StateDigest.Moment
+    ) -> run_pb2.StateDigest:
+        return self.records.state(int(moment == LOADED), rank, moment)
