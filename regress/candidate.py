@@ -44,15 +44,17 @@ class Candidate:
 
 
 def is_meaningful(
-    verdict: verdict_pb2.Verdict, golden: golden_pb2.Golden
+    verdict: verdict_pb2.Verdict, golden: golden_pb2.Golden | None
 ) -> bool:
     """Whether the golden may be all that is wrong, and one run can mend it.
 
-    A golden with bands is made of more: of runs that vary.
+    A golden with bands is made of more: of runs that vary. Without a golden
+    there is none to replace.
     """
     of_run = [one for one in verdict.checks if one.oracle in _OF_THE_RUN]
     return (
         verdict.conclusion in _OF_THE_GOLDEN
+        and golden is not None
         and golden.hardware != bands.HARDWARE
         and bool(of_run)
         and all(one.conclusion == _Verdict.PASS for one in of_run)

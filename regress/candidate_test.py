@@ -53,6 +53,11 @@ class IsMeaningfulTest(parameterized.TestCase):
             )
         )
 
+    def test_without_a_golden_there_is_none_to_replace(self) -> None:
+        self.assertFalse(
+            candidate.is_meaningful(_verdict("NUMERIC_DRIFT"), None)
+        )
+
     def test_a_run_without_a_proof_has_none(self) -> None:
         self.assertFalse(
             candidate.is_meaningful(

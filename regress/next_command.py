@@ -129,6 +129,8 @@ def _find_change(
     candidate: _Candidate,
 ) -> tuple[guide.Step, ...]:
     """Numbers have drifted, the same way every time."""
+    if selected.golden_path is None:
+        return _read_log(verdict, selected, place, candidate)
     golden = shlex.quote(str(selected.golden_path))
     environment = (
         "The environment, as above, may be why. "

@@ -177,6 +177,21 @@ class AfterTest(parameterized.TestCase):
         )
         self.assertStartsWith(search.purpose, "The environment, as above, ")
 
+    def test_without_a_golden_drift_is_read_in_the_log(self) -> None:
+        # Of attempt 0's consumed samples, which need no golden.
+        verdict = _Verdict(
+            conclusion=_Verdict.NUMERIC_DRIFT, findings=[_of_a_rank()]
+        )
+        selected = dataclasses.replace(
+            _selected(), golden=None, golden_path=None
+        )
+        following = next_command.after(verdict, selected, _FOLDER)
+        assert following is not None
+        (step,) = following.steps
+        self.assertEqual(
+            step.command, "tail -n 50 /outputs/attempt_1/rank_2.log"
+        )
+
     def test_nondeterminism_is_repeated(self) -> None:
         (step,) = _steps("NONDETERMINISM")
         self.assertEqual(step.command, _PLACE.repeat_command)

@@ -31,7 +31,10 @@ _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
 )
 _GOLDEN = flags.DEFINE_string(
-    "golden", None, "Path of the golden record's textproto.", required=True
+    "golden",
+    None,
+    "Path of the golden record's textproto; without one, or with an empty one, "
+    "proof of resume, state and replay judge alone.",
 )
 _HARDWARE = flags.DEFINE_string(
     "hardware", "none", "The hardware promised: `none`, `nvidia_h200`, ..."
@@ -71,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         selected = selection.select(
             case_path=pathlib.Path(_CASE.value),
-            golden_path=pathlib.Path(_GOLDEN.value),
+            golden_path=pathlib.Path(_GOLDEN.value) if _GOLDEN.value else None,
             hardware=_HARDWARE.value,
             channel=_CHANNEL.value,
         )
@@ -215,7 +218,7 @@ def _draw(
     files: job_files.JobFiles,
     record: run_pb2.RunRecord,
     verdict: verdict_pb2.Verdict,
-    golden: golden_pb2.Golden,
+    golden: golden_pb2.Golden | None,
     following: guide.Guide | None,
 ) -> None:
     """Writes the report, when all is said that does not hang on it."""

@@ -203,6 +203,23 @@ class ResumeTestEndTest(parameterized.TestCase):
     def _xml(self) -> str:
         return (self._folder / "test.xml").read_text()
 
+    @parameterized.parameters([[]], [["--golden="]])
+    def test_without_a_golden_it_passes_and_says_so(
+        self, flags: list[str]
+    ) -> None:
+        test = self._start(f"--case={_CASE}", *flags)
+        output, errors = test.communicate(timeout=4 * _END_SECONDS)
+        self.assertEqual(test.returncode, 0, output + errors)
+        lines = output.splitlines()
+        self.assertIn(
+            "golden        none: judged by proof, state and replay", lines
+        )
+        self.assertIn("PASS", lines)
+        self.assertIn(
+            "no trajectory was compared with a golden", " ".join(output.split())
+        )
+        self.assertIn("no golden", (self._folder / "report.html").read_text())
+
     def test_a_golden_of_another_case_is_stale(self) -> None:
         changed = self._folder / "tiny.textproto"
         changed.write_text(

@@ -12,27 +12,26 @@ from regress.trainer import versions
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """A case and the golden that goes with it.
+    """A case and the golden that goes with it, if there is one.
 
     Attributes:
       case: what is trained and how it is interrupted.
       case_path: the case's file.
-      golden: the expected trajectory.
-      golden_path: the golden's file.
+      golden: the expected trajectory; None to judge without one.
+      golden_path: the golden's file, or None.
       hardware: the hardware promised.
       channel: the channel promised.
     """
 
     case: case_pb2.Case
     case_path: pathlib.Path
-    golden: golden_pb2.Golden
-    golden_path: pathlib.Path
+    golden: golden_pb2.Golden | None
+    golden_path: pathlib.Path | None
     hardware: str
     channel: str
 
     def describe(self, launcher: str) -> str:
         """Returns what was selected, a line for each thing."""
-        provenance = self.golden.provenance
         interruption = self.case.interruption
         phase = case_pb2.Phase.Name(interruption.phase)
         signal = case_pb2.Signal.Name(interruption.signal)
@@ -48,13 +47,7 @@ class Selection:
                 self.hardware, self.case.parallelism.pipeline
             ),
             "channel": self.channel,
-            "golden": self.golden_path,
-            **_tolerances(self.golden),
-            "recorded": (
-                f"{provenance.date}, {provenance.repeats} repeats"
-                f"{_interrupted(provenance)} on"
-                f" {provenance.environment.device_name}"
-            ),
+            **self._describe_golden(),
             "environment": ", ".join(
                 f"{name} {version}"
                 for name, version in versions.of_packages().items()
@@ -62,6 +55,20 @@ class Selection:
             "launcher": launcher,
         }
         return "\n".join(f"{name:12}  {row}" for name, row in rows.items())
+
+    def _describe_golden(self) -> dict[str, str]:
+        if self.golden is None:
+            return {"golden": "none: judged by proof, state and replay"}
+        provenance = self.golden.provenance
+        return {
+            "golden": str(self.golden_path),
+            **_tolerances(self.golden),
+            "recorded": (
+                f"{provenance.date}, {provenance.repeats} repeats"
+                f"{_interrupted(provenance)} on"
+                f" {provenance.environment.device_name}"
+            ),
+        }
 
 
 def _interrupted(provenance: golden_pb2.Provenance) -> str:
@@ -72,11 +79,11 @@ def _interrupted(provenance: golden_pb2.Provenance) -> str:
 
 def select(
     case_path: pathlib.Path,
-    golden_path: pathlib.Path,
+    golden_path: pathlib.Path | None,
     hardware: str,
     channel: str,
 ) -> Selection:
-    """Reads the case and the golden.
+    """Reads the case and the golden, if there is one.
 
     Raises:
       CaseError: there is no such case, or it cannot be run.
@@ -85,7 +92,7 @@ def select(
     return Selection(
         case=load.load(case_path),
         case_path=case_path,
-        golden=files.read(golden_path),
+        golden=files.read(golden_path) if golden_path else None,
         golden_path=golden_path,
         hardware=hardware,
         channel=channel,

@@ -87,19 +87,19 @@ class Evidence:
     Attributes:
         case: The case that was to run.
         run: The run record.
-        golden: The golden record.
+        golden: The golden record; None if there is none to compare with.
         promise: What the target says about the machine.
         attempts: The run record's attempts, in their order. `interrupted` and
             `resumed` give the first two, or empty ones.
         repeat: The repeat of attempt 0, if there is one.
-        golden_trajectories: The golden's series; empty if it contradicts
-            itself.
+        golden_trajectories: The golden's series; empty if there is no golden,
+            or if it contradicts itself.
         golden_contradiction: In one sentence, or "".
     """
 
     case: case_pb2.Case
     run: run_pb2.RunRecord
-    golden: golden_pb2.Golden
+    golden: golden_pb2.Golden | None
     promise: Promise
     attempts: tuple[Attempt, ...]
     repeat: Attempt | None
@@ -122,7 +122,9 @@ class Evidence:
 
         They are of one hardware, and a golden for `any` is for many.
         """
-        return self.golden.hardware != bands.HARDWARE
+        return (
+            self.golden is not None and self.golden.hardware != bands.HARDWARE
+        )
 
     @property
     def interrupted(self) -> Attempt:
@@ -156,7 +158,7 @@ class Evidence:
 def gather(
     case: case_pb2.Case,
     run: run_pb2.RunRecord,
-    golden: golden_pb2.Golden,
+    golden: golden_pb2.Golden | None,
     promise: Promise,
 ) -> Evidence:
     """Indexes what is to be judged.
@@ -164,13 +166,14 @@ def gather(
     Args:
         case: A valid case.
         run: Any run record, however incomplete.
-        golden: Any golden record, however incomplete.
+        golden: Any golden record, however incomplete, or None.
         promise: What the target says about the machine.
     """
     contradiction = ""
     golden_trajectories: series.Trajectories = {}
     try:
-        golden_trajectories = series.unfold(golden.series)
+        if golden is not None:
+            golden_trajectories = series.unfold(golden.series)
     except errors.GoldenError as error:
         contradiction = str(error)
     return Evidence(

@@ -5,7 +5,7 @@ A golden that lacks something would let a run that lacks it, too, pass.
 
 import numpy as np
 
-from regress.golden import bands, metrics, series
+from regress.golden import bands, golden_pb2, metrics, series
 from regress.oracle import evidence, rules, tally, wording
 
 # As few as tools/golden takes.
@@ -16,13 +16,24 @@ _UNINTERRUPTED = "1 or more"
 _WHOLE = "one series for each metric, param group and rank"
 
 
-def check(facts: evidence.Evidence) -> tally.Outcome:
-    """Checks that the golden has every metric, iteration and checkpoint."""
+def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+    """Checks that the golden has every metric, iteration and checkpoint.
+
+    Without a golden there is no such check.
+    """
+    if facts.golden is None:
+        return []
+    return [_check_golden(facts, facts.golden)]
+
+
+def _check_golden(
+    facts: evidence.Evidence, golden: golden_pb2.Golden
+) -> tally.Outcome:
     result = tally.Tally(rules.GOLDEN_COMPLETE)
     result.expect(
         "iterations of the golden",
         str(facts.case.training.iterations),
-        str(facts.golden.iterations),
+        str(golden.iterations),
         explanation="The golden is not a whole trajectory of the case.",
     )
     result.expect(
@@ -31,9 +42,9 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
     result.expect(
         "bands of the golden",
         _BANDS,
-        bands.why_wrong(facts.golden) or _BANDS,
+        bands.why_wrong(golden) or _BANDS,
     )
-    repeats = facts.golden.provenance.repeats
+    repeats = golden.provenance.repeats
     result.expect(
         "runs that the golden was recorded from",
         _AGREEING,
@@ -41,7 +52,7 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
         explanation="A golden that was made of one run, as of the run itself, "
         "shows nothing.",
     )
-    interrupted = facts.golden.provenance.interrupted_repeats
+    interrupted = golden.provenance.interrupted_repeats
     result.expect(
         "runs of the golden that nobody interrupted",
         _UNINTERRUPTED,
@@ -54,7 +65,7 @@ def check(facts: evidence.Evidence) -> tally.Outcome:
         _check_metrics(facts, result, rank)
     for key, trajectory in facts.golden_trajectories.items():
         _check_values(facts, result, key, trajectory)
-    _check_checkpoints(facts, result)
+    _check_checkpoints(facts, golden, result)
     return result.outcome()
 
 
@@ -114,8 +125,10 @@ def _check_values(
     )
 
 
-def _check_checkpoints(facts: evidence.Evidence, result: tally.Tally) -> None:
-    checkpoints = facts.golden.checkpoints
+def _check_checkpoints(
+    facts: evidence.Evidence, golden: golden_pb2.Golden, result: tally.Tally
+) -> None:
+    checkpoints = golden.checkpoints
     saves = (
         facts.save_iterations(0, facts.case.training.iterations)
         if facts.golden_holds_states

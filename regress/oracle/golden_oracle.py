@@ -6,7 +6,7 @@ drifted. Where only attempt 1 does, resume is at fault.
 
 from collections.abc import Mapping, Sequence
 
-from regress.golden import bands, state
+from regress.golden import bands, golden_pb2, state
 from regress.oracle import (
     evidence,
     rules,
@@ -25,30 +25,37 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     """Compares all metrics and saved states of both attempts with the golden.
 
     A case that saves nothing after the resume has no check of attempt 1's
-    saved state, and a golden for hardware `any` has none of either's.
+    saved state, and a golden for hardware `any` has none of either's. Without
+    a golden there is no check at all.
     """
+    golden = facts.golden
+    if golden is None:
+        return []
     before, after = facts.interrupted, facts.resumed
     iterations = steps.interrupted(facts)
     outcomes = [
-        check_metrics(facts, rules.INTERRUPTED_METRICS, iterations, before)
+        check_metrics(
+            facts, golden, rules.INTERRUPTED_METRICS, iterations, before
+        )
     ]
     if facts.golden_holds_states:
         saves = steps.interrupted_saves(facts)
         outcomes.append(
-            check_state(facts, rules.INTERRUPTED_STATE, saves, before)
+            check_state(golden, rules.INTERRUPTED_STATE, saves, before)
         )
     iterations = steps.resumed(facts)
     outcomes.append(
-        check_metrics(facts, rules.RESUMED_METRICS, iterations, after)
+        check_metrics(facts, golden, rules.RESUMED_METRICS, iterations, after)
     )
     saves = steps.resumed_saves(facts)
     if saves[facts.last_rank] and facts.golden_holds_states:
-        outcomes.append(check_state(facts, rules.RESUMED_STATE, saves, after))
+        outcomes.append(check_state(golden, rules.RESUMED_STATE, saves, after))
     return outcomes
 
 
 def check_metrics(
     facts: evidence.Evidence,
+    golden: golden_pb2.Golden,
     rule: rules.Rule,
     wanted: Mapping[int, range],
     attempt: evidence.Attempt,
@@ -57,6 +64,7 @@ def check_metrics(
 
     Args:
         facts: What is judged.
+        golden: Its golden.
         rule: The check.
         wanted: The iterations to compare, by rank.
         attempt: The attempt.
@@ -68,13 +76,13 @@ def check_metrics(
         attempt.trajectories,
         wanted,
         attempt=attempt.index,
-        bands=bands.of(facts.golden),
+        bands=bands.of(golden),
     )
     return result.outcome()
 
 
 def check_state(
-    facts: evidence.Evidence,
+    golden: golden_pb2.Golden,
     rule: rules.Rule,
     saves: Mapping[int, Sequence[int]],
     attempt: evidence.Attempt,
@@ -82,15 +90,15 @@ def check_state(
     """Compares the states that an attempt saved with the golden.
 
     Args:
-        facts: What is judged.
+        golden: The golden.
         rule: The check.
         saves: The iterations of the saves to compare, by rank.
         attempt: The attempt.
     """
     result = tally.Tally(rule)
-    golden = {
+    expected = {
         (checkpoint.iteration, rank): digest
-        for checkpoint in facts.golden.checkpoints
+        for checkpoint in golden.checkpoints
         for rank, digest in enumerate(checkpoint.digests)
     }
     for rank, iterations in saves.items():
@@ -99,7 +107,7 @@ def check_state(
             digests = timeline.digests(run_pb2.StateDigest.SAVED, iteration)
             result.expect(
                 SAVED_STATE,
-                golden.get((iteration, rank)) or "one in the golden",
+                expected.get((iteration, rank)) or "one in the golden",
                 state.fold(digests[0])
                 if len(digests) == 1
                 else f"recorded {wording.times(len(digests))}",

@@ -1,5 +1,7 @@
 """The oracle: a case, its run record and its golden in, a verdict out.
 
+Without a golden, proof of resume, state and replay judge the run.
+
 Pure: no clock, no file, no process. The same protos give the same verdict.
 """
 
@@ -27,7 +29,7 @@ from regress.run import run_pb2
 def judge(
     case: case_pb2.Case,
     run: run_pb2.RunRecord,
-    golden: golden_pb2.Golden,
+    golden: golden_pb2.Golden | None,
     promise: evidence.Promise,
 ) -> verdict_pb2.Verdict:
     """Judges a run.
@@ -37,7 +39,7 @@ def judge(
         run: What the scenario observed. It may lack anything: what is missing
             is found, and never raises.
         golden: The golden record that was selected; of it, too, anything may be
-            missing.
+            missing. None if no golden was selected.
         promise: What the test's target says about the machine.
 
     Returns:
@@ -46,7 +48,7 @@ def judge(
     facts = evidence.gather(case, run, golden, promise)
     outcomes = [
         *preconditions.check(facts),
-        golden_completeness.check(facts),
+        *golden_completeness.check(facts),
         *exits.check(facts),
         *interruption_proof.check(facts),
         *resume_proof.check(facts),

@@ -3,7 +3,7 @@
 from google.protobuf import text_format
 
 from regress.case import case_pb2, fingerprint
-from regress.golden import bands
+from regress.golden import bands, golden_pb2
 from regress.oracle import environment, evidence, rules, tally
 from regress.run import run_pb2
 
@@ -13,24 +13,28 @@ _ABSENT = "absent"
 
 def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     """Checks the case, the machine, and what the golden was recorded for."""
-    return [
+    outcomes = [
         _check_case(facts),
         _check_hardware(facts),
         _check_one_environment(facts),
-        _check_golden_of_case(facts),
-        _check_golden_of_packages(facts),
     ]
+    if facts.golden is not None:
+        outcomes += [
+            _check_golden_of_case(facts, facts.golden),
+            _check_golden_of_packages(facts, facts.golden),
+        ]
+    return outcomes
 
 
 def environment_differences(facts: evidence.Evidence) -> list[str]:
     """How the run's environment differs from the golden's, for a reader.
 
     A difference is no failure by itself: whether the numbers depend on it is
-    what the other oracles find out. It is empty if no rank named its
-    environment.
+    what the other oracles find out. It is empty if there is no golden, or if no
+    rank named its environment.
     """
     reported = _reported(facts)
-    if not reported:
+    if facts.golden is None or not reported:
         return []
     recorded = facts.golden.provenance.environment
     return [
@@ -69,20 +73,21 @@ def _check_case(facts: evidence.Evidence) -> tally.Outcome:
 def _check_hardware(facts: evidence.Evidence) -> tally.Outcome:
     result = tally.Tally(rules.PROMISED_HARDWARE)
     promise = facts.promise
-    result.expect(
-        "channel of the golden",
-        promise.channel,
-        facts.golden.channel,
-        explanation=f"The target promises channel {promise.channel}.",
-    )
-    result.expect(
-        "hardware of the golden",
-        promise.hardware,
-        promise.hardware
-        if _serves(facts.golden.hardware, promise.hardware)
-        else facts.golden.hardware,
-        explanation=f"The target promises hardware {promise.hardware}.",
-    )
+    if facts.golden is not None:
+        result.expect(
+            "channel of the golden",
+            promise.channel,
+            facts.golden.channel,
+            explanation=f"The target promises channel {promise.channel}.",
+        )
+        result.expect(
+            "hardware of the golden",
+            promise.hardware,
+            promise.hardware
+            if _serves(facts.golden.hardware, promise.hardware)
+            else facts.golden.hardware,
+            explanation=f"The target promises hardware {promise.hardware}.",
+        )
     for attempt, rank, found in _reported(facts):
         result.expect(
             "hardware found",
@@ -128,13 +133,15 @@ def _check_one_environment(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-def _check_golden_of_case(facts: evidence.Evidence) -> tally.Outcome:
+def _check_golden_of_case(
+    facts: evidence.Evidence, golden: golden_pb2.Golden
+) -> tally.Outcome:
     result = tally.Tally(rules.GOLDEN_OF_CASE)
-    provenance = facts.golden.provenance
+    provenance = golden.provenance
     result.expect(
         "case name of the golden",
         facts.case.name,
-        facts.golden.case_name,
+        golden.case_name,
         explanation="The golden was recorded for another case.",
     )
     result.expect(
@@ -152,10 +159,12 @@ def _check_golden_of_case(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-def _check_golden_of_packages(facts: evidence.Evidence) -> tally.Outcome:
+def _check_golden_of_packages(
+    facts: evidence.Evidence, golden: golden_pb2.Golden
+) -> tally.Outcome:
     """The releases that compute; others' show in the data's digests."""
     result = tally.Tally(rules.GOLDEN_OF_PACKAGES)
-    recorded = facts.golden.provenance.environment.versions
+    recorded = golden.provenance.environment.versions
     for _, _, found in _reported(facts)[:1]:
         for package in _COMPUTING:
             if package in recorded or package in found.versions:

@@ -49,6 +49,10 @@ class Records:
         """The verdict."""
         return judge.judge(self.case, self.run, self.golden, PROMISE)
 
+    def judge_without_golden(self) -> verdict_pb2.Verdict:
+        """The verdict if there is no golden."""
+        return judge.judge(self.case, self.run, None, PROMISE)
+
     def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
         """One rank's record."""
         return self.run.attempts[attempt].ranks[rank]

@@ -25,12 +25,15 @@ golden run did.
   they do not and training is not deterministic.
 - What goes wrong seldom may spare the repeat. If a resume divergence whose
   loaded state is right gives other wrong numbers in another run, it is noise.
+- Without a golden, only *repeated* is asked: whatever else attempt 1 did, it
+  did not replay attempt 0, which then is the reference.
 - The repeat adds checks and takes none away: a verdict that was no pass without
   it is none with it.
 """
 
 from collections.abc import Mapping, Sequence
 
+from regress.golden import golden_pb2
 from regress.oracle import (
     evidence,
     golden_oracle,
@@ -76,13 +79,20 @@ def check(
     outcomes = [
         _check_ran(facts, repeat, wanted),
         *_check_repeated(facts, repeat, before, end),
-        golden_oracle.check_metrics(facts, rules.REPEAT_METRICS, whole, repeat),
     ]
+    golden = facts.golden
+    if golden is None:
+        return outcomes
+    outcomes.append(
+        golden_oracle.check_metrics(
+            facts, golden, rules.REPEAT_METRICS, whole, repeat
+        )
+    )
     saves = facts.save_iterations(0, end)
     if saves and facts.golden_holds_states:
         outcomes.append(
             golden_oracle.check_state(
-                facts,
+                golden,
                 rules.REPEAT_STATE,
                 dict.fromkeys(facts.ranks, saves),
                 repeat,
@@ -91,7 +101,7 @@ def check(
     if not any(
         one.failed for one in others if one.rule.oracle == verdict_pb2.REPLAY
     ):
-        outcomes += _check_continued(facts, repeat, before, end, saves)
+        outcomes += _check_continued(facts, golden, repeat, before, end, saves)
     return outcomes
 
 
@@ -171,6 +181,7 @@ def _check_repeated(
 
 def _check_continued(
     facts: evidence.Evidence,
+    golden: golden_pb2.Golden,
     repeat: evidence.Attempt,
     before: Mapping[int, range],
     end: int,
@@ -186,7 +197,7 @@ def _check_continued(
     if beyond[facts.last_rank]:
         result = tally.Tally(rules.CONTINUED_METRICS)
         to_golden = golden_oracle.check_metrics(
-            facts, rules.REPEAT_METRICS, beyond, repeat
+            facts, golden, rules.REPEAT_METRICS, beyond, repeat
         )
         if to_golden.failed:
             trajectory_comparison.compare(
@@ -206,7 +217,7 @@ def _check_continued(
     }
     if others[facts.last_rank] and facts.golden_holds_states:
         to_golden = golden_oracle.check_state(
-            facts, rules.REPEAT_STATE, others, repeat
+            golden, rules.REPEAT_STATE, others, repeat
         )
         if to_golden.failed:
             outcomes.append(

@@ -1,9 +1,9 @@
 """Every check that the oracle makes, and what its failure means.
 
 The order is that of the verdict table. Which checks a verdict has follows from
-the case alone, never from what was observed: a check that the case asks for and
-that finds nothing to compare has failed. Only a repeat of attempt 0, which most
-runs have no need of, adds checks of its own.
+the case, and from whether there is a golden, never from what was observed: a
+check that the case asks for and that finds nothing to compare has failed. Only
+a repeat of attempt 0, which most runs have no need of, adds checks of its own.
 """
 
 import dataclasses
@@ -66,8 +66,9 @@ PROMISED_HARDWARE = Rule(
     _PRECONDITIONS,
     "promised hardware and channel",
     _WRONG_ENVIRONMENT,
-    "Is every rank on the promised hardware, and is the golden for it and for "
-    "the channel?",
+    "Is every rank on the promised hardware, and is the golden, if there is "
+    "one, for it and for the channel?",
+    if_empty=_NOT_INTERRUPTED,
 )
 ONE_ENVIRONMENT = Rule(
     _PRECONDITIONS,

@@ -47,8 +47,16 @@ def summarize(
         return _passed(facts, outcomes)
     first = conclusion.by_weight(outcomes, reached)[0]
     details = _DETAILS.get(reached, _explanation)
-    parts = [_LEADS[reached], *details(facts, outcomes, first)]
+    parts = [_lead(facts, reached), *details(facts, outcomes, first)]
     return "; ".join(part.removesuffix(".") for part in parts if part) + "."
+
+
+def _lead(
+    facts: evidence.Evidence, reached: verdict_pb2.Verdict.Conclusion
+) -> str:
+    if reached == _Verdict.NUMERIC_DRIFT and facts.golden is None:
+        return "the numbers were wrong before anything was resumed"
+    return _LEADS[reached]
 
 
 def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
@@ -61,7 +69,17 @@ def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
         f"{facts.resume_iteration}, trained to "
         f"{facts.case.training.iterations}; "
         f"{sum(outcome.compared for outcome in outcomes)} comparisons, none "
-        "differs."
+        f"differs{_limit(facts)}."
+    )
+
+
+def _limit(facts: evidence.Evidence) -> str:
+    """What a pass does not say."""
+    if facts.golden is not None:
+        return ""
+    return (
+        "; no trajectory was compared with a golden, as there is none, so the "
+        "iterations that ran once are not judged"
     )
 
 
@@ -112,6 +130,8 @@ def _of_drift(
     outcomes: Sequence[tally.Outcome],
     first: tally.Outcome,
 ) -> list[str]:
+    if facts.golden is None:
+        return _explanation(facts, outcomes, first)
     reproduced = (
         "so the numbers are reproducible, and the code, its dependencies or "
         "the machine have changed since the golden was recorded"
@@ -153,7 +173,8 @@ def _of_divergence(
     if _find(outcomes, rules.REPEAT_RAN):
         why = (
             "the loaded state is the saved state, and a repeat of attempt 0 "
-            "gave the same numbers as attempt 0 and the golden, so some state "
+            f"gave the same numbers as attempt 0{_and_golden(facts)}, so some "
+            "state "
             "is not saved, or is changed after the load; should the test give "
             "other wrong numbers when it is run again, it is noise that the "
             "repeat did not meet"
@@ -166,6 +187,10 @@ def _of_divergence(
             "each time in the first case and others in the second"
         )
     return [_finding(first), pointers.clause(facts, first.findings), why]
+
+
+def _and_golden(facts: evidence.Evidence) -> str:
+    return "" if facts.golden is None else " and the golden"
 
 
 _DETAILS = {

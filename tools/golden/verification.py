@@ -141,7 +141,7 @@ def _wrong_case(golden: golden_pb2.Golden, path: pathlib.Path) -> Iterator[str]:
             f"the case's is now {current}"
         )
     # The oracle's own check, which looks at nothing of a run.
-    outcome = golden_completeness.check(
+    outcomes = golden_completeness.check(
         evidence.gather(
             case,
             run_pb2.RunRecord(),
@@ -149,8 +149,9 @@ def _wrong_case(golden: golden_pb2.Golden, path: pathlib.Path) -> Iterator[str]:
             evidence.Promise(golden.hardware, golden.channel, ""),
         )
     )
-    for finding in outcome.findings:
-        yield (
-            f"{finding.subject}: expected {finding.expected}, found "
-            f"{finding.actual}"
-        )
+    for outcome in outcomes:
+        for finding in outcome.findings:
+            yield (
+                f"{finding.subject}: expected {finding.expected}, found "
+                f"{finding.actual}"
+            )

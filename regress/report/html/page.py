@@ -56,7 +56,7 @@ class _Chart:
 def render(
     verdict: verdict_pb2.Verdict,
     run: run_pb2.RunRecord,
-    golden: golden_pb2.Golden,
+    golden: golden_pb2.Golden | None,
     following: guide.Guide | None = None,
 ) -> str:
     """Renders a verdict, and the run and the golden that it is about.
@@ -64,7 +64,7 @@ def render(
     Args:
       verdict: what was concluded.
       run: what was observed, however incomplete.
-      golden: what it was held against.
+      golden: what it was held against; None if there is none.
       following: where to go on; None if there is nowhere to go.
 
     Returns:
@@ -78,11 +78,6 @@ def render(
         f"attempt {attempt.index}": series.from_attempt(attempt)
         for attempt in run.attempts[:2]
     }
-    try:
-        expected = series.unfold(golden.series)
-    except errors.GoldenError:
-        # Which is the verdict, then.
-        expected = {}
     found = [
         event.started.environment
         for attempt in run.attempts[:1]
@@ -90,13 +85,15 @@ def render(
         for event in rank.events
         if event.HasField("started")
     ]
+    columns = [("this run", found[0] if found else run_pb2.Environment())]
+    if golden is not None:
+        columns.append(("golden", golden.provenance.environment))
     return _page(
         title=f"{'PASS' if passed else name}: {run.case.name}",
         good=passed,
         headline="PASS" if passed else f"FAIL: {name}",
         where=_where(verdict),
-        subject=f"{run.case.name}, golden {golden.channel} {golden.hardware}, "
-        f"recorded {golden.provenance.date}",
+        subject=f"{run.case.name}, {_described(golden)}",
         summary=layout.sentence(verdict.summary),
         known_bug=verdict.known_bug,
         environment_differences=list(verdict.environment_differences),
@@ -104,18 +101,34 @@ def render(
         record=following.record if following else "",
         findings=list(_finding_groups(verdict)),
         course=_course(ran),
-        charts=_charts(expected, recorded, ran, run.case.training.iterations),
+        charts=_charts(
+            _series(golden), recorded, ran, run.case.training.iterations
+        ),
         grid=state_grid.of_run(run),
         checks=[_check(check, verdict) for check in verdict.checks],
         timeline=_Chart("", "", timeline.draw(timeline.of_run(run))),
-        environment=environment_table.of(
-            [
-                ("this run", found[0] if found else run_pb2.Environment()),
-                ("golden", golden.provenance.environment),
-            ]
-        ),
-        history=golden.history,
+        environment=environment_table.of(columns),
+        history=golden.history if golden is not None else (),
     )
+
+
+def _described(golden: golden_pb2.Golden | None) -> str:
+    if golden is None:
+        return "no golden"
+    return (
+        f"golden {golden.channel} {golden.hardware}, recorded "
+        f"{golden.provenance.date}"
+    )
+
+
+def _series(golden: golden_pb2.Golden | None) -> series.Trajectories | None:
+    if golden is None:
+        return None
+    try:
+        return series.unfold(golden.series)
+    except errors.GoldenError:
+        # Which is the verdict, then.
+        return {}
 
 
 def render_goldens(
@@ -173,23 +186,25 @@ def _course(ran: course.Course) -> str:
 
 
 def _charts(
-    golden: series.Trajectories,
+    golden: series.Trajectories | None,
     recorded: Mapping[str, series.Trajectories],
     ran: course.Course,
     last: int,
 ) -> list[_Chart]:
+    expected = {} if golden is None else golden
     charts = [
-        _Chart(metric, "", curves.draw_metric(metric, golden, recorded, ran))
+        _Chart(metric, "", curves.draw_metric(metric, expected, recorded, ran))
         for metric in _METRICS
     ]
+    pale = "" if golden is None else "; pale is the golden"
     charts.append(
         _Chart(
             "learning rate",
-            "of each param group; pale is the golden",
-            curves.draw_rates(golden, recorded, ran),
+            f"of each param group{pale}",
+            curves.draw_rates(expected, recorded, ran),
         )
     )
-    if recorded:
+    if recorded and golden is not None:
         charts.append(
             _Chart(
                 "difference from the golden",

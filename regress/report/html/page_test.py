@@ -93,6 +93,20 @@ class RenderTest(parameterized.TestCase):
         text = page.render(verdict, _run(2, 4), golden)
         self.assertIn("<h1>FAIL: stale golden</h1>", text)
 
+    def test_without_a_golden_nothing_is_said_of_one(self) -> None:
+        run = _run(2, 4)
+        started = run.attempts[0].ranks[0].events.add().started
+        started.environment.versions["torch"] = "2.11.0"
+        text = page.render(_Verdict(conclusion=_Verdict.PASS), run, None)
+        self.assertIn("small, no golden", text)
+        drawings_left_out = re.sub(
+            r"<(svg|style).*?</\1>", "", text, flags=re.S
+        )
+        self.assertEqual(drawings_left_out.count("golden"), 1)
+        # The two metrics, and the processes.
+        self.assertLen(_svgs(text), 3)
+        self.assertIn("<th>this run</th>", text)
+
     def test_nothing_at_all_will_do(self) -> None:
         text = page.render(_Verdict(), run_pb2.RunRecord(), _golden())
         self.assertIn("</html>", text)
