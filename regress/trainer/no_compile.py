@@ -1,10 +1,13 @@
-"""Leaves torch.compile out.
+"""Leaves compilers out.
 
 megatron-core and Transformer Engine decorate functions with it as they are
 imported, and torch's own optimizers tell it to keep out of their steps. Either
 imports TorchDynamo and Inductor, which takes a rank 2 s on a CPU host and 4 s
 on a GPU host, and compiling takes 8 s more, for 0.02 s a step. What would be
 compiled runs as it is written.
+
+megatron-core 0.15 also compiles an extension for inference as it is imported,
+into the home directory, with the CUDA compiler that it finds there or without.
 """
 
 import importlib
@@ -14,13 +17,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch.utils import cpp_extension
 
 _DYNAMO = "torch._dynamo"
 
 
 def apply() -> None:
-    """Makes torch.compile the identity; before megatron-core is imported."""
+    """Has nothing compiled; to be called before megatron-core is imported."""
     torch.compile = _as_written
+    cpp_extension.load_inline = _refuse
     if _DYNAMO in sys.modules:
         return
     for name, attributes in _IDLE.items():
@@ -54,6 +59,11 @@ def _as_written(
     if model is not None:
         return model
     return lambda function: function
+
+
+def _refuse(*args: Any, **kwargs: Any) -> None:
+    """Stands in for what compiles an extension; importers do without it."""
+    raise RuntimeError("A rank compiles no extension.")
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

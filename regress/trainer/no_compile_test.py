@@ -24,6 +24,12 @@ class NoCompileTest(absltest.TestCase):
         self.assertIs(torch.compile(function), function)
         self.assertIs(torch.compile(dynamic=True)(function), function)
 
+    def test_no_extension_is_compiled(self) -> None:
+        from torch.utils import cpp_extension
+
+        with self.assertRaisesRegex(RuntimeError, "compiles no extension"):
+            cpp_extension.load_inline("name", "int f() { return 1; }")
+
     def test_the_trainer_imports_no_compiler(self) -> None:
         import regress.trainer.job  # noqa: F401
 
