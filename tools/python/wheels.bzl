@@ -7,13 +7,21 @@ version of it, that label is the version of the channel that is built.
 """
 
 load("//tools/channels:channels.bzl", "CHANNELS")
+load(
+    "//tools/transformer_engine:repository.bzl",
+    "TRANSFORMER_ENGINE_PARTS",
+    "transformer_engine_repository",
+)
 
 _BUILD = """\
 load("@pypi//:repositories.bzl", "locked_library")
 
-exports_files(["site-packages"])
-
 package(default_visibility = ["//visibility:public"])
+
+exports_files([
+    "site-packages",
+    "site-packages.sha256",
+])
 
 py_library(
     name = "files",
@@ -230,23 +238,48 @@ def declare_wheels(distributions, channels):
         for key in others:
             if key not in distributions:
                 fail("channel {} has a lock with {}, which the other lock has not: add it to tools/python/requirements.in, and run tools/python/lock.py.".format(channel, key))
-    for key, (requirement, hashes) in distributions.items():
+    for key, distribution in distributions.items():
         others = [channel for channel in channels if key in channels[channel]]
-        wheel_repository(
-            name = "pypi_" + ("dev_" if others else "") + key,
-            hashes = hashes,
-            requirement = requirement,
-        )
+        _declare(key, distribution, "dev" if others else "", distributions, channels)
         for channel in others:
-            requirement, hashes = channels[channel][key]
-            wheel_repository(
-                name = "pypi_{}_{}".format(channel, key),
-                hashes = hashes,
-                requirement = requirement,
-            )
+            _declare(key, channels[channel][key], channel, distributions, channels)
         if others:
             _channel_repository(
                 name = "pypi_" + key,
                 channels = others,
                 key = key,
             )
+
+def _declare(key, distribution, channel, distributions, channels):
+    """Declares the repository of one distribution in one version."""
+    name = "pypi_{}{}".format(channel + "_" if channel else "", key)
+    requirement, hashes = distribution
+    if key != "transformer_engine_torch":
+        wheel_repository(
+            name = name,
+            hashes = hashes,
+            requirement = requirement,
+        )
+        return
+
+    # The index has its source alone.
+    transformer_engine_repository(
+        name = name,
+        requirement = requirement,
+        sha256 = hashes[0],
+        wheels = {
+            "@{}//:site-packages.sha256".format(
+                _repository(part, channel, channels),
+            ): part
+            for part in TRANSFORMER_ENGINE_PARTS
+            if part in distributions
+        },
+    )
+
+def _repository(key, channel, channels):
+    """Returns the repository of a distribution's version in a channel."""
+    if key in channels.get(channel, {}):
+        return "pypi_{}_{}".format(channel, key)
+    if [other for other in channels.values() if key in other]:
+        return "pypi_dev_" + key
+    return "pypi_" + key
