@@ -8,7 +8,11 @@ They share one package folder, so they are one repository:
     source/          the third's
     headers/, lib/   links into the wheels that the extension is compiled
                      against
+
+With --config=image they are the image's, as it has them.
 """
+
+load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "link_from_image")
 
 # Where in a wheel headers are, and which of the folders below are searched.
 _HEADERS = {
@@ -109,9 +113,44 @@ locked_library(
 )
 """
 
+_IMAGE_BUILD = """\
+load("@pypi//:repositories.bzl", "locked_library")
+
+package(default_visibility = ["//visibility:public"])
+
+py_library(
+    name = "files",
+    data = [
+        "site-packages",
+        "site-packages.sha256",
+    ],
+    imports = ["site-packages"],
+    srcs_version = "PY3",
+)
+
+locked_library(
+    name = "lib",
+    needs = {needs},
+    deps = [":files"],
+)
+"""
+
 _HOST_PYTHON = Label("@python//:host_python")
 
 def _transformer_engine_repository_impl(ctx):
+    # Those that build it themselves have it as one distribution.
+    if link_from_image(ctx, [ctx.attr.requirement.partition("==")[0]] + [
+        "transformer-engine",
+        "transformer-engine-cu12",
+        "transformer-engine-cu13",
+    ]):
+        ctx.file("BUILD.bazel", _IMAGE_BUILD.format(needs = {
+            # An extra of one of them is none of the whole.
+            need.partition("[")[0].lower().replace("-", "_").replace(".", "_") + "//:lib": None
+            for need in json.decode(ctx.read("needs.json"))[""]
+        }.keys()))
+        return
+
     # A wheel is its folder, but a label is of a file: of the one beside it that
     # changes when the wheel does.
     wheels = {key: ctx.path(label) for label, key in ctx.attr.wheels.items()}
@@ -159,22 +198,24 @@ def _absolute(label):
 
 transformer_engine_repository = repository_rule(
     implementation = _transformer_engine_repository_impl,
-    attrs = {
-        "requirement": attr.string(
+    attrs = dict(
+        IMAGE_ATTRS,
+        requirement = attr.string(
             doc = "The pin, as `transformer-engine-torch==2.20.2`.",
             mandatory = True,
         ),
-        "sha256": attr.string(
+        sha256 = attr.string(
             doc = "Of its source distribution.",
             mandatory = True,
         ),
-        "wheels": attr.label_keyed_string_dict(
+        wheels = attr.label_keyed_string_dict(
             doc = "By site-packages.sha256 of a wheel, its name in labels, for all of TRANSFORMER_ENGINE_PARTS.",
             mandatory = True,
         ),
-        "_python": attr.label(default = _HOST_PYTHON),
-        "_script": attr.label(default = "//tools/transformer_engine:lay_out.py"),
-        "_tree_digest": attr.label(default = "//tools/python:tree_digest.py"),
-    },
+        _python = attr.label(default = _HOST_PYTHON),
+        _script = attr.label(default = "//tools/transformer_engine:lay_out.py"),
+        _tree_digest = attr.label(default = "//tools/python:tree_digest.py"),
+    ),
     doc = "Transformer Engine for PyTorch, whose extension an action compiles.",
+    environ = [IMAGE_PYTHON],
 )
