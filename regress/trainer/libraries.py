@@ -33,7 +33,7 @@ def homes(path: Sequence[str] | None = None) -> dict[str, str]:
         A folder by variable, as CUDNN_HOME; none for what no wheel has, as in
         an image whose libraries are the system's.
     """
-    found = {}
+    found: dict[str, str] = {}
     for folder in sys.path if path is None else path:
         for library in sorted(pathlib.Path(folder, "nvidia").glob("*/lib/*")):
             name = library.name.removeprefix("lib").partition(".so")[0]
@@ -86,27 +86,33 @@ def loaded(
     }
     owners = _owners(folders)
     return {
-        file.name: _describe(file, folders, owners) for file in sorted(files)
+        file.name: _describe(file.resolve(), folders, owners)
+        for file in sorted(files)
     }
 
 
 def _describe(
-    file: pathlib.Path, folders: Iterable[str], owners: Mapping[str, str]
+    file: pathlib.Path,
+    folders: Iterable[str],
+    owners: Mapping[pathlib.Path, str],
 ) -> str:
-    # Behind the links of a test's runfiles.
-    real = file.resolve()
+    if file in owners:
+        return owners[file]
     for folder in folders:
-        if real.is_relative_to(folder):
-            inside = str(real.relative_to(folder))
-            owner = owners.get(inside)
-            return f"{inside} of {owner}" if owner else inside
-    return str(real)
+        if file.is_relative_to(folder):
+            return str(file.relative_to(folder))
+    return str(file)
 
 
-def _owners(folders: Sequence[str]) -> dict[str, str]:
-    """Returns the distribution and version that each library is of."""
+def _owners(folders: Sequence[str]) -> dict[pathlib.Path, str]:
+    """Returns the description of each library that a package has.
+
+    Its file may lie elsewhere: an image's packages are linked, file by file.
+    """
     return {
-        str(file): f"{distribution.name} {distribution.version}"
+        pathlib.Path(str(distribution.locate_file(file))).resolve(): (
+            f"{file} of {distribution.name} {distribution.version}"
+        )
         for distribution in importlib.metadata.distributions(path=[*folders])
         if distribution.name.startswith(("nvidia", "transformer"))
         for file in distribution.files or ()

@@ -70,6 +70,23 @@ class LibrariesTest(absltest.TestCase):
                 },
             )
 
+    def test_finds_a_library_that_is_linked_from_an_image(self) -> None:
+        links = pathlib.Path(self.create_tempdir().full_path)
+        (links / "nvidia/cudnn").mkdir(parents=True)
+        (links / "nvidia/cudnn/lib").symlink_to(
+            self.cudnn / "nvidia/cudnn/lib"
+        )
+        (info,) = self.cudnn.glob("*.dist-info")
+        (links / info.name).symlink_to(info)
+        file = self.cudnn / "nvidia/cudnn/lib/libcudnn.so.9"
+        self.assertEqual(
+            libraries.loaded(self._maps(file), [str(links)]),
+            {
+                "libcudnn.so.9": "nvidia/cudnn/lib/libcudnn.so.9 of "
+                "nvidia-cudnn-cu13 1.2"
+            },
+        )
+
     def test_names_the_hosts_own_by_its_whole_path(self) -> None:
         host = pathlib.Path(self.create_tempdir().full_path, "libcudnn.so.9")
         host.touch()

@@ -7,13 +7,22 @@ version of it, that label is the version of the channel that is built.
 """
 
 load("//tools/channels:channels.bzl", "CHANNELS")
+load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "link_from_image")
+load(
+    "//tools/transformer_engine:repository.bzl",
+    "TRANSFORMER_ENGINE_PARTS",
+    "transformer_engine_repository",
+)
 
 _BUILD = """\
 load("@pypi//:repositories.bzl", "locked_library")
 
-exports_files(["site-packages"])
-
 package(default_visibility = ["//visibility:public"])
+
+exports_files([
+    "site-packages",
+    "site-packages.sha256",
+])
 
 py_library(
     name = "files",
@@ -97,12 +106,14 @@ def other_locks():
     }
 
 def _lock_repository_impl(ctx):
+    distributions = read_lock(ctx, ctx.attr.lock)
+    ctx.file("keys.json", json.encode(distributions.keys()))
     ctx.file("repositories.bzl", _REPOSITORIES.format(
         channels = json.encode({
             channel: read_lock(ctx, lock)
             for lock, channel in ctx.attr.channels.items()
         }),
-        distributions = json.encode(read_lock(ctx, ctx.attr.lock)),
+        distributions = json.encode(distributions),
         lock = ctx.attr.lock.name,
         wheels_bzl = _absolute(Label("//tools/python:wheels.bzl")),
     ))
@@ -161,47 +172,51 @@ def _label(need):
     ]
     return name + "//:lib" + ("_" + extra if extra else "")
 
+def read_needs(ctx):
+    """Returns, by extra, the labels after "@pypi_" of what needs.json names."""
+    return {
+        extra.lower().replace("-", "_").replace(".", "_"): [
+            _label(need)
+            for need in needs
+        ]
+        for extra, needs in json.decode(ctx.read("needs.json")).items()
+    }
+
 def _wheel_repository_impl(ctx):
-    result = ctx.execute(
-        [
-            ctx.path(_HOST_PYTHON),
-            "-I",
-            ctx.path(ctx.attr._script),
-            ctx.attr.requirement,
-        ] + ctx.attr.hashes,
-        # What is fetched, and how large it is: some wheels take minutes.
-        quiet = False,
-        timeout = 3600,
-    )
-    if result.return_code:
-        error = ctx.path("error")
-        fail(ctx.read(error) if error.exists else result.stderr.strip())
-    ctx.file("BUILD.bazel", _BUILD.format(
-        needs = {
-            extra.lower().replace("-", "_").replace(".", "_"): [
-                _label(need)
-                for need in needs
-            ]
-            for extra, needs in json.decode(ctx.read("needs.json")).items()
-        },
-    ))
+    if not link_from_image(ctx, [ctx.attr.requirement.partition("==")[0]]):
+        result = ctx.execute(
+            [
+                ctx.path(_HOST_PYTHON),
+                "-I",
+                ctx.path(ctx.attr._script),
+                ctx.attr.requirement,
+            ] + ctx.attr.hashes,
+            # What is fetched, and how large it is: some wheels take minutes.
+            quiet = False,
+            timeout = 3600,
+        )
+        if result.return_code:
+            error = ctx.path("error")
+            fail(ctx.read(error) if error.exists else result.stderr.strip())
+    ctx.file("BUILD.bazel", _BUILD.format(needs = read_needs(ctx)))
 
 wheel_repository = repository_rule(
     implementation = _wheel_repository_impl,
-    attrs = {
-        "hashes": attr.string_list(
+    attrs = dict(
+        IMAGE_ATTRS,
+        hashes = attr.string_list(
             doc = "SHA-256 of each file that may be it.",
             mandatory = True,
         ),
-        "requirement": attr.string(
+        requirement = attr.string(
             doc = "The pin, as `torch==2.11.0`.",
             mandatory = True,
         ),
-        "_python": attr.label(default = _HOST_PYTHON),
-        "_script": attr.label(default = "//tools/python:wheel.py"),
-    },
+        _python = attr.label(default = _HOST_PYTHON),
+        _script = attr.label(default = "//tools/python:wheel.py"),
+    ),
     doc = "One distribution, installed.",
-    environ = ["REGRESS_WHEEL_CACHE"],
+    environ = [IMAGE_PYTHON, "REGRESS_WHEEL_CACHE"],
 )
 
 def _missing_wheel_repository_impl(ctx):
@@ -230,23 +245,48 @@ def declare_wheels(distributions, channels):
         for key in others:
             if key not in distributions:
                 fail("channel {} has a lock with {}, which the other lock has not: add it to tools/python/requirements.in, and run tools/python/lock.py.".format(channel, key))
-    for key, (requirement, hashes) in distributions.items():
+    for key, distribution in distributions.items():
         others = [channel for channel in channels if key in channels[channel]]
-        wheel_repository(
-            name = "pypi_" + ("dev_" if others else "") + key,
-            hashes = hashes,
-            requirement = requirement,
-        )
+        _declare(key, distribution, "dev" if others else "", distributions, channels)
         for channel in others:
-            requirement, hashes = channels[channel][key]
-            wheel_repository(
-                name = "pypi_{}_{}".format(channel, key),
-                hashes = hashes,
-                requirement = requirement,
-            )
+            _declare(key, channels[channel][key], channel, distributions, channels)
         if others:
             _channel_repository(
                 name = "pypi_" + key,
                 channels = others,
                 key = key,
             )
+
+def _declare(key, distribution, channel, distributions, channels):
+    """Declares the repository of one distribution in one version."""
+    name = "pypi_{}{}".format(channel + "_" if channel else "", key)
+    requirement, hashes = distribution
+    if key != "transformer_engine_torch":
+        wheel_repository(
+            name = name,
+            hashes = hashes,
+            requirement = requirement,
+        )
+        return
+
+    # The index has its source alone.
+    transformer_engine_repository(
+        name = name,
+        requirement = requirement,
+        sha256 = hashes[0],
+        wheels = {
+            "@{}//:site-packages.sha256".format(
+                _repository(part, channel, channels),
+            ): part
+            for part in TRANSFORMER_ENGINE_PARTS
+            if part in distributions
+        },
+    )
+
+def _repository(key, channel, channels):
+    """Returns the repository of a distribution's version in a channel."""
+    if key in channels.get(channel, {}):
+        return "pypi_{}_{}".format(channel, key)
+    if [other for other in channels.values() if key in other]:
+        return "pypi_dev_" + key
+    return "pypi_" + key
