@@ -13,7 +13,7 @@ import sys
 
 _PYTHON = (3, 12)
 # Module and distribution of what every program of this project imports.
-_NEEDED = {
+NEEDED = {
     "absl": "absl-py",
     "google.protobuf": "protobuf",
     "megatron.core": "megatron-core",
@@ -50,7 +50,7 @@ def _check_python() -> None:
         )
     missing = [
         distribution
-        for module, distribution in _NEEDED.items()
+        for module, distribution in NEEDED.items()
         if not _is_there(module)
     ]
     if missing:

@@ -1,0 +1,93 @@
+"""Has Bazel build the bundle of a resume test, and unpacks it."""
+
+import pathlib
+import subprocess
+import tarfile
+from collections.abc import Sequence
+
+from tools.bisect import errors
+
+_BAZEL = "tools/bazelw"
+_SUFFIX = ".bundle"
+_HINT = (
+    f"see `{_BAZEL} query 'kind(_portable_bundle, //...)'`, which lists the "
+    "bundles, each with the name of its test before `.bundle`"
+)
+
+
+def find(root: pathlib.Path, test: str) -> str:
+    """Returns the full label of a resume test's bundle.
+
+    Args:
+        root: The workspace.
+        test: The test's label, as the user wrote it.
+
+    Raises:
+        BisectError: There is no such target, or it is no resume_test.
+    """
+    found = _query(root, test)
+    if len(found) != 1:
+        count = f"{len(found)} targets" if found else "no such target"
+        raise errors.BisectError(
+            f"--test={test}: expected the label of one resume_test, found "
+            f"{count}: {_HINT}."
+        )
+    kind, _, label = found[0].rpartition(" ")
+    bundle = _query(root, label + _SUFFIX)
+    if not bundle or not bundle[0].startswith("_portable_bundle rule "):
+        raise errors.BisectError(
+            f"--test={test}: expected a resume_test, found {label} to be a "
+            f"{kind} without a bundle: {_HINT}."
+        )
+    return label + _SUFFIX
+
+
+def build(
+    root: pathlib.Path, label: str, folder: pathlib.Path, flags: Sequence[str]
+) -> pathlib.Path:
+    """Builds a bundle.
+
+    Args:
+        root: The workspace.
+        label: The bundle's.
+        folder: Where it is unpacked.
+        flags: Of Bazel, as `--config=h200`.
+
+    Returns:
+        The folder that Python runs.
+
+    Raises:
+        BisectError: It cannot be built; Bazel has said why.
+    """
+    command = [_BAZEL, "build", *flags, label]
+    if subprocess.run(command, cwd=root, check=False).returncode:
+        raise errors.BisectError(
+            f"{label}: expected Bazel to build it, and it failed as said "
+            f"above: try `{' '.join(command)}` until it does not."
+        )
+    where = subprocess.run(
+        [_BAZEL, "info", *flags, "bazel-bin"],
+        cwd=root,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    path = label.lstrip("@/").replace(":", "/")
+    archive = pathlib.Path(where.stdout.strip(), f"{path}.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / pathlib.PurePath(path).name
+
+
+def _query(root: pathlib.Path, label: str) -> list[str]:
+    """Returns the kinds and labels of a pattern; none if it matches nothing."""
+    result = subprocess.run(
+        [_BAZEL, "query", "--noshow_progress", "--output=label_kind", label],
+        cwd=root,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    return result.stdout.splitlines() if result.returncode == 0 else []

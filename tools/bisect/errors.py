@@ -1,0 +1,9 @@
+"""What may go wrong that the user can do something about."""
+
+
+class BisectError(Exception):
+    """The search cannot be made; one sentence for the user."""
+
+
+class ResolutionError(Exception):
+    """A release cannot be installed beside what the test needs. A clause."""

@@ -1,0 +1,136 @@
+"""Finds the wheels that go with a release, by pip.
+
+All that the lock pins stays as it is, unless the release cannot go with it:
+where pip names a pin as the cause of a conflict, that pin is given up, and pip
+tries again.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+
+from tools.bisect import errors
+from tools.python import lock, lock_file, wheel
+
+_PIN = re.compile(
+    r"The user requested \(constraint\) ([A-Za-z0-9._-]+?)[=<>!~]"
+)
+_WANTED = re.compile(r"The user requested [A-Za-z0-9._-]+")
+_ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
+_CAUSES = re.compile(r"The conflict is caused by:\n(.+?)\n\n", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolution:
+    """The wheels of one run.
+
+    Attributes:
+        pins: All of them.
+        moved: Those that the lock pins to another version, but for the release
+            itself; as "numpy 1.26.4".
+    """
+
+    pins: tuple[wheel.Pin, ...]
+    moved: tuple[str, ...]
+
+
+def resolve(
+    release: str,
+    needed: Iterable[str],
+    locked: Mapping[str, lock_file.Distribution],
+    pip_options: Sequence[str] = (),
+) -> Resolution:
+    """Resolves a release, and what the test needs, to wheels.
+
+    Args:
+        release: As "megatron-core==0.16.1".
+        needed: The distributions that the test imports.
+        locked: What the lock pins, by normalized name.
+        pip_options: For pip, beside its configuration.
+
+    Raises:
+        ResolutionError: There is no such set of wheels.
+    """
+    own = release.partition("==")[0]
+    wanted = [release, *(name for name in needed if name != own)]
+    kept = {
+        name: one.requirement for name, one in locked.items() if name != own
+    }
+    while True:
+        result, report = _ask_pip(wanted, kept.values(), pip_options)
+        if report is not None:
+            break
+        causes = {_normalized(name) for name in _PIN.findall(result)}
+        if causes.isdisjoint(kept):
+            raise errors.ResolutionError(_reason(result))
+        kept = {name: pin for name, pin in kept.items() if name not in causes}
+    pins = []
+    moved = []
+    for pin, sha256 in lock.pins_of_report(report).items():
+        name, _, version = pin.partition("==")
+        pinned = locked.get(name)
+        # What the lock vouches for is taken on no other's word.
+        is_locked = pinned is not None and pinned.version == version
+        hashes = pinned.hashes if pinned and is_locked else (sha256,)
+        pins.append(wheel.Pin(name, version, hashes))
+        if pinned and not is_locked and name != own:
+            moved.append(f"{name} {version}")
+    return Resolution(tuple(pins), tuple(moved))
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _ask_pip(
+    wanted: Iterable[str],
+    constraints: Iterable[str],
+    pip_options: Sequence[str],
+) -> tuple[str, dict[str, list[dict]] | None]:  # type: ignore[type-arg]
+    """Returns what pip says, and its report if it has found the wheels."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder, "report.json")
+        constraint = pathlib.Path(folder, "constraints.txt")
+        constraint.write_text("\n".join(constraints))
+        result = subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "install", "--dry-run"),
+                *("--ignore-installed", "--only-binary=:all:"),
+                *("--report", str(report), "--constraint", str(constraint)),
+                *("--no-input", "--disable-pip-version-check"),
+                *("--progress-bar=off", *pip_options, *wanted),
+            ],
+            env={
+                **os.environ,
+                # Settings that a developer may have, for other uses of pip.
+                "PIP_REQUIRE_VIRTUALENV": "0",
+                "PIP_USER": "0",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            text=True,
+        )
+        if result.returncode:
+            return result.stdout, None
+        return result.stdout, json.loads(report.read_text())
+
+
+def _reason(output: str) -> str:
+    """What pip names as the cause, in a clause."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    if causes := _CAUSES.search(output):
+        said = [line.strip() for line in causes[1].splitlines()]
+    else:
+        # The last error says what the others led to.
+        said = (_ERROR.findall(output) or output.strip().splitlines())[-1:]
+    # That the test needs something is no news.
+    said = [one for one in said if not _WANTED.fullmatch(one)] or said
+    return f"no wheels for Python {python} go together: {'; '.join(said)}"

@@ -1,0 +1,91 @@
+"""Which release to run next, of those between two ends.
+
+The ends run first. Where two neighbors among the releases that ran have
+different outcomes, the middle of what lies between them is next: what broke or
+fixed the test is halved down to one release. Where nothing differs at all, a
+break and its fix may both lie between two equal outcomes: then the middle of
+the largest gap is next, and in the end everything has run. A release that could
+not run takes no part, and its neighbor stands in for it.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+
+
+class Outcome(enum.Enum):
+    """What came of running a release."""
+
+    GOOD = "good"
+    BAD = "bad"
+    COULD_NOT_RUN = "could not run"
+
+
+# By release, in their order; None has not run.
+Outcomes = Sequence[Outcome | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """Two neighbors, of the releases that ran, with different outcomes.
+
+    Attributes:
+        before: The place of the last release with the old outcome.
+        after: The place of the first one with the new outcome.
+        unknown: The places of the releases in between, none of which could run.
+    """
+
+    before: int
+    after: int
+    unknown: tuple[int, ...]
+
+
+def next_place(outcomes: Outcomes) -> int | None:
+    """Returns the place of the release to run next; None if all is known."""
+    usable = [
+        place
+        for place, outcome in enumerate(outcomes)
+        if outcome is not Outcome.COULD_NOT_RUN
+    ]
+    for end in usable[:1] + usable[-1:]:
+        if outcomes[end] is None:
+            return end
+    ran = [place for place in usable if outcomes[place] is not None]
+    gaps = [
+        (before, after, between)
+        for before, after in zip(ran, ran[1:], strict=False)
+        if (between := [p for p in usable if before < p < after])
+    ]
+    differing = [
+        between
+        for before, after, between in gaps
+        if outcomes[before] != outcomes[after]
+    ]
+    if not differing and not changes(outcomes):
+        differing = sorted((gap[2] for gap in gaps), key=len, reverse=True)
+    if not differing:
+        return None
+    between = differing[0]
+    return between[len(between) // 2]
+
+
+def changes(outcomes: Outcomes) -> list[Change]:
+    """Returns where the outcome changes, among the releases that ran."""
+    ran = [
+        place
+        for place, outcome in enumerate(outcomes)
+        if outcome in (Outcome.GOOD, Outcome.BAD)
+    ]
+    return [
+        Change(
+            before,
+            after,
+            tuple(
+                place
+                for place in range(before + 1, after)
+                if outcomes[place] is Outcome.COULD_NOT_RUN
+            ),
+        )
+        for before, after in zip(ran, ran[1:], strict=False)
+        if outcomes[before] != outcomes[after]
+    ]

@@ -1,0 +1,174 @@
+"""What the search found, for a terminal of 80 columns."""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+
+from regress.oracle import verdict_pb2
+from regress.report import layout
+from tools.bisect import releases as releases_lib
+from tools.bisect import search
+from tools.bisect import trial as trial_lib
+
+_ROW = "{:12}  {:10}  {:26}  {:>9}  {:>8}"
+_HALVED_AWAY = "not run: halved away"
+
+# By release, in their order; None has not run.
+Trials = Sequence[trial_lib.Trial | None]
+
+
+def render(
+    name: str,
+    releases: Sequence[releases_lib.Release],
+    trials: Trials,
+    left_out: int,
+    outputs: pathlib.Path,
+) -> str:
+    """Renders the table, what stands behind its rows, and the answer.
+
+    Args:
+        name: The distribution.
+        releases: Those of the range, in their order.
+        trials: What came of each.
+        left_out: How many pre-releases there are in the range.
+        outputs: The folder with a folder for each release that ran.
+    """
+    blocks = [
+        _table(releases, trials),
+        *_verdicts(releases, trials),
+        *_notes(releases, trials, left_out),
+        layout.wrap(answer(name, releases, trials)),
+        [f"Full records: {outputs}/<release>"],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def answer(
+    name: str, releases: Sequence[releases_lib.Release], trials: Trials
+) -> str:
+    """Which release broke the test and which one fixed it, in sentences."""
+    versions = [str(one.version) for one in releases]
+    outcomes = outcomes_of(trials)
+    changes = search.changes(outcomes)
+    if changes:
+        clauses = []
+        for change in changes:
+            after = " or ".join(
+                versions[place] for place in (*change.unknown, change.after)
+            )
+            verb = (
+                "broke"
+                if outcomes[change.after] is search.Outcome.BAD
+                else "fixed"
+            )
+            clauses.append(f"{after} {verb} it")
+        ends = [
+            f"last {_word(outcomes[changes[0].before])} "
+            f"{versions[changes[0].before]}"
+        ]
+        for change in changes:
+            again = " again" if len(ends) > 1 else ""
+            ends.append(
+                f"first {_word(outcomes[change.after])}{again} "
+                f"{versions[change.after]}"
+            )
+        return f"{name} {', '.join(clauses)}: {', '.join(ends)}."
+    ran = [
+        one
+        for one in outcomes
+        if one in (search.Outcome.GOOD, search.Outcome.BAD)
+    ]
+    between = f"between {versions[0]} and {versions[-1]}"
+    if not ran:
+        return f"No release of {name} {between} could run."
+    if ran[0] is search.Outcome.GOOD:
+        return (
+            f"No release of {name} {between} broke it: all {len(ran)} that ran "
+            "are good."
+        )
+    return (
+        f"No release of {name} {between} is good: all {len(ran)} that ran are "
+        "bad; an older --from may find the last good one."
+    )
+
+
+def outcomes_of(trials: Trials) -> list[search.Outcome | None]:
+    """Returns what the search knows of each release."""
+    return [None if one is None else one.outcome for one in trials]
+
+
+def describe(trial: trial_lib.Trial) -> str:
+    """What came of a release, in a few words."""
+    return "could not run" if trial.verdict is None else _words(trial.verdict)
+
+
+def _word(outcome: search.Outcome | None) -> str:
+    assert outcome is not None
+    return outcome.value
+
+
+def _table(
+    releases: Sequence[releases_lib.Release], trials: Trials
+) -> list[str]:
+    rows = [
+        _ROW.format("release", "uploaded", "verdict", "first bad", "duration"),
+        _ROW.format("", "", "", "iteration", ""),
+    ]
+    for release, trial in zip(releases, trials, strict=True):
+        bad, seconds = "", ""
+        if trial is not None and trial.verdict is not None:
+            seconds = f"{trial.seconds:.0f} s"
+            if trial.verdict.HasField("first_bad_iteration"):
+                bad = str(trial.verdict.first_bad_iteration)
+        rows.append(
+            _ROW.format(
+                str(release.version),
+                release.uploaded,
+                _HALVED_AWAY if trial is None else describe(trial),
+                bad,
+                seconds,
+            )
+        )
+    return [row.rstrip() for row in rows]
+
+
+def _verdicts(
+    releases: Sequence[releases_lib.Release], trials: Trials
+) -> Iterator[list[str]]:
+    """What each verdict that is no pass says; the same one is said once."""
+    said: dict[str, list[str]] = {}
+    for release, trial in zip(releases, trials, strict=True):
+        if trial is not None and trial.outcome is search.Outcome.BAD:
+            assert trial.verdict is not None
+            bug = trial.verdict.known_bug
+            text = f"{_words(trial.verdict)}: {trial.verdict.summary}"
+            if bug:
+                text = f"{_words(trial.verdict)}, a known bug: {bug}"
+            said.setdefault(text, []).append(str(release.version))
+    for text, versions in said.items():
+        yield layout.wrap(f"{', '.join(versions)}: {text}", others="  ")
+
+
+def _notes(
+    releases: Sequence[releases_lib.Release], trials: Trials, left_out: int
+) -> Iterator[list[str]]:
+    """What was not run, and what ran with other packages, and why."""
+    lines = []
+    for release, trial in zip(releases, trials, strict=True):
+        if trial is not None and trial.why_not:
+            lines += layout.wrap(
+                f"{release.version} could not run: {trial.why_not}.",
+                others="  ",
+            )
+        if trial is not None and trial.moved:
+            lines += layout.wrap(
+                f"{release.version} cannot go with all that the lock pins, and "
+                f"had {', '.join(trial.moved)}.",
+                others="  ",
+            )
+    if left_out:
+        lines.append(f"Pre-releases, which are never run: {left_out}.")
+    yield lines
+
+
+def _words(verdict: verdict_pb2.Verdict) -> str:
+    return layout.words(verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion))
