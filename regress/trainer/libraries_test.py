@@ -73,9 +73,7 @@ class LibrariesTest(absltest.TestCase):
     def test_finds_a_library_that_is_linked_from_an_image(self) -> None:
         links = pathlib.Path(self.create_tempdir().full_path)
         (links / "nvidia/cudnn").mkdir(parents=True)
-        (links / "nvidia/cudnn/lib").symlink_to(
-            self.cudnn / "nvidia/cudnn/lib"
-        )
+        (links / "nvidia/cudnn/lib").symlink_to(self.cudnn / "nvidia/cudnn/lib")
         (info,) = self.cudnn.glob("*.dist-info")
         (links / info.name).symlink_to(info)
         file = self.cudnn / "nvidia/cudnn/lib/libcudnn.so.9"

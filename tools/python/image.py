@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tools.python import wheel  # noqa: E402 - needs the path
+from tools.python import wheel
 
 # The status that says: it is not there.
 MISSING = 3
@@ -62,8 +62,7 @@ def link(
             parent
             for path in paths
             for parent in path.parents
-            if parent / "__init__.py" in paths
-            or parent.suffix == ".dist-info"
+            if parent / "__init__.py" in paths or parent.suffix == ".dist-info"
         }
         for path in sorted(paths):
             if ".." in path.parts or path.is_absolute():

@@ -84,11 +84,14 @@ def _absolute(label):
     return "@" + text if text.startswith("//") else text
 
 def read_lock(ctx, lock):
-    """Returns, by key, the requirement and the hashes of each distribution.
+    """Reads a lock file.
 
     Args:
       ctx: of a repository rule or a module extension.
       lock: label of the lock.
+
+    Returns:
+      The requirement and the hashes of each distribution, by key.
     """
     result = ctx.execute(
         [ctx.path(_HOST_PYTHON), "-I", ctx.path(_LOCK_FILE), ctx.path(lock)],

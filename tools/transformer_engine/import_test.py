@@ -1,4 +1,4 @@
-"""Imports Transformer Engine with the extension that was built, without a GPU."""
+"""Imports Transformer Engine without a GPU, with the extension as built."""
 
 import json
 import subprocess

@@ -25,6 +25,7 @@ import sys
 import sysconfig
 import tarfile
 from collections.abc import Sequence
+from typing import Any
 
 _SITE = pathlib.Path("site-packages")
 _SOURCE = pathlib.Path("source")
@@ -52,7 +53,7 @@ def fetch_source(requirement: str, sha256: str) -> bytes:
     fetched = b""
 
     class Fetch(download.DownloadCommand):
-        def run(self, options, args):
+        def run(self, options: Any, args: list[str]) -> int:
             nonlocal fetched
             session = self.get_default_session(options)
             finder = self._build_package_finder(options, session)
