@@ -27,25 +27,10 @@ fail() {
 export PIP_CONFIG_FILE=/dev/null
 unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT
 
-# Prints the path of a Python of a minor version, as tools/python/toolchain.bzl
-# looks for one.
-python_of() {
-    local candidate
-    for candidate in "python$1" \
-        "${PYENV_ROOT:-${HOME}/.pyenv}"/versions/"$1".*/bin/python"$1" \
-        "${HOME}"/.local/share/uv/python/cpython-"$1"*/bin/python"$1"; do
-        if "${candidate}" -c '' 2>/dev/null; then
-            type -P "${candidate}"
-            return
-        fi
-    done
-    fail "expected a Python $1 on the PATH, or one of pyenv or uv, found none: install it, for instance by \`uv python install $1\`, and run this again."
-}
-
 check_locks() {
     local pythons=() version
     for version in 3.12 3.13; do
-        pythons+=("$(python_of "${version}")")
+        pythons+=("$("${workspace}/tools/ci/python_of.sh" "${version}")")
     done
     "${pythons[0]}" "${workspace}/tools/python/lock.py" --check "${pythons[@]}"
 }

@@ -212,26 +212,28 @@ def required(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
 
     Returns:
         By extra, and for none as "", what it needs beyond what it needs
-        anyhow: names, each followed by the extras that are asked for, as
-        "cuda-toolkit[cudart]".
+        anyhow: normalized names, each followed by an extra that is asked for,
+        as "cuda-toolkit[cudart]".
     """
     # pip's own copy: what a marker means is then what pip takes it to mean.
     from pip._vendor.packaging import requirements as packaging_requirements
+    from pip._vendor.packaging import utils
 
     parsed = [
         packaging_requirements.Requirement(text)
         for text in metadata.get("requires_dist", [])
     ]
     # An extra may be made of others: with them comes the distribution itself.
+    itself = utils.canonicalize_name(metadata["name"])
     needs: dict[str, list[str]] = {}
     for extra in ("", *metadata.get("provides_extra", [])):
         names = {
-            f"{r.name}[{option}]" if option else r.name
+            utils.canonicalize_name(r.name) + (f"[{option}]" if option else "")
             for r in parsed
             for option in ("", *r.extras)
             if r.marker is None or r.marker.evaluate({"extra": extra})
         }
-        names -= {metadata["name"], *needs.get("", [])}
+        names -= {itself, *needs.get("", [])}
         needs[extra] = sorted(names)
     return needs
 

@@ -257,7 +257,7 @@ class RequiredTest(absltest.TestCase):
         self.assertEqual(
             wheel.required(
                 {
-                    "name": "foo",
+                    "name": "Foo",
                     "requires_dist": [
                         "always>=1",
                         "Here.Too; sys_platform != 'plan9'",
@@ -272,8 +272,8 @@ class RequiredTest(absltest.TestCase):
             ),
             {
                 "": [
-                    "Here.Too",
                     "always",
+                    "here-too",
                     "with-options",
                     "with-options[one]",
                     "with-options[two]",
