@@ -5,6 +5,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2
 from regress.oracle import group_collision_test_helper as helper
 from regress.oracle import record_test_helper, verdict_pb2
+from regress.run import run_pb2
 
 _RANKS = range(record_test_helper.RANKS)
 
@@ -72,6 +73,21 @@ class RefusedTest(parameterized.TestCase):
         run.remove(2, "param group decoupled/")
         run.refuse()
         self.assertEmpty(run.known_bug())
+        # One that leaves early has not failed.
+        run.records.rank(1, 1).exit.CopyFrom(
+            run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)
+        )
+        self.assertEmpty(run.known_bug())
+
+    def test_the_fields_of_the_key_and_the_size_are_enough(self):
+        run = helper.Run()
+        others = ("max_lr", "min_lr", "lr", "eps", "default_config")
+        for rank in _RANKS:
+            for group in (helper.DEFAULT, helper.DECOUPLED):
+                for field in others:
+                    run.remove(rank, f"param group {group}/{field}")
+        run.refuse()
+        self.assertStartsWith(run.known_bug(), "On ranks 0, 1, 2, 3 saved ")
 
     def test_another_crash_is_not_it(self):
         run = helper.Run()
@@ -119,6 +135,16 @@ class ExchangedTest(parameterized.TestCase):
                 run.set_all(group, field, "1.0")
         run.set_all(helper.DEFAULT, "default_config", "False", [helper.LOADED])
         self.assertIn("has the default_config False of", run.known_bug())
+
+    def test_a_field_that_the_other_lacks_is_lost(self):
+        run = helper.Run()
+        run.exchange()
+        for rank in _RANKS:
+            run.remove(rank, "param group decoupled/eps")
+        self.assertEmpty(run.known_bug())
+        for rank in _RANKS:
+            run.remove(rank, "param group default/eps", [helper.LOADED])
+        self.assertIn("has the max_lr 0.005 of", run.known_bug())
 
     def test_a_rank_without_a_decoupled_group_has_nothing_to_exchange(self):
         run = helper.Run()

@@ -127,13 +127,14 @@ class Run:
         name: str,
         moments: Iterable[run_pb2.StateDigest.Moment] = (SAVED, LOADED),
     ) -> None:
-        """Removes the pieces whose names begin so."""
+        """Removes the piece of that name, or all in a group: "...group x/"."""
         for moment in moments:
             state = self._state(rank, moment)
             kept = [
                 piece
                 for piece in state.pieces
-                if not piece.name.startswith(name)
+                if piece.name != name
+                and not (name.endswith("/") and piece.name.startswith(name))
             ]
             del state.pieces[:]
             state.pieces.extend(kept)
