@@ -1,5 +1,6 @@
 """Tests of reading and choosing releases."""
 
+import platform
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,7 @@ from absl.testing import absltest, parameterized
 
 from tools.bisect import errors, releases
 
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HERE = f"cp{sys.version_info.major}{sys.version_info.minor}"
 
 
@@ -51,6 +53,10 @@ class ParseTest(parameterized.TestCase):
         ([_file("1.0", yanked="wrong")], "all its files yanked: wrong"),
         ([_file("1.0", yanked=True), _file("1.0", f"{_HERE}-none-any")], ""),
         ([_file("1.0", f"{_HERE}-none-any")], ""),
+        (
+            [_file("1.0", "py2-none-any"), _file("1.0", yanked=True)],
+            f"no wheel for Python {_PYTHON} on {platform.machine()}",
+        ),
         ([{"filename": "foo-1.0.tar.gz"}], "no wheel, only the source"),
     )
     def test_says_why_a_release_cannot_run(

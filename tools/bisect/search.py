@@ -32,7 +32,8 @@ class Change:
     Attributes:
         before: The place of the last release with the old outcome.
         after: The place of the first one with the new outcome.
-        unknown: The places of the releases in between, none of which could run.
+        unknown: The places of the releases in between; once the search has
+            ended, none of them could run.
     """
 
     before: int
@@ -77,15 +78,7 @@ def changes(outcomes: Outcomes) -> list[Change]:
         if outcome in (Outcome.GOOD, Outcome.BAD)
     ]
     return [
-        Change(
-            before,
-            after,
-            tuple(
-                place
-                for place in range(before + 1, after)
-                if outcomes[place] is Outcome.COULD_NOT_RUN
-            ),
-        )
+        Change(before, after, tuple(range(before + 1, after)))
         for before, after in zip(ran, ran[1:], strict=False)
         if outcomes[before] != outcomes[after]
     ]

@@ -134,18 +134,35 @@ def _table(
 def _verdicts(
     releases: Sequence[releases_lib.Release], trials: Trials
 ) -> Iterator[list[str]]:
-    """What each verdict that is no pass says; the same one is said once."""
-    said: dict[str, list[str]] = {}
+    """What each verdict that is no pass says, and once what several say."""
+    groups: dict[object, list[tuple[str, verdict_pb2.Verdict]]] = {}
     for release, trial in zip(releases, trials, strict=True):
         if trial is not None and trial.outcome is search.Outcome.BAD:
             assert trial.verdict is not None
-            bug = trial.verdict.known_bug
-            text = f"{_words(trial.verdict)}: {trial.verdict.summary}"
-            if bug:
-                text = f"{_words(trial.verdict)}, a known bug: {bug}"
-            said.setdefault(text, []).append(str(release.version))
-    for text, versions in said.items():
-        yield layout.wrap(f"{', '.join(versions)}: {text}", others="  ")
+            groups.setdefault(_kind(trial.verdict), []).append(
+                (str(release.version), trial.verdict)
+            )
+    for group in groups.values():
+        first, verdict = group[0]
+        known = ", a known bug" if verdict.known_bug else ""
+        yield layout.wrap(
+            f"{', '.join(version for version, _ in group)}: {_words(verdict)}"
+            f"{known}{f'. In {first}' if len(group) > 1 else ''}: "
+            f"{verdict.known_bug or verdict.summary}",
+            others="  ",
+        )
+
+
+def _kind(verdict: verdict_pb2.Verdict) -> object:
+    """What verdicts of one cause have in common, whichever rank found it."""
+    first = (verdict.findings or [verdict_pb2.Finding()])[0]
+    return (
+        verdict.conclusion,
+        bool(verdict.known_bug),
+        first.oracle,
+        first.check,
+        first.attempt,
+    )
 
 
 def _notes(

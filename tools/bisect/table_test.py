@@ -43,10 +43,23 @@ def _releases(count: int) -> list[releases.Release]:
     ]
 
 
+def _changed(
+    verdict: verdict_pb2.Verdict | None, old: str, new: str
+) -> verdict_pb2.Verdict:
+    """A copy with other words in its summary."""
+    assert verdict is not None
+    copy = verdict_pb2.Verdict()
+    copy.CopyFrom(verdict)
+    copy.summary = verdict.summary.replace(old, new)
+    return copy
+
+
 class RenderTest(absltest.TestCase):
     def test_is_the_text_that_is_committed(self) -> None:
         moved = trial.Trial(10, _GOOD.verdict, moved=("numpy 1.26.4",))
-        trials = [moved, _BAD, None, _BAD, _KNOWN, _NOT_RUN, _GOOD, None, _GOOD]
+        # Another rank was the first to say so.
+        same = trial.Trial(11.6, _changed(_BAD.verdict, "rank 1", "rank 2"))
+        trials = [moved, _BAD, None, same, _KNOWN, _NOT_RUN, _GOOD, None, _GOOD]
         text = table.render(
             "foo", _releases(9), trials, 340, pathlib.Path("/tmp/outputs")
         )
@@ -61,6 +74,27 @@ class RenderTest(absltest.TestCase):
         )
         for line in text.splitlines():
             self.assertLessEqual(len(line), 80)
+
+    def test_verdicts_of_two_causes_are_told_apart(self) -> None:
+        importing = verdict_pb2.Verdict(
+            conclusion=_Verdict.CRASH,
+            summary="a rank crashed in attempt 0.",
+            findings=[verdict_pb2.Finding(attempt=0)],
+        )
+        loading = verdict_pb2.Verdict(
+            conclusion=_Verdict.CRASH,
+            summary="a rank crashed in attempt 1.",
+            findings=[verdict_pb2.Finding(attempt=1)],
+        )
+        text = table.render(
+            "foo",
+            _releases(2),
+            [trial.Trial(1, importing), trial.Trial(1, loading)],
+            0,
+            pathlib.Path("/tmp/outputs"),
+        )
+        self.assertIn("1.0: crash: a rank crashed in attempt 0.\n", text)
+        self.assertIn("1.1: crash: a rank crashed in attempt 1.\n", text)
 
 
 class AnswerTest(parameterized.TestCase):

@@ -4,6 +4,7 @@ A test that passes is good; one with any other verdict is bad, whatever that
 verdict is about. One that ended without a verdict could not run.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -114,16 +115,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a process and its group: it is asked first, and then killed."""
     if process.poll() is None:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    try:
+    # Where nobody is left, there is no group.
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        # Nobody is left in it.
-        return
 
 
 def _last_line(log: pathlib.Path, status: int) -> str:

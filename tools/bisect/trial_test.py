@@ -69,7 +69,7 @@ class RunTest(absltest.TestCase):
 
     def test_without_a_verdict_it_could_not_run(self) -> None:
         found = self.run_program(
-            "import sys\nprint('so far', flush=True)\nsys.exit('no core')"
+            "import sys\nprint('so far')\nsys.exit('no core')"
         )
         self.assertEqual(found.outcome, search.Outcome.COULD_NOT_RUN)
         self.assertEqual(found.why_not, "exit status 1 and no verdict: no core")
