@@ -76,7 +76,10 @@ class ProblemsTest(parameterized.TestCase):
         self.path.parent.mkdir()
         self.case = root / "tiny.textproto"
         shutil.copyfile("regress/testdata/tiny.textproto", self.case)
-        shutil.copyfile(_TINY, self.path)
+        golden = files.read(_TINY)
+        # It has been in another's place itself.
+        golden.ClearField("history")
+        files.write(golden, self.path)
 
     def assert_found(self, *patterns: str) -> None:
         found = verification.problems(self.path)
