@@ -8,7 +8,9 @@ from absl.testing import absltest
 
 from tools.transformer_engine import pack_wheel
 
-_METADATA = "Metadata-Version: 2.4\nName: transformer_engine_torch\nVersion: 1\n"
+_METADATA = (
+    "Metadata-Version: 2.4\nName: transformer_engine_torch\nVersion: 1\n"
+)
 _EXTENSION = "transformer_engine_torch.cpython-312-x86_64-linux-gnu.so"
 
 
@@ -45,7 +47,8 @@ class PackWheelTest(absltest.TestCase):
         pack_wheel.pack(self.extension, _METADATA, self.folder)
         self.assertEqual(wheel.read_bytes(), first)
         self.assertEqual(
-            wheel.name, "transformer_engine_torch-1-cp312-cp312-linux_x86_64.whl"
+            wheel.name,
+            "transformer_engine_torch-1-cp312-cp312-linux_x86_64.whl",
         )
 
     def test_refuses_what_is_no_extension(self) -> None:
