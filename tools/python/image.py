@@ -47,31 +47,34 @@ def link(
         A digest of what their RECORDs say, in hex: each file's SHA-256.
     """
     digest = hashlib.sha256()
-    site.mkdir(parents=True, exist_ok=True)
+    files = []
     for distribution in distributions:
         record = distribution.read_text("RECORD") or ""
         digest.update(f"{distribution.name} {distribution.version}\n".encode())
         digest.update(record.encode())
-        paths = {pathlib.PurePath(file) for file in distribution.files or ()}
         # What was put there by hand has no RECORD, but metadata.
         info = f"{key(distribution.name)}-{distribution.version}.dist-info"
-        paths.add(pathlib.PurePath(info, "METADATA"))
-        # A package is linked whole, and so is what describes it; of a folder
-        # without __init__.py others may have files, too.
-        whole = {
-            parent
-            for path in paths
-            for parent in path.parents
-            if parent / "__init__.py" in paths or parent.suffix == ".dist-info"
-        }
-        for path in sorted(paths):
-            if ".." in path.parts or path.is_absolute():
-                # A program, which is nobody's module.
-                continue
-            top = [p for p in reversed(path.parents) if p in whole]
-            target = top[0] if top else path
-            source = pathlib.Path(str(distribution.locate_file(target)))
-            _link(source, site / target)
+        for name in {f"{info}/METADATA", *map(str, distribution.files or ())}:
+            path = pathlib.PurePath(name)
+            # Elsewhere are programs, which are nobody's modules.
+            if ".." not in path.parts and not path.is_absolute():
+                files.append((path, distribution))
+    # A package is linked whole, and so is what describes a distribution; of a
+    # folder without __init__.py others may have files, too.
+    paths = {path for path, _ in files}
+    whole = {
+        parent
+        for path in paths
+        for parent in path.parents
+        if parent / "__init__.py" in paths or parent.suffix == ".dist-info"
+    }
+    site.mkdir(parents=True, exist_ok=True)
+    for path, distribution in files:
+        outermost = [p for p in reversed(path.parents) if p in whole]
+        target = outermost[0] if outermost else path
+        _link(
+            pathlib.Path(str(distribution.locate_file(target))), site / target
+        )
     return digest.hexdigest()
 
 

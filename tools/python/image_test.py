@@ -64,6 +64,21 @@ class ImageTest(absltest.TestCase):
             ["blas-1.2.dist-info", "nvidia/cu13/lib/libblas.so.1"],
         )
 
+    def test_links_a_package_that_distributions_share_once(self) -> None:
+        files = [["te/lib/ext.so"], ["te/__init__.py"]]
+        for number, order in enumerate((files, files[::-1])):
+            packages = [
+                self._distribution(f"te{number}{i}", names)
+                for i, names in enumerate(order)
+            ]
+            image.link(packages, self.folder / f"site{number}")
+            links = [
+                path.name
+                for path in (self.folder / f"site{number}").iterdir()
+                if path.suffix != ".dist-info"
+            ]
+            self.assertEqual(links, ["te"])
+
     def test_its_digest_is_that_of_what_is_installed(self) -> None:
         package = self._distribution("one", ["one.py"])
         first = image.link([package], self.folder / "first")
