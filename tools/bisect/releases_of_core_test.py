@@ -39,20 +39,23 @@ class ReleasesOfCoreTest(absltest.TestCase):
             for name, value in os.environ.items()
             if not name.startswith(("BUILD_", "PYTHON", "RUNFILES", "TEST_"))
         }
-        result = subprocess.run(
+        lines = []
+        with subprocess.Popen(
             _COMMAND,
             cwd=pathlib.Path(root),
-            check=False,
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
-        )
-        print(result.stdout)
-        self.assertEqual(result.returncode, 0)
+        ) as process:
+            assert process.stdout
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                lines.append(line)
+        self.assertEqual(process.returncode, 0)
         self.assertIn(
             "megatron-core 0.16.0 broke it, 0.19.0 fixed it: last good 0.15.3, "
             "first bad 0.16.0, first good again 0.19.0.",
-            " ".join(result.stdout.split()),
+            " ".join("".join(lines).split()),
         )
 
 
