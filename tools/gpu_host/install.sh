@@ -35,8 +35,13 @@ with tarfile.open(sys.argv[1] + "/root.tar.xz") as tar:
 ' "${prefix}"
 rm "${prefix}/root.tar.xz"
 
-# The host's packages and, on top of them, those that it has not.
-python3 -m venv --system-site-packages --without-pip "${prefix}/python"
+# The host's packages and, on top of them, those that it has not. Its python3 may
+# be of a virtual environment, which another one made by it would not see.
+python3 -m venv --without-pip "${prefix}/python"
+python3 -c '
+import sys
+print("\n".join(path for path in sys.path if path.endswith("-packages")))
+' >"$(echo "${prefix}"/python/lib/python3*/site-packages)/host.pth"
 for wheel in "${prefix}"/wheels/*.whl; do
     name="${wheel##*/}"
     if "${prefix}/python/bin/python" -c '
