@@ -1,4 +1,4 @@
-"""A workspace whose Bazel is a script, and a resume test that looks at `foo`."""
+"""A workspace whose Bazel is a script, and its resume test, which needs foo."""
 
 import io
 import pathlib
@@ -24,11 +24,12 @@ sys.exit(bad)
 """
 _BAZELW = """\
 #!/bin/sh
+for last; do :; done
 case "$*" in
-*"query"*" //pkg:my_test.bundle") echo "_portable_bundle rule //pkg:my_test.bundle" ;;
+*"query"*" //pkg:my_test.bundle") echo "_portable_bundle rule ${last}" ;;
 *"query"*" //pkg:my_test") echo "py_test rule //pkg:my_test" ;;
 *"query"*" //pkg:plain_test") echo "py_test rule //pkg:plain_test" ;;
-*"query"*" //pkg/...") printf 'py_test rule //pkg:a\\npy_test rule //pkg:b\\n' ;;
+*"query"*" //pkg/...") echo "py_test rule //pkg:a" && echo "py_test rule //b" ;;
 "build --config=broken "*) exit 1 ;;
 "build "*" //pkg:my_test.bundle") ;;
 "build //pkg:my_test.bundle") ;;

@@ -1,4 +1,4 @@
-"""Asks the package index that pip is configured with for a distribution's files.
+"""Asks the package index that pip is configured with for the files it has.
 
 The address, the credentials, the certificates and the proxy are those of pip's
 own settings, and so is the session that asks.

@@ -1,6 +1,6 @@
-"""Finds the release of a distribution that broke a resume, and what fixed it.
+r"""Finds the release of a distribution that broke a resume, and what fixed it.
 
-    tools/bazelw run //tools/bisect -- --test=//regress:stock_grouping_test \\
+    tools/bazelw run //tools/bisect -- --test=//regress:stock_grouping_test \
         --distribution=megatron-core --from=0.15.3 --to=0.19.2
 
 runs a resume test, without a golden, under releases of one distribution of

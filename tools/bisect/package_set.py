@@ -55,4 +55,4 @@ def install(
 def _move(source: str, target: str) -> None:
     """Moves a file; where there is one of another distribution, that stays."""
     if not os.path.lexists(target):
-        os.rename(source, target)
+        pathlib.Path(source).rename(target)

@@ -10,6 +10,7 @@ not run takes no part, and its neighbor stands in for it.
 
 import dataclasses
 import enum
+import itertools
 from collections.abc import Sequence
 
 
@@ -54,20 +55,22 @@ def next_place(outcomes: Outcomes) -> int | None:
     ran = [place for place in usable if outcomes[place] is not None]
     gaps = [
         (before, after, between)
-        for before, after in zip(ran, ran[1:], strict=False)
+        for before, after in itertools.pairwise(ran)
         if (between := [p for p in usable if before < p < after])
     ]
-    differing = [
-        between
-        for before, after, between in gaps
-        if outcomes[before] != outcomes[after]
-    ]
-    if not differing and not changes(outcomes):
-        differing = sorted((gap[2] for gap in gaps), key=len, reverse=True)
-    if not differing:
+    if changes(outcomes):
+        candidates = [
+            between
+            for before, after, between in gaps
+            if outcomes[before] != outcomes[after]
+        ]
+    else:
+        candidates = sorted(
+            (between for _, _, between in gaps), key=len, reverse=True
+        )
+    if not candidates:
         return None
-    between = differing[0]
-    return between[len(between) // 2]
+    return candidates[0][len(candidates[0]) // 2]
 
 
 def changes(outcomes: Outcomes) -> list[Change]:
@@ -79,6 +82,6 @@ def changes(outcomes: Outcomes) -> list[Change]:
     ]
     return [
         Change(before, after, tuple(range(before + 1, after)))
-        for before, after in zip(ran, ran[1:], strict=False)
+        for before, after in itertools.pairwise(ran)
         if outcomes[before] != outcomes[after]
     ]

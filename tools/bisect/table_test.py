@@ -100,9 +100,9 @@ class RenderTest(absltest.TestCase):
 class AnswerTest(parameterized.TestCase):
     @parameterized.parameters(
         (
-            "gb.b.g",
-            "foo 1.1 broke it, 1.5 fixed it: last good 1.0, first bad 1.1, "
-            "first good again 1.5.",
+            "gb.bg",
+            "foo 1.1 broke it, 1.4 fixed it: last good 1.0, first bad 1.1, "
+            "first good again 1.4.",
         ),
         ("ggb", "foo 1.2 broke it: last good 1.1, first bad 1.2."),
         ("b.bg", "foo 1.3 fixed it: last bad 1.2, first good 1.3."),
