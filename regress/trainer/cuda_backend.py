@@ -62,14 +62,12 @@ class CudaBackend(backend.Backend):
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
         # The folders are of this machine, and no settings of the run.
-        homes = libraries.homes()
-        os.environ.update({**self.settings, **homes})
+        os.environ.update({**self.settings, **libraries.homes()})
+        libraries.open_all()
         import torch
 
         from regress.trainer import no_compile
 
-        if "CUDNN_HOME" in homes:
-            libraries.open_cudnn(homes["CUDNN_HOME"])
         no_compile.apply()
         # torch.use_deterministic_algorithms does the same, and imports the
         # compiler to tell it.

@@ -1,9 +1,9 @@
 """The CUDA libraries of a rank: where they are to come from, and where they do.
 
-torch takes them from NVIDIA's wheels, by its own search path. Transformer
-Engine opens some by itself, and prefers a toolkit of the host, whatever its
-version, unless a variable names the folder; and its core library names the
-parts of cuDNN, which the linker would look for in the host.
+They are to be those of NVIDIA's wheels. torch and Transformer Engine's core
+library name them, and leave it to the linker to find them, which knows the
+host's toolkit. Transformer Engine also opens some by itself, and prefers a
+toolkit of the host, whatever its version, unless a variable names the folder.
 """
 
 import ctypes
@@ -15,6 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 # Those that Transformer Engine opens.
 _OPENED = ("cudnn", "curand", "nvrtc")
+
+# A library comes after those that it names.
+_IN_ORDER = (
+    *("cudart", "nvJitLink", "nvrtc-builtins", "nvrtc", "cublasLt", "cublas"),
+    *("cufft", "curand", "cusparse", "cusparseLt", "cusolver", "cupti"),
+    *("nccl", "nvshmem_host", "cufile", "cudnn_graph", "cudnn_ops", "cudnn"),
+    *("cudnn_adv", "cudnn_cnn", "cudnn_heuristic"),
+    *("cudnn_engines_precompiled", "cudnn_engines_runtime_compiled"),
+)
 
 # Not libcuda, which is the driver's, and so the host's.
 _LIBRARY = re.compile(
@@ -43,14 +52,27 @@ def homes(path: Sequence[str] | None = None) -> dict[str, str]:
     return found
 
 
-def open_cudnn(home: str) -> None:
-    """Opens the parts of cuDNN, so that they are what is taken for them.
+def open_all(path: Sequence[str] | None = None) -> None:
+    """Opens the wheels' libraries, before torch looks for any.
+
+    Whatever needs one of them by name takes the one that is open. Else, as each
+    wheel has a folder of its own, the linker would take it from the host if
+    that has a toolkit, and torch would not notice.
 
     Args:
-        home: Its folder, as `homes` returns it.
+        path: Folders with packages; by default `sys.path`.
     """
-    for part in sorted(pathlib.Path(home, "lib").glob("libcudnn*.so.*")):
-        ctypes.CDLL(str(part))
+    files = {
+        library.name.removeprefix("lib").partition(".so")[0]: library
+        for folder in (sys.path if path is None else path)
+        for library in sorted(
+            pathlib.Path(folder, "nvidia").glob("*/lib/lib*.so.*")
+        )
+    }
+    # Those that torch or Transformer Engine need, and what they need first.
+    for name in _IN_ORDER:
+        if name in files:
+            ctypes.CDLL(str(files[name]))
 
 
 def loaded(

@@ -1,6 +1,8 @@
 """Tests of where CUDA libraries come from."""
 
+import ctypes
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -42,6 +44,17 @@ class LibrariesTest(absltest.TestCase):
                 "CUDNN_HOME": str(self.cudnn / "nvidia/cudnn"),
                 "NVRTC_HOME": str(self.nvrtc / "nvidia/cu13"),
             },
+        )
+
+    def test_opens_a_library_after_those_that_it_names(self) -> None:
+        with mock.patch.object(ctypes, "CDLL") as open_library:
+            libraries.open_all(self.path)
+        self.assertEqual(
+            [call.args for call in open_library.call_args_list],
+            [
+                (f"{self.nvrtc}/nvidia/cu13/lib/libnvrtc.so.13",),
+                (f"{self.cudnn}/nvidia/cudnn/lib/libcudnn.so.9",),
+            ],
         )
 
     def test_points_nowhere_without_wheels(self) -> None:
