@@ -44,7 +44,7 @@ class _Stream:
 
 def _current_stream() -> None:
     stream = _Stream()
-    torch.cuda.current_stream = lambda device=None: stream  # type: ignore[assignment, return-value, misc]
+    torch.cuda.current_stream = lambda device=None: stream  # type: ignore[assignment, return-value]
 
 
 def _redirect_device(name: str) -> None:

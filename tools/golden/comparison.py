@@ -2,14 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TypeVar
 
 import numpy as np
 
 from regress.golden import golden_pb2, metrics, series
 from regress.oracle import difference, environment
-
-_Number = TypeVar("_Number", float, int)
 
 # Facts that say nothing of what is to be expected.
 _OF_THE_RECORDING = ("recorded", "repeats")
@@ -154,7 +151,9 @@ def _row(
     )
 
 
-def _largest(distances: Iterator[_Number | None]) -> _Number | None:
+def _largest[Number: (float, int)](
+    distances: Iterator[Number | None],
+) -> Number | None:
     return max((one for one in distances if one is not None), default=None)
 
 

@@ -36,7 +36,7 @@ class ParseTest(parameterized.TestCase):
             "no_hash",
             f"foo==1 --hash=sha256:{_A}\n\nbar==2\n",
             "lock.txt, line 3: bar==2 has no hash, and nothing is installed "
-            "without one: run `python3 tools/python/lock.py python3.12 python3.13`.",
+            f"without one: run `{lock_file.REGENERATE}`.",
         ),
         (
             "short_hash",

@@ -114,9 +114,7 @@ class LockTest(absltest.TestCase):
 
     def test_hashes_a_source_without_building_it(self):
         sha256 = self.add_source("foo")
-        self.assertEqual(
-            lock.source_hash("foo==1.0", sys.executable), sha256
-        )
+        self.assertEqual(lock.source_hash("foo==1.0", sys.executable), sha256)
 
     def test_says_which_source_is_missing(self):
         with self.assertRaisesRegex(lock.LockError, "^foo==1.0: .*source: "):

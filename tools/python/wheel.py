@@ -279,7 +279,8 @@ def _pip_install(
         ):
             assert process.stdout
             for line in process.stdout:
-                if size := re.match(r"\s*Downloading \S+\.whl.* (\(.+\))", line):
+                size = re.match(r"\s*Downloading \S+\.whl.* (\(.+\))", line)
+                if size:
                     print(f"fetching {pin} {size[1]}", flush=True)
         if process.returncode:
             raise WheelError(

@@ -8,6 +8,7 @@ import http.server
 import io
 import os
 import pathlib
+import shutil
 import socket
 import sys
 import threading
@@ -67,7 +68,7 @@ class InstallTest(absltest.TestCase):
             archive.writestr(f"{info}/RECORD", "")
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def install(self, *sha256, version="1.0", outputs=None):
+    def install(self, *sha256: str, version="1.0", outputs=None):
         return wheel.install(
             wheel.Pin("foo", version, sha256),
             outputs or self.outputs,
@@ -166,7 +167,7 @@ class InstallTest(absltest.TestCase):
     def test_says_that_there_is_no_room(self):
         with (
             mock.patch.object(
-                wheel.shutil,
+                shutil,
                 "copytree",
                 side_effect=OSError(28, "No space left on device", "/d/f"),
             ),
