@@ -1,0 +1,67 @@
+#!/bin/bash
+# Tests which Python the first command takes, and what it says where there is
+# none that serves: a machine each, of a home directory and a PATH.
+#   tools/ci/python_cases.sh
+# The last line says how many of the cases passed.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
+
+scratch="$(mktemp --directory)"
+readonly scratch
+bazel="$(type -P bazel || type -P bazelisk)"
+python="$(tools/ci/python_of.sh 3.12)" || exit
+readonly bazel python
+
+passed=0
+failed=0
+
+# Expects a pattern in what a build says on a machine, or in what it makes.
+expect() {
+    local name="$1" pattern="$2" output base="${scratch}/output/$1"
+    shift 2
+    local machine=(
+        env --ignore-environment "$@" USER=nobody
+        PATH="${scratch}/bin:/usr/bin:/bin" tools/bazelw "--output_base=${base}"
+    )
+    output="$("${machine[@]}" build --color=no --curses=no --noshow_progress \
+        @python//:version.bzl 2>&1)"
+    output+="$(cat "${base}/external/python/version.bzl" 2>/dev/null)"
+    "${machine[@]}" shutdown
+    if grep --quiet --extended-regexp "${pattern}" <<<"${output}"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo >&2 "${name}: expected ${pattern}, found: ${output}"
+    fi
+}
+
+finish() {
+    chmod --recursive u+w "${scratch}"
+    rm --recursive --force "${scratch}"
+}
+trap finish EXIT
+
+mkdir --parents "${scratch}"/{bin,none,output,pyenv/.pyenv/versions/3.12.9/bin,uv/.local/share/uv/python/cpython-3.12.9-linux/bin}
+ln --symbolic "${bazel}" "${scratch}/bin/"
+# A version manager's stand-in.
+printf '#!/bin/sh\necho "pyenv: $0: command not found" >&2\nexit 127\n' \
+    >"${scratch}/bin/python3.13"
+chmod +x "${scratch}/bin/python3.13"
+ln --symbolic "${python}" "${scratch}/pyenv/.pyenv/versions/3.12.9/bin/python3.12"
+ln --symbolic "${python}" "${scratch}/uv/.local/share/uv/python/cpython-3.12.9-linux/bin/python3.12"
+
+if ! env --ignore-environment PATH=/usr/bin:/bin sh -c 'python3.12 -m pip --version || python3.13 -m pip --version' >/dev/null 2>&1; then
+    expect none \
+        'wrong Python: expected Python 3.13 or 3.12 with pip, looked in PATH .* found .*python3.13 \(fails: pyenv: .*command not found\).*: install one \(Debian 13 or Ubuntu 24.04' \
+        HOME="${scratch}/none"
+    expect pyenv 'PYTHON_VERSION = "3.12"' HOME="${scratch}/pyenv"
+    expect uv 'PYTHON_VERSION = "3.12"' HOME="${scratch}/uv"
+fi
+expect chosen_none \
+    'wrong Python: .* looked in REGRESS_PYTHON, found none: ' \
+    HOME="${scratch}/none" REGRESS_PYTHON=/nowhere/python3
+expect chosen 'PYTHON_VERSION = "3.12"' \
+    HOME="${scratch}/none" REGRESS_PYTHON="${python}"
+
+echo "${passed} passed, ${failed} failed"
+[[ "${failed}" == 0 ]]
