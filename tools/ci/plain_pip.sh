@@ -46,7 +46,7 @@ clone() {
 }
 
 debian() {
-    local root package
+    local root package certificates="${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}"
     for package in bubblewrap mmdebstrap; do
         dpkg-query --show "${package}" >/dev/null 2>&1 ||
             apt-get install --yes --quiet --quiet "${package}" >&2
@@ -61,13 +61,15 @@ debian() {
     git clone --quiet "${workspace}" "${root}/root/regress"
     # shellcheck disable=SC2016  # It is for the shell in there.
     time bwrap \
+        --clearenv \
         --bind "${root}" / \
         --dev-bind /dev /dev \
         --bind /proc /proc \
         --ro-bind /sys /sys \
         --perms 1777 --tmpfs /tmp \
         --ro-bind /etc/resolv.conf /etc/resolv.conf \
-        --ro-bind-try /etc/ssl/certs /etc/ssl/certs \
+        --ro-bind "${certificates}" /etc/machine_certificates.crt \
+        --setenv PIP_CERT /etc/machine_certificates.crt \
         --ro-bind-try /etc/apt/apt.conf.d /etc/apt/apt.conf.d \
         --setenv HOME /root \
         --setenv PATH /usr/sbin:/usr/bin:/sbin:/bin \
