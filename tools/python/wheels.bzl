@@ -6,7 +6,7 @@ hold one link a distribution and not one a file. Where a channel has another
 version of it, that label is the version of the channel that is built.
 """
 
-load("//tools/channels:channels.bzl", "CHANNELS")
+load("//tools/channels:channels.bzl", "CHANNELS", "pythons_of")
 load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "link_from_image")
 load(
     "//tools/transformer_engine:repository.bzl",
@@ -142,11 +142,15 @@ lock_repository = repository_rule(
 )
 
 def _channel_repository_impl(ctx):
+    # A query asks for every branch of a select(), also for wheels that there
+    # are none of for this Python.
+    python = ctx.read(ctx.attr._python_version).split("\"")[1]
     actual = {
         _absolute(Label("//tools/channels:is_" + channel)): (
             "@pypi_{}_{}//:".format(channel, ctx.attr.key)
         )
         for channel in ctx.attr.channels
+        if python in pythons_of(channel)
     }
     actual["//conditions:default"] = "@pypi_dev_{}//:".format(ctx.attr.key)
     ctx.file("BUILD.bazel", _CHANNEL_BUILD.format(actual = actual))
@@ -162,6 +166,7 @@ _channel_repository = repository_rule(
             doc = "The distribution's name in labels.",
             mandatory = True,
         ),
+        "_python_version": attr.label(default = "@python//:version.bzl"),
     },
     doc = "A distribution, in the version of the channel that is built.",
 )
