@@ -44,7 +44,7 @@ trap finish EXIT
 mkdir --parents "${scratch}"/{bin,none,output,pyenv/.pyenv/versions/3.12.9/bin,uv/.local/share/uv/python/cpython-3.12.9-linux/bin}
 ln --symbolic "${bazel}" "${scratch}/bin/"
 # A version manager's stand-in.
-printf '#!/bin/sh\necho "pyenv: $0: command not found" >&2\nexit 127\n' \
+printf '#!/bin/sh\necho "pyenv: python3.13: command not found" >&2\nexit 127\n' \
     >"${scratch}/bin/python3.13"
 chmod +x "${scratch}/bin/python3.13"
 ln --symbolic "${python}" "${scratch}/pyenv/.pyenv/versions/3.12.9/bin/python3.12"
