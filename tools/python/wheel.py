@@ -84,7 +84,8 @@ def install(
     python = sys.implementation.cache_tag
     kept = {h: cache / f"{pin}-{python}-{_LAYOUT}-{h}" for h in pin.hashes}
     try:
-        with _lock(cache / f"{pin}-{python}.lock"):
+        # Not one a Python: what is half done has one place for all of them.
+        with _lock(cache / f"{pin}.lock"):
             found = [h for h, path in kept.items() if path.exists()]
             if not found:
                 found = [_add(pin, kept, pip_options)]
