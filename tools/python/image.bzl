@@ -36,6 +36,10 @@ IMAGE_ATTRS = {
     "_image": attr.label(default = "//tools/python:image.py"),
 }
 
+def label_key(name):
+    """Returns the name of a distribution, or of an extra, in labels."""
+    return name.lower().replace("-", "_").replace(".", "_")
+
 def link_from_image(ctx, names):
     """Links distributions from the image's Python, if there is one.
 
@@ -48,7 +52,7 @@ def link_from_image(ctx, names):
       site-packages.sha256 and needs.json.
     """
     chosen = ctx.os.environ.get(IMAGE_PYTHON)
-    key = names[0].lower().replace("-", "_").replace(".", "_")
+    key = label_key(names[0])
     if not chosen or key in _OWN:
         return False
     python = chosen if chosen.startswith("/") else ctx.which(chosen)

@@ -7,7 +7,7 @@ version of it, that label is the version of the channel that is built.
 """
 
 load("//tools/channels:channels.bzl", "CHANNELS", "pythons_of")
-load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "link_from_image")
+load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "label_key", "link_from_image")
 load(
     "//tools/transformer_engine:repository.bzl",
     "TRANSFORMER_ENGINE_PARTS",
@@ -174,16 +174,13 @@ _channel_repository = repository_rule(
 def _label(need):
     """Returns what follows "@pypi_" in the label of what a wheel needs."""
     name, _, extra = need.rstrip("]").partition("[")
-    name, extra = [
-        word.lower().replace("-", "_").replace(".", "_")
-        for word in (name, extra)
-    ]
-    return name + "//:lib" + ("_" + extra if extra else "")
+    suffix = "_" + label_key(extra) if extra else ""
+    return label_key(name) + "//:lib" + suffix
 
 def read_needs(ctx):
     """Returns, by extra, the labels after "@pypi_" of what needs.json names."""
     return {
-        extra.lower().replace("-", "_").replace(".", "_"): [
+        label_key(extra): [
             _label(need)
             for need in needs
         ]

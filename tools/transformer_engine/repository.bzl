@@ -12,7 +12,7 @@ They share one package folder, so they are one repository:
 With --config=image they are the image's, as it has them.
 """
 
-load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "link_from_image")
+load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "label_key", "link_from_image")
 
 # Where in a wheel headers are, and which of the folders below are searched.
 _HEADERS = {
@@ -146,7 +146,7 @@ def _transformer_engine_repository_impl(ctx):
     ]):
         ctx.file("BUILD.bazel", _IMAGE_BUILD.format(needs = {
             # An extra of one of them is none of the whole.
-            need.partition("[")[0].lower().replace("-", "_").replace(".", "_") + "//:lib": None
+            label_key(need.partition("[")[0]) + "//:lib": None
             for need in json.decode(ctx.read("needs.json"))[""]
         }.keys()))
         return
