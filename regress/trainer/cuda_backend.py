@@ -39,7 +39,7 @@ class CudaBackend(backend.Backend):
         "TORCH_COMPILE_DISABLE": "1",
     }
     overlaps_communication = True
-    # cuDNN's fused attention, in 9.14 and in 9.19, may give a forward pass other
+    # cuDNN's fused attention, in 9.14 and 9.19, may give a forward pass other
     # bits while other kernels run; and which kernel "auto" takes depends on
     # whether FlashAttention is installed.
     attention_backend = "unfused"
