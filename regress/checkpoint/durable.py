@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, whenever the power fails."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
@@ -88,28 +89,39 @@ def _write(
     produce: Callable[[BinaryIO], object],
 ) -> Written:
     fd = disk.create(path)
-    sink = _Sink(disk, fd)
-    try:
-        buffered = io.BufferedWriter(sink, _BUFFER_BYTES)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
+        sink = _Sink(disk, fd, beside)
         try:
-            produce(cast(BinaryIO, buffered))
-        except RuntimeError as error:
-            # torch.save hides why a write failed behind an error of its own.
-            raise sink.error or error from error
-        buffered.flush()
-        disk.flush(fd)
-    finally:
-        sink.retire()
-        disk.close(fd)
+            buffered = io.BufferedWriter(sink, _BUFFER_BYTES)
+            try:
+                produce(cast(BinaryIO, buffered))
+            except RuntimeError as error:
+                # torch.save hides why a write failed behind an error of its
+                # own.
+                raise sink.error or error from error
+            buffered.flush()
+            disk.flush(fd)
+        finally:
+            sink.retire()
+            disk.close(fd)
     return Written(sink.size, sink.digest.hexdigest())
 
 
 class _Sink(io.RawIOBase):
-    """Digests what it writes."""
+    """Digests what it writes, in another thread while it writes.
 
-    def __init__(self, disk: disk_lib.Disk, fd: int) -> None:
+    The digest takes as long as the write, and both leave the interpreter free.
+    """
+
+    def __init__(
+        self,
+        disk: disk_lib.Disk,
+        fd: int,
+        beside: concurrent.futures.Executor,
+    ) -> None:
         self._disk = disk
         self._fd: int | None = fd
+        self._beside = beside
         self.size = 0
         self.digest = hashlib.sha256()
         self.error: OSError | None = None
@@ -121,14 +133,20 @@ class _Sink(io.RawIOBase):
         if self._fd is None:
             raise OSError("The file is closed.")
         view = memoryview(data).cast("B")
+        digested = self._beside.submit(self.digest.update, view)
         try:
-            count = self._disk.write(self._fd, view)
+            # What was digested must be written, all of it.
+            written = 0
+            while written < len(view):
+                written += self._disk.write(self._fd, view[written:])
         except OSError as error:
             self.error = error
             raise
-        self.digest.update(view[:count])
-        self.size += count
-        return count
+        finally:
+            # The caller may use the memory again once this returns.
+            digested.result()
+        self.size += written
+        return written
 
     def retire(self) -> None:
         """Writes no more.

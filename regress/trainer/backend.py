@@ -20,6 +20,9 @@ class Backend(abc.ABC):
     settings: Mapping[str, str]
     # Whether stages may go on computing while what they send is on its way.
     overlaps_communication: bool
+    # Whether a first pass takes so much longer than the next that a rank runs
+    # one while it gets ready.
+    rehearses: bool
     # A member of megatron-core's AttnBackend, which cannot be imported before
     # `prepare` was called.
     attention_backend: str

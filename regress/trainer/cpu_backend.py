@@ -30,6 +30,7 @@ class CpuBackend(backend.Backend):
     }
     # With gloo this would corrupt tensors that are freed too early.
     overlaps_communication = False
+    rehearses = False
     attention_backend = "local"
     transformer_config: Mapping[str, Any] = {
         "use_cpu_initialization": True,

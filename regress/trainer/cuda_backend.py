@@ -1,10 +1,14 @@
 """Training on NVIDIA GPUs: NCCL, Transformer Engine, deterministic kernels."""
 
+import contextlib
+import ctypes
 import os
 import pathlib
 import re
+import sys
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from regress.run import run_pb2
 from regress.trainer import backend, libraries, versions
@@ -39,6 +43,7 @@ class CudaBackend(backend.Backend):
         "TORCH_COMPILE_DISABLE": "1",
     }
     overlaps_communication = True
+    rehearses = True
     # cuDNN's fused attention, in 9.14 and 9.19, may give a forward pass other
     # bits while other kernels run; and which kernel "auto" takes depends on
     # whether FlashAttention is installed.
@@ -61,9 +66,13 @@ class CudaBackend(backend.Backend):
         self._shares_device = False
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
+        threading.Thread(target=_initialize_driver, daemon=True).start()
         # The folders are of this machine, and no settings of the run.
         os.environ.update({**self.settings, **libraries.homes()})
         libraries.open_all()
+        # Transformer Engine imports JAX wherever that is installed, which
+        # takes 0.6 s.
+        sys.modules.setdefault("transformer_engine.jax", cast(Any, None))
         import torch
 
         from regress.trainer import no_compile
@@ -141,6 +150,13 @@ class CudaBackend(backend.Backend):
             settings={**self.settings, "attention": self.attention_backend},
             libraries=libraries.loaded(),
         )
+
+
+def _initialize_driver() -> None:
+    """Finds the GPUs, which takes 1 s where there are four; imports go on."""
+    # Without a driver the device is not there, which `start_rank` says.
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libcuda.so.1").cuInit(0)
 
 
 def _share_devices(rank: int) -> dict[str, str]:

@@ -24,6 +24,7 @@ from regress.trainer import (
     data,
     digest,
     phase_gate,
+    rehearsal,
     rendezvous,
     step,
     training_state,
@@ -99,6 +100,10 @@ class Job:
         with self._span("init"):
             device = self._join()
             state = training_state.build(self._case, self._backend, device)
+            if self._backend.rehearses:
+                # It stops nowhere, not even in the first iteration.
+                gate = phase_gate.PhaseGate(self._control, wait_at=None)
+                rehearsal.rehearse(self._case, state, device, gate)
         with self._span("wait"):
             self._control.wait_to_begin()
         self._resume(state)

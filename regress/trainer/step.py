@@ -74,21 +74,9 @@ class Stepper:
         started = time.monotonic()
         state = self._state
         iteration = state.iteration + 1
-        self._forward_passes = 0
-        self._data_digests.clear()
         random_state_digest = step_digest.of_random_state()
-        for chunk in state.chunks:
-            chunk.zero_grad_buffer()
-        state.optimizer.zero_grad()
-        losses = self._schedule(
-            forward_step_func=self._forward_step,
-            data_iterator=self._per_chunk(self._iterators),
-            model=self._per_chunk(state.chunks),
-            num_microbatches=self._microbatches,
-            seq_length=self._case.model.sequence_length,
-            micro_batch_size=self._case.training.micro_batch_size,
-            forward_only=False,
-        )
+        self.zero_gradients()
+        losses = self.accumulate_gradients()
         groups = param_groups.describe(state.param_groups())
         updated, grad_norm, zeros = state.optimizer.step()
         self._gate.reach(iteration, case_pb2.OPTIMIZER_STEP)
@@ -113,6 +101,31 @@ class Stepper:
             random_state_digest=random_state_digest,
             seconds=time.monotonic() - started,
         )
+
+    def zero_gradients(self) -> None:
+        """Forgets the gradients of the iteration before."""
+        for chunk in self._state.chunks:
+            chunk.zero_grad_buffer()
+        self._state.optimizer.zero_grad()
+
+    def accumulate_gradients(self) -> list[Any]:
+        """Runs the forward and backward passes of the next iteration.
+
+        Returns:
+            The losses for the log, one a microbatch; on the last stage only.
+        """
+        self._forward_passes = 0
+        self._data_digests.clear()
+        losses: list[Any] = self._schedule(
+            forward_step_func=self._forward_step,
+            data_iterator=self._per_chunk(self._iterators),
+            model=self._per_chunk(self._state.chunks),
+            num_microbatches=self._microbatches,
+            seq_length=self._case.model.sequence_length,
+            micro_batch_size=self._case.training.micro_batch_size,
+            forward_only=False,
+        )
+        return losses
 
     def _per_chunk(self, items: list[Any]) -> Any:
         """The schedule takes a list only where there are several chunks."""
