@@ -9,7 +9,7 @@ from regress.run import control, run_pb2
 from regress.trainer import digest, phase_gate, rehearsal, training_state
 
 
-def setUpModule() -> None:
+def setUpModule() -> None:  # noqa: D103
     single_rank_test_helper.join()
 
 
