@@ -13,7 +13,9 @@ _TINY = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
 _OTHERS = (
     _TINY,
     pathlib.Path("regress/testdata/tiny/lts_none.textproto"),
-    pathlib.Path("regress/faults/testdata/catalogue/dev_none.textproto"),
+    pathlib.Path(
+        "regress/testing/faults/testdata/catalogue/dev_none.textproto"
+    ),
 )
 _FOLDER = pathlib.Path("testdata/golden")
 

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 from absl.testing import absltest
 from selenium import webdriver
 
-from regress.faults import catalogue, harness
 from regress.oracle import verdict_pb2
 from regress.report import guide
+from regress.testing.faults import catalogue, harness
 
 # Debian's packages chromium and chromium-driver.
 _BROWSER = "/usr/bin/chromium"
