@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from regress.golden import metrics, series
-from regress.oracle import difference, tally
+from regress.golden import float_compare, metrics, series
+from regress.oracle import tally
 
 _OF_GROUP = ' of group "'
 _NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
@@ -88,8 +88,8 @@ class _Row:
         actual: npt.NDArray[np.float64],
     ) -> npt.NDArray[np.bool_]:
         if self._band is None:
-            return difference.differing(expected, actual)
-        return difference.outside(expected, actual, self._band)
+            return float_compare.differing(expected, actual)
+        return float_compare.outside(expected, actual, self._band)
 
     def count(self, compared: int, differing: int) -> None:
         self._result.count(compared, differing)
@@ -101,18 +101,18 @@ class _Row:
         has_distance = self._precision is not metrics.Precision.DIGEST
         self._result.find(
             subject(self._key),
-            difference.text(expected, self._precision) + self._tolerance(),
-            difference.text(actual, self._precision),
+            float_compare.text(expected, self._precision) + self._tolerance(),
+            float_compare.text(actual, self._precision),
             attempt=self._attempt,
             rank=self._key.rank,
             iteration=iteration,
-            absolute=difference.absolute(expected, actual)
+            absolute=float_compare.absolute(expected, actual)
             if has_distance
             else None,
-            relative=difference.relative(expected, actual)
+            relative=float_compare.relative(expected, actual)
             if has_distance
             else None,
-            ulps=difference.ulps(expected, actual, self._precision),
+            ulps=float_compare.ulps(expected, actual, self._precision),
         )
 
     def _tolerance(self) -> str:

@@ -14,8 +14,8 @@ from regress.report import (
     check_table,
     fact_section,
     finding_kind,
-    guide,
     layout,
+    next_steps,
     record_names,
     state_section,
     value_section,
@@ -40,7 +40,7 @@ _RECORD = (
 
 
 def render(
-    verdict: verdict_pb2.Verdict, following: guide.Guide | None = None
+    verdict: verdict_pb2.Verdict, following: next_steps.Guide | None = None
 ) -> str:
     """Renders a verdict.
 
@@ -126,7 +126,7 @@ def _findings(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
         yield _SECTIONS[kind](findings, verdict)
 
 
-def _guide(following: guide.Guide) -> Iterator[list[str]]:
+def _guide(following: next_steps.Guide) -> Iterator[list[str]]:
     for step in following.steps:
         yield layout.wrap(step.purpose)
         yield [step.command]

@@ -3,22 +3,22 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
-from regress.report import console, guide
+from regress.report import console, next_steps
 from regress.report import verdicts_test_helper as verdicts
 
-_FOLLOWING = guide.Guide(
+_FOLLOWING = next_steps.Guide(
     (
-        guide.Step(
+        next_steps.Step(
             "To see the end of what rank 2 printed in attempt 1:",
             "tail -n 50 /outputs/attempt_1/rank_2.log",
         ),
     ),
     "/outputs",
 )
-_PACKED = guide.Guide(
+_PACKED = next_steps.Guide(
     (
-        guide.Step("To see what changed:", "git log"),
-        guide.Step("To record the golden anew:", "tools/bazelw run x"),
+        next_steps.Step("To see what changed:", "git log"),
+        next_steps.Step("To record the golden anew:", "tools/bazelw run x"),
     ),
     "bazel-testlogs/x_test/test.outputs/outputs.zip",
     "python3 -m zipfile -e outputs.zip /tmp/x_test",
@@ -264,7 +264,7 @@ class ExamplesTest(parameterized.TestCase):
     def test_renders(
         self,
         verdict: verdict_pb2.Verdict,
-        following: guide.Guide | None,
+        following: next_steps.Guide | None,
         text: str,
     ) -> None:
         self.assertEqual(console.render(verdict, following), text)

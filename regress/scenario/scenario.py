@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress.case import case_pb2, fingerprint
 from regress.run import event_stream, run_pb2
-from regress.scenario import device_sharing, job_files
-from regress.supervisor import attempt, launcher, watchdog
+from regress.scenario import job_files
+from regress.supervisor import attempt, gpu_sharing, launcher, watchdog
 
 # Called with the attempt, the rank and its message.
 OnProgress = Callable[[int, int, run_pb2.Progress], None]
@@ -181,7 +181,7 @@ class Scenario:
             # Ranks append; an earlier run may have used the same folder.
             self.files.events(index, rank).unlink(missing_ok=True)
         with (
-            device_sharing.environment(
+            gpu_sharing.environment(
                 self.hardware, len(ranks), self.files.attempt(index)
             ) as devices,
             attempt.launched(

@@ -13,7 +13,7 @@ from regress.run import run_pb2
 from regress.supervisor import (
     cancellation,
     errors,
-    job_test_helper,
+    rank_group_test_helper,
     rank_process,
     watchdog,
 )
@@ -29,7 +29,7 @@ def _interruption(number: str, ranks: list[int]) -> case_pb2.Interruption:
     )
 
 
-class EndTest(job_test_helper.JobTestCase):
+class EndTest(rank_group_test_helper.JobTestCase):
     """How an attempt ends that nobody interrupts."""
 
     @parameterized.parameters(*_LAUNCHERS)
@@ -131,10 +131,10 @@ class EndTest(job_test_helper.JobTestCase):
         )
         self.assertNotEmpty(pidfds)
         for pidfd in pidfds:
-            self.assertTrue(job_test_helper.has_ended(pidfd))
+            self.assertTrue(rank_group_test_helper.has_ended(pidfd))
 
 
-class HangTest(job_test_helper.JobTestCase):
+class HangTest(rank_group_test_helper.JobTestCase):
     """The watchdog's bounds."""
 
     @parameterized.parameters(*_LAUNCHERS)
@@ -190,7 +190,7 @@ class HangTest(job_test_helper.JobTestCase):
         self.assertIn("no progress message for 1 s", result.ended_because)
 
 
-class InterruptionTest(job_test_helper.JobTestCase):
+class InterruptionTest(rank_group_test_helper.JobTestCase):
     """A signal at a phase of an iteration."""
 
     @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
@@ -417,7 +417,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
                 pidfds.append(self.open_pidfd(int(progress.text)))
             else:
                 signal.pidfd_send_signal(pidfds[0], signal.SIGUSR1)
-                job_test_helper.wait_for_end(pidfds[0])
+                rank_group_test_helper.wait_for_end(pidfds[0])
 
         result = self.run_job(
             launcher,
@@ -442,7 +442,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
             )
 
 
-class CancellationTest(job_test_helper.JobTestCase):
+class CancellationTest(rank_group_test_helper.JobTestCase):
     """Signals to the supervisor."""
 
     @parameterized.product(
@@ -473,7 +473,7 @@ class CancellationTest(job_test_helper.JobTestCase):
 
         def on_progress(rank: int, progress: run_pb2.Progress) -> None:
             pidfds.append(self.open_pidfd(int(progress.text)))
-            job_test_helper.wait_for_end(pidfds[0])
+            rank_group_test_helper.wait_for_end(pidfds[0])
             os.kill(os.getpid(), signal.SIGTERM)
 
         with self.assertRaises(cancellation.Cancelled) as raised:
@@ -484,7 +484,7 @@ class CancellationTest(job_test_helper.JobTestCase):
         )
 
 
-class FailureTest(job_test_helper.JobTestCase):
+class FailureTest(rank_group_test_helper.JobTestCase):
     """What run_attempt raises; run_job finds what it leaves behind."""
 
     @parameterized.parameters(*_LAUNCHERS)
@@ -530,7 +530,7 @@ class FailureTest(job_test_helper.JobTestCase):
         self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 0"])
 
 
-class StoreTest(job_test_helper.JobTestCase):
+class StoreTest(rank_group_test_helper.JobTestCase):
     """The port where ranks find each other."""
 
     @parameterized.parameters(*_LAUNCHERS)

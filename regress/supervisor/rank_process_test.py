@@ -12,8 +12,8 @@ from regress.case import case_pb2
 from regress.run import run_pb2
 from regress.supervisor import (
     errors,
-    job_test_helper,
     linux,
+    rank_group_test_helper,
     rank_process,
 )
 
@@ -70,8 +70,8 @@ class RankProcessTest(absltest.TestCase):
                 child = os.pidfd_open(int(pids.readline()))
             self.assertFalse(process.has_ended())
             process.kill()
-            job_test_helper.wait_for_end(process.pidfd)
-            job_test_helper.wait_for_end(child)
+            rank_group_test_helper.wait_for_end(process.pidfd)
+            rank_group_test_helper.wait_for_end(child)
             os.close(child)
             self.assertTrue(process.has_ended())
             # It may be killed again until it is reaped.

@@ -55,7 +55,7 @@ def replaced(
 
     Args:
       module: its module.
-      name: its name there; a method's with its class, as "Job.run".
+      name: its name there; a method's with its class, as "Rank.run".
       replacement: called with the function; returns what takes its place.
     """
 

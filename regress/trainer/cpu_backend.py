@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from regress.run import run_pb2
-from regress.trainer import backend, versions
+from regress.run import run_pb2, versions
+from regress.trainer import backend
 
 
 class CpuBackend(backend.Backend):

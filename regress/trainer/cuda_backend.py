@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from regress.run import run_pb2
-from regress.trainer import backend, libraries, versions
+from regress.run import run_pb2, versions
+from regress.trainer import backend, libraries
 
 
 def hardware_of(device_name: str) -> str:

@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
+import numpy
 import torch
 
 from regress.run import run_pb2
-from regress.trainer import (
-    canonical,
-    random_state,
-    training_state,
-)
+from regress.trainer import random_state, training_state
 
 # Of a SHA-256: no accident makes two states alike in 128 bits.
 _DIGEST_BYTES = 16
@@ -78,7 +75,7 @@ def _chunk_pieces(
 
 
 def _piece(name: str, value: Any) -> run_pb2.Piece:
-    kind, content = canonical.form(value)
+    kind, content = canonical_form(value)
     digest = hashlib.sha256(kind.encode())
     digest.update(content)
     return run_pb2.Piece(
@@ -88,3 +85,31 @@ def _piece(name: str, value: Any) -> run_pb2.Piece:
         if isinstance(content, bytes) and len(content) <= _LONGEST_VALUE
         else kind,
     )
+
+
+def canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
+    """Returns the value's type and shape, and its bytes.
+
+    The bytes of the same value are the same in every process.
+
+    Args:
+      value: a tensor, an array, or a plain Python value.
+    """
+    if isinstance(value, numpy.ndarray):
+        value = torch.from_numpy(value)
+    if isinstance(value, torch.Tensor):
+        kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        host = value.detach().cpu().contiguous().reshape(-1)
+        if host.numel() == 1:
+            return kind, repr(host.item()).encode()
+        return kind, host.view(torch.uint8).numpy().data
+    # repr gives all digits of a float.
+    if isinstance(value, tuple):
+        text = "|".join(
+            hashlib.sha256(item.tobytes()).hexdigest()
+            if isinstance(item, numpy.ndarray)
+            else repr(item)
+            for item in value
+        )
+        return "tuple", text.encode()
+    return type(value).__name__, repr(value).encode()

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from regress.golden import files, golden_pb2, metrics
-from regress.oracle import difference
+from regress.golden import files, float_compare, golden_pb2, metrics
 from regress.report import layout
 from tools.golden import command, comparison
 
@@ -63,7 +62,7 @@ def _short(one: golden_pb2.Series, place: int) -> str:
     value = one.values[place]
     metric = metrics.BY_NAME.get(one.metric)
     if metric and metric.precision is metrics.Precision.DIGEST:
-        return difference.text(value, metric.precision)[:9] + "…"
+        return float_compare.text(value, metric.precision)[:9] + "…"
     return f"{value:.6g}"
 
 

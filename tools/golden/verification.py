@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from regress.case import errors as case_errors
 from regress.case import fingerprint, load
-from regress.golden import bands, errors, files, golden_pb2, selection
+from regress.golden import bands, errors, files, golden_pb2, selection_key
 from regress.oracle import evidence, golden_completeness
 from regress.run import run_pb2
 
@@ -57,7 +57,7 @@ def _wrong_place(
     golden: golden_pb2.Golden, path: pathlib.Path
 ) -> Iterator[str]:
     try:
-        named = selection.selection_of(path)
+        named = selection_key.selection_of(path)
     except errors.GoldenError as error:
         yield str(error)
         return

@@ -15,7 +15,7 @@ from absl.testing import absltest
 from selenium import webdriver
 
 from regress.oracle import verdict_pb2
-from regress.report import guide
+from regress.report import next_steps
 from regress.testing.faults import catalogue, harness
 
 # Debian's packages chromium and chromium-driver.
@@ -28,8 +28,8 @@ _FAULTS = {
     "numeric_drift_epsilon": "FAIL: numeric drift",
     "crash_in_step": "FAIL: crash",
 }
-_GUIDE = guide.Guide(
-    (guide.Step("To see more:", f"tools/bazelw test //{'x' * 200}"),),
+_GUIDE = next_steps.Guide(
+    (next_steps.Step("To see more:", f"tools/bazelw test //{'x' * 200}"),),
     "outputs.zip",
 )
 _DESKTOP = (1280, 900)

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import ticker
 
-from regress.golden import metrics, series
-from regress.oracle import difference
+from regress.golden import float_compare, metrics, series
 from regress.report.html import chart, course, palette
 
 _HEIGHT = 2.4
@@ -110,9 +109,9 @@ def _of_key(
         golden.iterations, attempt.iterations, return_indices=True
     )
     before, after = golden.values[ours], attempt.values[theirs]
-    places = _thinned(np.flatnonzero(difference.differing(before, after)))
+    places = _thinned(np.flatnonzero(float_compare.differing(before, after)))
     pairs = [
-        (int(iterations[p]), difference.ulps(before[p], after[p], precision))
+        (int(iterations[p]), float_compare.ulps(before[p], after[p], precision))
         for p in places
     ]
     # A NaN is at no distance; the findings have it.

@@ -16,8 +16,8 @@ from regress.golden import errors, golden_pb2, series
 from regress.oracle import verdict_pb2
 from regress.report import (
     check_status,
-    guide,
     layout,
+    next_steps,
     record_names,
     same_findings,
 )
@@ -57,7 +57,7 @@ def render(
     verdict: verdict_pb2.Verdict,
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
-    following: guide.Guide | None = None,
+    following: next_steps.Guide | None = None,
 ) -> str:
     """Renders a verdict, and the run and the golden that it is about.
 

@@ -29,7 +29,7 @@ _DIE_AT = flags.DEFINE_list(
 
 # What a rank does, by the function that does it.
 _PLACES = (
-    ("regress.trainer.job", "Job._join", "join the other ranks"),
+    ("regress.trainer.rank", "Rank._join", "join the other ranks"),
     ("regress.trainer.training_state", "build", "build the model"),
     ("regress.run.control", "Control.wait_to_begin", "wait to begin"),
     ("regress.trainer.checkpoint", "Checkpoints.look", "look for checkpoints"),

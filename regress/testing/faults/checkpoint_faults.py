@@ -405,7 +405,7 @@ FAULTS = (
             trainer=instrumentation.both(
                 _RANK_1_FINDS_OLDER,
                 instrumentation.replaced(
-                    "regress.trainer.job", "Job._agree", _ask_nobody
+                    "regress.trainer.rank", "Rank._agree", _ask_nobody
                 ),
             )
         ),
@@ -450,7 +450,7 @@ FAULTS = (
         "Attempt 1 leaves out its first checkpoint.",
         fault.Injection(
             trainer=instrumentation.replaced(
-                "regress.trainer.job", "Job._save", _skip_first_save
+                "regress.trainer.rank", "Rank._save", _skip_first_save
             )
         ),
         fault.Expected("NOT_RESUMED", "checkpoints written", ranks=(0,)),

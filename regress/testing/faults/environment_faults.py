@@ -90,7 +90,7 @@ FAULTS = (
         "Rank 2 of attempt 1 runs another version of torch.",
         fault.Injection(
             trainer=instrumentation.replaced(
-                "regress.trainer.versions",
+                "regress.run.versions",
                 "of_packages",
                 _report_another_torch,
             )

@@ -155,7 +155,7 @@ FAULTS = (
         "Rank 3 never comes to meet the others.",
         fault.Injection(
             trainer=instrumentation.replaced(
-                "regress.trainer.rendezvous", "join", _never_connect_rank_3
+                "regress.trainer.connections", "join", _never_connect_rank_3
             ),
             bounds=_BOUNDS,
         ),

@@ -6,11 +6,10 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from regress.scenario import device_sharing, gpus
-from regress.supervisor import mps
+from regress.supervisor import gpu_sharing, gpus, mps
 
 
-class DeviceSharingTest(parameterized.TestCase):
+class GpuSharingTest(parameterized.TestCase):
     def machine(self, count: int, *, has_mps: bool) -> None:
         self.enter_context(mock.patch.object(gpus, "count", return_value=count))
         self.enter_context(
@@ -37,13 +36,11 @@ class DeviceSharingTest(parameterized.TestCase):
         self, count: int, has_mps: bool, expected: str
     ) -> None:
         self.machine(count, has_mps=has_mps)
-        self.assertEqual(device_sharing.describe("nvidia_h200", 4), expected)
+        self.assertEqual(gpu_sharing.describe("nvidia_h200", 4), expected)
 
     def test_a_cpu_is_not_asked_for_gpus(self) -> None:
         self.machine(1, has_mps=True)
-        self.assertEqual(
-            device_sharing.describe("none", 4), "4 ranks on the CPU"
-        )
+        self.assertEqual(gpu_sharing.describe("none", 4), "4 ranks on the CPU")
         self.assert_has_server(False, "none")
 
     @parameterized.parameters((1, True), (3, True), (4, False), (0, False))
@@ -62,13 +59,13 @@ class DeviceSharingTest(parameterized.TestCase):
         os.environ[mps.PIPES] = "somewhere"
         self.assert_has_server(False)
         self.assertIn(
-            "the MPS server of", device_sharing.describe("nvidia_h200", 4)
+            "the MPS server of", gpu_sharing.describe("nvidia_h200", 4)
         )
 
     def assert_has_server(
         self, expected: bool, hardware: str = "nvidia_h200"
     ) -> None:
-        with device_sharing.environment(hardware, 4, pathlib.Path()) as found:
+        with gpu_sharing.environment(hardware, 4, pathlib.Path()) as found:
             self.assertEqual(self.server.called, expected)
             if not expected:
                 self.assertEqual(found, {})
@@ -77,7 +74,7 @@ class DeviceSharingTest(parameterized.TestCase):
         self.machine(2, has_mps=True)
         os.environ[gpus.VISIBLE] = "5,7"
         self.server.return_value.__enter__.return_value = {mps.PIPES: "pipes"}
-        with device_sharing.environment("any", 4, pathlib.Path()) as found:
+        with gpu_sharing.environment("any", 4, pathlib.Path()) as found:
             self.assertEqual(found, {mps.PIPES: "pipes", gpus.VISIBLE: "0,1"})
 
 

@@ -5,8 +5,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from regress.scenario import gpus
-from regress.supervisor import mps
+from regress.supervisor import gpus, mps
 
 
 def describe(hardware: str, ranks: int) -> str:

@@ -5,27 +5,27 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
-from regress import candidate as candidate_lib
-from regress import next_command, selection
-from regress import place as place_lib
 from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import verdict_pb2
-from regress.report import guide
+from regress.report import next_steps
+from regress.runner import advice, selection
+from regress.runner import candidate_golden as candidate_golden_lib
+from regress.runner import environment as environment_lib
 
 _Verdict = verdict_pb2.Verdict
 _RECORD_FLAGS = (
     "//tools/golden -- record --case=cases/x.textproto --hardware={0}"
     ' --channel=dev --output=golden/x/dev_{0}.textproto --reason=""'
 )
-_PLACE = place_lib.Place(
+_PLACE = environment_lib.Place(
     hardware="none",
     target="//a/b:c_test",
     command="",
     record="bazel-testlogs/a/b/c_test/test.outputs/outputs.zip",
     folder="/tmp/a/b/c_test",
 )
-_FOLDER = place_lib.Place("none", "", "run it", "/outputs", "/outputs")
+_FOLDER = environment_lib.Place("none", "", "run it", "/outputs", "/outputs")
 _UNPACK = f"python3 -m zipfile -e {_PLACE.record} {_PLACE.folder}"
 
 
@@ -44,18 +44,16 @@ def _steps(
     conclusion: str,
     *findings: verdict_pb2.Finding,
     hardware: str = "none",
-    place: place_lib.Place = _PLACE,
-    candidate: candidate_lib.Candidate | None = None,
+    place: environment_lib.Place = _PLACE,
+    candidate: candidate_golden_lib.Candidate | None = None,
     **fields: object,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     verdict = _Verdict(
         conclusion=conclusion,
         findings=findings,
         **fields,  # type: ignore[arg-type]
     )
-    following = next_command.after(
-        verdict, _selected(hardware), place, candidate
-    )
+    following = advice.after(verdict, _selected(hardware), place, candidate)
     assert following is not None
     return following.steps
 
@@ -69,7 +67,7 @@ def _of_a_rank(**fields: object) -> verdict_pb2.Finding:
 class AfterTest(parameterized.TestCase):
     def test_nothing_follows_a_pass(self) -> None:
         verdict = _Verdict(conclusion=_Verdict.PASS)
-        self.assertIsNone(next_command.after(verdict, _selected(), _PLACE))
+        self.assertIsNone(advice.after(verdict, _selected(), _PLACE))
 
     def test_something_follows_every_other_conclusion(self) -> None:
         for name in _Verdict.Conclusion.keys():  # noqa: SIM118
@@ -78,7 +76,7 @@ class AfterTest(parameterized.TestCase):
 
     def test_names_the_full_record(self) -> None:
         verdict = _Verdict(conclusion=_Verdict.CRASH)
-        following = next_command.after(verdict, _selected(), _PLACE)
+        following = advice.after(verdict, _selected(), _PLACE)
         assert following is not None
         self.assertEqual(following.record, _PLACE.record)
         self.assertEqual(following.unpack, _UNPACK)
@@ -138,7 +136,8 @@ class AfterTest(parameterized.TestCase):
         self, conclusion: str
     ) -> None:
         step = _steps(
-            conclusion, candidate=candidate_lib.Candidate(file="candidate")
+            conclusion,
+            candidate=candidate_golden_lib.Candidate(file="candidate"),
         )[-1]
         self.assertEqual(
             step.command,
@@ -150,7 +149,8 @@ class AfterTest(parameterized.TestCase):
     @parameterized.parameters("STALE_GOLDEN", "NUMERIC_DRIFT")
     def test_says_why_there_is_no_candidate(self, conclusion: str) -> None:
         step = _steps(
-            conclusion, candidate=candidate_lib.Candidate(why_not="they differ")
+            conclusion,
+            candidate=candidate_golden_lib.Candidate(why_not="they differ"),
         )[-1]
         self.assertStartsWith(
             step.purpose,
@@ -185,7 +185,7 @@ class AfterTest(parameterized.TestCase):
         selected = dataclasses.replace(
             _selected(), golden=None, golden_path=None
         )
-        following = next_command.after(verdict, selected, _FOLDER)
+        following = advice.after(verdict, selected, _FOLDER)
         assert following is not None
         (step,) = following.steps
         self.assertEqual(
@@ -214,7 +214,7 @@ class WrongEnvironmentTest(parameterized.TestCase):
         self,
         finding: verdict_pb2.Finding,
         hardware: str,
-        place: place_lib.Place = _PLACE,
+        place: environment_lib.Place = _PLACE,
     ) -> str:
         (step,) = _steps(
             "WRONG_ENVIRONMENT", finding, hardware=hardware, place=place
@@ -265,7 +265,7 @@ class WrongEnvironmentTest(parameterized.TestCase):
         ({"subject": "hardware found", "actual": "nvidia_a100"}, _FOLDER),
     )
     def test_otherwise_the_rank_has_more_to_say(
-        self, fields: dict[str, str], place: place_lib.Place
+        self, fields: dict[str, str], place: environment_lib.Place
     ) -> None:
         self.assertIn(
             "rank_2.log", self._command(_of_a_rank(**fields), "none", place)

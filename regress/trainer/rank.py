@@ -24,7 +24,6 @@ from regress.trainer import (
     data,
     digest,
     phase_gate,
-    rendezvous,
     step,
     training_state,
 )
@@ -59,7 +58,7 @@ class Settings:
     stop_request: stop_request_lib.StopRequest | None = None
 
 
-class Job:
+class Rank:
     """A rank of a training job."""
 
     def __init__(
@@ -147,7 +146,7 @@ class Job:
                 )
             )
         )
-        rendezvous.join(
+        connections.join(
             self._backend.process_group, self._settings.rank, stages
         )
         parallel_state.initialize_model_parallel(

@@ -6,7 +6,7 @@ import zipfile
 
 from absl.testing import absltest, parameterized
 
-from regress import place as place_lib
+from regress.runner import environment as environment_lib
 
 _ARGV = ["python3", "-m", "x", "--case=a b"]
 _TESTLOGS = "/sandbox/7/execroot/w/bazel-out/k8-fastbuild/testlogs"
@@ -16,8 +16,8 @@ def _of_bazel(
     target: str = "//a/b:c_test",
     path: str = "a/b/c_test",
     hardware: str = "none",
-) -> place_lib.Place:
-    return place_lib.Place.of_environment(
+) -> environment_lib.Place:
+    return environment_lib.Place.of_environment(
         {"TEST_TARGET": target},
         pathlib.Path(f"{_TESTLOGS}/{path}/test.outputs"),
         hardware,
@@ -25,8 +25,8 @@ def _of_bazel(
     )
 
 
-def _of_folder(folder: pathlib.Path) -> place_lib.Place:
-    return place_lib.Place.of_environment({}, folder, "none", _ARGV)
+def _of_folder(folder: pathlib.Path) -> environment_lib.Place:
+    return environment_lib.Place.of_environment({}, folder, "none", _ARGV)
 
 
 class OfEnvironmentTest(parameterized.TestCase):
@@ -61,7 +61,7 @@ class OfEnvironmentTest(parameterized.TestCase):
     def test_without_bazel_the_record_stays_in_its_folder(
         self, environment, outputs
     ):
-        place = place_lib.Place.of_environment(
+        place = environment_lib.Place.of_environment(
             environment, pathlib.Path(outputs), "none", _ARGV
         )
         self.assertEqual((place.record, place.folder), (outputs, outputs))
@@ -88,7 +88,7 @@ class CommandTest(parameterized.TestCase):
         unpacked = folder / "not yet there"
         with zipfile.ZipFile(folder / "outputs.zip", "w") as packed:
             packed.writestr("attempt_1/rank_2.log", "one\ntwo\nthree\n")
-        place = place_lib.Place(
+        place = environment_lib.Place(
             "none", "//a:c_test", "", "outputs.zip", str(unpacked)
         )
         self.assertEqual(
@@ -137,7 +137,7 @@ class CommandTest(parameterized.TestCase):
         )
 
     def test_without_bazel_it_is_repeated_by_the_shell(self):
-        place = place_lib.Place.of_environment(
+        place = environment_lib.Place.of_environment(
             {}, pathlib.Path("/outputs"), "none", ["printf", "a run\n"]
         )
         self.assertEqual(

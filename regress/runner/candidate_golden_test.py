@@ -2,9 +2,9 @@
 
 from absl.testing import absltest, parameterized
 
-from regress import candidate
 from regress.golden import golden_pb2
 from regress.oracle import verdict_pb2
+from regress.runner import candidate_golden
 
 _Verdict = verdict_pb2.Verdict
 _GOLDEN = golden_pb2.Golden(hardware="nvidia_h200")
@@ -35,7 +35,7 @@ class IsMeaningfulTest(parameterized.TestCase):
         meaningful = {
             name
             for name in _Verdict.Conclusion.keys()  # noqa: SIM118
-            if candidate.is_meaningful(_verdict(name), _GOLDEN)
+            if candidate_golden.is_meaningful(_verdict(name), _GOLDEN)
         }
         self.assertEqual(meaningful, {"NUMERIC_DRIFT", "STALE_GOLDEN"})
 
@@ -44,23 +44,23 @@ class IsMeaningfulTest(parameterized.TestCase):
         for conclusion in ("NUMERIC_DRIFT", "STALE_GOLDEN"):
             verdict = _verdict(conclusion)
             verdict.checks[place].conclusion = _Verdict.RESUME_DIVERGENCE
-            self.assertFalse(candidate.is_meaningful(verdict, _GOLDEN))
+            self.assertFalse(candidate_golden.is_meaningful(verdict, _GOLDEN))
 
     def test_one_run_makes_no_bands(self) -> None:
         self.assertFalse(
-            candidate.is_meaningful(
+            candidate_golden.is_meaningful(
                 _verdict("NUMERIC_DRIFT"), golden_pb2.Golden(hardware="any")
             )
         )
 
     def test_without_a_golden_there_is_none_to_replace(self) -> None:
         self.assertFalse(
-            candidate.is_meaningful(_verdict("NUMERIC_DRIFT"), None)
+            candidate_golden.is_meaningful(_verdict("NUMERIC_DRIFT"), None)
         )
 
     def test_a_run_without_a_proof_has_none(self) -> None:
         self.assertFalse(
-            candidate.is_meaningful(
+            candidate_golden.is_meaningful(
                 _Verdict(conclusion=_Verdict.NUMERIC_DRIFT), _GOLDEN
             )
         )

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from absl.testing import absltest, parameterized
 
-from regress import candidate
 from regress.golden import files
 from regress.run import run_pb2
+from regress.runner import candidate_golden
 
 _CASE = "regress/testdata/tiny.textproto"
 _GOLDEN = "regress/testdata/tiny/dev_none.textproto"
@@ -28,7 +28,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-class ResumeTestEndTest(parameterized.TestCase):
+class MainTest(parameterized.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._folder = pathlib.Path(self.create_tempdir().full_path)
@@ -37,7 +37,7 @@ class ResumeTestEndTest(parameterized.TestCase):
 
     def _start(self, *flags: str) -> subprocess.Popen[str]:
         test = subprocess.Popen(
-            [sys.executable, "-P", "-m", "regress.resume_test", *flags],
+            [sys.executable, "-P", "-m", "regress.runner.main", *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -175,7 +175,7 @@ class ResumeTestEndTest(parameterized.TestCase):
             " ".join(output.split()),
         )
         self.assertIn("SIGTERM", output)
-        self.assertFalse((self._folder / candidate.FILE).exists())
+        self.assertFalse((self._folder / candidate_golden.FILE).exists())
 
     def test_a_number_that_differs_is_repeated(self) -> None:
         test = self._start(
@@ -193,7 +193,7 @@ class ResumeTestEndTest(parameterized.TestCase):
         )
         # The numbers that are now are the committed golden's.
         self.assertIn("golden -- accept ", output)
-        made = files.read(self._folder / candidate.FILE)
+        made = files.read(self._folder / candidate_golden.FILE)
         committed = files.read(_GOLDEN)
         self.assertEqual(made.series, committed.series)
         self.assertEqual(made.checkpoints, committed.checkpoints)
@@ -230,7 +230,7 @@ class ResumeTestEndTest(parameterized.TestCase):
         self.assertEqual(test.returncode, 1, errors)
         self.assertIn("FAIL: stale golden", output)
         self.assertIn("golden -- accept ", output)
-        self.assertTrue((self._folder / candidate.FILE).exists())
+        self.assertTrue((self._folder / candidate_golden.FILE).exists())
         self.assertIn("<testsuite", self._xml())
 
 

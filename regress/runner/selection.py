@@ -6,8 +6,8 @@ import pathlib
 
 from regress.case import case_pb2, fingerprint, load
 from regress.golden import bands, files, golden_pb2
-from regress.scenario import device_sharing
-from regress.trainer import versions
+from regress.run import versions
+from regress.supervisor import gpu_sharing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Selection:
                 f" {self.case.training.iterations}, phase {phase}"
             ),
             "hardware": self.hardware,
-            "devices": device_sharing.describe(
+            "devices": gpu_sharing.describe(
                 self.hardware, self.case.parallelism.pipeline
             ),
             "channel": self.channel,

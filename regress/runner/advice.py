@@ -4,17 +4,22 @@ import re
 import shlex
 from collections.abc import Callable
 
-from regress import candidate as candidate_lib
-from regress import place as place_lib
-from regress import selection
 from regress.oracle import verdict_pb2
-from regress.report import attempts, guide
+from regress.report import attempts, next_steps
+from regress.runner import candidate_golden as candidate_golden_lib
+from regress.runner import environment as environment_lib
+from regress.runner import selection
 
 _Verdict = verdict_pb2.Verdict
-_Candidate = candidate_lib.Candidate
+_Candidate = candidate_golden_lib.Candidate
 _Steps = Callable[
-    [verdict_pb2.Verdict, selection.Selection, place_lib.Place, _Candidate],
-    tuple[guide.Step, ...],
+    [
+        verdict_pb2.Verdict,
+        selection.Selection,
+        environment_lib.Place,
+        _Candidate,
+    ],
+    tuple[next_steps.Step, ...],
 ]
 _LAST_LINES = 50
 _GPU = re.compile(r"\bnvidia_\w+")
@@ -27,9 +32,9 @@ _EXIT = "exit status"
 def after(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate | None = None,
-) -> guide.Guide | None:
+) -> next_steps.Guide | None:
     """Returns where to go on from a verdict; None after a pass.
 
     Args:
@@ -42,7 +47,7 @@ def after(
     if verdict.conclusion == _Verdict.PASS:
         return None
     steps = _STEPS.get(verdict.conclusion, _read_log)
-    return guide.Guide(
+    return next_steps.Guide(
         steps(verdict, selected, place, candidate or _Candidate()),
         place.record,
         place.unpack_command,
@@ -53,15 +58,15 @@ def after(
 def _read_log(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     """The log of the rank that the first finding names, or all findings."""
     del selected, candidate
     first = _first(verdict)
     if first.HasField("attempt") and first.HasField("rank"):
         return (
-            guide.Step(
+            next_steps.Step(
                 f"To see the end of what rank {first.rank} printed in "
                 f"{attempts.name(first)}:",
                 place.file_command(
@@ -71,7 +76,7 @@ def _read_log(
             ),
         )
     return (
-        guide.Step(
+        next_steps.Step(
             "To see all findings, with all digits:",
             place.file_command("verdict.textproto", "cat"),
         ),
@@ -81,9 +86,9 @@ def _read_log(
 def _replace(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     """The golden is of something else than what ran."""
     del verdict
     return _replacement(selected, place, candidate)
@@ -91,13 +96,13 @@ def _replace(
 
 def _replacement(
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     """How to put other numbers in the golden's place."""
     if candidate.file:
         return (
-            guide.Step(
+            next_steps.Step(
                 "To see how the golden would change; and to change it, say why "
                 "in --reason. The candidate is of this run, and of one that "
                 "nobody interrupted; they agree to the bit:",
@@ -114,7 +119,7 @@ def _replacement(
         else ""
     )
     return (
-        guide.Step(
+        next_steps.Step(
             f"{why_not}To record the golden of the case as it is now, and say "
             "why in --reason:",
             f'{_record_over_command(selected)} --reason=""',
@@ -125,9 +130,9 @@ def _replacement(
 def _find_change(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     """Numbers have drifted, the same way every time."""
     if selected.golden_path is None:
         return _read_log(verdict, selected, place, candidate)
@@ -138,7 +143,7 @@ def _find_change(
         else ""
     )
     return (
-        guide.Step(
+        next_steps.Step(
             f"{environment}To see which commits have come since the golden's:",
             f'git log --oneline "$(git log -1 --format=%H -- {golden})..HEAD"',
         ),
@@ -149,14 +154,14 @@ def _find_change(
 def _repeat(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     """The same iterations differ from run to run."""
     del verdict, selected, candidate
     if place.is_repeated:
         return (
-            guide.Step(
+            next_steps.Step(
                 "To see all findings, with all digits; the other runs have "
                 "records of their own, and where most of them first differ "
                 "leads to the operation:",
@@ -164,7 +169,7 @@ def _repeat(
             ),
         )
     return (
-        guide.Step(
+        next_steps.Step(
             "To see in more runs where they first differ, which leads to the "
             "operation:",
             place.repeat_command,
@@ -175,14 +180,14 @@ def _repeat(
 def _go_where_promised(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: place_lib.Place,
+    place: environment_lib.Place,
     candidate: _Candidate,
-) -> tuple[guide.Step, ...]:
+) -> tuple[next_steps.Step, ...]:
     """Not the promised machine, or another one's golden."""
     first = _first(verdict)
     if first.subject in _OF_THE_GOLDEN:
         return (
-            guide.Step(
+            next_steps.Step(
                 "To record the golden of what is promised, if there is none "
                 "yet:",
                 _record_command(selected),
@@ -192,7 +197,7 @@ def _go_where_promised(
     if found in ("", selected.hardware) or not place.target:
         return _read_log(verdict, selected, place, candidate)
     return (
-        guide.Step(
+        next_steps.Step(
             f"To run the variant for the hardware that is here, {found}:",
             place.test_command(found),
         ),
@@ -222,7 +227,7 @@ def _record_command(selected: selection.Selection) -> str:
         f"--channel={selected.channel}",
     ]
     return (
-        f"tools/bazelw run{place_lib.config_flag(selected.hardware)}"
+        f"tools/bazelw run{environment_lib.config_flag(selected.hardware)}"
         f" //tools/golden -- record {shlex.join(flags)}"
     )
 

@@ -5,7 +5,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from regress.scenario import gpus
+from regress.supervisor import gpus
 
 
 class _Library:

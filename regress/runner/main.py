@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress import candidate as candidate_lib
-from regress import last_words, next_command, progress_printer, selection
-from regress import place as place_lib
 from regress.case import errors as case_errors
 from regress.case import fingerprint
 from regress.golden import errors as golden_errors
 from regress.golden import golden_pb2
 from regress.oracle import evidence, judge, verdict_pb2
-from regress.report import console, guide, xml
+from regress.report import console, next_steps, xml
 from regress.run import run_pb2
-from regress.scenario import job_files, launchers
+from regress.runner import advice, selection
+from regress.runner import candidate_golden as candidate_golden_lib
+from regress.runner import environment as environment_lib
+from regress.runner import progress as progress_lib
+from regress.scenario import job_files, launchers, partial_record
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import cancellation, watchdog
 from regress.supervisor import errors as supervisor_errors
@@ -80,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
         )
         print(selected.describe(_LAUNCHER.value), flush=True)
         with _directories() as files:
-            place = place_lib.Place.of_environment(
+            place = environment_lib.Place.of_environment(
                 os.environ, files.outputs, selected.hardware, sys.orig_argv
             )
             try:
@@ -97,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
                 _say_last_words(cancelled, selected, files)
                 return _NO_VERDICT
             _keep(files.outputs, record, verdict)
-            following = next_command.after(verdict, selected, place, candidate)
+            following = advice.after(verdict, selected, place, candidate)
             print(console.render(verdict, following), flush=True)
             _draw(files, record, verdict, selected.golden, following)
     except _USER_ERRORS as error:
@@ -125,7 +126,9 @@ def _run(
     files: job_files.JobFiles,
     promise: evidence.Promise,
 ) -> tuple[
-    run_pb2.RunRecord, verdict_pb2.Verdict, candidate_lib.Candidate | None
+    run_pb2.RunRecord,
+    verdict_pb2.Verdict,
+    candidate_golden_lib.Candidate | None,
 ]:
     """Runs the scenario and judges it, with a repeat if the verdict needs it.
 
@@ -145,7 +148,7 @@ def _run(
         bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
         trainer_flags=_TRAINER_FLAGS.value,
     )
-    progress = progress_printer.ProgressPrinter(selected.case, sys.stdout)
+    progress = progress_lib.ProgressPrinter(selected.case, sys.stdout)
     progress.say(f"starting the {_LAUNCHER.value} launcher")
     with launchers.make(_LAUNCHER.value, scenario, _TRAINER.value) as launcher:
         progress.say("attempt 0: starting the ranks")
@@ -163,13 +166,13 @@ def _run(
             progress.say("the repeat has ended; judging again")
             verdict = verdict_of(record)
         candidate = None
-        if candidate_lib.is_meaningful(verdict, selected.golden):
+        if candidate_golden_lib.is_meaningful(verdict, selected.golden):
             progress.say(
                 "running once uninterrupted, to make a candidate golden of "
                 "the numbers that are now"
             )
             try:
-                candidate = candidate_lib.make(
+                candidate = candidate_golden_lib.make(
                     record,
                     scenario,
                     launcher,
@@ -178,7 +181,7 @@ def _run(
                 )
             except cancellation.Cancelled as cancelled:
                 # There is a verdict, and it is not lost for want of time.
-                candidate = candidate_lib.Candidate(
+                candidate = candidate_golden_lib.Candidate(
                     why_not=cancelled.attempt.ended_because.rstrip(".")
                 )
     return record, verdict, candidate
@@ -190,13 +193,13 @@ def _say_last_words(
     files: job_files.JobFiles,
 ) -> None:
     """Says and keeps what is known; Bazel leaves 15 seconds for it."""
-    record = last_words.gather(
+    record = partial_record.gather(
         files,
         selected.case.parallelism.pipeline,
         fingerprint.fingerprint(selected.case),
     )
     print(cancelled.attempt.ended_because, file=sys.stderr)
-    print(last_words.describe(record, files), file=sys.stderr)
+    print(partial_record.describe(record, files), file=sys.stderr)
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())
 
@@ -219,7 +222,7 @@ def _draw(
     record: run_pb2.RunRecord,
     verdict: verdict_pb2.Verdict,
     golden: golden_pb2.Golden | None,
-    following: guide.Guide | None,
+    following: next_steps.Guide | None,
 ) -> None:
     """Writes the report, when all is said that does not hang on it."""
     # matplotlib keeps a list of fonts, by default in the home directory.

@@ -43,7 +43,7 @@ class RankCommand:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-class Job:
+class RankGroup:
     """From the launch of the ranks to the end of the last one.
 
     Its owner calls `launch`, `watch`, `record` and, whatever happened,

@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
-from regress.golden import errors, selection
+from regress.golden import errors, selection_key
 
 
 class SelectionTest(parameterized.TestCase):
@@ -17,10 +17,12 @@ class SelectionTest(parameterized.TestCase):
     def test_path_and_back(
         self, channel: str, hardware: str, path: str
     ) -> None:
-        selected = selection.Selection("gpt", channel, hardware)
-        self.assertEqual(str(selection.path_of(selected)), path)
-        self.assertEqual(selection.selection_of(path), selected)
-        self.assertEqual(selection.selection_of(f"/anywhere/{path}"), selected)
+        selected = selection_key.Selection("gpt", channel, hardware)
+        self.assertEqual(str(selection_key.path_of(selected)), path)
+        self.assertEqual(selection_key.selection_of(path), selected)
+        self.assertEqual(
+            selection_key.selection_of(f"/anywhere/{path}"), selected
+        )
 
     @parameterized.parameters(
         "dev_none.textproto",
@@ -38,7 +40,7 @@ class SelectionTest(parameterized.TestCase):
             f"^{pathlib.PurePath(path)}: not the path of a golden, expected "
             "testdata/golden/<case>/<channel>_<hardware>.textproto$",
         ):
-            selection.selection_of(path)
+            selection_key.selection_of(path)
 
     @parameterized.parameters("", "../x", "Nightly")
     def test_refuses_what_is_no_channel(self, channel: str) -> None:
@@ -46,7 +48,9 @@ class SelectionTest(parameterized.TestCase):
             errors.GoldenError,
             f'"{channel}" is no channel, expected a name such as dev or lts',
         ):
-            selection.path_of(selection.Selection("gpt", channel, "none"))
+            selection_key.path_of(
+                selection_key.Selection("gpt", channel, "none")
+            )
 
     @parameterized.parameters("", "../x", "H100", "a b", "h100")
     def test_refuses_what_is_no_hardware(self, hardware: str) -> None:
@@ -55,26 +59,28 @@ class SelectionTest(parameterized.TestCase):
             f'"{hardware}" is no hardware, expected a name such as none, '
             "nvidia_h200 or any",
         ):
-            selection.path_of(selection.Selection("gpt", "dev", hardware))
+            selection_key.path_of(
+                selection_key.Selection("gpt", "dev", hardware)
+            )
 
     def test_lists_what_exists(self) -> None:
         folder = pathlib.Path(self.create_tempdir())
         wanted = [
-            selection.Selection("a", "dev", "nvidia_h200"),
-            selection.Selection("a", "lts", "none"),
-            selection.Selection("b", "dev", "none"),
+            selection_key.Selection("a", "dev", "nvidia_h200"),
+            selection_key.Selection("a", "lts", "none"),
+            selection_key.Selection("b", "dev", "none"),
         ]
         for selected in reversed(wanted):
-            path = folder.joinpath(*selection.path_of(selected).parts[-2:])
+            path = folder.joinpath(*selection_key.path_of(selected).parts[-2:])
             path.parent.mkdir(exist_ok=True)
             path.touch()
         (folder / "a" / "notes.textproto").touch()
         (folder / "BUILD.bazel").touch()
-        self.assertEqual(selection.existing(folder), wanted)
+        self.assertEqual(selection_key.existing(folder), wanted)
 
     def test_lists_nothing_in_a_missing_folder(self) -> None:
         folder = pathlib.Path(self.create_tempdir()) / "missing"
-        self.assertEqual(selection.existing(folder), [])
+        self.assertEqual(selection_key.existing(folder), [])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import io
 
 from absl.testing import absltest
 
-from regress import progress_printer
 from regress.case import case_pb2
 from regress.run import run_pb2
+from regress.runner import progress as progress_lib
 
 _CASE = case_pb2.Case(
     parallelism=case_pb2.Parallelism(pipeline=2),
@@ -19,7 +19,7 @@ class ProgressPrinterTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._out = io.StringIO()
-        self._printer = progress_printer.ProgressPrinter(
+        self._printer = progress_lib.ProgressPrinter(
             _CASE, self._out, clock=lambda: 3.0
         )
 
@@ -93,7 +93,7 @@ class ProgressPrinterTest(absltest.TestCase):
         case = case_pb2.Case()
         case.CopyFrom(_CASE)
         case.interruption.ranks.extend([0, 1])
-        printer = progress_printer.ProgressPrinter(
+        printer = progress_lib.ProgressPrinter(
             case, self._out, clock=lambda: 0.0
         )
         printer(0, 1, run_pb2.Progress(iteration=9, waiting=True))
