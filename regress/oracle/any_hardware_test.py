@@ -7,8 +7,8 @@ from absl.testing import absltest, parameterized
 
 from regress.golden import bands, series
 from regress.oracle import (
-    evidence,
     judge,
+    observations,
     record_test_helper,
     rules,
     verdict_pb2,
@@ -49,7 +49,7 @@ def _judge(
     records: record_test_helper.Records, promised: str = _HARDWARE
 ) -> verdict_pb2.Verdict:
     promise = dataclasses.replace(record_test_helper.PROMISE, hardware=promised)
-    assert isinstance(promise, evidence.Promise)
+    assert isinstance(promise, observations.DeclaredTarget)
     return judge.judge(records.case, records.run, records.golden, promise)
 
 

@@ -13,7 +13,7 @@ is what it did.
 import re
 from collections.abc import Iterator, Mapping
 
-from regress.oracle import evidence, wording
+from regress.oracle import check, observations
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
@@ -31,7 +31,7 @@ _REFUSAL = (
 )
 
 
-def refused(facts: evidence.Evidence) -> str | None:
+def refused(facts: observations.Observations) -> str | None:
     """Says which groups made torch refuse the load; None if none did."""
     if _REFUSAL not in facts.resumed.record.ended_because:
         return None
@@ -48,14 +48,14 @@ def refused(facts: evidence.Evidence) -> str | None:
         pair for pair in _takers(groups).items() if _sizes_differ(groups, *pair)
     )
     return (
-        f"On {wording.ranks(must_fail)} saved param groups have the same key, "
+        f"On {check.ranks(must_fail)} saved param groups have the same key, "
         f"and not as many params: on rank {failed[0]} the group {taker} has "
         f"{groups[taker][_PARAMS].description} and the group {giver} "
         f"{groups[giver][_PARAMS].description}."
     )
 
 
-def exchanged(facts: evidence.Evidence) -> str | None:
+def exchanged(facts: observations.Observations) -> str | None:
     """Says which group was loaded with another's fields; None if none was.
 
     A rate that was given anew for the resume may equal another group's by
@@ -76,13 +76,13 @@ def exchanged(facts: evidence.Evidence) -> str | None:
         return None
     rank, (taker, giver, field, own, taken) = next(iter(shown.items()))
     return (
-        f"On {wording.ranks(shown)} a param group was loaded with the fields "
+        f"On {check.ranks(shown)} a param group was loaded with the fields "
         f"of another one: on rank {rank} the group {taker} has the {field} "
         f"{taken} of the group {giver}, and not its own, {own}."
     )
 
 
-def _saved_groups(facts: evidence.Evidence) -> dict[int, _Groups]:
+def _saved_groups(facts: observations.Observations) -> dict[int, _Groups]:
     """What was saved of the groups, by the ranks that recorded it once."""
     return {
         rank: _groups(saved[0])
@@ -167,18 +167,24 @@ def _scheduler(state: run_pb2.StateDigest) -> dict[str, str]:
     }
 
 
-def _failed(timeline: evidence.Timeline) -> bool:
+def _failed(timeline: observations.Timeline) -> bool:
     return timeline.exit.cause == _Exit.BY_ITSELF and timeline.exit.code != 0
 
 
-def _resumed(facts: evidence.Evidence, rank: int) -> evidence.Timeline:
-    return facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+def _resumed(
+    facts: observations.Observations, rank: int
+) -> observations.Timeline:
+    return facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
 
 
-def _loaded(facts: evidence.Evidence, rank: int) -> list[run_pb2.StateDigest]:
+def _loaded(
+    facts: observations.Observations, rank: int
+) -> list[run_pb2.StateDigest]:
     return _resumed(facts, rank).digests(_Digest.LOADED, facts.resume_iteration)
 
 
-def _saved(facts: evidence.Evidence, rank: int) -> list[run_pb2.StateDigest]:
-    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+def _saved(
+    facts: observations.Observations, rank: int
+) -> list[run_pb2.StateDigest]:
+    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     return timeline.digests(_Digest.SAVED, facts.resume_iteration)

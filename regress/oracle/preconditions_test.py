@@ -3,12 +3,14 @@
 from absl.testing import absltest
 
 from regress.case import fingerprint
-from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.oracle import preconditions, record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.run import run_pb2
 
 _WRONG_ENVIRONMENT = verdict_pb2.Verdict.WRONG_ENVIRONMENT
+
 _STALE_GOLDEN = verdict_pb2.Verdict.STALE_GOLDEN
+
 _OTHER_CASE = "The run record is not of the case that the target promises."
 
 
@@ -370,6 +372,37 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             record_test_helper.small_case(iteration=5)
         )
         self.assert_passes(records)
+
+
+class DifferencesTest(absltest.TestCase):
+    def test_finds_none_in_equals(self):
+        self.assertEmpty(
+            preconditions.compare_environments(
+                record_test_helper.environment(),
+                record_test_helper.environment(),
+            )
+        )
+
+    def test_finds_every_field(self):
+        ours = record_test_helper.environment()
+        theirs = record_test_helper.environment()
+        theirs.hardware = "nvidia_h200"
+        theirs.device_name = "NVIDIA H200"
+        theirs.device_count = 8
+        theirs.versions["torch"] = "2.12.0"
+        theirs.versions["nccl"] = "2.28.9"
+        del theirs.settings["ATEN_CPU_CAPABILITY"]
+        self.assertEqual(
+            preconditions.compare_environments(ours, theirs),
+            [
+                ("hardware", "none", "nvidia_h200"),
+                ("device name", "AMD EPYC", "NVIDIA H200"),
+                ("device count", "1", "8"),
+                ("torch", "2.13.0", "2.12.0"),
+                ("ATEN_CPU_CAPABILITY", "avx2", "absent"),
+                ("nccl", "absent", "2.28.9"),
+            ],
+        )
 
 
 if __name__ == "__main__":

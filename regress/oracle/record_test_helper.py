@@ -12,11 +12,11 @@ import struct
 
 from regress.case import case_pb2, fingerprint
 from regress.golden import golden_pb2, state
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 
 RANKS = 4
-PROMISE = evidence.Promise(
+PROMISE = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="repeat the test"
 )
 CORPUS_DIGEST = "c0ffee"

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.golden import float_compare, metrics, series
-from regress.oracle import tally
+from regress.oracle import check
 
 _OF_GROUP = ' of group "'
 _NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
 
 
 def compare(
-    result: tally.Tally,
+    result: check.Check,
     expected: series.Trajectories,
     actual: series.Trajectories,
     steps: Mapping[int, range],
@@ -68,7 +68,7 @@ class _Row:
 
     def __init__(
         self,
-        result: tally.Tally,
+        result: check.Check,
         key: series.Key,
         attempt: int,
         band: float | None,
@@ -162,7 +162,7 @@ def _compare_uneven(
     comparable = (count_expected == 1) & (count_actual == 1)
     uneven = np.flatnonzero(~comparable)
     row.count(len(steps), int(uneven.size))
-    for place in uneven[: tally.FINDINGS_KEPT]:
+    for place in uneven[: check.FINDINGS_KEPT]:
         row.find_count(
             int(iterations[place]),
             _values(int(count_expected[place])),
@@ -185,7 +185,7 @@ def _compare_values(
 ) -> int:
     """Compares the values of the same iterations; returns how many differ."""
     places = np.flatnonzero(row.differing(expected.values, actual.values))
-    for place in places[: tally.FINDINGS_KEPT]:
+    for place in places[: check.FINDINGS_KEPT]:
         row.find_number(
             int(expected.iterations[place]),
             float(expected.values[place]),

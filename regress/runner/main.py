@@ -16,7 +16,7 @@ from regress.case import errors as case_errors
 from regress.case import fingerprint
 from regress.golden import errors as golden_errors
 from regress.golden import golden_pb2
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.report import console, next_steps, xml
 from regress.run import run_pb2
 from regress.runner import advice, selection
@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
                 record, verdict, candidate = _run(
                     selected,
                     files,
-                    evidence.Promise(
+                    observations.DeclaredTarget(
                         hardware=selected.hardware,
                         channel=selected.channel,
                         repeat_command=place.repeat_command,
@@ -124,7 +124,7 @@ def _directories() -> Iterator[job_files.JobFiles]:
 def _run(
     selected: selection.Selection,
     files: job_files.JobFiles,
-    promise: evidence.Promise,
+    promise: observations.DeclaredTarget,
 ) -> tuple[
     run_pb2.RunRecord,
     verdict_pb2.Verdict,

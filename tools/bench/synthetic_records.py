@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from regress.case import case_pb2, fingerprint
 from regress.golden import golden_pb2, series, state
-from regress.oracle import evidence
+from regress.oracle import observations
 from regress.run import run_pb2
 
-PROMISE = evidence.Promise(
+PROMISE = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="repeat the test"
 )
 _RANKS = 4

@@ -22,12 +22,12 @@ from regress.checkpoint import disk, layout, manifest, tracker, view
 from regress.checkpoint import errors as checkpoint_errors
 from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import event_stream, run_pb2
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
-_PROMISE = evidence.Promise("none", "dev", "unused")
+_PROMISE = observations.DeclaredTarget("none", "dev", "unused")
 _FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from regress.golden import float_compare, golden_pb2, metrics, series
-from regress.oracle import environment
+from regress.oracle import preconditions
 
 # Facts that say nothing of what is to be expected.
 _OF_THE_RECORDING = ("recorded", "repeats")
@@ -197,7 +197,7 @@ def _facts(
         if one != other:
             yield name, str(one) or "none", str(other) or "none"
     yield from _bands(old, new)
-    for differing in environment.differences(
+    for differing in preconditions.compare_environments(
         old.provenance.environment, new.provenance.environment
     ):
         if differing.name != "hardware":

@@ -32,7 +32,7 @@ python_files = ["*_test.py"]
 
 
 def all_modules(sources: pathlib.Path) -> list[str]:
-    """Returns the modules that are mutated, as "regress/oracle/tally.py".
+    """Returns the modules that are mutated, as "regress/oracle/check.py".
 
     Args:
         sources: The folder that `regress` is in.
@@ -53,7 +53,7 @@ def prepare(
     Args:
         sources: The folder that `regress` is in, with the modules that are
             generated of protos.
-        modules: What to mutate, as "regress/oracle/tally.py".
+        modules: What to mutate, as "regress/oracle/check.py".
         workplace: An empty folder.
     """
     for path in sorted((sources / "regress").rglob("*.py")):

@@ -10,7 +10,7 @@ from typing import Self
 from regress.case import case_pb2, load
 from regress.golden import files as golden_files
 from regress.golden import golden_pb2
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -94,7 +94,7 @@ class Harness:
         golden.CopyFrom(self._golden)
         if injection.golden is not None:
             injection.golden(golden)
-        promise = evidence.Promise(
+        promise = observations.DeclaredTarget(
             hardware=injection.hardware, channel="dev", repeat_command="unused"
         )
         verdict = judge.judge(case, record, golden, promise)

@@ -1,16 +1,18 @@
-"""Tests of counting and of keeping the first findings."""
+"""Tests of counting, of keeping the first findings, and of words for them."""
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
-from regress.oracle import rules, tally, verdict_pb2
+from regress.case import case_pb2
+from regress.oracle import check, rules, verdict_pb2
 
 _CRASH = verdict_pb2.Verdict.CRASH
+
 _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
 
 
 class TallyTest(absltest.TestCase):
     def test_passes_if_nothing_differs(self):
-        result = tally.Tally(rules.NO_CRASH)
+        result = check.Check(rules.NO_CRASH)
         result.expect("exit", "0", "0")
         outcome = result.outcome()
         self.assertFalse(outcome.failed)
@@ -29,7 +31,7 @@ class TallyTest(absltest.TestCase):
         self.assertEqual(outcome.note, "")
 
     def test_finds_a_fact_that_differs(self):
-        result = tally.Tally(rules.NO_CRASH)
+        result = check.Check(rules.NO_CRASH)
         result.expect("exit", "0", "0")
         result.expect("exit", "0", "1", attempt=0, rank=2, explanation="Why.")
         outcome = result.outcome()
@@ -53,7 +55,7 @@ class TallyTest(absltest.TestCase):
         )
 
     def test_explains_nothing_that_nobody_explains(self):
-        result = tally.Tally(rules.NO_CRASH)
+        result = check.Check(rules.NO_CRASH)
         result.find("lm loss", "1", "2")
         result.expect("exit", "0", "1")
         self.assertEqual(
@@ -61,7 +63,7 @@ class TallyTest(absltest.TestCase):
         )
 
     def test_fails_if_nothing_was_compared(self):
-        outcome = tally.Tally(rules.FINISHED).outcome()
+        outcome = check.Check(rules.FINISHED).outcome()
         self.assertTrue(outcome.failed)
         self.assertEqual(outcome.conclusion, verdict_pb2.Verdict.NOT_RESUMED)
         (finding,) = outcome.findings
@@ -72,11 +74,11 @@ class TallyTest(absltest.TestCase):
         self.assertNotEmpty(finding.explanation)
 
     def test_nothing_compared_is_no_crash(self):
-        outcome = tally.Tally(rules.NO_CRASH).outcome()
+        outcome = check.Check(rules.NO_CRASH).outcome()
         self.assertEqual(outcome.conclusion, _NOT_INTERRUPTED)
 
     def test_keeps_the_first_findings_by_iteration_and_all_counts(self):
-        result = tally.Tally(rules.RESUMED_METRICS)
+        result = check.Check(rules.RESUMED_METRICS)
         for iteration in range(5000, 0, -1):
             result.count(1, 1)
             result.find("lm loss", "1", "2", iteration=iteration)
@@ -86,9 +88,36 @@ class TallyTest(absltest.TestCase):
         self.assertEqual((outcome.compared, outcome.differing), (5001, 5001))
         self.assertEqual(
             [finding.iteration for finding in outcome.findings],
-            [0, *range(1, tally.FINDINGS_KEPT)],
+            [0, *range(1, check.FINDINGS_KEPT)],
         )
         self.assertEqual(outcome.findings[0].subject, "grad norm")
+
+
+class WordingTest(parameterized.TestCase):
+    @parameterized.parameters(([], "none"), ([0], "0"), ([3, 1, 2], "3, 1, 2"))
+    def test_numbers_are_listed_in_their_order(self, values, text):
+        self.assertEqual(check.numbers(values), text)
+
+    @parameterized.parameters(
+        ([], "ranks none"), ([2], "rank 2"), ([0, 3], "ranks 0, 3")
+    )
+    def test_ranks_are_named(self, values, text):
+        self.assertEqual(check.ranks(values), text)
+        self.assertEqual(check.ranks(iter(values)), text)
+
+    @parameterized.parameters(
+        (0, "never"), (1, "once"), (2, "2 times"), (30, "30 times")
+    )
+    def test_times_are_counted(self, count, text):
+        self.assertEqual(check.times(count), text)
+
+    @parameterized.parameters(
+        (case_pb2.SIGKILL, "SIGKILL"),
+        # Of a newer writer.
+        (99, "99"),
+    )
+    def test_a_value_has_its_name_or_its_number(self, value, text):
+        self.assertEqual(check.enum_name(case_pb2.Signal, value), text)
 
 
 if __name__ == "__main__":

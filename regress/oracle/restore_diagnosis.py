@@ -1,14 +1,16 @@
 """Where does a state come from that a rank should not have loaded?
 
-A resume that mixes things up loads what was saved, but from another place: of
+A resume that mixes things up loads what was saved, but from elsewhere: of
 another rank, another iteration or another chunk of the model. The saved state
-tells.
+tells. It also tells whether the two replicas of a tied embedding are still the
+same: the first stage looks tokens up in it, the last one makes logits with it,
+and each saves and loads its own.
 """
 
 import collections
 from collections.abc import Iterator, Mapping
 
-from regress.oracle import evidence, wording
+from regress.oracle import check, observations
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
@@ -16,8 +18,14 @@ _Digest = run_pb2.StateDigest
 # Digests by the names of the pieces.
 Pieces = Mapping[str, str]
 
+# The ends of the replicas' names, on the first and on the last stage.
+_FIRST_REPLICA = "embedding.word_embeddings.weight"
+_LAST_REPLICA = "output_layer.weight"
 
-def of_loaded(facts: evidence.Evidence, rank: int, iteration: int) -> str:
+
+def loaded_from(
+    facts: observations.Observations, rank: int, iteration: int
+) -> str:
     """Where a rank's wrong pieces come from.
 
     Args:
@@ -42,7 +50,9 @@ def of_loaded(facts: evidence.Evidence, rank: int, iteration: int) -> str:
     )
 
 
-def of_chunks(facts: evidence.Evidence, rank: int, iteration: int) -> list[str]:
+def chunks_from(
+    facts: observations.Observations, rank: int, iteration: int
+) -> list[str]:
     """Which of a rank's chunks holds what another one saved.
 
     Args:
@@ -64,7 +74,7 @@ def of_chunks(facts: evidence.Evidence, rank: int, iteration: int) -> list[str]:
 
 
 def note(
-    facts: evidence.Evidence, loaded: Mapping[int, int]
+    facts: observations.Observations, loaded: Mapping[int, int]
 ) -> tuple[list[str], dict[int, str]]:
     """What is known of where wrong states come from.
 
@@ -79,23 +89,23 @@ def note(
     ranks_by_text: dict[str, list[int]] = collections.defaultdict(list)
     clauses, sentences = [], {}
     for rank, iteration in loaded.items():
-        if text := of_loaded(facts, rank, iteration):
+        if text := loaded_from(facts, rank, iteration):
             ranks_by_text[text].append(rank)
             sentences[rank] = (
                 f"Where it differs, what rank {rank} loaded is {text}."
             )
-        elif chunks := of_chunks(facts, rank, iteration):
+        elif chunks := chunks_from(facts, rank, iteration):
             clauses.append(f"on rank {rank} {', '.join(chunks)}")
             sentences[rank] = f"On rank {rank} {', '.join(chunks)}."
     clauses += [
-        f"what {wording.ranks(ranks)} loaded is {text}"
+        f"what {check.ranks(ranks)} loaded is {text}"
         for text, ranks in ranks_by_text.items()
     ]
     return clauses, sentences
 
 
 def _saved_states(
-    facts: evidence.Evidence, rank: int, iteration: int
+    facts: observations.Observations, rank: int, iteration: int
 ) -> Iterator[tuple[str, Pieces]]:
     """What attempt 0 saved, with its name.
 
@@ -104,7 +114,7 @@ def _saved_states(
     """
     for other in facts.ranks:
         yield f"what rank {other} saved", _saved(facts, other, iteration)
-    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     # The newest first: a file that is too old is most often of the save before.
     for state in reversed(timeline.states):
         if state.moment == _Digest.SAVED:
@@ -123,10 +133,12 @@ def _explains(source: Pieces, wrong: Pieces) -> bool:
     )
 
 
-def _wrong(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
+def _wrong(
+    facts: observations.Observations, rank: int, iteration: int
+) -> Pieces:
     """The rank's loaded pieces that are not those that it saved."""
     saved = _saved(facts, rank, iteration)
-    timeline = facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+    timeline = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
     loaded = timeline.digests(_Digest.LOADED, iteration)
     return {
         name: digest
@@ -136,8 +148,10 @@ def _wrong(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
     }
 
 
-def _saved(facts: evidence.Evidence, rank: int, iteration: int) -> Pieces:
-    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+def _saved(
+    facts: observations.Observations, rank: int, iteration: int
+) -> Pieces:
+    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     saved = timeline.digests(_Digest.SAVED, iteration)
     return _pieces(saved[0]) if saved else {}
 
@@ -154,3 +168,60 @@ def _by_chunk(pieces: Pieces) -> dict[str, dict[str, str]]:
         if owner.startswith("chunk "):
             chunks[owner][rest] = digest
     return chunks
+
+
+def parted_replicas(
+    facts: observations.Observations, iteration: int
+) -> list[str]:
+    """The kinds of pieces that were the same at the save and no longer are.
+
+    Args:
+        facts: What is judged.
+        iteration: The iteration of the checkpoint that attempt 1 loaded.
+
+    Returns:
+        As ["param", "main param"]; nothing if the case's embeddings are not
+        tied.
+    """
+    if not facts.case.model.tied_embeddings:
+        return []
+    saved = _same(facts.interrupted, facts, _Digest.SAVED, iteration)
+    loaded = _same(facts.resumed, facts, _Digest.LOADED, iteration)
+    return [
+        kind
+        for kind, were_same in saved.items()
+        if were_same and not loaded.get(kind, True)
+    ]
+
+
+def _same(
+    attempt: observations.Attempt,
+    facts: observations.Observations,
+    moment: run_pb2.StateDigest.Moment,
+    iteration: int,
+) -> dict[str, bool]:
+    """For each kind that both replicas have: whether they are the same."""
+    first, last = (
+        _replica(attempt, rank, end, moment, iteration)
+        for rank, end in ((0, _FIRST_REPLICA), (facts.last_rank, _LAST_REPLICA))
+    )
+    return {kind: first[kind] == last[kind] for kind in first if kind in last}
+
+
+def _replica(
+    attempt: observations.Attempt,
+    rank: int,
+    end: str,
+    moment: run_pb2.StateDigest.Moment,
+    iteration: int,
+) -> dict[str, str]:
+    """The digests of one replica's pieces, by kind."""
+    timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
+    return {
+        parts[1]: piece.digest
+        for state in timeline.digests(moment, iteration)
+        for piece in state.pieces
+        # The chunk, the kind, and the rest.
+        for parts in [piece.name.split("/")]
+        if parts[2:] == [end]
+    }

@@ -1,7 +1,7 @@
 """Which iterations each rank of each attempt must have run, and saved."""
 
 from regress.case import case_pb2
-from regress.oracle import evidence
+from regress.oracle import observations
 from regress.run import run_pb2
 
 # The rank that waits in one of these phases has recorded the iteration's step.
@@ -10,7 +10,7 @@ from regress.run import run_pb2
 _PHASES_AFTER_THE_STEP = (case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
 
 
-def interrupted(facts: evidence.Evidence) -> dict[int, range]:
+def interrupted(facts: observations.Observations) -> dict[int, range]:
     """The iterations of attempt 0, by rank.
 
     Where two ends are right, it is the one that was recorded.
@@ -32,7 +32,7 @@ def interrupted(facts: evidence.Evidence) -> dict[int, range]:
     }
 
 
-def resumed(facts: evidence.Evidence) -> dict[int, range]:
+def resumed(facts: observations.Observations) -> dict[int, range]:
     """The iterations of attempt 1, by rank."""
     iterations = range(
         facts.resume_iteration + 1, facts.case.training.iterations + 1
@@ -40,7 +40,7 @@ def resumed(facts: evidence.Evidence) -> dict[int, range]:
     return dict.fromkeys(facts.ranks, iterations)
 
 
-def repeated(facts: evidence.Evidence) -> dict[int, range]:
+def repeated(facts: observations.Observations) -> dict[int, range]:
     """The iterations that ran in both attempts, by rank."""
     return {
         rank: range(facts.resume_iteration + 1, steps.stop)
@@ -48,15 +48,16 @@ def repeated(facts: evidence.Evidence) -> dict[int, range]:
     }
 
 
-def interrupted_saves(facts: evidence.Evidence) -> dict[int, list[int]]:
+def interrupted_saves(facts: observations.Observations) -> dict[int, list[int]]:
     """The iterations that attempt 0 saved, or had begun to, by rank.
 
     Whether a rank that does not wait has come to the save that the interruption
     hits, nobody can say: it counts where it was recorded.
     """
     saves = {}
+    timelines = facts.interrupted.timelines
     for rank, iterations in interrupted(facts).items():
-        timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+        timeline = timelines.get(rank, observations.NO_TIMELINE)
         saves[rank] = [
             iteration
             for iteration in facts.save_iterations(0, len(iterations))
@@ -67,7 +68,9 @@ def interrupted_saves(facts: evidence.Evidence) -> dict[int, list[int]]:
     return saves
 
 
-def interrupted_checkpoints(facts: evidence.Evidence) -> dict[int, list[int]]:
+def interrupted_checkpoints(
+    facts: observations.Observations,
+) -> dict[int, list[int]]:
     """The iterations whose checkpoint attempt 0 completed, by rank.
 
     In BETWEEN_STEPS the rank that waits has recorded the iteration's own; the
@@ -79,7 +82,9 @@ def interrupted_checkpoints(facts: evidence.Evidence) -> dict[int, list[int]]:
         return {rank: sorted(saves) for rank in facts.ranks}
     checkpoints = {}
     for rank in facts.ranks:
-        timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+        timeline = facts.interrupted.timelines.get(
+            rank, observations.NO_TIMELINE
+        )
         recorded = timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED)
         checkpoints[rank] = [
             iteration
@@ -93,7 +98,7 @@ def interrupted_checkpoints(facts: evidence.Evidence) -> dict[int, list[int]]:
     return checkpoints
 
 
-def resumed_saves(facts: evidence.Evidence) -> dict[int, list[int]]:
+def resumed_saves(facts: observations.Observations) -> dict[int, list[int]]:
     """The iterations that attempt 1 saved, by rank."""
     saves = facts.save_iterations(
         facts.resume_iteration, facts.case.training.iterations
@@ -101,7 +106,7 @@ def resumed_saves(facts: evidence.Evidence) -> dict[int, list[int]]:
     return {rank: list(saves) for rank in facts.ranks}
 
 
-def repeated_saves(facts: evidence.Evidence) -> dict[int, list[int]]:
+def repeated_saves(facts: observations.Observations) -> dict[int, list[int]]:
     """The iterations that both attempts saved, by rank."""
     return {
         rank: [save for save in saves if save > facts.resume_iteration]

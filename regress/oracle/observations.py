@@ -12,7 +12,7 @@ from regress.run import run_pb2
 
 
 @dataclasses.dataclass(frozen=True)
-class Promise:
+class DeclaredTarget:
     """What the test's target says about the machine it runs on.
 
     Attributes:
@@ -81,7 +81,7 @@ class Attempt:
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
+class Observations:
     """All that the oracles look at.
 
     Attributes:
@@ -100,7 +100,7 @@ class Evidence:
     case: case_pb2.Case
     run: run_pb2.RunRecord
     golden: golden_pb2.Golden | None
-    promise: Promise
+    promise: DeclaredTarget
     attempts: tuple[Attempt, ...]
     repeat: Attempt | None
     golden_trajectories: series.Trajectories
@@ -159,8 +159,8 @@ def gather(
     case: case_pb2.Case,
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
-    promise: Promise,
-) -> Evidence:
+    promise: DeclaredTarget,
+) -> Observations:
     """Indexes what is to be judged.
 
     Args:
@@ -176,7 +176,7 @@ def gather(
             golden_trajectories = series.unfold(golden.series)
     except errors.GoldenError as error:
         contradiction = str(error)
-    return Evidence(
+    return Observations(
         case,
         run,
         golden,

@@ -1,12 +1,15 @@
-"""Counts what a check compares, and keeps its first findings."""
+"""What a check counts, the first of its findings, and words for them."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from google.protobuf.internal import enum_type_wrapper
 
 from regress.oracle import rules, verdict_pb2
 
 # A reader looks at the first few; the counts are of all.
 FINDINGS_KEPT = 20
+
 # Findings are dropped a batch at a time, so that a wholly wrong record of many
 # steps costs neither its memory nor a sort a finding.
 _BATCH = 1000
@@ -71,7 +74,7 @@ def as_found(finding: verdict_pb2.Finding) -> tuple[int, ...]:
     return ()
 
 
-class Tally:
+class Check:
     """An outcome in the making.
 
     Attributes:
@@ -181,3 +184,26 @@ class Tally:
     def _keep_first(self) -> None:
         self._findings.sort(key=self._order)
         del self._findings[FINDINGS_KEPT:]
+
+
+def numbers(values: Iterable[int]) -> str:
+    """As "1, 2, 3", or "none"."""
+    return ", ".join(map(str, values)) or "none"
+
+
+def ranks(values: Iterable[int]) -> str:
+    """As "rank 2", "ranks 0, 3"."""
+    named = list(values)
+    return f"rank{'' if len(named) == 1 else 's'} {numbers(named)}"
+
+
+def times(count: int) -> str:
+    """As "never", "once", "3 times"."""
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def enum_name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
+    """The enum value's name, or its number if a newer writer made it."""
+    return dict(zip(enum.values(), enum.keys(), strict=True)).get(
+        value, str(value)
+    )

@@ -1,18 +1,18 @@
-"""Tests of how the evidence is indexed."""
+"""Tests of how the observations are indexed."""
 
 from absl.testing import absltest, parameterized
 
 from regress.golden import golden_pb2
-from regress.oracle import evidence, record_test_helper
+from regress.oracle import observations, record_test_helper
 from regress.run import run_pb2
 
 
-def _no_attempt(index: int) -> evidence.Attempt:
-    return evidence.Attempt(index, run_pb2.Attempt(), [], {}, {})
+def _no_attempt(index: int) -> observations.Attempt:
+    return observations.Attempt(index, run_pb2.Attempt(), [], {}, {})
 
 
-def _gather(records: record_test_helper.Records) -> evidence.Evidence:
-    return evidence.gather(
+def _gather(records: record_test_helper.Records) -> observations.Observations:
+    return observations.gather(
         records.case, records.run, records.golden, record_test_helper.PROMISE
     )
 

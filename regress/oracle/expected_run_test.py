@@ -3,12 +3,12 @@
 from absl.testing import absltest, parameterized
 
 from regress.case import case_pb2
-from regress.oracle import evidence, record_test_helper, steps
+from regress.oracle import expected_run, observations, record_test_helper
 
 
-def _facts(case: case_pb2.Case) -> evidence.Evidence:
+def _facts(case: case_pb2.Case) -> observations.Observations:
     records = record_test_helper.passing(case)
-    return evidence.gather(
+    return observations.gather(
         records.case, records.run, records.golden, record_test_helper.PROMISE
     )
 
@@ -39,16 +39,19 @@ class StepsTest(parameterized.TestCase):
         facts = _facts(record_test_helper.small_case(iteration, phase))
         ranks = range(record_test_helper.RANKS)
         for actual, expected in (
-            (steps.interrupted(facts), range(1, last + 1)),
-            (steps.interrupted_saves(facts), saves),
-            (steps.interrupted_checkpoints(facts), checkpoints),
-            (steps.resumed(facts), range(resumed_first, 9)),
-            (steps.resumed_saves(facts), resumed_saves),
-            (steps.repeated_saves(facts), repeated_saves),
+            (expected_run.interrupted(facts), range(1, last + 1)),
+            (expected_run.interrupted_saves(facts), saves),
+            (expected_run.interrupted_checkpoints(facts), checkpoints),
+            (expected_run.resumed(facts), range(resumed_first, 9)),
+            (expected_run.resumed_saves(facts), resumed_saves),
+            (expected_run.repeated_saves(facts), repeated_saves),
         ):
             self.assertEqual(actual, dict.fromkeys(ranks, expected))
         self.assertEqual(
-            {rank: list(one) for rank, one in steps.repeated(facts).items()},
+            {
+                rank: list(one)
+                for rank, one in expected_run.repeated(facts).items()
+            },
             dict.fromkeys(ranks, repeated),
         )
 
@@ -67,7 +70,7 @@ class StepsTest(parameterized.TestCase):
             )
         )
         self.assertEqual(
-            steps.interrupted_checkpoints(facts),
+            expected_run.interrupted_checkpoints(facts),
             dict.fromkeys(range(record_test_helper.RANKS), expected),
         )
 

@@ -1,4 +1,8 @@
-"""Whose batch, or whose random streams, did a step take?
+"""What does the first metric that differs point to?
+
+The metrics of a step are in the order in which data flows through it
+(metrics.py). If one differs and none before it does, all that goes into the one
+before is right, and the fault is between the two.
 
 Digests say nothing by themselves. But a batch that was trained twice, or one
 too early, has in the golden the digest of another iteration.
@@ -8,16 +12,68 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from regress.golden import series
-from regress.oracle import evidence, verdict_pb2
+from regress.oracle import (
+    golden_oracle,
+    observations,
+    trajectory_comparison,
+    verdict_pb2,
+)
+
+_RATES = "the scheduler, or the bounds of the param group"
+
+_BACKWARD = (
+    "the backward pass or the reduction of gradients, as the loss is right"
+)
+
+POINTERS = {
+    "learning rate": _RATES,
+    "weight decay": _RATES,
+    "elements": "params that are in another group",
+    "consumed samples": "the counter of consumed samples",
+    "data digest": "the order of the data, or the samples themselves",
+    "random state digest": "a random stream that was not restored, or from "
+    "which too much or too little was drawn",
+    "loss scale": "the grad scaler",
+    "lm loss": "the forward pass, as what it reads is right: weights, or "
+    "arithmetic",
+    "grad norm": _BACKWARD,
+    "zeros in grad": _BACKWARD,
+    "params norm": "the update, as the gradient is right: moments, step "
+    "counts, or a rate other than the reported one",
+    # No metric, but the golden compares whole states, too.
+    golden_oracle.SAVED_STATE: "state that no metric of a step shows",
+}
 
 _DATA = "data digest"
 _RANDOM = "random state digest"
-
 _Findings = Sequence[verdict_pb2.Finding]
 
 
-def clauses(
-    facts: evidence.Evidence, metric: str, findings: _Findings
+def clause(
+    facts: observations.Observations, findings: Sequence[verdict_pb2.Finding]
+) -> str:
+    """What the first finding points to, as a clause of the summary.
+
+    Args:
+        facts: What is judged.
+        findings: Of one check; the first is nearest the cause.
+
+    Returns:
+        The clause, or "" if the finding is of something else.
+    """
+    first = findings[0]
+    metric = trajectory_comparison.metric_of(first.subject)
+    if metric not in POINTERS:
+        return ""
+    parts = [
+        f"that {metric} is the first to differ points to {POINTERS[metric]}",
+        *digest_clauses(facts, metric, findings),
+    ]
+    return "; ".join(parts)
+
+
+def digest_clauses(
+    facts: observations.Observations, metric: str, findings: _Findings
 ) -> Iterator[str]:
     """What the golden knows of the first finding's digest.
 
@@ -30,7 +86,9 @@ def clauses(
         yield from _CLAUSES[metric](facts, findings)
 
 
-def _of_data(facts: evidence.Evidence, findings: _Findings) -> Iterator[str]:
+def _of_data(
+    facts: observations.Observations, findings: _Findings
+) -> Iterator[str]:
     first = findings[0]
     for other in _iterations_with(facts, _DATA, first)[:1]:
         how = "again" if other < first.iteration else "too early"
@@ -52,7 +110,9 @@ def _of_data(facts: evidence.Evidence, findings: _Findings) -> Iterator[str]:
         )
 
 
-def _of_random(facts: evidence.Evidence, findings: _Findings) -> Iterator[str]:
+def _of_random(
+    facts: observations.Observations, findings: _Findings
+) -> Iterator[str]:
     first = findings[0]
     where = (
         f"rank {first.rank} began iteration {first.iteration} with the random "
@@ -72,7 +132,7 @@ def _of_random(facts: evidence.Evidence, findings: _Findings) -> Iterator[str]:
 
 
 def _iterations_with(
-    facts: evidence.Evidence, metric: str, finding: verdict_pb2.Finding
+    facts: observations.Observations, metric: str, finding: verdict_pb2.Finding
 ) -> list[int]:
     """The other iterations in which the golden's rank has the digest."""
     golden = _golden(facts, metric, finding.rank)
@@ -87,7 +147,7 @@ def _iterations_with(
 
 
 def _golden(
-    facts: evidence.Evidence, metric: str, rank: int
+    facts: observations.Observations, metric: str, rank: int
 ) -> series.Trajectory:
     return facts.golden_trajectories.get(
         series.Key(metric, "", rank), series.NO_TRAJECTORY
@@ -100,7 +160,9 @@ def _number(digest: str) -> float | None:
     return float(int(digest, 16)) if is_digest else None
 
 
-_CLAUSES: dict[str, Callable[[evidence.Evidence, _Findings], Iterator[str]]] = {
+_CLAUSES: dict[
+    str, Callable[[observations.Observations, _Findings], Iterator[str]]
+] = {
     _DATA: _of_data,
     _RANDOM: _of_random,
 }

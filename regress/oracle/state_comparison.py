@@ -1,16 +1,41 @@
-"""Compares two digests of one rank's state, piece by piece."""
+"""Compares two digests of one rank's state, entry by entry.
+
+Of many entries that differ, the one that is nearest the cause comes first. A
+checkpoint of the wrong iteration has every entry wrong, a scheduler that starts
+over has the rates of every param group wrong, and weights that were not loaded
+stay wrong in all that is computed of them.
+"""
 
 import collections
 from collections.abc import Sequence
 
-from regress.oracle import tally, wording
+from regress.oracle import check, verdict_pb2
 from regress.run import run_pb2
 
 _ABSENT = "absent"
 
+# The kinds of pieces, from the cause to what follows from it. Pieces of another
+# kind come after them.
+KINDS = (
+    # No piece, but that there are any.
+    "state digest",
+    "iteration",
+    "consumed samples",
+    "scheduler",
+    "loss scale",
+    "param group",
+    "param",
+    "buffer",
+    "main param",
+    "step",
+    "exp_avg",
+    "exp_avg_sq",
+    "rng",
+)
+
 
 def compare(
-    result: tally.Tally,
+    result: check.Check,
     expected: Sequence[run_pb2.StateDigest],
     actual: Sequence[run_pb2.StateDigest],
     *,
@@ -38,8 +63,8 @@ def compare(
         How many pieces of each kind differ.
     """
     kinds: collections.Counter[str] = collections.Counter()
-    recorded = tuple(wording.times(len(side)) for side in (expected, actual))
-    if recorded != (wording.times(1), wording.times(1)):
+    recorded = tuple(check.times(len(side)) for side in (expected, actual))
+    if recorded != (check.times(1), check.times(1)):
         result.count(1, 1)
         result.find(
             "state digest",
@@ -111,3 +136,17 @@ def _text(pieces: Sequence[run_pb2.Piece]) -> str:
         f"{piece.digest or 'no digest'} {piece.description}".strip()
         for piece in pieces
     )
+
+
+_POSITIONS = {kind: kind_position for kind_position, kind in enumerate(KINDS)}
+
+
+def kind_position(kind: str) -> int:
+    """The place of a kind of pieces among all; the first is the cause."""
+    return _POSITIONS.get(kind, len(KINDS))
+
+
+def by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
+    """Sorts findings of pieces by iteration, kind and rank."""
+    position = kind_position(kind(finding.subject))
+    return finding.iteration, position, finding.rank
