@@ -66,7 +66,7 @@ def _state_differences(
     last = len(first.trajectories)
     for (iteration, rank), state in first.states.items():
         one, other = (
-            {piece.name: piece.digest for piece in digest.pieces}
+            {entry.name: entry.digest for entry in digest.entries}
             for digest in (state, second.states[iteration, rank])
         )
         for name in sorted(one.keys() | other.keys()):

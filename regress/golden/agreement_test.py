@@ -30,12 +30,12 @@ def _change_rate_of_rank_1(run: run_pb2.RunRecord) -> None:
 
 
 def _change_state(run: run_pb2.RunRecord) -> None:
-    run_test_helper.state_of(run, 1, 4).pieces[1].digest = "00"
-    run_test_helper.state_of(run, 1, 4).pieces[0].description = "unlike"
+    run_test_helper.state_of(run, 1, 4).entries[1].digest = "00"
+    run_test_helper.state_of(run, 1, 4).entries[0].description = "unlike"
 
 
-def _lose_piece(run: run_pb2.RunRecord) -> None:
-    run_test_helper.state_of(run, 0, 2).pieces.pop()
+def _lose_entry(run: run_pb2.RunRecord) -> None:
+    run_test_helper.state_of(run, 0, 2).entries.pop()
 
 
 def _change_state_and_loss(run: run_pb2.RunRecord) -> None:
@@ -45,7 +45,7 @@ def _change_state_and_loss(run: run_pb2.RunRecord) -> None:
 
 def _change_state_before_loss(run: run_pb2.RunRecord) -> None:
     _change_loss(run)
-    _lose_piece(run)
+    _lose_entry(run)
 
 
 def _change_state_and_loss_of_one_iteration(run: run_pb2.RunRecord) -> None:
@@ -87,7 +87,7 @@ class AgreementTest(parameterized.TestCase):
             "DIGEST and 00",
         ),
         (
-            _lose_piece,
+            _lose_entry,
             "scheduler/num_steps of the state saved on rank 0 at iteration 2, "
             "DIGEST and absent",
         ),
@@ -112,8 +112,8 @@ class AgreementTest(parameterized.TestCase):
     ) -> None:
         run = run_test_helper.uninterrupted()
         rank, iteration = (0, 2) if "rank 0" in what else (1, 4)
-        piece = run_test_helper.state_of(run, rank, iteration).pieces[1]
-        what = what.replace("DIGEST", piece.digest)
+        entry = run_test_helper.state_of(run, rank, iteration).entries[1]
+        what = what.replace("DIGEST", entry.digest)
         with self.assertRaisesWithLiteralMatch(
             errors.GoldenError,
             f"run 1 and run 2 differ first in {what}{_WHY}",

@@ -195,9 +195,9 @@ def _states(
             f"expected {wanted}"
         )
     for iteration, rank, state in recorded:
-        if not state.pieces:
+        if not state.entries:
             raise errors.GoldenError(
-                f"{name} digested no piece of the state of rank {rank} at "
+                f"{name} digested no entry of the state of rank {rank} at "
                 f"iteration {iteration}"
             )
     return {(iteration, rank): state for iteration, rank, state in recorded}

@@ -143,7 +143,7 @@ class AnyHardwareTest(parameterized.TestCase):
     def test_state_is_exact(self) -> None:
         records = _records()
         loaded = records.state(1, 2, run_pb2.StateDigest.LOADED)
-        loaded.pieces[1].digest = "0" * 32
+        loaded.entries[1].digest = "0" * 32
         self.assert_concludes(_judge(records), _Verdict.RESUME_DIVERGENCE)
 
     def test_a_repeat_has_no_states_to_compare_with(self) -> None:

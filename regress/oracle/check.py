@@ -21,7 +21,7 @@ class Outcome:
 
     Attributes:
         rule: The check.
-        compared: How many values, pieces or facts were compared.
+        compared: How many values, entries or facts were compared.
         differing: How many of them differ.
         findings: The first of them, in the check's order.
         note: What the counts and the findings do not say, for the summary.

@@ -72,7 +72,7 @@ class PointersTest(parameterized.TestCase):
         records = record_test_helper.passing()
         for event in records.rank(1, 2).events:
             if event.state.moment == run_pb2.StateDigest.SAVED:
-                event.state.pieces[0].digest = "bad"
+                event.state.entries[0].digest = "bad"
         verdict = records.judge()
         self.assertIn(
             diagnosis.POINTERS[golden_oracle.SAVED_STATE], verdict.summary

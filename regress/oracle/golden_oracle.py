@@ -113,7 +113,7 @@ def check_state(
                 attempt=attempt.index,
                 rank=rank,
                 iteration=iteration,
-                explanation="Some piece of the rank's state is not the "
+                explanation="Some entry of the rank's state is not the "
                 "golden's.",
             )
     return result.outcome()

@@ -19,7 +19,7 @@ from regress.run import run_pb2
 _Digest = run_pb2.StateDigest
 _Exit = run_pb2.ExitStatus
 # The fields of a group, by the group, in the order saved.
-_Groups = Mapping[str, Mapping[str, run_pb2.Piece]]
+_Groups = Mapping[str, Mapping[str, run_pb2.StateEntry]]
 
 _KEY = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
 _FIELD = re.compile(r"param group (?P<group>.+)/(?P<field>[^/]+)")
@@ -92,10 +92,10 @@ def _saved_groups(facts: observations.Observations) -> dict[int, _Groups]:
 
 
 def _groups(state: run_pb2.StateDigest) -> _Groups:
-    groups: dict[str, dict[str, run_pb2.Piece]] = {}
-    for piece in state.pieces:
-        if piece.digest and (name := _FIELD.fullmatch(piece.name)):
-            groups.setdefault(name["group"], {})[name["field"]] = piece
+    groups: dict[str, dict[str, run_pb2.StateEntry]] = {}
+    for entry in state.entries:
+        if entry.digest and (name := _FIELD.fullmatch(entry.name)):
+            groups.setdefault(name["group"], {})[name["field"]] = entry
     return groups
 
 
@@ -127,9 +127,9 @@ def _is_as_predicted(
     )
 
 
-def _fields(group: Mapping[str, run_pb2.Piece]) -> dict[str, str]:
+def _fields(group: Mapping[str, run_pb2.StateEntry]) -> dict[str, str]:
     return {
-        name: piece.digest for name, piece in group.items() if name != _PARAMS
+        name: entry.digest for name, entry in group.items() if name != _PARAMS
     }
 
 
@@ -161,9 +161,9 @@ def _differences(
 
 def _scheduler(state: run_pb2.StateDigest) -> dict[str, str]:
     return {
-        piece.name: piece.digest
-        for piece in state.pieces
-        if piece.name.startswith("scheduler/")
+        entry.name: entry.digest
+        for entry in state.entries
+        if entry.name.startswith("scheduler/")
     }
 
 

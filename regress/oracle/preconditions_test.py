@@ -279,7 +279,7 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
         def load_other_state(records):
             for event in records.rank(1, 0).events:
                 if event.state.moment == run_pb2.StateDigest.LOADED:
-                    event.state.pieces[0].digest = "0" * 32
+                    event.state.entries[0].digest = "0" * 32
 
         def train_otherwise(records):
             first = next(

@@ -26,7 +26,7 @@ _SIGNAL_NUMBERS = {
     # The watchdog's SIGKILL.
     case_pb2.SIGSTOP: 9,
 }
-_PIECES = (
+_ENTRIES = (
     "chunk 0/param/weight",
     "chunk 0/main param/weight",
     "chunk 0/exp_avg/weight",
@@ -283,15 +283,15 @@ def digest(
     return run_pb2.StateDigest(
         moment=moment,
         iteration=iteration,
-        pieces=[
-            run_pb2.Piece(
+        entries=[
+            run_pb2.StateEntry(
                 name=name,
                 digest=hashlib.sha256(
                     f"{name} {rank} {iteration}".encode()
                 ).hexdigest()[:32],
                 description="float32[64, 256]",
             )
-            for name in _PIECES
+            for name in _ENTRIES
         ],
     )
 

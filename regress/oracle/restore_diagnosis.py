@@ -15,8 +15,8 @@ from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
 
-# Digests by the names of the pieces.
-Pieces = Mapping[str, str]
+# Digests by the names of the entries.
+Entries = Mapping[str, str]
 
 # The ends of the replicas' names, on the first and on the last stage.
 _FIRST_REPLICA = "embedding.word_embeddings.weight"
@@ -26,7 +26,7 @@ _LAST_REPLICA = "output_layer.weight"
 def loaded_from(
     facts: observations.Observations, rank: int, iteration: int
 ) -> str:
-    """Where a rank's wrong pieces come from.
+    """Where a rank's wrong entries come from.
 
     Args:
         facts: What is judged.
@@ -43,8 +43,8 @@ def loaded_from(
     return next(
         (
             text
-            for text, pieces in _saved_states(facts, rank, iteration)
-            if _explains(pieces, wrong)
+            for text, entries in _saved_states(facts, rank, iteration)
+            if _explains(entries, wrong)
         ),
         "",
     )
@@ -67,7 +67,9 @@ def chunks_from(
     found = []
     for chunk, wrong in _by_chunk(_wrong(facts, rank, iteration)).items():
         others = (
-            other for other, pieces in saved.items() if _explains(pieces, wrong)
+            other
+            for other, entries in saved.items()
+            if _explains(entries, wrong)
         )
         found += [f"{chunk} holds what {other} saved" for other in others][:1]
     return found
@@ -106,7 +108,7 @@ def note(
 
 def _saved_states(
     facts: observations.Observations, rank: int, iteration: int
-) -> Iterator[tuple[str, Pieces]]:
+) -> Iterator[tuple[str, Entries]]:
     """What attempt 0 saved, with its name.
 
     The rank's own state of the iteration is among them, and does no harm: it
@@ -118,11 +120,11 @@ def _saved_states(
     # The newest first: a file that is too old is most often of the save before.
     for state in reversed(timeline.states):
         if state.moment == _Digest.SAVED:
-            yield f"of iteration {state.iteration}", _pieces(state)
+            yield f"of iteration {state.iteration}", _entries(state)
 
 
-def _explains(source: Pieces, wrong: Pieces) -> bool:
-    """Whether the wrong pieces are the source's.
+def _explains(source: Entries, wrong: Entries) -> bool:
+    """Whether the wrong entries are the source's.
 
     The source need not have all of them: the first stage has an embedding, and
     the others have none.
@@ -135,35 +137,35 @@ def _explains(source: Pieces, wrong: Pieces) -> bool:
 
 def _wrong(
     facts: observations.Observations, rank: int, iteration: int
-) -> Pieces:
-    """The rank's loaded pieces that are not those that it saved."""
+) -> Entries:
+    """The rank's loaded entries that are not those that it saved."""
     saved = _saved(facts, rank, iteration)
     timeline = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
     loaded = timeline.digests(_Digest.LOADED, iteration)
     return {
         name: digest
         for state in loaded
-        for name, digest in _pieces(state).items()
+        for name, digest in _entries(state).items()
         if saved.get(name) != digest
     }
 
 
 def _saved(
     facts: observations.Observations, rank: int, iteration: int
-) -> Pieces:
+) -> Entries:
     timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     saved = timeline.digests(_Digest.SAVED, iteration)
-    return _pieces(saved[0]) if saved else {}
+    return _entries(saved[0]) if saved else {}
 
 
-def _pieces(state: run_pb2.StateDigest) -> Pieces:
-    return {piece.name: piece.digest for piece in state.pieces}
+def _entries(state: run_pb2.StateDigest) -> Entries:
+    return {entry.name: entry.digest for entry in state.entries}
 
 
-def _by_chunk(pieces: Pieces) -> dict[str, dict[str, str]]:
-    """The pieces of each chunk, named without it."""
+def _by_chunk(entries: Entries) -> dict[str, dict[str, str]]:
+    """The entries of each chunk, named without it."""
     chunks: dict[str, dict[str, str]] = collections.defaultdict(dict)
-    for name, digest in pieces.items():
+    for name, digest in entries.items():
         owner, _, rest = name.partition("/")
         if owner.startswith("chunk "):
             chunks[owner][rest] = digest
@@ -173,7 +175,7 @@ def _by_chunk(pieces: Pieces) -> dict[str, dict[str, str]]:
 def parted_replicas(
     facts: observations.Observations, iteration: int
 ) -> list[str]:
-    """The kinds of pieces that were the same at the save and no longer are.
+    """The kinds of entries that were the same at the save and no longer are.
 
     Args:
         facts: What is judged.
@@ -215,13 +217,13 @@ def _replica(
     moment: run_pb2.StateDigest.Moment,
     iteration: int,
 ) -> dict[str, str]:
-    """The digests of one replica's pieces, by kind."""
+    """The digests of one replica's entries, by kind."""
     timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
     return {
-        parts[1]: piece.digest
+        parts[1]: entry.digest
         for state in timeline.digests(moment, iteration)
-        for piece in state.pieces
+        for entry in state.entries
         # The chunk, the kind, and the rest.
-        for parts in [piece.name.split("/")]
+        for parts in [entry.name.split("/")]
         if parts[2:] == [end]
     }

@@ -33,10 +33,10 @@ def _records() -> record_test_helper.Records:
 def _load(
     records: record_test_helper.Records, rank: int, state: run_pb2.StateDigest
 ) -> None:
-    """Makes a rank of attempt 1 load the pieces of a state."""
+    """Makes a rank of attempt 1 load the entries of a state."""
     loaded = records.state(1, rank, _Digest.LOADED)
-    del loaded.pieces[:]
-    loaded.pieces.extend(state.pieces)
+    del loaded.entries[:]
+    loaded.entries.extend(state.entries)
 
 
 def _digest(rank: int, iteration: int) -> run_pb2.StateDigest:
@@ -75,10 +75,10 @@ class OriginTest(parameterized.TestCase):
         records = record_test_helper.passing()
         for rank in (1, 2, 3):
             # Only the random stream.
-            loaded = records.state(1, rank, _Digest.LOADED).pieces[6]
-            loaded.digest = _digest(0, _SAVED).pieces[6].digest
+            loaded = records.state(1, rank, _Digest.LOADED).entries[6]
+            loaded.digest = _digest(0, _SAVED).entries[6].digest
         self.assertIn(
-            "of 28 pieces of loaded state 3 differ: rng (3) on ranks 1, 2, 3; "
+            "of 28 loaded state entries 3 differ: rng (3) on ranks 1, 2, 3; "
             "what ranks 1, 2, 3 loaded is what rank 0 saved.",
             _summary(records),
         )
@@ -96,7 +96,7 @@ class OriginTest(parameterized.TestCase):
     def test_names_the_chunks_that_were_exchanged(self):
         records = record_test_helper.passing()
         loaded = records.state(1, 2, _Digest.LOADED)
-        first, second = loaded.pieces[2], loaded.pieces[3]
+        first, second = loaded.entries[2], loaded.entries[3]
         self.assertEqual(first.name, "chunk 0/exp_avg/weight")
         self.assertEqual(second.name, "chunk 1/exp_avg/weight")
         first.digest, second.digest = second.digest, first.digest
@@ -116,10 +116,10 @@ class OriginTest(parameterized.TestCase):
         saved = records.state(0, 2, _Digest.SAVED)
         loaded = records.state(1, 2, _Digest.LOADED)
         for state in (saved, loaded):
-            state.pieces.add(
-                name="chunk 2/exp_avg/weight", digest=saved.pieces[3].digest
+            state.entries.add(
+                name="chunk 2/exp_avg/weight", digest=saved.entries[3].digest
             )
-        loaded.pieces[2].digest = saved.pieces[3].digest
+        loaded.entries[2].digest = saved.entries[3].digest
         records.record_first_save()
         self.assertIn(
             "; on rank 2 chunk 0 holds what chunk 1 saved.", _summary(records)
@@ -128,50 +128,50 @@ class OriginTest(parameterized.TestCase):
     def test_says_one_thing_of_a_rank(self):
         records = record_test_helper.passing()
         # What both chunk 1 and rank 0 saved.
-        records.state(0, 0, _Digest.SAVED).pieces[2].digest = "x"
-        records.state(1, 0, _Digest.LOADED).pieces[2].digest = "x"
-        records.state(0, 1, _Digest.SAVED).pieces[3].digest = "x"
+        records.state(0, 0, _Digest.SAVED).entries[2].digest = "x"
+        records.state(1, 0, _Digest.LOADED).entries[2].digest = "x"
+        records.state(0, 1, _Digest.SAVED).entries[3].digest = "x"
         for place in (2, 3):
-            records.state(1, 1, _Digest.LOADED).pieces[place].digest = "x"
+            records.state(1, 1, _Digest.LOADED).entries[place].digest = "x"
         records.record_first_save()
         self.assertIn(
             "exp_avg (1) on rank 1; what rank 1 loaded is what rank 0 saved.",
             _summary(records),
         )
 
-    def test_a_source_that_lacks_some_pieces_may_explain_the_others(self):
+    def test_a_source_that_lacks_some_entries_may_explain_the_others(self):
         records = record_test_helper.passing()
         _load(records, 1, _digest(0, _SAVED))
-        # A stage without an embedding has more of others' pieces than it needs.
+        # A stage without an embedding has more entries of others than needed.
         saved = records.state(0, 0, _Digest.SAVED)
-        for piece in list(saved.pieces)[4:]:
-            saved.pieces.remove(piece)
+        for entry in list(saved.entries)[4:]:
+            saved.entries.remove(entry)
         _load(records, 0, saved)
         records.record_first_save()
         self.assertIn(
             "what rank 1 loaded is what rank 0 saved", _summary(records)
         )
 
-    def test_a_source_that_lacks_half_of_the_pieces_may_explain_them(self):
+    def test_a_source_that_lacks_half_of_the_entries_may_explain_them(self):
         records = record_test_helper.passing()
         loaded = records.state(1, 1, _Digest.LOADED)
         for place in (4, 6):
-            loaded.pieces[place].digest = (
-                _digest(0, _SAVED).pieces[place].digest
+            loaded.entries[place].digest = (
+                _digest(0, _SAVED).entries[place].digest
             )
-        del records.state(0, 0, _Digest.SAVED).pieces[6]
-        del records.state(1, 0, _Digest.LOADED).pieces[6]
+        del records.state(0, 0, _Digest.SAVED).entries[6]
+        del records.state(1, 0, _Digest.LOADED).entries[6]
         records.record_first_save()
         self.assertIn(
             "what rank 1 loaded is what rank 0 saved", _summary(records)
         )
 
-    def test_a_source_that_lacks_most_pieces_explains_nothing(self):
+    def test_a_source_that_lacks_most_entries_explains_nothing(self):
         records = record_test_helper.passing()
         _load(records, 1, _digest(0, _SAVED))
         saved = records.state(0, 0, _Digest.SAVED)
-        for piece in list(saved.pieces)[3:]:
-            saved.pieces.remove(piece)
+        for entry in list(saved.entries)[3:]:
+            saved.entries.remove(entry)
         _load(records, 0, saved)
         records.record_first_save()
         self.assertNotIn("what rank 1 loaded is", _summary(records))
@@ -179,7 +179,7 @@ class OriginTest(parameterized.TestCase):
     def test_says_nothing_of_a_state_that_nobody_saved(self):
         records = record_test_helper.passing()
         _load(records, 1, _digest(0, _SAVED))
-        records.state(1, 1, _Digest.LOADED).pieces[0].digest = "none's"
+        records.state(1, 1, _Digest.LOADED).entries[0].digest = "none's"
         self.assertNotIn("what rank 1 loaded is", _summary(records))
         self.assertEqual(records.judge().findings[0].explanation, "")
         facts = observations.gather(
@@ -190,9 +190,9 @@ class OriginTest(parameterized.TestCase):
         )
         self.assertEqual(restore_diagnosis.loaded_from(facts, 1, _SAVED), "")
 
-    def test_says_nothing_of_pieces_that_were_not_loaded(self):
+    def test_says_nothing_of_entries_that_were_not_loaded(self):
         records = record_test_helper.passing()
-        del records.state(1, 1, _Digest.LOADED).pieces[1:]
+        del records.state(1, 1, _Digest.LOADED).entries[1:]
         self.assertIn(
             "differ: scheduler (1) on rank 1; param group (1) on rank 1; main "
             "param (1) on rank 1; exp_avg (2) on rank 1; rng (1) on rank 1.",
@@ -209,9 +209,9 @@ def _tied_records(tied: bool = True) -> record_test_helper.Records:
         for attempt, moment in ((0, _Digest.SAVED), (1, _Digest.LOADED)):
             state = records.state(attempt, rank, moment)
             for kind in reversed(_KINDS):
-                state.pieces.insert(
+                state.entries.insert(
                     0,
-                    run_pb2.Piece(
+                    run_pb2.StateEntry(
                         name=name.format(kind), digest=f"{kind} tied"
                     ),
                 )
@@ -221,12 +221,12 @@ def _tied_records(tied: bool = True) -> record_test_helper.Records:
 
 def _replica(
     records: record_test_helper.Records, attempt: int, rank: int, kind: str
-) -> run_pb2.Piece:
+) -> run_pb2.StateEntry:
     moment = _Digest.LOADED if attempt else _Digest.SAVED
     return next(
-        piece
-        for piece in records.state(attempt, rank, moment).pieces
-        if piece.name == _NAMES[rank].format(kind)
+        entry
+        for entry in records.state(attempt, rank, moment).entries
+        if entry.name == _NAMES[rank].format(kind)
     )
 
 
@@ -260,7 +260,7 @@ class TiedEmbeddingTest(absltest.TestCase):
     def test_a_replica_that_was_not_loaded_has_not_parted(self):
         records = _tied_records()
         loaded = records.state(1, 3, _Digest.LOADED)
-        loaded.pieces.remove(_replica(records, 1, 3, "param"))
+        loaded.entries.remove(_replica(records, 1, 3, "param"))
         summary = records.judge().summary
         self.assertIn("param (1) on rank 3", summary)
         self.assertNotIn(_PARTED, summary)

@@ -228,7 +228,7 @@ STATE_RESTORED = Rule(
     _STATE,
     "loaded state is the saved state",
     _RESUME_DIVERGENCE,
-    "Is each piece of state of each rank right after the load what it was "
+    "Is each state entry of each rank right after the load what it was "
     "right before the save?",
 )
 

@@ -14,10 +14,10 @@ from regress.run import run_pb2
 
 _ABSENT = "absent"
 
-# The kinds of pieces, from the cause to what follows from it. Pieces of another
-# kind come after them.
+# The kinds of entries, from the cause to what follows from it. Entries of any
+# other kind come after them.
 KINDS = (
-    # No piece, but that there are any.
+    # No entry, but that there are any.
     "state digest",
     "iteration",
     "consumed samples",
@@ -44,10 +44,10 @@ def compare(
     iteration: int,
     explanation: str = "",
 ) -> collections.Counter[str]:
-    """Compares the pieces by name.
+    """Compares the entries by name.
 
-    A piece that only one of the digests has differs, and so does one that a
-    digest has twice. A digest without pieces shows nothing, and differs too.
+    An entry that only one of the digests has differs, and so does one that a
+    digest has twice. A digest without entries shows nothing, and differs too.
 
     Args:
         result: Where it is counted and found.
@@ -57,10 +57,10 @@ def compare(
         attempt: The attempt that `actual` was recorded in.
         rank: The rank of both.
         iteration: The iteration of both.
-        explanation: What is known of the pieces that differ, in one sentence.
+        explanation: What is known of the entries that differ, in one sentence.
 
     Returns:
-        How many pieces of each kind differ.
+        How many entries of each kind differ.
     """
     kinds: collections.Counter[str] = collections.Counter()
     recorded = tuple(check.times(len(side)) for side in (expected, actual))
@@ -81,12 +81,12 @@ def compare(
         result.count(1, 1)
         result.find(
             "state digest",
-            "pieces of state to compare with",
+            "state entries to compare with",
             "none",
             attempt=attempt,
             rank=rank,
             iteration=iteration,
-            explanation="A digest without pieces shows nothing.",
+            explanation="A digest without entries shows nothing.",
         )
     for name in wanted | found:
         before, after = wanted.get(name, []), found.get(name, [])
@@ -110,7 +110,7 @@ def compare(
 
 
 def kind(name: str) -> str:
-    """What a piece is, whatever it is of: "exp_avg", "rng", "scheduler"."""
+    """What an entry is, whatever it is of: "exp_avg", "rng", "scheduler"."""
     first, *others = name.split("/")
     word, _, of = first.rpartition(" ")
     if word == "chunk" and of.isdecimal() and others:
@@ -122,19 +122,19 @@ def kind(name: str) -> str:
 
 def _by_name(
     digest: run_pb2.StateDigest,
-) -> dict[str, list[run_pb2.Piece]]:
-    pieces: dict[str, list[run_pb2.Piece]] = {}
-    for piece in digest.pieces:
-        pieces.setdefault(piece.name, []).append(piece)
-    return pieces
+) -> dict[str, list[run_pb2.StateEntry]]:
+    entries: dict[str, list[run_pb2.StateEntry]] = {}
+    for entry in digest.entries:
+        entries.setdefault(entry.name, []).append(entry)
+    return entries
 
 
-def _text(pieces: Sequence[run_pb2.Piece]) -> str:
-    if not pieces:
+def _text(entries: Sequence[run_pb2.StateEntry]) -> str:
+    if not entries:
         return _ABSENT
     return " and ".join(
-        f"{piece.digest or 'no digest'} {piece.description}".strip()
-        for piece in pieces
+        f"{entry.digest or 'no digest'} {entry.description}".strip()
+        for entry in entries
     )
 
 
@@ -142,11 +142,11 @@ _POSITIONS = {kind: kind_position for kind_position, kind in enumerate(KINDS)}
 
 
 def kind_position(kind: str) -> int:
-    """The place of a kind of pieces among all; the first is the cause."""
+    """The place of a kind of entries among all; the first is the cause."""
     return _POSITIONS.get(kind, len(KINDS))
 
 
 def by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
-    """Sorts findings of pieces by iteration, kind and rank."""
+    """Sorts findings of entries by iteration, kind and rank."""
     position = kind_position(kind(finding.subject))
     return finding.iteration, position, finding.rank

@@ -14,13 +14,13 @@ from regress.run import run_pb2
 _Digest = run_pb2.StateDigest
 
 
-def _digest(**pieces: str) -> run_pb2.StateDigest:
+def _digest(**entries: str) -> run_pb2.StateDigest:
     return run_pb2.StateDigest(
-        pieces=[
-            run_pb2.Piece(
+        entries=[
+            run_pb2.StateEntry(
                 name=name.replace("__", "/"), digest=digest, description="int"
             )
-            for name, digest in pieces.items()
+            for name, digest in entries.items()
         ]
     )
 
@@ -40,7 +40,7 @@ def _place(finding: verdict_pb2.Finding) -> tuple[int, int, int]:
 
 
 class CompareTest(parameterized.TestCase):
-    def test_passes_equal_pieces_in_any_order(self):
+    def test_passes_equal_entries_in_any_order(self):
         outcome, kinds = _compare(
             [_digest(rng="aa", scheduler="bb")],
             [_digest(scheduler="bb", rng="aa")],
@@ -48,7 +48,7 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual((outcome.compared, outcome.differing), (2, 0))
         self.assertEmpty(kinds)
 
-    def test_names_a_changed_piece(self):
+    def test_names_a_changed_entry(self):
         outcome, kinds = _compare(
             [_digest(rng__default="aa", scheduler="bb")],
             [_digest(rng__default="cc", scheduler="bb")],
@@ -63,7 +63,7 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(finding.explanation, "")
         self.assertEqual(kinds, {"rng": 1})
 
-    def test_names_missing_and_extra_pieces(self):
+    def test_names_missing_and_extra_entries(self):
         outcome, kinds = _compare(
             [_digest(a="aa", b="bb")], [_digest(a="aa", c="cc")]
         )
@@ -77,27 +77,27 @@ class CompareTest(parameterized.TestCase):
         )
         self.assertEqual(kinds, {"b": 1, "c": 1})
 
-    def test_a_piece_that_is_there_twice_differs(self):
+    def test_an_entry_that_is_there_twice_differs(self):
         twice = _digest(a="aa")
-        twice.pieces.add(name="a", digest="aa")
+        twice.entries.add(name="a", digest="aa")
         outcome, _ = _compare([twice], [twice])
         self.assertEqual(outcome.differing, 1)
         self.assertEqual(outcome.findings[0].actual, "aa int and aa")
 
-    def test_a_piece_without_a_digest_differs_from_itself(self):
+    def test_an_entry_without_a_digest_differs_from_itself(self):
         empty = _digest(a="")
         outcome, _ = _compare([empty], [empty])
         self.assertEqual(outcome.differing, 1)
         self.assertEqual(outcome.findings[0].actual, "no digest int")
 
-    def test_a_digest_without_pieces_differs_from_itself(self):
+    def test_a_digest_without_entries_differs_from_itself(self):
         outcome, _ = _compare([_digest()], [_digest()])
         self.assertEqual((outcome.compared, outcome.differing), (1, 1))
         (finding,) = outcome.findings
         self.assertEqual(_place(finding), (1, 2, 20))
         self.assertEqual(
             (finding.subject, finding.expected, finding.actual),
-            ("state digest", "pieces of state to compare with", "none"),
+            ("state digest", "state entries to compare with", "none"),
         )
         self.assertNotEmpty(finding.explanation)
 
@@ -136,13 +136,13 @@ class KindTest(parameterized.TestCase):
         ("loss scale", "loss scale"),
         ("", ""),
     )
-    def test_is_what_the_piece_is(self, name, kind):
+    def test_is_what_the_entry_is(self, name, kind):
         self.assertEqual(state_comparison.kind(name), kind)
 
 
-class PieceOrderTest(parameterized.TestCase):
+class EntryOrderTest(parameterized.TestCase):
     @parameterized.parameters(
-        # Ranks and places of wrong pieces; rank and subject named first.
+        # Ranks and places of wrong entries; rank and subject named first.
         ({2: [2]}, 2, "chunk 0/exp_avg/weight"),
         ({0: [6], 3: [2]}, 3, "chunk 0/exp_avg/weight"),
         ({0: [1, 2], 3: [0]}, 3, "chunk 0/param/weight"),
@@ -154,13 +154,13 @@ class PieceOrderTest(parameterized.TestCase):
         for one, places in wrong.items():
             for place in places:
                 loaded = records.state(1, one, _Digest.LOADED)
-                loaded.pieces[place].digest = "bad"
+                loaded.entries[place].digest = "bad"
         finding = records.judge().findings[0]
         self.assertEqual((finding.rank, finding.subject), (rank, subject))
 
-    def test_a_digest_that_is_absent_comes_before_its_pieces(self):
+    def test_a_digest_that_is_absent_comes_before_its_entries(self):
         records = record_test_helper.passing()
-        records.state(1, 0, _Digest.LOADED).pieces[5].digest = "bad"
+        records.state(1, 0, _Digest.LOADED).entries[5].digest = "bad"
         records.remove_events(1, 3, "state")
         finding = records.judge().findings[0]
         self.assertEqual((finding.rank, finding.subject), (3, "state digest"))

@@ -17,7 +17,7 @@ _Digest = run_pb2.StateDigest
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Compares what attempt 1 loaded with what attempt 0 saved, by rank.
 
-    The first finding is of the piece that is nearest the cause.
+    The first finding is of the entry that is nearest the cause.
     """
     result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
     kinds: dict[int, collections.Counter[str]] = {}

@@ -167,7 +167,7 @@ def _of_divergence(
     if state and state.failed:
         return [
             _finding(first),
-            f"of {state.compared} pieces of loaded state {state.differing} "
+            f"of {state.compared} loaded state entries {state.differing} "
             f"differ: {state.note}"
             if state.note
             else "",

@@ -129,8 +129,8 @@ class SummaryTest(parameterized.TestCase):
             for event in repeat.ranks[1].events
             if event.HasField("state")
         )
-        before = saved.pieces[0].digest
-        saved.pieces[0].digest = "bad"
+        before = saved.entries[0].digest
+        saved.entries[0].digest = "bad"
         self.assertEqual(
             records.judge().summary,
             f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
@@ -139,16 +139,16 @@ class SummaryTest(parameterized.TestCase):
             f"{_MEND}",
         )
 
-    def test_sums_up_the_pieces_of_a_wrong_state(self):
+    def test_sums_up_the_entries_of_a_wrong_state(self):
         records = record_test_helper.passing()
         loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
-        before = loaded.pieces[0].digest
-        loaded.pieces[0].digest = "bad"
+        before = loaded.entries[0].digest
+        loaded.entries[0].digest = "bad"
         self.assertEqual(
             records.judge().summary,
             f"{_DIVERGENCE}; chunk 0/param/weight of attempt 1 on rank 0 at "
             f"iteration 3: expected {before} float32[64, 256], actual bad "
-            "float32[64, 256]; of 28 pieces of loaded state 1 differ: param "
+            "float32[64, 256]; of 28 loaded state entries 1 differ: param "
             "(1) on rank 0.",
         )
 

@@ -45,14 +45,14 @@ _RESUME_DIVERGENCE = """\
 FAIL: resume divergence
 first bad iteration: 3, on rank 2, in attempt 1
 
-The resumed run is not the run that was interrupted; of 813 pieces of loaded
-state 21 differ: param group (5) on rank 2.
+The resumed run is not the run that was interrupted; of 813 loaded state entries
+21 differ: param group (5) on rank 2.
 
 Known bug: megatron-core 0.16.1 matches saved param groups by a key that leaves
 out their rates.
 
-Loaded state that is not the saved state, 21 of 813 pieces:
-rank  piece, saved -> loaded
+Loaded state that is not the saved state, 21 of 813 entries:
+rank  entry, saved -> loaded
 of iteration 3
    2  param group default/max_lr
         0.001 -> 0.005

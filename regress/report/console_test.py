@@ -76,11 +76,11 @@ class RenderTest(parameterized.TestCase):
 
     def test_the_section_with_the_first_finding_is_the_first(self):
         fact = _finding(oracle=verdict_pb2.RESUME_PROOF, subject="step")
-        state = _finding(oracle=verdict_pb2.STATE, subject="piece")
+        state = _finding(oracle=verdict_pb2.STATE, subject="entry")
         for findings in ([fact, state], [state, fact]):
             text = console.render(_Verdict(findings=findings))
             self.assertEqual(
-                text.index("step") < text.index("piece, "),
+                text.index("step") < text.index("entry, "),
                 findings[0] is fact,
             )
 

@@ -16,7 +16,7 @@ class Kind(enum.Enum):
     """What a finding is about.
 
     Attributes:
-        STATE: A piece of state that was not loaded as it was saved.
+        STATE: A state entry that was not loaded as it was saved.
         VALUE: A value of one iteration that is short enough for a table.
         FACT: Anything else.
     """

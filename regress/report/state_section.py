@@ -1,4 +1,4 @@
-"""The pieces of state that were not loaded as they were saved."""
+"""The state entries that were not loaded as they were saved."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from regress.report import layout, same_findings
 
 _SHOWN = 6
 _INDENT = " " * 6
-_PIECE = re.compile(r"([0-9a-f]{32})(?: (.+))?")
+_ENTRY = re.compile(r"([0-9a-f]{32})(?: (.+))?")
 # As many digits of a digest as a metric has.
 _DIGITS = 12
 
@@ -21,10 +21,10 @@ def render(
 
     Args:
         findings: The findings of that kind.
-        verdict: The verdict, whose counts tell how many pieces differ.
+        verdict: The verdict, whose counts tell how many entries differ.
 
     Returns:
-        Lines: a heading, and two for each of the first few pieces.
+        Lines: a heading, and two for each of the first few entries.
     """
     counts = [
         check for check in verdict.checks if check.oracle == verdict_pb2.STATE
@@ -34,8 +34,8 @@ def render(
     shown = same_findings.merge(findings)[:_SHOWN]
     lines = [
         f"Loaded state that is not the saved state, {differing:,} of"
-        f" {compared:,} pieces:",
-        "rank  piece, saved -> loaded",
+        f" {compared:,} entries:",
+        "rank  entry, saved -> loaded",
     ]
     iteration, explained = None, ""
     for same in shown:
@@ -58,7 +58,7 @@ def render(
 
 def _change(saved: str, loaded: str) -> str:
     """What differs: the descriptions, or else the digests."""
-    before, after = _PIECE.fullmatch(saved), _PIECE.fullmatch(loaded)
+    before, after = _ENTRY.fullmatch(saved), _ENTRY.fullmatch(loaded)
     if before is None or after is None:
         return f"{saved} -> {loaded}"
     if before[2] != after[2]:

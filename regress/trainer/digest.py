@@ -1,6 +1,6 @@
-"""A digest of every piece of a rank's state, by name.
+"""A digest of every entry of a rank's state, by name.
 
-A piece is a param, a main param, a moment, a step counter, a field of a param
+An entry is a param, a main param, a moment, a step counter, a field of a param
 group, the scheduler, a random stream: whatever a resume can lose by itself.
 """
 
@@ -33,17 +33,17 @@ def digest_state(
     """
     # hashlib lets other threads run while it hashes.
     with futures.ThreadPoolExecutor(_THREADS) as pool:
-        pieces = pool.map(lambda item: _piece(*item), list(_pieces(state)))
+        entries = pool.map(lambda item: _entry(*item), list(_entries(state)))
         return run_pb2.StateDigest(
-            moment=moment, iteration=state.iteration, pieces=pieces
+            moment=moment, iteration=state.iteration, entries=entries
         )
 
 
-def _pieces(
+def _entries(
     state: training_state.TrainingState,
 ) -> Iterator[tuple[str, Any]]:
     for index, chunk in enumerate(state.models()):
-        yield from _chunk_pieces(f"chunk {index}", chunk, state.optimizer)
+        yield from _chunk_entries(f"chunk {index}", chunk, state.optimizer)
     for name, group in state.param_groups():
         for field, value in group.items():
             if field != "params":
@@ -58,7 +58,7 @@ def _pieces(
     yield "consumed samples", state.consumed_samples
 
 
-def _chunk_pieces(
+def _chunk_entries(
     prefix: str, chunk: torch.nn.Module, optimizer: Any
 ) -> Iterator[tuple[str, Any]]:
     for name, buffer in chunk.named_buffers():
@@ -74,11 +74,11 @@ def _chunk_pieces(
             yield f"{prefix}/{field}/{name}", value
 
 
-def _piece(name: str, value: Any) -> run_pb2.Piece:
+def _entry(name: str, value: Any) -> run_pb2.StateEntry:
     kind, content = canonical_form(value)
     digest = hashlib.sha256(kind.encode())
     digest.update(content)
-    return run_pb2.Piece(
+    return run_pb2.StateEntry(
         name=name,
         digest=digest.digest()[:_DIGEST_BYTES].hex(),
         description=content.decode()

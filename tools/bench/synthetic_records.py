@@ -26,7 +26,7 @@ _GROUPS = (
     "decoupled (no weight decay)",
 )
 # Of a rank with 3 layers and the embedding.
-_PIECES = 200
+_ENTRIES = 200
 _ENVIRONMENT = run_pb2.Environment(
     hardware="none",
     device_name="AMD EPYC",
@@ -167,15 +167,15 @@ def _digest(rank: int, moment: _Digest.Moment, iteration: int) -> _Digest:
     return _Digest(
         moment=moment,
         iteration=iteration,
-        pieces=[
-            run_pb2.Piece(
+        entries=[
+            run_pb2.StateEntry(
                 name=f"chunk 0/param/{place}",
                 digest=hashlib.sha256(
                     f"{rank} {iteration} {place}".encode()
                 ).hexdigest()[:32],
                 description="float32[64, 256]",
             )
-            for place in range(_PIECES)
+            for place in range(_ENTRIES)
         ],
     )
 

@@ -65,7 +65,7 @@ GUIDE: dict[int, tuple[str, str]] = {
     ),
     _Verdict.NONDETERMINISM: (
         "The same iterations, run twice from the same state, differ. The first "
-        "metric or piece of state that does is named, with iteration and rank.",
+        "metric or state entry that does is named, with iteration and rank.",
         "Find the operation that is not deterministic: run the test several "
         "times and see whether it is always the same metric.",
     ),
@@ -76,7 +76,7 @@ GUIDE: dict[int, tuple[str, str]] = {
         "candidate that the test has left only for a reason that you can name.",
     ),
     _Verdict.RESUME_DIVERGENCE: (
-        "All was right until the resume. Either a piece of state was not "
+        "All was right until the resume. Either a state entry was not "
         "loaded as it was saved, and is named; or all of it was, and the first "
         "metric that differs says where to look for state that is not saved.",
         "Start with the first finding: it is the one nearest the cause.",

@@ -170,7 +170,7 @@ def _events() -> list[run_pb2.Event]:
             state=run_pb2.StateDigest(
                 moment=run_pb2.StateDigest.SAVED,
                 iteration=1,
-                pieces=[run_pb2.Piece(name="a", digest="b")],
+                entries=[run_pb2.StateEntry(name="a", digest="b")],
             )
         ),
         run_pb2.Event(finished=run_pb2.Finished(iteration=1)),

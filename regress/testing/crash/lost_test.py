@@ -14,7 +14,7 @@ def _digest(iteration: int, digest: str = "d") -> run_pb2.StateDigest:
     return run_pb2.StateDigest(
         moment=run_pb2.StateDigest.SAVED,
         iteration=iteration,
-        pieces=[run_pb2.Piece(name="a", digest=digest)],
+        entries=[run_pb2.StateEntry(name="a", digest=digest)],
     )
 
 
