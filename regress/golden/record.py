@@ -31,7 +31,7 @@ def golden_from_runs(
       runs: Run records of the case, each of one attempt that nobody
         interrupted.
       channel: `dev` or `lts`.
-      hardware: What the runs were promised: `none`, `nvidia_h200`, ...
+      hardware: What the runs' target declares: `none`, `nvidia_h200`, ...
       date: Day of the recording, as "2026-11-23".
       interrupted: Run records of the case that were interrupted and resumed.
         They are repeats, too, beside at least one of `runs`.

@@ -32,7 +32,7 @@ def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
     Args:
       run: The run's record.
       name: What to call it.
-      hardware: What the run was promised.
+      hardware: What the run's target declares.
 
     Raises:
       GoldenError: The run was interrupted, failed, resumed from a checkpoint or

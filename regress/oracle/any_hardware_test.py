@@ -46,11 +46,11 @@ def _records(hardware: str = _HARDWARE) -> record_test_helper.Records:
 
 
 def _judge(
-    records: record_test_helper.Records, promised: str = _HARDWARE
+    records: record_test_helper.Records, declared: str = _HARDWARE
 ) -> verdict_pb2.Verdict:
-    promise = dataclasses.replace(record_test_helper.PROMISE, hardware=promised)
-    assert isinstance(promise, observations.DeclaredTarget)
-    return judge.judge(records.case, records.run, records.golden, promise)
+    target = dataclasses.replace(record_test_helper.TARGET, hardware=declared)
+    assert isinstance(target, observations.DeclaredTarget)
+    return judge.judge(records.case, records.run, records.golden, target)
 
 
 def _multiply(

@@ -401,7 +401,7 @@ def _of(
     records: record_test_helper.Records, attempt: int, rank: int
 ) -> exits.RankProgress:
     facts = observations.gather(
-        records.case, records.run, records.golden, record_test_helper.PROMISE
+        records.case, records.run, records.golden, record_test_helper.TARGET
     )
     return exits.rank_progress(facts, attempt, rank)
 

@@ -9,7 +9,7 @@ from regress.oracle import expected_run, observations, record_test_helper
 def _facts(case: case_pb2.Case) -> observations.Observations:
     records = record_test_helper.passing(case)
     return observations.gather(
-        records.case, records.run, records.golden, record_test_helper.PROMISE
+        records.case, records.run, records.golden, record_test_helper.TARGET
     )
 
 

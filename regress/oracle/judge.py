@@ -30,7 +30,7 @@ def judge(
     case: case_pb2.Case,
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
-    promise: observations.DeclaredTarget,
+    target: observations.DeclaredTarget,
 ) -> verdict_pb2.Verdict:
     """Judges a run.
 
@@ -40,12 +40,12 @@ def judge(
             is found, and never raises.
         golden: The golden record that was selected; of it, too, anything may be
             missing. None if no golden was selected.
-        promise: What the test's target says about the machine.
+        target: What the test's target declares about the machine.
 
     Returns:
         The verdict. The findings of the checks that decided it come first.
     """
-    facts = observations.gather(case, run, golden, promise)
+    facts = observations.gather(case, run, golden, target)
     outcomes = [
         *preconditions.check_all(facts),
         *golden_completeness.check_all(facts),

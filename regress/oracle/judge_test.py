@@ -102,9 +102,9 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 for check in record_test_helper.passing().judge().checks
             ],
             [
-                ("PRECONDITIONS", "the promised case ran", 4),
+                ("PRECONDITIONS", "the declared case ran", 4),
                 # Of the golden, and of each rank of each attempt.
-                ("PRECONDITIONS", "promised hardware and channel", 2 + 8),
+                ("PRECONDITIONS", "declared hardware and channel", 2 + 8),
                 ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
                 ("PRECONDITIONS", "the golden is of this case", 3),
                 ("PRECONDITIONS", "the golden is of these packages", 1),
@@ -368,7 +368,7 @@ class IncompleteTest(verdict_testing.VerdictTestCase):
             record_test_helper.small_case(),
             run_pb2.RunRecord(),
             golden_pb2.Golden(),
-            record_test_helper.PROMISE,
+            record_test_helper.TARGET,
         )
         self.assertEqual(verdict.conclusion, _Verdict.WRONG_ENVIRONMENT)
 

@@ -13,7 +13,7 @@ from regress.run import run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class DeclaredTarget:
-    """What the test's target says about the machine it runs on.
+    """What the test's target declares about the machine it runs on.
 
     Attributes:
         hardware: `none`, `nvidia_h200`, ..., or `any` for any GPU.
@@ -88,7 +88,7 @@ class Observations:
         case: The case that was to run.
         run: The run record.
         golden: The golden record; None if there is none to compare with.
-        promise: What the target says about the machine.
+        target: What the target declares about the machine.
         attempts: The run record's attempts, in their order. `interrupted` and
             `resumed` give the first two, or empty ones.
         repeat: The repeat of attempt 0, if there is one.
@@ -100,7 +100,7 @@ class Observations:
     case: case_pb2.Case
     run: run_pb2.RunRecord
     golden: golden_pb2.Golden | None
-    promise: DeclaredTarget
+    target: DeclaredTarget
     attempts: tuple[Attempt, ...]
     repeat: Attempt | None
     golden_trajectories: series.Trajectories
@@ -159,7 +159,7 @@ def gather(
     case: case_pb2.Case,
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
-    promise: DeclaredTarget,
+    target: DeclaredTarget,
 ) -> Observations:
     """Indexes what is to be judged.
 
@@ -167,7 +167,7 @@ def gather(
         case: A valid case.
         run: Any run record, however incomplete.
         golden: Any golden record, however incomplete, or None.
-        promise: What the target says about the machine.
+        target: What the target declares about the machine.
     """
     contradiction = ""
     golden_trajectories: series.Trajectories = {}
@@ -180,7 +180,7 @@ def gather(
         case,
         run,
         golden,
-        promise,
+        target,
         tuple(_read(*indexed) for indexed in enumerate(run.attempts)),
         _read(0, run.repeat) if run.HasField("repeat") else None,
         golden_trajectories,

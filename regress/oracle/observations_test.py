@@ -13,7 +13,7 @@ def _no_attempt(index: int) -> observations.Attempt:
 
 def _gather(records: record_test_helper.Records) -> observations.Observations:
     return observations.gather(
-        records.case, records.run, records.golden, record_test_helper.PROMISE
+        records.case, records.run, records.golden, record_test_helper.TARGET
     )
 
 

@@ -47,26 +47,26 @@ def environment_differences(facts: observations.Observations) -> list[str]:
 
 
 def _check_case(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.PROMISED_CASE)
-    promised, ran = facts.case, facts.run.case
-    promised_print = fingerprint.fingerprint(promised)
-    why = "The run record is not of the case that the target promises."
-    result.expect("case name", promised.name, ran.name, explanation=why)
+    result = check.Check(rules.DECLARED_CASE)
+    declared, ran = facts.case, facts.run.case
+    declared_print = fingerprint.fingerprint(declared)
+    why = "The run record is not of the case that the target declares."
+    result.expect("case name", declared.name, ran.name, explanation=why)
     result.expect(
         "case fingerprint",
-        promised_print,
+        declared_print,
         fingerprint.fingerprint(ran),
         explanation=why,
     )
     result.expect(
         "recorded case fingerprint",
-        promised_print,
+        declared_print,
         facts.run.case_fingerprint,
         explanation=why,
     )
     result.expect(
         "interruption",
-        _one_line(promised.interruption),
+        _one_line(declared.interruption),
         _one_line(ran.interruption),
         explanation=why,
     )
@@ -74,33 +74,33 @@ def _check_case(facts: observations.Observations) -> check.Outcome:
 
 
 def _check_hardware(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.PROMISED_HARDWARE)
-    promise = facts.promise
+    result = check.Check(rules.DECLARED_HARDWARE)
+    target = facts.target
     if facts.golden is not None:
         result.expect(
             "channel of the golden",
-            promise.channel,
+            target.channel,
             facts.golden.channel,
-            explanation=f"The target promises channel {promise.channel}.",
+            explanation=f"The target declares channel {target.channel}.",
         )
         result.expect(
             "hardware of the golden",
-            promise.hardware,
-            promise.hardware
-            if _serves(facts.golden.hardware, promise.hardware)
+            target.hardware,
+            target.hardware
+            if _serves(facts.golden.hardware, target.hardware)
             else facts.golden.hardware,
-            explanation=f"The target promises hardware {promise.hardware}.",
+            explanation=f"The target declares hardware {target.hardware}.",
         )
     for attempt, rank, found in _reported(facts):
         result.expect(
             "hardware found",
-            promise.hardware,
-            promise.hardware
-            if _serves(promise.hardware, found.hardware)
+            target.hardware,
+            target.hardware
+            if _serves(target.hardware, found.hardware)
             else found.hardware,
             attempt=attempt,
             rank=rank,
-            explanation=f"The target promises hardware {promise.hardware}.",
+            explanation=f"The target declares hardware {target.hardware}.",
         )
     return result.outcome()
 

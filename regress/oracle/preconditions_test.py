@@ -11,7 +11,7 @@ _WRONG_ENVIRONMENT = verdict_pb2.Verdict.WRONG_ENVIRONMENT
 
 _STALE_GOLDEN = verdict_pb2.Verdict.STALE_GOLDEN
 
-_OTHER_CASE = "The run record is not of the case that the target promises."
+_OTHER_CASE = "The run record is not of the case that the target declares."
 
 
 def _environment(
@@ -20,14 +20,14 @@ def _environment(
     return records.rank(attempt, rank).events[0].started.environment
 
 
-class PromisedCaseTest(verdict_testing.VerdictTestCase):
+class DeclaredCaseTest(verdict_testing.VerdictTestCase):
     def test_rejects_a_run_of_another_name(self):
         records = record_test_helper.passing()
         records.run.case.name = "large"
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="case name",
             expected="small",
             actual="large",
@@ -40,7 +40,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="case fingerprint",
             explanation=_OTHER_CASE,
         )
@@ -51,7 +51,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="recorded case fingerprint",
             actual="0" * 64,
             explanation=_OTHER_CASE,
@@ -63,7 +63,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="interruption",
             expected="iteration: 5 phase: BACKWARD signal: SIGKILL",
             actual="iteration: 4 phase: BACKWARD signal: SIGKILL",
@@ -76,24 +76,24 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="interruption",
             actual="none",
         )
 
 
-class PromisedHardwareTest(verdict_testing.VerdictTestCase):
+class DeclaredHardwareTest(verdict_testing.VerdictTestCase):
     def test_names_both_hardwares_of_a_golden(self):
         records = record_test_helper.passing()
         records.golden.hardware = "nvidia_h100"
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_HARDWARE,
+            rules.DECLARED_HARDWARE,
             subject="hardware of the golden",
             expected="none",
             actual="nvidia_h100",
-            explanation="The target promises hardware none.",
+            explanation="The target declares hardware none.",
         )
 
     def test_names_both_channels(self):
@@ -102,11 +102,11 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_HARDWARE,
+            rules.DECLARED_HARDWARE,
             subject="channel of the golden",
             expected="dev",
             actual="lts",
-            explanation="The target promises channel dev.",
+            explanation="The target declares channel dev.",
         )
 
     def test_names_both_hardwares_of_every_rank(self):
@@ -116,13 +116,13 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
             self.assert_fails(
                 records,
                 _WRONG_ENVIRONMENT,
-                rules.PROMISED_HARDWARE,
+                rules.DECLARED_HARDWARE,
                 subject="hardware found",
                 attempt=attempt,
                 rank=rank,
                 expected="none",
                 actual="nvidia_a100",
-                explanation="The target promises hardware none.",
+                explanation="The target declares hardware none.",
             )
 
 

@@ -16,7 +16,7 @@ from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 
 RANKS = 4
-PROMISE = observations.DeclaredTarget(
+TARGET = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="repeat the test"
 )
 CORPUS_DIGEST = "c0ffee"
@@ -47,11 +47,11 @@ class Records:
 
     def judge(self) -> verdict_pb2.Verdict:
         """The verdict."""
-        return judge.judge(self.case, self.run, self.golden, PROMISE)
+        return judge.judge(self.case, self.run, self.golden, TARGET)
 
     def judge_without_golden(self) -> verdict_pb2.Verdict:
         """The verdict if there is no golden."""
-        return judge.judge(self.case, self.run, None, PROMISE)
+        return judge.judge(self.case, self.run, None, TARGET)
 
     def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
         """One rank's record."""

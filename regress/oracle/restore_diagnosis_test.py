@@ -186,7 +186,7 @@ class OriginTest(parameterized.TestCase):
             records.case,
             records.run,
             records.golden,
-            record_test_helper.PROMISE,
+            record_test_helper.TARGET,
         )
         self.assertEqual(restore_diagnosis.loaded_from(facts, 1, _SAVED), "")
 

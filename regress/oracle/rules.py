@@ -55,18 +55,18 @@ class Rule:
     yields: bool = False
 
 
-PROMISED_CASE = Rule(
+DECLARED_CASE = Rule(
     _PRECONDITIONS,
-    "the promised case ran",
+    "the declared case ran",
     _WRONG_ENVIRONMENT,
-    "Is the run of the case that the target promises, with the interruption "
+    "Is the run of the case that the target declares, with the interruption "
     "that it asks for?",
 )
-PROMISED_HARDWARE = Rule(
+DECLARED_HARDWARE = Rule(
     _PRECONDITIONS,
-    "promised hardware and channel",
+    "declared hardware and channel",
     _WRONG_ENVIRONMENT,
-    "Is every rank on the promised hardware, and is the golden, if there is "
+    "Is every rank on the declared hardware, and is the golden, if there is "
     "one, for it and for the channel?",
     if_empty=_NOT_INTERRUPTED,
 )

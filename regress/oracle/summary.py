@@ -17,7 +17,7 @@ _Verdict = verdict_pb2.Verdict
 _LEADS = {
     _Verdict.CRASH: "a rank crashed",
     _Verdict.HANG: "a rank hung",
-    _Verdict.WRONG_ENVIRONMENT: "this is not what the target promises",
+    _Verdict.WRONG_ENVIRONMENT: "this is not what the target declares",
     _Verdict.STALE_GOLDEN: "the golden is not of what ran",
     _Verdict.NOT_INTERRUPTED: "attempt 0 was not interrupted as the case says",
     _Verdict.DAMAGED_CHECKPOINT: "attempt 1 could not read its checkpoint",
@@ -153,7 +153,7 @@ def _of_drift(
     else:
         why = (
             "whether the numbers are reproducible at all, "
-            f"`{facts.promise.repeat_command}` tells"
+            f"`{facts.target.repeat_command}` tells"
         )
     return [_finding(first), diagnosis.clause(facts, first.findings), why]
 
@@ -185,7 +185,7 @@ def _of_divergence(
         why = (
             "the loaded state is the saved state, so either some state is "
             "never saved, or training is not deterministic: "
-            f"`{facts.promise.repeat_command}` gives the same wrong numbers "
+            f"`{facts.target.repeat_command}` gives the same wrong numbers "
             "each time in the first case and others in the second"
         )
     return [_finding(first), diagnosis.clause(facts, first.findings), why]

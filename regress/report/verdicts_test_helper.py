@@ -32,7 +32,7 @@ def _finding(**fields: object) -> verdict_pb2.Finding:
 
 
 _PRECONDITIONS_HELD = (
-    _check(_PRECONDITIONS, "the promised case ran", 4),
+    _check(_PRECONDITIONS, "the declared case ran", 4),
     _check(_PRECONDITIONS, "the golden is of this case", 3),
 )
 

@@ -177,18 +177,18 @@ def _repeat(
     )
 
 
-def _go_where_promised(
+def _run_on_declared_hardware(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
     place: environment_lib.Place,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """Not the promised machine, or another one's golden."""
+    """Not the declared machine, or another one's golden."""
     first = _first(verdict)
     if first.subject in _OF_THE_GOLDEN:
         return (
             next_steps.Step(
-                "To record the golden of what is promised, if there is none "
+                "To record the golden of what is declared, if there is none "
                 "yet:",
                 _record_command(selected),
             ),
@@ -204,13 +204,13 @@ def _go_where_promised(
     )
 
 
-def _hardware_found(first: verdict_pb2.Finding, promised: str) -> str:
+def _hardware_found(first: verdict_pb2.Finding, declared: str) -> str:
     """The hardware that a rank found, or "" if that is not the trouble."""
     if first.subject == _FOUND:
         return first.actual
     if first.subject == _EXIT:
         # The rank's last words name what it found, if it found a device.
-        others = set(_GPU.findall(first.explanation)) - {promised}
+        others = set(_GPU.findall(first.explanation)) - {declared}
         return others.pop() if len(others) == 1 else "none"
     return ""
 
@@ -243,5 +243,5 @@ _STEPS: dict[int, _Steps] = {
     _Verdict.STALE_GOLDEN: _replace,
     _Verdict.NUMERIC_DRIFT: _find_change,
     _Verdict.NONDETERMINISM: _repeat,
-    _Verdict.WRONG_ENVIRONMENT: _go_where_promised,
+    _Verdict.WRONG_ENVIRONMENT: _run_on_declared_hardware,
 }

@@ -75,7 +75,7 @@ def make(
       scenario: what ran it.
       launcher: starts the ranks.
       on_progress: called with attempt 0.
-      channel: the channel promised.
+      channel: the declared channel.
 
     Returns:
       The candidate, in the scenario's outputs, or why there is none.

@@ -18,7 +18,7 @@ class Place:
     """Where a test runs.
 
     Attributes:
-      hardware: what the test is promised: `none`, `nvidia_h200`, ...
+      hardware: the declared hardware: `none`, `nvidia_h200`, ...
       target: the test's label; "" without Bazel.
       command: what runs the test without Bazel.
       record: where a person finds the full record: a .zip file or a folder.
@@ -44,7 +44,7 @@ class Place:
         Args:
           environment: the process's.
           outputs: the folder that the test writes the full record to.
-          hardware: what the test is promised.
+          hardware: the declared hardware.
           argv: the process's command line.
 
         Returns:

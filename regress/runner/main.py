@@ -38,7 +38,7 @@ _GOLDEN = flags.DEFINE_string(
     "proof of resume, state and replay judge alone.",
 )
 _HARDWARE = flags.DEFINE_string(
-    "hardware", "none", "The hardware promised: `none`, `nvidia_h200`, ..."
+    "hardware", "none", "The declared hardware: `none`, `nvidia_h200`, ..."
 )
 _CHANNEL = flags.DEFINE_string("channel", "dev", "The golden's channel.")
 _LAUNCHER = flags.DEFINE_enum(
@@ -124,7 +124,7 @@ def _directories() -> Iterator[job_files.JobFiles]:
 def _run(
     selected: selection.Selection,
     files: job_files.JobFiles,
-    promise: observations.DeclaredTarget,
+    target: observations.DeclaredTarget,
 ) -> tuple[
     run_pb2.RunRecord,
     verdict_pb2.Verdict,
@@ -138,7 +138,7 @@ def _run(
     """
 
     def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
-        return judge.judge(selected.case, record, selected.golden, promise)
+        return judge.judge(selected.case, record, selected.golden, target)
 
     scenario = scenario_lib.Scenario(
         case=selected.case,

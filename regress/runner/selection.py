@@ -19,8 +19,8 @@ class Selection:
       case_path: the case's file.
       golden: the expected trajectory; None to judge without one.
       golden_path: the golden's file, or None.
-      hardware: the hardware promised.
-      channel: the channel promised.
+      hardware: the declared hardware.
+      channel: the declared channel.
     """
 
     case: case_pb2.Case

@@ -23,7 +23,7 @@ class Scenario:
     Attributes:
       case: what is trained.
       case_path: the case's file, for the ranks to read.
-      hardware: what the ranks are promised, as `none` or `nvidia_h200`.
+      hardware: the declared hardware, as `none` or `nvidia_h200`.
       files: where the job's files go.
       bounds: the watchdog's.
       trainer_flags: more flags for every rank, if its trainer has some.

@@ -12,7 +12,7 @@ def describe(hardware: str, ranks: int) -> str:
     """Says which devices the ranks of a job will be on.
 
     Args:
-      hardware: what they are promised.
+      hardware: the declared hardware.
       ranks: how many they are.
 
     Returns:
@@ -38,7 +38,7 @@ def environment(
     """Lets the ranks of one attempt share GPUs, while the context lasts.
 
     Args:
-      hardware: what they are promised.
+      hardware: the declared hardware.
       ranks: how many they are.
       logs: an existing directory for what is shared by.
 

@@ -12,7 +12,7 @@ from regress.golden import golden_pb2, series, state
 from regress.oracle import observations
 from regress.run import run_pb2
 
-PROMISE = observations.DeclaredTarget(
+TARGET = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="repeat the test"
 )
 _RANKS = 4
@@ -39,7 +39,7 @@ _Checkpoint = run_pb2.CheckpointEvent
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """What the oracle is given, `PROMISE` aside."""
+    """What the oracle is given, `TARGET` aside."""
 
     case: case_pb2.Case
     run: run_pb2.RunRecord
@@ -191,8 +191,8 @@ def _golden(case: case_pb2.Case) -> golden_pb2.Golden:
         trajectories |= series.from_events(events, rank)
     return golden_pb2.Golden(
         case_name=case.name,
-        channel=PROMISE.channel,
-        hardware=PROMISE.hardware,
+        channel=TARGET.channel,
+        hardware=TARGET.hardware,
         provenance=golden_pb2.Provenance(
             case_fingerprint=fingerprint.fingerprint(case),
             corpus_digest=_CORPUS_DIGEST,

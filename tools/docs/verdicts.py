@@ -37,9 +37,9 @@ GUIDE: dict[int, tuple[str, str]] = {
         "Read the log of the rank that is named first.",
     ),
     _Verdict.WRONG_ENVIRONMENT: (
-        "What ran is not what the target promises: another device, another "
+        "What ran is not what the target declares: another device, another "
         "channel, another case, or ranks that differ from each other.",
-        "Run on the promised hardware, or choose the configuration of this "
+        "Run on the declared hardware, or choose the configuration of this "
         "one.",
     ),
     _Verdict.STALE_GOLDEN: (

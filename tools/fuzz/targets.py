@@ -27,7 +27,7 @@ from regress.run import event_stream, run_pb2
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
-_PROMISE = observations.DeclaredTarget("none", "dev", "unused")
+_TARGET = observations.DeclaredTarget("none", "dev", "unused")
 _FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
 
 
@@ -112,14 +112,14 @@ def _read_run_record(data: bytes) -> None:
         record = run_pb2.RunRecord.FromString(data)
     except message.DecodeError:
         return
-    case, golden = _promised()
-    verdict = judge.judge(case, record, golden, _PROMISE)
+    case, golden = _declared()
+    verdict = judge.judge(case, record, golden, _TARGET)
     if verdict.conclusion == verdict_pb2.Verdict.PASS:
         raise ContractError("A run record of chance passes.")
 
 
 @functools.cache
-def _promised() -> tuple[case_pb2.Case, golden_pb2.Golden]:
+def _declared() -> tuple[case_pb2.Case, golden_pb2.Golden]:
     return load.load(_CASE), files.read(_GOLDEN)
 
 

@@ -61,13 +61,13 @@ def _wrong_place(
     except errors.GoldenError as error:
         yield str(error)
         return
-    for what, said, promised in (
+    for what, said, declared in (
         ("case", golden.case_name, named.case_name),
         ("channel", golden.channel, named.channel),
         ("hardware", golden.hardware, named.hardware),
     ):
-        if said != promised:
-            yield f"it is of {what} {said}, and its path says {promised}"
+        if said != declared:
+            yield f"it is of {what} {said}, and its path says {declared}"
 
 
 def _wrong_history(golden: golden_pb2.Golden) -> Iterator[str]:

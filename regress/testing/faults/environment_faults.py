@@ -71,7 +71,7 @@ FAULTS = (
     fault.Fault(
         "another_machine",
         "thought of",
-        "The target promises a GPU, and a CPU trained.",
+        "The target declares a GPU, and a CPU trained.",
         fault.Injection(hardware="nvidia_h200"),
         fault.Expected(
             "WRONG_ENVIRONMENT", "hardware of the golden", attempt=None

@@ -27,13 +27,13 @@ class Injection:
       faulty_attempts: the attempts whose ranks have that trainer.
       disk: changes files between the attempts.
       flags: more flags for the ranks of attempt 1, from the job's files.
-      case: changes the case, of the whole run and of what is promised.
+      case: changes the case, of the whole run and of what is declared.
       first_attempt: runs attempt 0 in place of `Scenario.run_interrupted`.
       bounds: the watchdog's in attempt 1.
       resumes: how often attempt 1 is launched.
       record: changes the run record before it is judged.
       golden: changes the golden that the run is judged by.
-      hardware: what the target promises.
+      hardware: what the target declares.
     """
 
     trainer: Callable[[], None] | None = None

@@ -94,22 +94,22 @@ class Harness:
         golden.CopyFrom(self._golden)
         if injection.golden is not None:
             injection.golden(golden)
-        promise = observations.DeclaredTarget(
+        target = observations.DeclaredTarget(
             hardware=injection.hardware, channel="dev", repeat_command="unused"
         )
-        verdict = judge.judge(case, record, golden, promise)
+        verdict = judge.judge(case, record, golden, target)
         if verdict.HasField("repeat_through"):
             self._repeat(
                 name, injection, scenario, record, verdict.repeat_through
             )
-            verdict = judge.judge(case, record, golden, promise)
+            verdict = judge.judge(case, record, golden, target)
         shutil.rmtree(scenario.files.work)
         return Outcome(record, golden, verdict)
 
     def _case_of(
         self, name: str, injection: fault_lib.Injection
     ) -> tuple[case_pb2.Case, pathlib.Path]:
-        """The case that is promised, and its file."""
+        """The declared case, and its file."""
         if injection.case is None:
             return self._case, paths.CASE
         case = case_pb2.Case()
