@@ -10,7 +10,7 @@ _CRASH = verdict_pb2.Verdict.CRASH
 _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
 
 
-class TallyTest(absltest.TestCase):
+class CheckTest(absltest.TestCase):
     def test_passes_if_nothing_differs(self):
         result = check.Check(rules.NO_CRASH)
         result.expect("exit", "0", "0")

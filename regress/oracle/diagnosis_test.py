@@ -34,7 +34,7 @@ _LAST_RANK = record_test_helper.RANKS - 1
 _STAGES = (0, 3)
 
 
-class PointersTest(parameterized.TestCase):
+class DiagnosisTest(parameterized.TestCase):
     def test_every_metric_points_to_something(self):
         self.assertCountEqual(
             diagnosis.POINTERS, [*metrics.ORDER, golden_oracle.SAVED_STATE]

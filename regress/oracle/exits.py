@@ -91,7 +91,7 @@ def _check_given_up(
 
 
 def _check_crash(facts: observations.Observations) -> check.Outcome:
-    """The first finding is the rank whose last words ended the attempt."""
+    """The first finding is the rank whose last line ended the attempt."""
     result = check.Check(rules.NO_CRASH, check.as_found)
     crashed = []
     for index, rank, timeline in _timelines(facts):
@@ -218,14 +218,14 @@ def _was_stopped(timeline: observations.Timeline) -> bool:
 def _quoted_first(
     facts: observations.Observations, ended: Iterable[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Sorts attempts and ranks: whose last words are the reason comes first."""
+    """Sorts attempts and ranks: whose last line is the reason comes first."""
     return sorted(
         ended, key=lambda one: (one[0], one[1] != _quoted(facts, one[0]))
     )
 
 
 def _quoted(facts: observations.Observations, attempt: int) -> int | None:
-    """The rank whose last words the supervisor gives as the reason."""
+    """The rank whose last line the supervisor gives as the reason."""
     because = facts.attempts[attempt].record.ended_because
     named = re.match(r"Rank (\d+) ", because)
     return int(named[1]) if named else None
@@ -285,7 +285,7 @@ def _said(exit_status: run_pb2.ExitStatus, code: int) -> bool:
 
 
 def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
-    """Whether an attempt's ranks went on from different checkpoints.
+    """Whether an attempt's ranks resumed from different checkpoints.
 
     They train what never was, and wait for each other in vain or lose each
     other in the end: what is wrong is where they began.

@@ -134,7 +134,7 @@ class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
 
 class ApartTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
-    """Ranks that went on from different checkpoints lose each other."""
+    """Ranks that resumed from different checkpoints lose each other."""
 
     def _apart(self, status: run_pb2.ExitStatus) -> record_test_helper.Records:
         records = record_test_helper.passing()
@@ -413,7 +413,7 @@ def _keep(
     del records.rank(attempt, rank).events[count:]
 
 
-class WhereaboutsTest(parameterized.TestCase):
+class RankProgressTest(parameterized.TestCase):
     @parameterized.parameters(
         # Of attempt 1: start, span, load, state, step 4, step 5, step 6, state,
         # save, step 7, step 8, end.

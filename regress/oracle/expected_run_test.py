@@ -13,7 +13,7 @@ def _facts(case: case_pb2.Case) -> observations.Observations:
     )
 
 
-class StepsTest(parameterized.TestCase):
+class ExpectedRunTest(parameterized.TestCase):
     @parameterized.parameters(
         # Iteration, phase; last step, saves and checkpoints of attempt 0; first
         # step and saves of attempt 1; steps and saves that ran twice.

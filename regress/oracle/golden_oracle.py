@@ -75,7 +75,7 @@ def check_metrics(
         attempt.trajectories,
         wanted,
         attempt=attempt.index,
-        bands=bands.of(golden),
+        bands=bands.from_golden(golden),
     )
     return result.outcome()
 

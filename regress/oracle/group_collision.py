@@ -3,7 +3,7 @@
 The load matches saved param groups by a key. Of the groups that have the same
 key, the last one's fields go to all of them. Where these groups have not as
 many params as each other, torch refuses what comes of it; a load that leaves
-each group its own params goes on, with the wrong fields.
+each group its own params continues, with the wrong fields.
 
 The saved state has every field of the key, so it tells which groups must
 collide, and which of them gets whose fields. A run shows the bug only if that

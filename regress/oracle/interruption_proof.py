@@ -97,7 +97,7 @@ def _check_exits(facts: observations.Observations) -> check.Outcome:
         else:
             expected = "HANG" if stopped else "PEER_GONE"
             actual = check.enum_name(_Exit.Cause, timeline.exit.cause)
-            why = "The ranks that are not hit are ended for want of a peer."
+            why = "The ranks that are not hit are ended because a peer is gone."
         result.expect(
             "exit status",
             expected,

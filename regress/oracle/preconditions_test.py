@@ -374,7 +374,7 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
         self.assert_passes(records)
 
 
-class DifferencesTest(absltest.TestCase):
+class CompareEnvironmentsTest(absltest.TestCase):
     def test_finds_none_in_equals(self):
         self.assertEmpty(
             preconditions.compare_environments(

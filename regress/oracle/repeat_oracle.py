@@ -17,7 +17,7 @@ golden run did.
 - *Repeated*: all that attempt 0 and the repeat both did has the same bits. If
   not, training is not deterministic, and nothing else can be told from noise. A
   repeat that is *too short* did not complete the iterations on every rank and
-  decides nothing; its last words are quoted.
+  decides nothing; its last log line is quoted.
 - *Golden*: what the repeat did is what the golden says.
 - *Agreed*: beyond the end of attempt 0, attempt 1 is the repeat. There the two
   ran the same iterations from the same state, if attempt 1 also replayed all of

@@ -49,7 +49,7 @@ def _summary(records: record_test_helper.Records) -> str:
     return verdict.summary
 
 
-class OriginTest(parameterized.TestCase):
+class LoadedFromTest(parameterized.TestCase):
     @parameterized.parameters((1, 0), (0, 3), (2, 1))
     def test_names_the_rank_whose_state_was_loaded(self, rank, other):
         records = record_test_helper.passing()

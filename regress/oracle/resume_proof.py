@@ -14,7 +14,7 @@ _Exit = run_pb2.ExitStatus
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Checks what attempt 1 loaded, and that it went on from there.
+    """Checks what attempt 1 loaded, and that it resumed from there.
 
     A case that saves nothing after the resume has no check of that.
     """

@@ -104,7 +104,7 @@ DEVICE_FOUND = Rule(
     _PRECONDITIONS,
     "every rank found its device",
     _WRONG_ENVIRONMENT,
-    "Did no rank give up for want of its device?",
+    "Did no rank give up because its device is missing?",
     if_empty=_NOT_INTERRUPTED,
 )
 
@@ -153,8 +153,8 @@ INTERRUPTED_EXITS = Rule(
     _RESUME_PROOF,
     "attempt 0: ranks ended as asked",
     _NOT_INTERRUPTED,
-    "Did the ranks that were hit die by the signal, and the others for want "
-    "of them?",
+    "Did the ranks that were hit die by the signal, and the others "
+    "because those were gone?",
 )
 INTERRUPTED_STEPS = Rule(
     _RESUME_PROOF,

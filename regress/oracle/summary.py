@@ -123,7 +123,7 @@ def _of_nondeterminism(
         if first.rule.of_repeat
         else "expected is what the repeat of attempt 0 did",
         diagnosis.clause(facts, first.findings),
-        "until this is mended, no other mismatch can be told from noise",
+        "until this is fixed, no other mismatch can be told from noise",
     ]
 
 

@@ -59,7 +59,7 @@ def _of_oracle(
             check.name,
             check.compared,
             check.differing,
-            check_status.of(check, concluded),
+            check_status.status_of(check, concluded),
         )
         for check in checks
     ]

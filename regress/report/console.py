@@ -40,13 +40,13 @@ _RECORD = (
 
 
 def render(
-    verdict: verdict_pb2.Verdict, following: next_steps.Guide | None = None
+    verdict: verdict_pb2.Verdict, following: next_steps.NextSteps | None = None
 ) -> str:
     """Renders a verdict.
 
     Args:
         verdict: What the oracle concludes.
-        following: Where to go on; None if there is nowhere to go.
+        following: What to do next; None if there is nothing to do.
 
     Returns:
         Lines of at most 80 columns, but for a command and a path, which stay
@@ -60,7 +60,7 @@ def render(
         layout.wrap(_known_bug(verdict)),
         *_findings(verdict),
         check_table.render(verdict),
-        *(_guide(following) if following else []),
+        *(_next_steps(following) if following else []),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -113,20 +113,20 @@ def _findings(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
     empty = {
         (check.oracle, check.name)
         for check in verdict.checks
-        if check_status.of(check, verdict.conclusion)
+        if check_status.status_of(check, verdict.conclusion)
         == check_status.Status.NO_DATA
     }
     sections: dict[finding_kind.Kind, list[verdict_pb2.Finding]] = {}
     for finding in verdict.findings:
         # That a check had no data is in the table.
         if (finding.oracle, finding.check) not in empty:
-            kind = finding_kind.of(finding)
+            kind = finding_kind.classify(finding)
             sections.setdefault(kind, []).append(finding)
     for kind, findings in sections.items():
         yield _SECTIONS[kind](findings, verdict)
 
 
-def _guide(following: next_steps.Guide) -> Iterator[list[str]]:
+def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:
     for step in following.steps:
         yield layout.wrap(step.purpose)
         yield [step.command]

@@ -6,7 +6,7 @@ from regress.oracle import verdict_pb2
 from regress.report import console, next_steps
 from regress.report import verdicts_test_helper as verdicts
 
-_FOLLOWING = next_steps.Guide(
+_FOLLOWING = next_steps.NextSteps(
     (
         next_steps.Step(
             "To see the end of what rank 2 printed in attempt 1:",
@@ -15,7 +15,7 @@ _FOLLOWING = next_steps.Guide(
     ),
     "/outputs",
 )
-_PACKED = next_steps.Guide(
+_PACKED = next_steps.NextSteps(
     (
         next_steps.Step("To see what changed:", "git log"),
         next_steps.Step("To record the golden anew:", "tools/bazelw run x"),
@@ -264,7 +264,7 @@ class ExamplesTest(parameterized.TestCase):
     def test_renders(
         self,
         verdict: verdict_pb2.Verdict,
-        following: next_steps.Guide | None,
+        following: next_steps.NextSteps | None,
         text: str,
     ) -> None:
         self.assertEqual(console.render(verdict, following), text)

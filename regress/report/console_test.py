@@ -59,14 +59,14 @@ class RenderTest(parameterized.TestCase):
         for command, times in (("a", 1), ("unpack && a", 0)):
             steps = (next_steps.Step("To see:", command),)
             lines = console.render(
-                _Verdict(), next_steps.Guide(steps, "x.zip", "unpack")
+                _Verdict(), next_steps.NextSteps(steps, "x.zip", "unpack")
             ).splitlines()
             self.assertEqual(lines.count("unpack"), times)
             self.assertEqual(lines.count("To unpack it:"), times)
 
     def test_names_the_curves_where_they_will_be(self) -> None:
         text = console.render(
-            _Verdict(), next_steps.Guide((), "x.zip", "unpack", "/tmp/x")
+            _Verdict(), next_steps.NextSteps((), "x.zip", "unpack", "/tmp/x")
         )
         self.assertIn("The curves, then: /tmp/x/report.html\n", text)
 
@@ -149,7 +149,7 @@ class RenderTest(parameterized.TestCase):
         )
         text = console.render(
             verdict,
-            next_steps.Guide(
+            next_steps.NextSteps(
                 (next_steps.Step(long, unbroken[0]),), unbroken[1], unbroken[2]
             ),
         )

@@ -26,7 +26,7 @@ class Kind(enum.Enum):
     FACT = enum.auto()
 
 
-def of(finding: verdict_pb2.Finding) -> Kind:
+def classify(finding: verdict_pb2.Finding) -> Kind:
     """The kind of a finding."""
     if finding.oracle == verdict_pb2.STATE:
         whole = finding.subject in (_WHOLE_DIGEST, finding.check)

@@ -32,7 +32,7 @@ def wrap(
 def printable(text: str) -> str:
     """The text with a question mark for each control code.
 
-    A program's last words may hold a terminal's.
+    A program's last line may hold a terminal's.
     """
     return "".join(c if c.isprintable() or c.isspace() else "?" for c in text)
 

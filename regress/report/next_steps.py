@@ -17,8 +17,8 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True)
-class Guide:
-    """Where to go on after a failure.
+class NextSteps:
+    """What to do after a failure, and where its record is.
 
     Attributes:
         steps: What to do next, the most useful first.

@@ -12,7 +12,7 @@ _DISTRIBUTIONS = (
 )
 
 
-def of_packages() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Returns the version of Python and of each package that is here."""
     versions = {"python": platform.python_version()}
     for distribution in _DISTRIBUTIONS:

@@ -16,7 +16,7 @@ _Steps = Callable[
     [
         verdict_pb2.Verdict,
         selection.Selection,
-        environment_lib.Place,
+        environment_lib.TestEnvironment,
         _Candidate,
     ],
     tuple[next_steps.Step, ...],
@@ -32,33 +32,33 @@ _EXIT = "exit status"
 def after(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate | None = None,
-) -> next_steps.Guide | None:
-    """Returns where to go on from a verdict; None after a pass.
+) -> next_steps.NextSteps | None:
+    """Returns what to do next after a verdict; None after a pass.
 
     Args:
       verdict: what was concluded.
       selected: what ran, and what it was held against.
-      place: where it ran.
+      environment: where it ran.
       candidate: what became of a candidate for the golden's place; None if the
         golden cannot be all that is wrong.
     """
     if verdict.conclusion == _Verdict.PASS:
         return None
     steps = _STEPS.get(verdict.conclusion, _read_log)
-    return next_steps.Guide(
-        steps(verdict, selected, place, candidate or _Candidate()),
-        place.record,
-        place.unpack_command,
-        place.folder,
+    return next_steps.NextSteps(
+        steps(verdict, selected, environment, candidate or _Candidate()),
+        environment.record,
+        environment.unpack_command,
+        environment.folder,
     )
 
 
 def _read_log(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """The log of the rank that the first finding names, or all findings."""
@@ -69,7 +69,7 @@ def _read_log(
             next_steps.Step(
                 f"To see the end of what rank {first.rank} printed in "
                 f"{attempts.name(first)}:",
-                place.file_command(
+                environment.file_command(
                     f"{attempts.folder(first)}/rank_{first.rank}.log",
                     f"tail -n {_LAST_LINES}",
                 ),
@@ -78,7 +78,7 @@ def _read_log(
     return (
         next_steps.Step(
             "To see all findings, with all digits:",
-            place.file_command("verdict.textproto", "cat"),
+            environment.file_command("verdict.textproto", "cat"),
         ),
     )
 
@@ -86,17 +86,17 @@ def _read_log(
 def _replace(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """The golden is of something else than what ran."""
     del verdict
-    return _replacement(selected, place, candidate)
+    return _replacement(selected, environment, candidate)
 
 
 def _replacement(
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """How to put other numbers in the golden's place."""
@@ -106,7 +106,7 @@ def _replacement(
                 "To see how the golden would change; and to change it, say why "
                 "in --reason. The candidate is of this run, and of one that "
                 "nobody interrupted; they agree to the bit:",
-                place.file_command(
+                environment.file_command(
                     candidate.file,
                     "tools/bazelw run //tools/golden -- accept",
                     f'{shlex.quote(str(selected.golden_path))} --reason=""',
@@ -130,49 +130,49 @@ def _replacement(
 def _find_change(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """Numbers have drifted, the same way every time."""
     if selected.golden_path is None:
-        return _read_log(verdict, selected, place, candidate)
+        return _read_log(verdict, selected, environment, candidate)
     golden = shlex.quote(str(selected.golden_path))
-    environment = (
+    hint = (
         "The environment, as above, may be why. "
         if verdict.environment_differences
         else ""
     )
     return (
         next_steps.Step(
-            f"{environment}To see which commits have come since the golden's:",
+            f"{hint}To see which commits have come since the golden's:",
             f'git log --oneline "$(git log -1 --format=%H -- {golden})..HEAD"',
         ),
-        *_replacement(selected, place, candidate),
+        *_replacement(selected, environment, candidate),
     )
 
 
 def _repeat(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """The same iterations differ from run to run."""
     del verdict, selected, candidate
-    if place.is_repeated:
+    if environment.is_repeated:
         return (
             next_steps.Step(
                 "To see all findings, with all digits; the other runs have "
                 "records of their own, and where most of them first differ "
                 "leads to the operation:",
-                place.file_command("verdict.textproto", "cat"),
+                environment.file_command("verdict.textproto", "cat"),
             ),
         )
     return (
         next_steps.Step(
             "To see in more runs where they first differ, which leads to the "
             "operation:",
-            place.repeat_command,
+            environment.repeat_command,
         ),
     )
 
@@ -180,7 +180,7 @@ def _repeat(
 def _run_on_declared_hardware(
     verdict: verdict_pb2.Verdict,
     selected: selection.Selection,
-    place: environment_lib.Place,
+    environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """Not the declared machine, or another one's golden."""
@@ -194,12 +194,12 @@ def _run_on_declared_hardware(
             ),
         )
     found = _hardware_found(first, selected.hardware)
-    if found in ("", selected.hardware) or not place.target:
-        return _read_log(verdict, selected, place, candidate)
+    if found in ("", selected.hardware) or not environment.target:
+        return _read_log(verdict, selected, environment, candidate)
     return (
         next_steps.Step(
             f"To run the variant for the hardware that is here, {found}:",
-            place.test_command(found),
+            environment.test_command(found),
         ),
     )
 
@@ -209,7 +209,7 @@ def _hardware_found(first: verdict_pb2.Finding, declared: str) -> str:
     if first.subject == _FOUND:
         return first.actual
     if first.subject == _EXIT:
-        # The rank's last words name what it found, if it found a device.
+        # The rank's last log line names what it found, if it found a device.
         others = set(_GPU.findall(first.explanation)) - {declared}
         return others.pop() if len(others) == 1 else "none"
     return ""

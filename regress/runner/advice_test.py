@@ -18,15 +18,17 @@ _RECORD_FLAGS = (
     "//tools/golden -- record --case=cases/x.textproto --hardware={0}"
     ' --channel=dev --output=golden/x/dev_{0}.textproto --reason=""'
 )
-_PLACE = environment_lib.Place(
+_ENVIRONMENT = environment_lib.TestEnvironment(
     hardware="none",
     target="//a/b:c_test",
     command="",
     record="bazel-testlogs/a/b/c_test/test.outputs/outputs.zip",
     folder="/tmp/a/b/c_test",
 )
-_FOLDER = environment_lib.Place("none", "", "run it", "/outputs", "/outputs")
-_UNPACK = f"python3 -m zipfile -e {_PLACE.record} {_PLACE.folder}"
+_FOLDER = environment_lib.TestEnvironment(
+    "none", "", "run it", "/outputs", "/outputs"
+)
+_UNPACK = f"python3 -m zipfile -e {_ENVIRONMENT.record} {_ENVIRONMENT.folder}"
 
 
 def _selected(hardware: str = "none") -> selection.Selection:
@@ -44,7 +46,7 @@ def _steps(
     conclusion: str,
     *findings: verdict_pb2.Finding,
     hardware: str = "none",
-    place: environment_lib.Place = _PLACE,
+    environment: environment_lib.TestEnvironment = _ENVIRONMENT,
     candidate: candidate_golden_lib.Candidate | None = None,
     **fields: object,
 ) -> tuple[next_steps.Step, ...]:
@@ -53,7 +55,9 @@ def _steps(
         findings=findings,
         **fields,  # type: ignore[arg-type]
     )
-    following = advice.after(verdict, _selected(hardware), place, candidate)
+    following = advice.after(
+        verdict, _selected(hardware), environment, candidate
+    )
     assert following is not None
     return following.steps
 
@@ -67,7 +71,7 @@ def _of_a_rank(**fields: object) -> verdict_pb2.Finding:
 class AfterTest(parameterized.TestCase):
     def test_nothing_follows_a_pass(self) -> None:
         verdict = _Verdict(conclusion=_Verdict.PASS)
-        self.assertIsNone(advice.after(verdict, _selected(), _PLACE))
+        self.assertIsNone(advice.after(verdict, _selected(), _ENVIRONMENT))
 
     def test_something_follows_every_other_conclusion(self) -> None:
         for name in _Verdict.Conclusion.keys():  # noqa: SIM118
@@ -76,11 +80,11 @@ class AfterTest(parameterized.TestCase):
 
     def test_names_the_full_record(self) -> None:
         verdict = _Verdict(conclusion=_Verdict.CRASH)
-        following = advice.after(verdict, _selected(), _PLACE)
+        following = advice.after(verdict, _selected(), _ENVIRONMENT)
         assert following is not None
-        self.assertEqual(following.record, _PLACE.record)
+        self.assertEqual(following.record, _ENVIRONMENT.record)
         self.assertEqual(following.unpack, _UNPACK)
-        self.assertEqual(following.folder, _PLACE.folder)
+        self.assertEqual(following.folder, _ENVIRONMENT.folder)
 
     @parameterized.parameters(
         "CRASH",
@@ -100,14 +104,14 @@ class AfterTest(parameterized.TestCase):
             f"{_UNPACK} && tail -n 50 /tmp/a/b/c_test/attempt_1/rank_2.log",
         )
         self.assertIn("rank 2 printed in attempt 1", step.purpose)
-        (step,) = _steps(conclusion, *findings, place=_FOLDER)
+        (step,) = _steps(conclusion, *findings, environment=_FOLDER)
         self.assertEqual(
             step.command, "tail -n 50 /outputs/attempt_1/rank_2.log"
         )
 
     def test_a_rank_of_the_repeat_has_its_log_there(self) -> None:
         finding = _of_a_rank(attempt=0, check="the repeat got far enough")
-        (step,) = _steps("CRASH", finding, place=_FOLDER)
+        (step,) = _steps("CRASH", finding, environment=_FOLDER)
         self.assertEqual(
             step.command, "tail -n 50 /outputs/repeat/attempt_0/rank_2.log"
         )
@@ -118,7 +122,7 @@ class AfterTest(parameterized.TestCase):
     def test_where_no_rank_is_named_all_findings_are_shown(
         self, *findings: verdict_pb2.Finding
     ) -> None:
-        (step,) = _steps("NOT_INTERRUPTED", *findings, place=_FOLDER)
+        (step,) = _steps("NOT_INTERRUPTED", *findings, environment=_FOLDER)
         self.assertEqual(step.command, "cat /outputs/verdict.textproto")
 
     @parameterized.parameters(
@@ -194,16 +198,16 @@ class AfterTest(parameterized.TestCase):
 
     def test_nondeterminism_is_repeated(self) -> None:
         (step,) = _steps("NONDETERMINISM")
-        self.assertEqual(step.command, _PLACE.repeat_command)
-        (step,) = _steps("NONDETERMINISM", place=_FOLDER)
+        self.assertEqual(step.command, _ENVIRONMENT.repeat_command)
+        (step,) = _steps("NONDETERMINISM", environment=_FOLDER)
         self.assertEqual(step.command, _FOLDER.repeat_command)
 
     def test_a_test_that_is_repeated_is_not_to_be_repeated(self) -> None:
-        place = dataclasses.replace(
-            _PLACE,
-            record=_PLACE.record.replace("c_test/", "c_test/run_2_of_3/"),
+        environment = dataclasses.replace(
+            _ENVIRONMENT,
+            record=_ENVIRONMENT.record.replace("c_test/", "c_test/run_2_of_3/"),
         )
-        (step,) = _steps("NONDETERMINISM", place=place)
+        (step,) = _steps("NONDETERMINISM", environment=environment)
         self.assertEndsWith(
             step.command, " && cat /tmp/a/b/c_test/verdict.textproto"
         )
@@ -214,10 +218,13 @@ class WrongEnvironmentTest(parameterized.TestCase):
         self,
         finding: verdict_pb2.Finding,
         hardware: str,
-        place: environment_lib.Place = _PLACE,
+        environment: environment_lib.TestEnvironment = _ENVIRONMENT,
     ) -> str:
         (step,) = _steps(
-            "WRONG_ENVIRONMENT", finding, hardware=hardware, place=place
+            "WRONG_ENVIRONMENT",
+            finding,
+            hardware=hardware,
+            environment=environment,
         )
         return step.command
 
@@ -241,7 +248,7 @@ class WrongEnvironmentTest(parameterized.TestCase):
             "tools/bazelw test //a/b:c_test",
         ),
     )
-    def test_a_ranks_last_words_tell_the_hardware(
+    def test_a_ranks_last_line_tells_the_hardware(
         self, words: str, command: str
     ) -> None:
         finding = _of_a_rank(subject="exit status", explanation=words)
@@ -259,16 +266,19 @@ class WrongEnvironmentTest(parameterized.TestCase):
 
     @parameterized.parameters(
         # Not the hardware is wrong.
-        ({"subject": "torch"}, _PLACE),
-        ({"subject": "exit status", "explanation": "Too late."}, _PLACE),
+        ({"subject": "torch"}, _ENVIRONMENT),
+        ({"subject": "exit status", "explanation": "Too late."}, _ENVIRONMENT),
         # There is no other variant without Bazel.
         ({"subject": "hardware found", "actual": "nvidia_a100"}, _FOLDER),
     )
     def test_otherwise_the_rank_has_more_to_say(
-        self, fields: dict[str, str], place: environment_lib.Place
+        self,
+        fields: dict[str, str],
+        environment: environment_lib.TestEnvironment,
     ) -> None:
         self.assertIn(
-            "rank_2.log", self._command(_of_a_rank(**fields), "none", place)
+            "rank_2.log",
+            self._command(_of_a_rank(**fields), "none", environment),
         )
 
 

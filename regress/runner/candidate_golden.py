@@ -46,7 +46,7 @@ class Candidate:
 def is_meaningful(
     verdict: verdict_pb2.Verdict, golden: golden_pb2.Golden | None
 ) -> bool:
-    """Whether the golden may be all that is wrong, and one run can mend it.
+    """Whether the golden may be all that is wrong, and one run can fix it.
 
     A golden with bands is made of more: of runs that vary. Without a golden
     there is none to replace.

@@ -14,7 +14,7 @@ _REPEATS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class TestEnvironment:
     """Where a test runs.
 
     Attributes:
@@ -32,25 +32,25 @@ class Place:
     folder: str
 
     @classmethod
-    def of_environment(
+    def from_variables(
         cls,
-        environment: Mapping[str, str],
+        variables: Mapping[str, str],
         outputs: pathlib.Path,
         hardware: str,
         argv: Sequence[str],
-    ) -> "Place":
-        """The place of the test that runs.
+    ) -> "TestEnvironment":
+        """The environment of the test that runs.
 
         Args:
-          environment: the process's.
+          variables: the process's environment variables.
           outputs: the folder that the test writes the full record to.
           hardware: the declared hardware.
           argv: the process's command line.
 
         Returns:
-          Bazel's place, or `outputs` itself without Bazel.
+          Where Bazel keeps things, or `outputs` itself without Bazel.
         """
-        target = environment.get("TEST_TARGET", "")
+        target = variables.get("TEST_TARGET", "")
         # As in regress/x_test/run_1_of_3/test.outputs, wherever it runs.
         _, testlogs, path = os.fspath(outputs).rpartition(_TESTLOGS)
         if not target or not testlogs:

@@ -16,8 +16,8 @@ def _of_bazel(
     target: str = "//a/b:c_test",
     path: str = "a/b/c_test",
     hardware: str = "none",
-) -> environment_lib.Place:
-    return environment_lib.Place.of_environment(
+) -> environment_lib.TestEnvironment:
+    return environment_lib.TestEnvironment.from_variables(
         {"TEST_TARGET": target},
         pathlib.Path(f"{_TESTLOGS}/{path}/test.outputs"),
         hardware,
@@ -25,11 +25,13 @@ def _of_bazel(
     )
 
 
-def _of_folder(folder: pathlib.Path) -> environment_lib.Place:
-    return environment_lib.Place.of_environment({}, folder, "none", _ARGV)
+def _of_folder(folder: pathlib.Path) -> environment_lib.TestEnvironment:
+    return environment_lib.TestEnvironment.from_variables(
+        {}, folder, "none", _ARGV
+    )
 
 
-class OfEnvironmentTest(parameterized.TestCase):
+class FromVariablesTest(parameterized.TestCase):
     @parameterized.parameters(
         "a/b/c_test",
         "a/b/c_test/run_2_of_3",
@@ -37,11 +39,12 @@ class OfEnvironmentTest(parameterized.TestCase):
         "external/other/a/c_test",
     )
     def test_bazel_packs_the_record_where_it_puts_its_logs(self, path):
-        place = _of_bazel(path=path)
+        environment = _of_bazel(path=path)
         self.assertEqual(
-            place.record, f"bazel-testlogs/{path}/test.outputs/outputs.zip"
+            environment.record,
+            f"bazel-testlogs/{path}/test.outputs/outputs.zip",
         )
-        self.assertEqual(place.folder, f"/tmp/{path}")
+        self.assertEqual(environment.folder, f"/tmp/{path}")
 
     @parameterized.parameters(
         ("a/b/c_test", False),
@@ -61,12 +64,14 @@ class OfEnvironmentTest(parameterized.TestCase):
     def test_without_bazel_the_record_stays_in_its_folder(
         self, environment, outputs
     ):
-        place = environment_lib.Place.of_environment(
+        environment = environment_lib.TestEnvironment.from_variables(
             environment, pathlib.Path(outputs), "none", _ARGV
         )
-        self.assertEqual((place.record, place.folder), (outputs, outputs))
-        self.assertEqual(place.target, "")
-        self.assertEqual(place.unpack_command, "")
+        self.assertEqual(
+            (environment.record, environment.folder), (outputs, outputs)
+        )
+        self.assertEqual(environment.target, "")
+        self.assertEqual(environment.unpack_command, "")
 
 
 class CommandTest(parameterized.TestCase):
@@ -88,25 +93,27 @@ class CommandTest(parameterized.TestCase):
         unpacked = folder / "not yet there"
         with zipfile.ZipFile(folder / "outputs.zip", "w") as packed:
             packed.writestr("attempt_1/rank_2.log", "one\ntwo\nthree\n")
-        place = environment_lib.Place(
+        environment = environment_lib.TestEnvironment(
             "none", "//a:c_test", "", "outputs.zip", str(unpacked)
         )
         self.assertEqual(
             self._run(
-                place.file_command("attempt_1/rank_2.log", "tail -n 2"), folder
+                environment.file_command("attempt_1/rank_2.log", "tail -n 2"),
+                folder,
             ),
             "two\nthree\n",
         )
         # Again, over what is there.
-        self._run(place.unpack_command, folder)
+        self._run(environment.unpack_command, folder)
 
     def test_prints_a_file_of_a_folder(self):
         folder = self._folder() / "the outputs"
         folder.mkdir()
         (folder / "rank_2.log").write_text("one\n")
-        place = _of_folder(folder)
+        environment = _of_folder(folder)
         self.assertEqual(
-            self._run(place.file_command("rank_2.log", "cat"), folder), "one\n"
+            self._run(environment.file_command("rank_2.log", "cat"), folder),
+            "one\n",
         )
 
     @parameterized.parameters(
@@ -124,24 +131,24 @@ class CommandTest(parameterized.TestCase):
         )
 
     def test_an_external_target_is_one_word(self):
-        place = _of_bazel(target="@@other~1//a:c test")
+        environment = _of_bazel(target="@@other~1//a:c test")
         self.assertEqual(
-            place.test_command("none"),
+            environment.test_command("none"),
             "tools/bazelw test '@@other~1//a:c test'",
         )
 
     def test_without_bazel_the_same_command_runs_again(self):
-        place = _of_folder(pathlib.Path("/outputs"))
+        environment = _of_folder(pathlib.Path("/outputs"))
         self.assertEqual(
-            place.test_command("none"), "python3 -m x '--case=a b'"
+            environment.test_command("none"), "python3 -m x '--case=a b'"
         )
 
     def test_without_bazel_it_is_repeated_by_the_shell(self):
-        place = environment_lib.Place.of_environment(
+        environment = environment_lib.TestEnvironment.from_variables(
             {}, pathlib.Path("/outputs"), "none", ["printf", "a run\n"]
         )
         self.assertEqual(
-            self._run(place.repeat_command, self._folder()), "a run\n" * 3
+            self._run(environment.repeat_command, self._folder()), "a run\n" * 3
         )
 
 

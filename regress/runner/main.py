@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
         )
         print(selected.describe(_LAUNCHER.value), flush=True)
         with _directories() as files:
-            place = environment_lib.Place.of_environment(
+            environment = environment_lib.TestEnvironment.from_variables(
                 os.environ, files.outputs, selected.hardware, sys.orig_argv
             )
             try:
@@ -91,14 +91,14 @@ def main(argv: Sequence[str]) -> int:
                     observations.DeclaredTarget(
                         hardware=selected.hardware,
                         channel=selected.channel,
-                        repeat_command=place.repeat_command,
+                        repeat_command=environment.repeat_command,
                     ),
                 )
             except cancellation.Cancelled as cancelled:
-                _say_last_words(cancelled, selected, files)
+                _print_partial_record(cancelled, selected, files)
                 return _NO_VERDICT
             _keep(files.outputs, record, verdict)
-            following = advice.after(verdict, selected, place, candidate)
+            following = advice.after(verdict, selected, environment, candidate)
             print(console.render(verdict, following), flush=True)
             _draw(files, record, verdict, selected.golden, following)
     except _USER_ERRORS as error:
@@ -180,14 +180,14 @@ def _run(
                     selected.channel,
                 )
             except cancellation.Cancelled as cancelled:
-                # There is a verdict, and it is not lost for want of time.
+                # There is a verdict; it is not lost because time ran out.
                 candidate = candidate_golden_lib.Candidate(
                     why_not=cancelled.attempt.ended_because.rstrip(".")
                 )
     return record, verdict, candidate
 
 
-def _say_last_words(
+def _print_partial_record(
     cancelled: cancellation.Cancelled,
     selected: selection.Selection,
     files: job_files.JobFiles,
@@ -222,7 +222,7 @@ def _draw(
     record: run_pb2.RunRecord,
     verdict: verdict_pb2.Verdict,
     golden: golden_pb2.Golden | None,
-    following: next_steps.Guide | None,
+    following: next_steps.NextSteps | None,
 ) -> None:
     """Writes the report, when all is said that does not hang on it."""
     # matplotlib keeps a list of fonts, by default in the home directory.

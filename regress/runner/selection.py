@@ -50,7 +50,7 @@ class Selection:
             **self._describe_golden(),
             "environment": ", ".join(
                 f"{name} {version}"
-                for name, version in versions.of_packages().items()
+                for name, version in versions.package_versions().items()
             ),
             "launcher": launcher,
         }

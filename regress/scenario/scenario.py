@@ -62,7 +62,7 @@ class Scenario:
         launcher: launcher.Launcher,
         on_progress: OnProgress,
     ) -> None:
-        """Adds attempt 1 to the record: it goes on from the checkpoints."""
+        """Adds attempt 1 to the record: it resumes from the checkpoints."""
         record.attempts.append(
             self._run_attempt(1, launcher, None, on_progress)
         )
@@ -119,7 +119,7 @@ class Scenario:
     ) -> run_pb2.Attempt:
         """Runs one attempt that nobody is to interrupt here.
 
-        It goes on from the newest checkpoint, if there is one, and ends when
+        It resumes from the newest checkpoint, if there is one, and ends when
         the job does or when a rank is gone.
 
         Args:

@@ -65,7 +65,7 @@ def launched(
       launcher: starts the ranks.
       commands: one a rank.
       interruption: sent when the first rank waits at its iteration and phase,
-        or None. A rank that waits elsewhere is told to go on.
+        or None. A rank that waits elsewhere is told to continue.
       bounds: the watchdog's, counted from when the ranks may begin.
       on_progress: called with each rank's messages, as they come. What it
         raises ends the attempt and is raised by `run`.

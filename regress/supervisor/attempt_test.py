@@ -77,15 +77,15 @@ class EndTest(rank_group_test_helper.JobTestCase):
     @parameterized.product(
         launcher=_LAUNCHERS,
         end=[
-            ("exit:3", "BY_ITSELF 3", "exited with code 3", "last_words"),
-            ("sys_exit:4", "BY_ITSELF 4", "exited with code 4", "last_words"),
+            ("exit:3", "BY_ITSELF 3", "exited with code 3", "last_line"),
+            ("sys_exit:4", "BY_ITSELF 4", "exited with code 4", "last_line"),
             ("sys_exit:usage", "BY_ITSELF 1", "exited with code 1", "usage"),
             ("fail:oh", "BY_ITSELF 1", "exited with code 1", "ValueError: oh"),
             (
                 "raise:SIGSEGV",
                 "BY_ITSELF SIGSEGV",
                 "was ended by SIGSEGV",
-                "last_words",
+                "last_line",
             ),
         ],
     )
@@ -94,7 +94,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
     ) -> None:
         how, status, said, last_line = end
         result = self.run_job(
-            launcher, ["pause", f"progress:7:loss print:last_words {how}"]
+            launcher, ["pause", f"progress:7:loss print:last_line {how}"]
         )
         self.assert_ends(result, ["PEER_GONE SIGKILL", status])
         self.assertEqual(
@@ -170,7 +170,7 @@ class HangTest(rank_group_test_helper.JobTestCase):
         )
 
     @parameterized.parameters(*_LAUNCHERS)
-    def test_ends_a_job_that_has_hung_up(self, launcher: str) -> None:
+    def test_ends_a_job_that_has_disconnected(self, launcher: str) -> None:
         result = self.run_job(
             launcher, ["progress:1 hang_up pause"], bounds=_IMPATIENCE
         )
@@ -223,7 +223,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
         self, launcher: str, numbers: tuple[str, str]
     ) -> None:
         number, deadly = numbers
-        # The FIFO ends when rank 0 has, and rank 1 would go on.
+        # The FIFO ends when rank 0 has, and rank 1 would continue.
         fifo = self.make_fifo()
         send = rank_process.RankProcess.send_signal
         waited = []
@@ -387,7 +387,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
     @parameterized.product(
         launcher=_LAUNCHERS, place=["2:FORWARD", "1:BACKWARD"]
     )
-    def test_lets_a_rank_go_on_that_waits_elsewhere(
+    def test_lets_a_rank_continue_that_waits_elsewhere(
         self, launcher: str, place: str
     ) -> None:
         result = self.run_job(
@@ -399,7 +399,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
         self.assertEqual(self.texts(), ["", "on"])
         self.assertFalse(result.HasField("interruption"))
 
-    def test_lets_a_rank_go_on_if_nobody_is_to_be_interrupted(self) -> None:
+    def test_lets_a_rank_continue_if_nobody_is_to_be_interrupted(self) -> None:
         result = self.run_job("exec", ["wait:2:BACKWARD progress:3:on"])
         self.assert_ends(result, ["BY_ITSELF 0"])
         self.assertEqual(self.texts(), ["", "on"])

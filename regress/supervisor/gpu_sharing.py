@@ -28,7 +28,7 @@ def describe(hardware: str, ranks: int) -> str:
         return f"{text}, at the same time through MPS"
     if mps.PIPES in os.environ:
         return f"{text}, through the MPS server of {mps.PIPES}"
-    return f"{text}, by turns: {mps.PROGRAM} is not on the PATH"
+    return f"{text}, time-sliced: {mps.PROGRAM} is not on the PATH"
 
 
 @contextlib.contextmanager

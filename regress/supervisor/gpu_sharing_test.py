@@ -26,7 +26,7 @@ class GpuSharingTest(parameterized.TestCase):
         (
             2,
             False,
-            "4 ranks on 2 GPUs, by turns: nvidia-cuda-mps-control is not on "
+            "4 ranks on 2 GPUs, time-sliced: nvidia-cuda-mps-control is not on "
             "the PATH",
         ),
         (4, True, "4 ranks on 4 GPUs"),

@@ -144,11 +144,11 @@ class RankGroup:
                 for key in ready
                 if key.data is not None and key.fd == key.data.pidfd
             ]
-            # A rank that was hit goes before the peers that fail for want of
-            # it; else they come in the order in which they ended.
+            # A rank that was hit goes before the peers that fail because it is
+            # gone; else they come in the order in which they ended.
             ended.sort(key=lambda process: process.cause != _INTERRUPTED)
             for process in ended:
-                self._bury(process)
+                self._reap(process)
             for key in ready:
                 if key.data is not None and key.data not in ended:
                     self._listen(key.data)
@@ -191,18 +191,18 @@ class RankGroup:
         """Hears all that a rank has to say."""
         while (progress := process.receive()) is not None:
             if control.waits_to_begin(progress):
-                process.go_on()
+                process.let_continue()
                 continue
             self._watchdog.heard(process.rank, time.monotonic())
             self._on_progress(process.rank, progress)
             if self._interruption and self._interruption.matches(progress):
                 self._due = True
             elif progress.waiting:
-                process.go_on()
-        if process.hung_up:
+                process.let_continue()
+        if process.disconnected:
             self._unregister(process.control)
 
-    def _bury(self, process: rank_process.RankProcess) -> None:
+    def _reap(self, process: rank_process.RankProcess) -> None:
         """Reaps a rank that has ended, and draws the conclusions."""
         self._listen(process)
         self._unregister(process.control)
@@ -215,7 +215,7 @@ class RankGroup:
         if process.cause == _UNDECIDED:
             process.cause = _BY_ITSELF
             if status.code or status.signal:
-                self._end(_PEER_GONE, process.obituary())
+                self._end(_PEER_GONE, process.exit_summary())
         elif process.cause == _INTERRUPTED and not self._ends_well(status):
             # Others that were hit may take their time to end by it.
             self._kill_undecided(_PEER_GONE)
@@ -262,7 +262,7 @@ class RankGroup:
         if self._interruption.graceful:
             for process in self._alive():
                 if process.last_progress and process.last_progress.waiting:
-                    process.go_on()
+                    process.let_continue()
 
     def _stop_if_told(self) -> None:
         self._stop_signals.read()
@@ -277,7 +277,7 @@ class RankGroup:
             process.found = process.state()
         ranks = "; ".join(
             f"rank {process.rank} is {process.found},"
-            f" {process.whereabouts()}, log {process.log}"
+            f" {process.describe_progress()}, log {process.log}"
             for process in self._alive()
         )
         self._end(

@@ -106,19 +106,19 @@ class RankProcessTest(absltest.TestCase):
             self.send(message)
         self.theirs.close()
         self.assertEqual([process.receive(), process.receive()], messages)
-        self.assertFalse(process.hung_up)
+        self.assertFalse(process.disconnected)
         self.assertIsNone(process.receive())
-        self.assertTrue(process.hung_up)
+        self.assertTrue(process.disconnected)
         self.assertIsNone(process.receive())
         # Nobody hears this.
-        process.go_on()
+        process.let_continue()
 
-    def test_counts_a_reset_connection_as_hung_up(self) -> None:
+    def test_counts_a_reset_connection_as_disconnected(self) -> None:
         process = self.start("")
-        process.go_on()
+        process.let_continue()
         self.theirs.close()
         self.assertIsNone(process.receive())
-        self.assertTrue(process.hung_up)
+        self.assertTrue(process.disconnected)
 
     def test_names_a_message_that_is_none(self) -> None:
         process = self.start("")
@@ -150,13 +150,13 @@ class RankProcessTest(absltest.TestCase):
         ):
             self.send(message)
             process.receive()
-            self.assertEqual(process.whereabouts(), expected)
+            self.assertEqual(process.describe_progress(), expected)
 
-    def test_has_last_words(self) -> None:
+    def test_has_an_exit_summary(self) -> None:
         process = self.start("print('adieu')")
         process.reap()
         self.assertEqual(
-            process.obituary(),
+            process.exit_summary(),
             "Rank 2 exited with code 0 before its first progress message; its"
             f" log {self.log} ends in: adieu",
         )

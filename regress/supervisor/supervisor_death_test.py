@@ -40,11 +40,11 @@ class SupervisorDeathTest(parameterized.TestCase):
             supervisor.send_signal(number)
             for pidfd in pidfds:
                 rank_group_test_helper.wait_for_end(pidfd)
-            last_words = supervisor.stdout.read()
+            last_line = supervisor.stdout.read()
         if number in (signal.SIGTERM, signal.SIGINT):
             self.assertEqual(supervisor.returncode, 128 + number)
             self.assertEqual(
-                last_words, f"The supervisor was sent {number.name}.\n"
+                last_line, f"The supervisor was sent {number.name}.\n"
             )
         else:
             self.assertEqual(supervisor.returncode, -number)

@@ -82,6 +82,6 @@ class CpuBackend(backend.Backend):
             hardware="none",
             device_name="x86-64 CPU with AVX2",
             device_count=0,
-            versions=versions.of_packages(),
+            versions=versions.package_versions(),
             settings={**self.settings, "oneDNN": "off"},
         )

@@ -125,7 +125,7 @@ class CudaBackend(backend.Backend):
         import torch
 
         name = torch.cuda.get_device_name()
-        found = versions.of_packages()
+        found = versions.package_versions()
         found["driver"] = _driver_version()
         found["cuda"] = torch.version.cuda or "none"
         # Of the library that is loaded; torch.backends.cudnn.version() raises

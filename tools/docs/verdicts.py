@@ -18,7 +18,7 @@ PATH = pathlib.PurePath("docs/verdicts.md")
 _Verdict = verdict_pb2.Verdict
 
 # What each class means, and what to do next.
-GUIDE: dict[int, tuple[str, str]] = {
+NEXT_STEPS: dict[int, tuple[str, str]] = {
     _Verdict.PASS: (
         "The resumed run is the run that nobody interrupted, to the bit, and "
         "every check has compared something.",
@@ -107,7 +107,7 @@ def _classes() -> Iterator[str]:
     yield "## The classes, in their order"
     yield ""
     for place, (reached, why) in enumerate(conclusion.ORDER, 1):
-        means, following = GUIDE[reached]
+        means, following = NEXT_STEPS[reached]
         yield f"### {place}. {_name(reached)}"
         yield ""
         yield means
@@ -117,7 +117,7 @@ def _classes() -> Iterator[str]:
         yield f"- Concluded by: {', '.join(names)}."
         yield f"- Next: {following}"
         yield ""
-    means, _ = GUIDE[_Verdict.PASS]
+    means, _ = NEXT_STEPS[_Verdict.PASS]
     yield f"### {_name(_Verdict.PASS)[:1].upper()}{_name(_Verdict.PASS)[1:]}"
     yield ""
     yield means

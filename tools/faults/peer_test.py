@@ -185,7 +185,8 @@ class ExactTest(absltest.TestCase):
             _seen(records),
             peer.Seen(
                 True,
-                "lm loss differs from the golden for want of a step to compare",
+                "lm loss differs from the golden because a step to compare "
+                "is missing",
             ),
         )
 

@@ -22,13 +22,13 @@ _SEED = flags.DEFINE_integer("seed", 1, "Of the chance: who dies, and when.")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the storm. Returns the exit status."""
+    """Runs the kill storm. Returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     started = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="killstorm_"))
     with jobs.Jobs(folder, jobs.CATALOGUE) as all_jobs:
-        report = kill_storm.Storm(all_jobs, _SEED.value).run(
+        report = kill_storm.KillStorm(all_jobs, _SEED.value).run(
             _KILLS.value, lambda line: print(line, flush=True)
         )
     print()

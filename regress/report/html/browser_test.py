@@ -28,7 +28,7 @@ _FAULTS = {
     "numeric_drift_epsilon": "FAIL: numeric drift",
     "crash_in_step": "FAIL: crash",
 }
-_GUIDE = next_steps.Guide(
+_NEXT_STEPS = next_steps.NextSteps(
     (next_steps.Step("To see more:", f"tools/bazelw test //{'x' * 200}"),),
     "outputs.zip",
 )
@@ -106,7 +106,7 @@ class BrowserTest(absltest.TestCase):
                 outcome.verdict,
                 outcome.record,
                 outcome.golden,
-                None if passed else _GUIDE,
+                None if passed else _NEXT_STEPS,
             )
             (cls.outputs / f"{name}.html").write_text(text, encoding="utf-8")
         cls.browser = _start(folder / "browser")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from matplotlib import ticker
 
 from regress.golden import float_compare, metrics, series
-from regress.report.html import chart, course, palette
+from regress.report.html import chart, interruption_span, palette
 
 _HEIGHT = 2.4
 _ROLES = ("first", "second", "third", "fourth")
@@ -47,7 +47,7 @@ def distances(
 def draw(
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: course.Course,
+    ran: interruption_span.InterruptionSpan,
     last: int,
 ) -> chart.Chart:
     """Draws the distances of all metrics that differ, over the iterations.

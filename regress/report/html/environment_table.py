@@ -35,7 +35,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def of(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
+def build(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
     """The table of environments by whose they are; None if all are empty."""
     named = [(name, one) for name, one in columns if one.ByteSize()]
     if not named:

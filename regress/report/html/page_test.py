@@ -132,7 +132,7 @@ class RenderTest(parameterized.TestCase):
             ),
             _run(1, 2, name=evil),
             _golden("lm loss"),
-            next_steps.Guide((next_steps.Step(evil, evil),), evil),
+            next_steps.NextSteps((next_steps.Step(evil, evil),), evil),
         )
         self.assertNotIn("<script", text)
         self.assertGreaterEqual(text.count("&lt;script&gt;"), 10)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
-class Turns:
+class Interleaving:
     """Gives the ranks their turns.
 
     A rank has the turn until it gathers or ends; with `alternate`, until its

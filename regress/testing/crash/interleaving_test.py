@@ -5,10 +5,10 @@ from absl.testing import absltest
 from regress.testing.crash import interleaving
 
 
-class TurnsTest(absltest.TestCase):
+class InterleavingTest(absltest.TestCase):
     def _play(self, order: list[int], *, alternate: bool) -> list[str]:
         log: list[str] = []
-        players = interleaving.Turns(order, alternate=alternate)
+        players = interleaving.Interleaving(order, alternate=alternate)
 
         def rank(number: int) -> None:
             for step in ("a", "b"):
@@ -33,7 +33,7 @@ class TurnsTest(absltest.TestCase):
         )
 
     def test_a_rank_that_fails_ends_the_play(self) -> None:
-        players = interleaving.Turns([0, 1], alternate=False)
+        players = interleaving.Interleaving([0, 1], alternate=False)
 
         def rank(number: int) -> None:
             if number == 1:

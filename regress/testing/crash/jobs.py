@@ -103,12 +103,12 @@ class Job:
 
     def run(self, *flags: str) -> run_pb2.Attempt:
         """Runs an attempt, from the newest checkpoint if there is one."""
-        self._marks.mkdir(parents=True, exist_ok=True)
-        for path in self._marks.iterdir():
+        self._markers.mkdir(parents=True, exist_ok=True)
+        for path in self._markers.iterdir():
             path.unlink()
         scenario = dataclasses.replace(
             self._scenario,
-            trainer_flags=[f"--marks={self._marks}", *flags],
+            trainer_flags=[f"--phase_markers={self._markers}", *flags],
         )
         attempt = scenario.run_attempt(
             len(self.attempts), self._launcher, _ignore
@@ -132,18 +132,18 @@ class Job:
         )
         self.attempts.append(record.attempts[0])
 
-    def mark(self, rank: int) -> str:
+    def phase(self, rank: int) -> str:
         """Where a rank was at the end of the last attempt."""
-        return phase_marker_lib.read(self._marks / f"rank_{rank}")
+        return phase_marker_lib.read(self._markers / f"rank_{rank}")
 
     def steps(self, rank: int) -> Sequence[str]:
         """The steps of a save that were counted in the last attempt."""
-        path = self._marks / f"rank_{rank}.steps"
+        path = self._markers / f"rank_{rank}.steps"
         return path.read_text().splitlines() if path.exists() else []
 
     def pid(self, rank: int) -> int | None:
         """The pid of a rank of the attempt under way, once it has begun."""
-        path = self._marks / f"rank_{rank}.pid"
+        path = self._markers / f"rank_{rank}.pid"
         try:
             return int(path.read_text())
         except (FileNotFoundError, ValueError):
@@ -154,8 +154,8 @@ class Job:
         shutil.rmtree(self.work.parent)
 
     @property
-    def _marks(self) -> pathlib.Path:
-        return self.work.parent / "marks"
+    def _markers(self) -> pathlib.Path:
+        return self.work.parent / "phase_markers"
 
 
 def loaded(attempt: run_pb2.Attempt) -> set[int | None]:

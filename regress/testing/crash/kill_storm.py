@@ -31,7 +31,7 @@ _STARTING = (
 
 @dataclasses.dataclass
 class Report:
-    """What a storm did.
+    """What a kill storm did.
 
     Attributes:
       kills: SIGKILLs that were sent, each to one rank that lived.
@@ -73,7 +73,7 @@ class _Strike:
     at: float = 0
 
 
-class Storm:
+class KillStorm:
     """Kills ranks from the supervisor's own thread, when a timer says so."""
 
     def __init__(self, all_jobs: jobs.Jobs, seed: int) -> None:
@@ -139,7 +139,7 @@ class Storm:
                 )
             report.attempts += 1
             report.kills += len(strike.hit)
-            report.phases.update(map(job.mark, strike.hit))
+            report.phases.update(map(job.phase, strike.hit))
             began = jobs.loaded(attempt)
             report.resumes += any(began)
             report.losses += unexpected(attempt, strike.hit, newest)
@@ -179,7 +179,7 @@ class Storm:
         def strike_now(number: int, frame: object) -> None:
             del number, frame
             if strike.wait:
-                if job.mark(strike.groups[0][0]) in _STARTING:
+                if job.phase(strike.groups[0][0]) in _STARTING:
                     signal.setitimer(signal.ITIMER_REAL, _SOON_SECONDS)
                 else:
                     strike.wait = False
@@ -258,7 +258,7 @@ def unexpected(
             f"{attempt.ended_because}"
         )
     for rank in attempt.ranks:
-        last_words = [event.WhichOneof("kind") for event in rank.events]
+        kinds = [event.WhichOneof("kind") for event in rank.events]
         if rank.exit.cause == run_pb2.ExitStatus.HANG:
             found.append(f"{where}: {attempt.ended_because}")
         elif rank.exit.code == exit_codes.DAMAGED_CHECKPOINT:
@@ -266,7 +266,7 @@ def unexpected(
         elif (
             not rank.exit.signal
             and not rank.exit.code
-            and ("finished" not in last_words)
+            and ("finished" not in kinds)
         ):
             found.append(f"{where}: rank {rank.rank} exited with 0 untrained.")
     return found

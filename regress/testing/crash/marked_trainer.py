@@ -1,4 +1,4 @@
-"""The trainer, which can die in a save and leaves a mark of where it is."""
+"""The trainer, which can die in a save and leaves a marker of its phase."""
 
 import functools
 import os
@@ -14,8 +14,8 @@ from regress.testing import instrumentation
 from regress.testing.crash import phase_marker as phase_marker_lib
 from regress.trainer import main as trainer
 
-_MARKS = flags.DEFINE_string(
-    "marks", "", "Folder of the ranks' marks; none by default."
+_PHASE_MARKERS = flags.DEFINE_string(
+    "phase_markers", "", "Folder of the ranks' markers; none by default."
 )
 _DIE_IN = flags.DEFINE_integer(
     "die_in", 0, "Iteration whose save is counted by steps; none by default."
@@ -28,7 +28,7 @@ _DIE_AT = flags.DEFINE_list(
 )
 
 # What a rank does, by the function that does it.
-_PLACES = (
+_PHASES = (
     ("regress.trainer.rank", "Rank._join", "join the other ranks"),
     ("regress.trainer.training_state", "build", "build the model"),
     ("regress.run.control", "Control.wait_to_begin", "wait to begin"),
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
     flags.FLAGS.unparse_flags()
     flags.FLAGS([sys.argv[0], *argv])
     rank = instrumentation.rank()
-    folder = pathlib.Path(_MARKS.value)
+    folder = pathlib.Path(_PHASE_MARKERS.value)
     if _DIE_IN.value:
         die_at = dict(one.split(":") for one in _DIE_AT.value)
         die_at_step.install(
@@ -88,45 +88,47 @@ def main(argv: Sequence[str]) -> int:
             _DIE_IN.value,
             folder / f"rank_{rank}.steps",
         )
-    if _MARKS.value:
-        marks = phase_marker_lib.Marks(folder / f"rank_{rank}")
-        marks.set("start")
+    if _PHASE_MARKERS.value:
+        marker = phase_marker_lib.PhaseMarker(folder / f"rank_{rank}")
+        marker.set("start")
         (folder / f"rank_{rank}.pid").write_text(str(os.getpid()))
-        _mark_places(marks)
+        _mark_phases(marker)
     return trainer.main(argv)
 
 
-def _mark_places(marks: phase_marker_lib.Marks) -> None:
-    for module, name, place in _PLACES:
+def _mark_phases(marker: phase_marker_lib.PhaseMarker) -> None:
+    for module, name, phase in _PHASES:
         instrumentation.replaced(
-            module, name, functools.partial(_marked, marks, place)
+            module, name, functools.partial(_marked, marker, phase)
         )()
     paths: dict[int, pathlib.Path] = {}
     for name in _DISK:
         original = getattr(disk.Disk, name)
-        setattr(disk.Disk, name, _marked_disk(marks, name, original, paths))
+        setattr(disk.Disk, name, _marked_disk(marker, name, original, paths))
 
 
 def _marked(
-    marks: phase_marker_lib.Marks, place: str, original: Callable[..., Any]
+    marker: phase_marker_lib.PhaseMarker,
+    phase: str,
+    original: Callable[..., Any],
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     def there(*args: Any, **kwargs: Any) -> Any:
-        with marks.at(place):
+        with marker.at(phase):
             return original(*args, **kwargs)
 
     return there
 
 
 def _marked_disk(
-    marks: phase_marker_lib.Marks,
+    marker: phase_marker_lib.PhaseMarker,
     name: str,
     original: Callable[..., Any],
     paths: dict[int, pathlib.Path],
 ) -> Callable[..., Any]:
     def there(self: disk.Disk, subject: Any, *rest: Any) -> Any:
         path = paths.get(subject, subject)
-        with marks.at(f"save: {name} {_kind(path)}"):
+        with marker.at(f"save: {name} {_kind(path)}"):
             result = original(self, subject, *rest)
         if name == "create":
             paths[result] = path

@@ -65,7 +65,7 @@ class _Folder:
         return found
 
 
-class VolatileDisk:
+class PageCacheModel:
     """The disk and its cache, as of the operations that were applied."""
 
     def __init__(self, found: Found) -> None:

@@ -17,10 +17,10 @@ def _do(
     return recording_disk.Operation(0, kind, _Path(path), target, data)
 
 
-class VolatileDiskTest(absltest.TestCase):
+class PageCacheModelTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self._disk = page_cache_model.VolatileDisk(
+        self._disk = page_cache_model.PageCacheModel(
             {_Path("folder"): None, _B: b"old"}
         )
 

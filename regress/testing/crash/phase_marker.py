@@ -1,7 +1,7 @@
 """Where a rank is, for who reads it after the rank was killed.
 
-A mark is kept in memory that is mapped to a file: the kernel has it as soon as
-it is set, and to set it costs no call.
+The phase is kept in memory that is mapped to a file: the kernel has it as soon
+as it is set, and to set it costs no call.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 _BYTES = 128
 
 
-class Marks:
-    """One rank's marks: the innermost counts."""
+class PhaseMarker:
+    """One rank's phase: the innermost counts."""
 
     def __init__(self, path: pathlib.Path) -> None:
         """Makes the file."""
@@ -24,18 +24,18 @@ class Marks:
             self._memory = mmap.mmap(fd, _BYTES)
         finally:
             os.close(fd)
-        self._mark = ""
+        self._phase = ""
 
-    def set(self, mark: str) -> None:
+    def set(self, phase: str) -> None:
         """Says where the rank is from now on."""
-        self._mark = mark
-        self._memory[:] = mark.encode()[:_BYTES].ljust(_BYTES, b"\0")
+        self._phase = phase
+        self._memory[:] = phase.encode()[:_BYTES].ljust(_BYTES, b"\0")
 
     @contextlib.contextmanager
-    def at(self, mark: str) -> Iterator[None]:
+    def at(self, phase: str) -> Iterator[None]:
         """Says where the rank is while the context is entered."""
-        before = self._mark
-        self.set(mark)
+        before = self._phase
+        self.set(phase)
         try:
             yield
         finally:
@@ -43,7 +43,7 @@ class Marks:
 
 
 def read(path: pathlib.Path) -> str:
-    """The last mark; "" if there is none."""
+    """The last phase; "" if there is none."""
     if not path.exists():
         return ""
     return path.read_bytes().rstrip(b"\0").decode()

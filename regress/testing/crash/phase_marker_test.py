@@ -1,4 +1,4 @@
-"""Tests of marks, also of a process that is killed."""
+"""Tests of phase markers, also of a process that is killed."""
 
 import os
 import pathlib
@@ -13,25 +13,25 @@ from regress.testing.crash import phase_marker
 _KILLED = """
 import os, pathlib, signal, sys
 from regress.testing.crash import phase_marker
-mine = phase_marker.Marks(pathlib.Path(sys.argv[1]))
+mine = phase_marker.PhaseMarker(pathlib.Path(sys.argv[1]))
 mine.set("outer")
 with mine.at("inner"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-class MarksTest(absltest.TestCase):
+class PhaseMarkerTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self._path = pathlib.Path(self.create_tempdir().full_path) / "marks"
+        self._path = pathlib.Path(self.create_tempdir().full_path) / "phase"
 
     def test_no_mark_is_none(self) -> None:
         self.assertEqual(phase_marker.read(self._path), "")
-        phase_marker.Marks(self._path)
+        phase_marker.PhaseMarker(self._path)
         self.assertEqual(phase_marker.read(self._path), "")
 
     def test_the_innermost_counts(self) -> None:
-        mine = phase_marker.Marks(self._path)
+        mine = phase_marker.PhaseMarker(self._path)
         mine.set("outer")
         with mine.at("inner"):
             self.assertEqual(phase_marker.read(self._path), "inner")

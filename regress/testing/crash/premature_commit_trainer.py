@@ -1,7 +1,7 @@
 """A trainer that says too early that a checkpoint is complete.
 
-What a storm must find: the manifest and the tracker are there before the ranks'
-files, and it takes its time in between.
+What a kill storm must find: the manifest and the tracker are there before the
+ranks' files, and it takes its time in between.
 """
 
 import functools
@@ -28,19 +28,21 @@ def main(argv: Sequence[str]) -> int:
     """Runs one rank. Returns its exit code."""
     preload(argv)
     instrumentation.replaced(
-        "regress.trainer.checkpoint", "Checkpoints.save", _hasty
+        "regress.trainer.checkpoint", "Checkpoints.save", _commit_prematurely
     )()
     return marked_trainer.main(argv)
 
 
-def _hasty(save: Callable[..., Any]) -> Callable[..., Any]:
+def _commit_prematurely(save: Callable[..., Any]) -> Callable[..., Any]:
     import torch
 
     from regress.run import run_pb2
     from regress.trainer import checkpoint, digest
 
     @functools.wraps(save)
-    def hasty(self: Any, state: Any, before_tracker: Callable[[], None]) -> Any:
+    def premature(
+        self: Any, state: Any, before_tracker: Callable[[], None]
+    ) -> Any:
         content = io.BytesIO()
         torch.save(checkpoint._to_saved(state), content)
         promised = manifest.File(
@@ -58,7 +60,7 @@ def _hasty(save: Callable[..., Any]) -> Callable[..., Any]:
             digest.digest_state(state, run_pb2.StateDigest.SAVED)
         return save(self, state, before_tracker)
 
-    return hasty
+    return premature
 
 
 if __name__ == "__main__":

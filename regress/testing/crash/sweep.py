@@ -115,7 +115,7 @@ class Sweep:
         previous = max(layout.committed(root), default=None)
         contents = {} if previous is None else self._contents(root, previous)
         log: list[recording_disk_lib.Operation] = []
-        players = interleaving.Turns(order, alternate=alternate)
+        players = interleaving.Interleaving(order, alternate=alternate)
 
         def save(rank: int) -> None:
             saver(
@@ -143,7 +143,7 @@ class Sweep:
 
     def at(self, save: Save, operations: int) -> page_cache_model.Found:
         """The disk that a kill leaves after so many operations."""
-        disk = page_cache_model.VolatileDisk(save.before)
+        disk = page_cache_model.PageCacheModel(save.before)
         for one in save.operations[:operations]:
             disk.apply(one)
         return disk.after_kill()
@@ -229,7 +229,7 @@ class _Point:
 def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
     """Two at each operation: one for a kill, one for a power failure."""
     folder = root / layout.folder(pathlib.Path(), save.iteration).name
-    disk = page_cache_model.VolatileDisk(save.before)
+    disk = page_cache_model.PageCacheModel(save.before)
     committed = durable = False
 
     def point(
@@ -246,7 +246,7 @@ def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
     for number, one in enumerate(save.operations):
         where = f"operation {number} ({one})"
         if one.kind == "write":
-            half = page_cache_model.VolatileDisk(save.before)
+            half = page_cache_model.PageCacheModel(save.before)
             for earlier in save.operations[:number]:
                 half.apply(earlier)
             half.apply(

@@ -91,7 +91,7 @@ FAULTS = (
         fault.Injection(
             trainer=instrumentation.replaced(
                 "regress.run.versions",
-                "of_packages",
+                "package_versions",
                 _report_another_torch,
             )
         ),

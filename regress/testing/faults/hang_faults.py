@@ -187,7 +187,7 @@ FAULTS = (
     fault.Fault(
         "killed_on_load",
         "thought of",
-        "Rank 1 is killed while it loads, as for want of memory.",
+        "Rank 1 is killed while it loads, as if memory ran out.",
         fault.Injection(
             trainer=instrumentation.before_restore(
                 instrumentation.on_rank(1, _die_at_load)

@@ -112,7 +112,7 @@ FAULTS = (
     fault.Fault(
         "old_checkpoints_found",
         "thought of",
-        "Attempt 0 goes on from the checkpoint of an earlier run.",
+        "Attempt 0 resumes from the checkpoint of an earlier run.",
         fault.Injection(first_attempt=_run_twice),
         fault.Expected(
             "NOT_INTERRUPTED", "checkpoint loaded", attempt=0, ranks=(0,)

@@ -156,7 +156,7 @@ def _change_epsilon(groups: dict[str, dict[str, Any]]) -> None:
 
 
 def _cache_rates(state: Any) -> None:
-    """The optimizer goes on with the rates of the load."""
+    """The optimizer continues with the rates of the load."""
     adam = state.optimizer.optimizer
     cached = [group["lr"] for group in adam.param_groups]
     step = adam.step
@@ -192,7 +192,7 @@ FAULTS = (
     fault.Fault(
         "group_collision_silent",
         "Megatron-LM #4705",
-        "The same collision in a load that goes on, as the distributed "
+        "The same collision in a load that continues, as the distributed "
         "optimizer's does: the default group keeps its params and takes all "
         "else from the decoupled one.",
         fault.Injection(
@@ -323,7 +323,7 @@ FAULTS = (
     fault.Fault(
         "cached_lr",
         "torchtitan #4598",
-        "The scheduler reports one rate and the optimizer goes on with the "
+        "The scheduler reports one rate and the optimizer continues with the "
         "rate of the load.",
         fault.Injection(
             trainer=instrumentation.before_first_step(_cache_rates)

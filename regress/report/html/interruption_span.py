@@ -7,8 +7,8 @@ from regress.run import run_pb2
 
 
 @dataclasses.dataclass(frozen=True)
-class Course:
-    """Where a run was interrupted, and from where it went on.
+class InterruptionSpan:
+    """Where a run was interrupted, and from where it resumed.
 
     Attributes:
       interrupted_in: the iteration; None if it was not.
@@ -22,8 +22,8 @@ class Course:
     resumed_from: int | None
 
 
-def of_run(run: run_pb2.RunRecord) -> Course:
-    """The course of a run, however far it came."""
+def from_run(run: run_pb2.RunRecord) -> InterruptionSpan:
+    """The interruption of a run, however far it came."""
     interrupted, signal = None, ""
     for attempt in run.attempts[:1]:
         if attempt.HasField("interruption"):
@@ -36,4 +36,4 @@ def of_run(run: run_pb2.RunRecord) -> Course:
         for event in rank.events
         if event.checkpoint.kind == run_pb2.CheckpointEvent.LOADED
     ]
-    return Course(interrupted, signal, min(loaded, default=None))
+    return InterruptionSpan(interrupted, signal, min(loaded, default=None))
