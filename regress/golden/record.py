@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from regress.golden import (
-    agreement,
     errors,
     golden_pb2,
     recording,
+    repeat_agreement,
     series,
     state,
     stitching,
@@ -68,7 +68,7 @@ def golden_from_runs(
         _check_comparable(first, second)
         for other in (first, *others[:place]):
             _check_not_the_same(other, second)
-        agreement.check(first, second)
+        repeat_agreement.check(first, second)
     return golden_pb2.Golden(
         case_name=first.run.case.name,
         channel=channel,

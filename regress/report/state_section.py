@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import layout, same_findings
+from regress.report import same_findings, text_layout
 
 _SHOWN = 6
 _INDENT = " " * 6
@@ -43,13 +43,13 @@ def render(
         if finding.iteration != iteration:
             iteration = finding.iteration
             lines.append(f"of iteration {iteration}")
-        rank = f"{layout.numbers(same.ranks):>4}  "
-        lines += layout.wrap(finding.subject, rank, _INDENT)
+        rank = f"{text_layout.numbers(same.ranks):>4}  "
+        lines += text_layout.wrap(finding.subject, rank, _INDENT)
         change = _change(finding.expected, finding.actual)
-        lines += layout.wrap(change, _INDENT + "  ", _INDENT + "  ")
+        lines += text_layout.wrap(change, _INDENT + "  ", _INDENT + "  ")
         if finding.explanation != explained:
             explained = finding.explanation
-            lines += layout.wrap(explained, _INDENT, _INDENT)
+            lines += text_layout.wrap(explained, _INDENT, _INDENT)
     more = differing - sum(len(same.ranks) or 1 for same in shown)
     if more > 0:
         lines.append(f"{_INDENT}and {more:,} more")

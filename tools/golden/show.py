@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from regress.golden import files, float_compare, golden_pb2, metrics
-from regress.report import layout
+from regress.report import text_layout
 from tools.golden import command, comparison
 
 
@@ -44,7 +44,9 @@ def _facts(golden: golden_pb2.Golden) -> Iterator[str]:
         rows["repeats"] = ""
     width = max(map(len, rows))
     for name, text in rows.items():
-        yield from layout.wrap(text, f"{name:{width}}  ", " " * (width + 2))
+        yield from text_layout.wrap(
+            text, f"{name:{width}}  ", " " * (width + 2)
+        )
 
 
 def _series(golden: golden_pb2.Golden) -> Iterator[str]:

@@ -16,10 +16,10 @@ from regress.golden import errors, golden_pb2, series
 from regress.oracle import verdict_pb2
 from regress.report import (
     check_status,
-    layout,
     next_steps,
     record_names,
     same_findings,
+    text_layout,
 )
 from regress.report.html import (
     chart,
@@ -72,7 +72,9 @@ def render(
     """
     verdict = record_names.shorten(verdict)
     passed = verdict.conclusion == verdict_pb2.Verdict.PASS
-    name = layout.words(verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion))
+    name = text_layout.words(
+        verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
+    )
     ran = interruption_span.from_run(run)
     recorded = {
         f"attempt {attempt.index}": series.from_attempt(attempt)
@@ -94,7 +96,7 @@ def render(
         headline="PASS" if passed else f"FAIL: {name}",
         where=_where(verdict),
         subject=f"{run.case.name}, {_described(golden)}",
-        summary=layout.sentence(verdict.summary),
+        summary=text_layout.sentence(verdict.summary),
         known_bug=verdict.known_bug,
         environment_differences=list(verdict.environment_differences),
         steps=following.steps if following else (),
@@ -182,7 +184,7 @@ def _interruption(ran: interruption_span.InterruptionSpan) -> str:
         parts.append(f"resumed from the checkpoint of {ran.resumed_from}")
     if len(parts) > 1:
         parts.append("what ran twice is grey")
-    return layout.sentence(", ".join(parts))
+    return text_layout.sentence(", ".join(parts))
 
 
 def _charts(
@@ -230,7 +232,7 @@ def _finding_groups(
         oracle = verdict_pb2.Oracle.Name(findings[0].oracle)
         shown = [_finding(one) for one in same_findings.merge(findings)]
         yield {
-            "check": f"{layout.words(oracle)}: {key[1]}",
+            "check": f"{text_layout.words(oracle)}: {key[1]}",
             "count": counts.get(key, ""),
             "first": shown[:_FINDINGS_OPEN],
             "rest": shown[_FINDINGS_OPEN:],
@@ -268,7 +270,7 @@ def _check(
 ) -> Mapping[str, str]:
     status = check_status.status_of(check, verdict.conclusion)
     return {
-        "oracle": layout.words(verdict_pb2.Oracle.Name(check.oracle)),
+        "oracle": text_layout.words(verdict_pb2.Oracle.Name(check.oracle)),
         "name": check.name,
         "compared": f"{check.compared:,}",
         "differing": f"{check.differing:,}",

@@ -40,7 +40,7 @@ _PHASES = (
     ("regress.trainer.digest", "digest_state", "digest the state"),
     ("regress.trainer.step", "Stepper.run", "step: communicate or backward"),
     ("regress.trainer.step", "Stepper._forward_step", "step: forward"),
-    ("regress.trainer.metrics", "params_norm", "step: metrics"),
+    ("regress.trainer.step_metrics", "params_norm", "step: metrics"),
     (
         "megatron.core.optimizer.optimizer",
         "ChainedOptimizer.step",

@@ -5,7 +5,7 @@ from absl.testing import absltest
 from regress.trainer import single_rank_test_helper  # before torch
 
 import torch  # isort: skip
-from regress.trainer import metrics, param_groups  # isort: skip
+from regress.trainer import step_metrics, param_groups  # isort: skip
 
 
 def setUpModule() -> None:  # noqa: D103
@@ -20,7 +20,7 @@ class MetricsTest(absltest.TestCase):
             {"lm loss": torch.tensor([20.0, 10.0])},
             {"lm loss": torch.tensor([30.0, 30.0])},
         ]
-        self.assertEqual(metrics.mean_loss(losses), 1.25)
+        self.assertEqual(step_metrics.mean_loss(losses), 1.25)
 
     def test_the_params_norm_is_that_of_all_main_params(self) -> None:
         state = single_rank_test_helper.new_state()
@@ -28,15 +28,15 @@ class MetricsTest(absltest.TestCase):
         expected = torch.cat([p.flatten() for p in params]).double().norm()
         # Summed in float32 and in another order.
         self.assertAlmostEqual(
-            metrics.params_norm(state.optimizer), expected.item(), places=5
+            step_metrics.params_norm(state.optimizer), expected.item(), places=5
         )
 
     def test_a_shared_param_is_not_counted_again(self) -> None:
         state = single_rank_test_helper.new_state()
-        before = metrics.params_norm(state.optimizer)
+        before = step_metrics.params_norm(state.optimizer)
         embedding = state.models()[0].embedding.word_embeddings.weight
         embedding.main_param.shared = True
-        rest = metrics.params_norm(state.optimizer)
+        rest = step_metrics.params_norm(state.optimizer)
         self.assertAlmostEqual(
             before**2 - rest**2,
             embedding.main_param.norm().item() ** 2,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from absl.testing import absltest, parameterized
 
-from regress.golden import agreement, errors, recording, run_test_helper
+from regress.golden import errors, recording, repeat_agreement, run_test_helper
 from regress.run import run_pb2
 
 _WHY = (
@@ -57,7 +57,7 @@ class AgreementTest(parameterized.TestCase):
     def check(self, change: Callable[[run_pb2.RunRecord], object]) -> None:
         second = run_test_helper.uninterrupted(2)
         change(second)
-        agreement.check(
+        repeat_agreement.check(
             recording.of_run(run_test_helper.uninterrupted(), "run 1", "none"),
             recording.of_run(second, "run 2", "none"),
         )
@@ -127,7 +127,7 @@ class AgreementTest(parameterized.TestCase):
         with self.assertRaisesRegex(
             errors.GoldenError, r"loss scale on rank 0 at iteration 1, 0\.0 "
         ):
-            agreement.check(
+            repeat_agreement.check(
                 recording.of_run(first, "run 1", "none"),
                 recording.of_run(second, "run 2", "none"),
             )
