@@ -105,7 +105,7 @@ def resume_test(
         for channel, hardware in supported
     }, [])
     compatible = _only_for(supported)
-    deps = [Label("//regress:resume_test_lib")] + ([trainer] if trainer else [])
+    deps = [Label("//regress/runner:main")] + ([trainer] if trainer else [])
     if supported and "none" not in [hardware for _, hardware in supported]:
         tags = tags + _GPU_TAGS
     py_test(
@@ -119,8 +119,8 @@ def resume_test(
             )
             for channel, hardware in supported
         }, {}),
-        main = Label("//regress:resume_test.py"),
-        srcs = [Label("//regress:resume_test.py")],
+        main = Label("//regress/runner:main.py"),
+        srcs = [Label("//regress/runner:main.py")],
         # Ranks that wait for a core wait for each other.
         tags = tags + ["cpu:%d" % _RANKS],
         target_compatible_with = compatible,
@@ -131,7 +131,7 @@ def resume_test(
         name = name + ".bundle",
         args = args,
         data = data,
-        module = "regress.resume_test",
+        module = "regress.runner.main",
         tags = tags,
         target_compatible_with = compatible,
         testonly = True,

@@ -10,7 +10,7 @@ from absl import flags
 from absl.testing import absltest
 
 from regress.case import case_pb2, load
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -71,7 +71,7 @@ class ReleasesTest(absltest.TestCase):
             case,
             run,
             None,
-            evidence.Promise(
+            observations.DeclaredTarget(
                 hardware="none",
                 channel=_CHANNEL.value,
                 repeat_command="unused",

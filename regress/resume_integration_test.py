@@ -12,7 +12,7 @@ from absl.testing import absltest, parameterized
 
 from regress.case import case_pb2, load
 from regress.golden import files, golden_pb2
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import event_stream, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -20,7 +20,7 @@ from regress.supervisor import launcher, watchdog
 
 _CASE_PATH = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN_PATH = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
-_PROMISE = evidence.Promise(
+_TARGET = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="unused"
 )
 _Verdict = verdict_pb2.Verdict
@@ -75,7 +75,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
         )
 
     def _judge(self, run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
-        return judge.judge(run.case, run, self._golden, _PROMISE)
+        return judge.judge(run.case, run, self._golden, _TARGET)
 
     def _assert_concluded(
         self, verdict: verdict_pb2.Verdict, conclusion: str

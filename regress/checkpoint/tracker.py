@@ -32,7 +32,7 @@ def read(root: pathlib.Path) -> int | None:
         raise errors.CheckpointError(
             f"The checkpoint tracker {path} holds {text!r}; expected "
             "the number of an iteration. Write the newest complete "
-            "iteration into it, or delete it to go on from the newest "
+            "iteration into it, or delete it to resume from the newest "
             "checkpoint that has a manifest."
         )
     return int(digits)

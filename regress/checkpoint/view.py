@@ -2,7 +2,7 @@
 
 The newest checkpoint is the newest one that was ever complete: that has a
 manifest, or that the tracker names. It is that one or none: if it is damaged by
-now, the job is refused, as going on from an older one would lose iterations in
+now, the job is refused, as resuming from an older one would lose iterations in
 silence. What a kill leaves never counts as complete.
 """
 
@@ -76,7 +76,7 @@ def look(root: pathlib.Path, rank: int, ranks: int) -> View:
             problem=f"{error} Restore it"
             + (
                 f", or remove {folder} and write {older[-1]} into "
-                f"{root / layout.TRACKER} to go on from iteration {older[-1]}."
+                f"{root / layout.TRACKER} to resume from iteration {older[-1]}."
                 if older
                 else f"; no older checkpoint in {root} is complete."
             ),

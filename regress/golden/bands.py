@@ -35,7 +35,7 @@ class Variation:
     trajectories: series.Trajectories
 
 
-def of(golden: golden_pb2.Golden) -> dict[str, float]:
+def from_golden(golden: golden_pb2.Golden) -> dict[str, float]:
     """The relative distances that a golden allows, by metric."""
     return {band.metric: band.relative for band in golden.bands}
 

@@ -55,15 +55,17 @@ class DeriveTest(absltest.TestCase):
         )
 
     def test_what_never_differed_may_not_differ(self) -> None:
-        self.assertEqual(bands.of(_any())["lm loss"], 0.0)
+        self.assertEqual(bands.from_golden(_any())["lm loss"], 0.0)
 
     def test_only_what_depends_on_the_hardware_has_a_band(self) -> None:
-        self.assertCountEqual(bands.of(_any()), _RELAXABLE)
+        self.assertCountEqual(bands.from_golden(_any()), _RELAXABLE)
         self.assertNotIn("learning rate", _RELAXABLE)
         self.assertNotIn("data digest", _RELAXABLE)
 
     def test_a_digest_may_be_anything(self) -> None:
-        self.assertEqual(bands.of(_any())["random state digest"], math.inf)
+        self.assertEqual(
+            bands.from_golden(_any())["random state digest"], math.inf
+        )
 
     def test_states_are_left_to_the_oracles_that_need_no_golden(self) -> None:
         self.assertEmpty(_any().checkpoints)

@@ -12,7 +12,7 @@ import textwrap
 
 from google.protobuf import text_format
 
-from regress.golden import bands, errors, golden_pb2, selection, series
+from regress.golden import bands, errors, golden_pb2, selection_key, series
 
 _HEADER = """\
 # proto-file: regress/golden/golden.proto
@@ -181,7 +181,7 @@ def _existing(path: pathlib.Path) -> str:
     folder = path.parent
     names = sorted(
         f"{one.channel}_{one.hardware}"
-        for one in selection.existing(folder.parent)
+        for one in selection_key.existing(folder.parent)
         if one.case_name == folder.name
     )
     return f"the goldens in {folder} are: {', '.join(names) or 'none'}"
@@ -190,7 +190,7 @@ def _existing(path: pathlib.Path) -> str:
 def _how_to_record(path: pathlib.Path) -> str:
     command = "tools/bazelw run //tools/golden -- record --case"
     try:
-        wanted = selection.selection_of(path)
+        wanted = selection_key.selection_of(path)
     except errors.GoldenError:
         return f"to record one, run: {command} <case file>"
     return (

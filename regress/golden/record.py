@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from regress.golden import (
-    agreement,
     errors,
     golden_pb2,
     recording,
+    repeat_agreement,
     series,
     state,
     stitching,
@@ -31,7 +31,7 @@ def golden_from_runs(
       runs: Run records of the case, each of one attempt that nobody
         interrupted.
       channel: `dev` or `lts`.
-      hardware: What the runs were promised: `none`, `nvidia_h200`, ...
+      hardware: What the runs' target declares: `none`, `nvidia_h200`, ...
       date: Day of the recording, as "2026-11-23".
       interrupted: Run records of the case that were interrupted and resumed.
         They are repeats, too, beside at least one of `runs`.
@@ -68,7 +68,7 @@ def golden_from_runs(
         _check_comparable(first, second)
         for other in (first, *others[:place]):
             _check_not_the_same(other, second)
-        agreement.check(first, second)
+        repeat_agreement.check(first, second)
     return golden_pb2.Golden(
         case_name=first.run.case.name,
         channel=channel,

@@ -32,7 +32,7 @@ def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
     Args:
       run: The run's record.
       name: What to call it.
-      hardware: What the run was promised.
+      hardware: What the run's target declares.
 
     Raises:
       GoldenError: The run was interrupted, failed, resumed from a checkpoint or
@@ -195,9 +195,9 @@ def _states(
             f"expected {wanted}"
         )
     for iteration, rank, state in recorded:
-        if not state.pieces:
+        if not state.entries:
             raise errors.GoldenError(
-                f"{name} digested no piece of the state of rank {rank} at "
+                f"{name} digested no entry of the state of rank {rank} at "
                 f"iteration {iteration}"
             )
     return {(iteration, rank): state for iteration, rank, state in recorded}

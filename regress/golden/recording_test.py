@@ -66,7 +66,7 @@ def _set_hardware(run: run_pb2.RunRecord) -> None:
 
 
 def _empty_state(run: run_pb2.RunRecord) -> None:
-    run_test_helper.state_of(run, 1, 4).ClearField("pieces")
+    run_test_helper.state_of(run, 1, 4).ClearField("entries")
 
 
 class RecordingTest(parameterized.TestCase):
@@ -80,7 +80,7 @@ class RecordingTest(parameterized.TestCase):
             [(save, rank) for save in (2, 4) for rank in (0, 1)],
         )
         self.assertLen(
-            recorded.states[2, 1].pieces, len(run_test_helper.PIECES)
+            recorded.states[2, 1].entries, len(run_test_helper.ENTRIES)
         )
         lm_loss = recorded.trajectories[series.Key("lm loss", "", 1)]
         self.assertLen(lm_loss.values, run_test_helper.ITERATIONS)
@@ -191,7 +191,7 @@ class RecordingTest(parameterized.TestCase):
         ),
         (
             _empty_state,
-            "run 1 digested no piece of the state of rank 1 at iteration 4",
+            "run 1 digested no entry of the state of rank 1 at iteration 4",
         ),
     )
     def test_refuses_a_run_that_is_not_whole(

@@ -9,7 +9,7 @@ from regress.run import run_pb2
 RANKS = 2
 ITERATIONS = 5
 SAVES = (2, 4)
-PIECES = ("chunk 0/exp_avg/weight", "scheduler/num_steps")
+ENTRIES = ("chunk 0/exp_avg/weight", "scheduler/num_steps")
 
 
 def uninterrupted(number: int = 1) -> run_pb2.RunRecord:
@@ -172,13 +172,13 @@ def _state(rank: int, iteration: int) -> run_pb2.StateDigest:
     return run_pb2.StateDigest(
         moment=run_pb2.StateDigest.SAVED,
         iteration=iteration,
-        pieces=[
-            run_pb2.Piece(
+        entries=[
+            run_pb2.StateEntry(
                 name=name,
                 digest=hashlib.sha256(
                     f"{name} {rank} {iteration}".encode()
                 ).hexdigest()[:32],
             )
-            for name in PIECES
+            for name in ENTRIES
         ],
     )

@@ -8,12 +8,12 @@ from regress.golden import state
 from regress.run import run_pb2
 
 
-def _fold(*pieces: tuple[str, str]) -> str:
+def _fold(*entries: tuple[str, str]) -> str:
     return state.fold(
         run_pb2.StateDigest(
-            pieces=[
-                run_pb2.Piece(name=name, digest=digest)
-                for name, digest in pieces
+            entries=[
+                run_pb2.StateEntry(name=name, digest=digest)
+                for name, digest in entries
             ]
         )
     )
@@ -38,7 +38,9 @@ class FoldTest(absltest.TestCase):
         described = run_pb2.StateDigest(
             moment=run_pb2.StateDigest.LOADED,
             iteration=20,
-            pieces=[run_pb2.Piece(name="a", digest="12", description="int 7")],
+            entries=[
+                run_pb2.StateEntry(name="a", digest="12", description="int 7")
+            ],
         )
         self.assertEqual(state.fold(described), _fold(("a", "12")))
 

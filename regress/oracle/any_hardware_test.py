@@ -7,8 +7,8 @@ from absl.testing import absltest, parameterized
 
 from regress.golden import bands, series
 from regress.oracle import (
-    evidence,
     judge,
+    observations,
     record_test_helper,
     rules,
     verdict_pb2,
@@ -46,11 +46,11 @@ def _records(hardware: str = _HARDWARE) -> record_test_helper.Records:
 
 
 def _judge(
-    records: record_test_helper.Records, promised: str = _HARDWARE
+    records: record_test_helper.Records, declared: str = _HARDWARE
 ) -> verdict_pb2.Verdict:
-    promise = dataclasses.replace(record_test_helper.PROMISE, hardware=promised)
-    assert isinstance(promise, evidence.Promise)
-    return judge.judge(records.case, records.run, records.golden, promise)
+    target = dataclasses.replace(record_test_helper.TARGET, hardware=declared)
+    assert isinstance(target, observations.DeclaredTarget)
+    return judge.judge(records.case, records.run, records.golden, target)
 
 
 def _multiply(
@@ -143,7 +143,7 @@ class AnyHardwareTest(parameterized.TestCase):
     def test_state_is_exact(self) -> None:
         records = _records()
         loaded = records.state(1, 2, run_pb2.StateDigest.LOADED)
-        loaded.pieces[1].digest = "0" * 32
+        loaded.entries[1].digest = "0" * 32
         self.assert_concludes(_judge(records), _Verdict.RESUME_DIVERGENCE)
 
     def test_a_repeat_has_no_states_to_compare_with(self) -> None:

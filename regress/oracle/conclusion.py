@@ -19,9 +19,9 @@ from collections.abc import Sequence
 
 from regress.golden import metrics
 from regress.oracle import (
-    evidence,
+    check,
+    observations,
     rules,
-    tally,
     trajectory_comparison,
     verdict_pb2,
 )
@@ -107,7 +107,7 @@ _TELLING = (
 
 
 def conclude(
-    outcomes: Sequence[tally.Outcome],
+    outcomes: Sequence[check.Outcome],
 ) -> verdict_pb2.Verdict.Conclusion:
     """The first conclusion that some check came to, or PASS."""
     faulty = any(
@@ -126,9 +126,9 @@ def conclude(
 
 
 def by_weight(
-    outcomes: Sequence[tally.Outcome],
+    outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
-) -> list[tally.Outcome]:
+) -> list[check.Outcome]:
     """The failed checks, in the order of how near their findings are the cause.
 
     Those that decided come before the others. Facts, and a loaded state is one,
@@ -148,8 +148,8 @@ def by_weight(
 
 
 def findings(
-    facts: evidence.Evidence,
-    outcomes: Sequence[tally.Outcome],
+    facts: observations.Observations,
+    outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> list[verdict_pb2.Finding]:
     """The verdict's findings, the one nearest the cause first."""
@@ -167,7 +167,9 @@ def findings(
 
 
 def _was_recorded(
-    facts: evidence.Evidence, rule: rules.Rule, finding: verdict_pb2.Finding
+    facts: observations.Observations,
+    rule: rules.Rule,
+    finding: verdict_pb2.Finding,
 ) -> bool:
     """Whether the finding's rank came to the finding's iteration."""
     attempt = (
@@ -186,7 +188,7 @@ def _was_recorded(
 
 
 def first_bad_iteration(
-    outcomes: Sequence[tally.Outcome],
+    outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> int | None:
     """The first iteration in which something differs, of those that decided.
@@ -205,7 +207,7 @@ def first_bad_iteration(
 
 
 def repeat_through(
-    outcomes: Sequence[tally.Outcome],
+    outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> int | None:
     """How far attempt 0 must be repeated, if the verdict hangs on a repeat.
@@ -235,7 +237,7 @@ def _is_dated(finding: verdict_pb2.Finding) -> bool:
     return finding.HasField("iteration")
 
 
-def _place(outcome: tally.Outcome) -> tuple[int, int]:
+def _place(outcome: check.Outcome) -> tuple[int, int]:
     """Iteration and place in the data flow of a check's first finding."""
     downstream = len(metrics.ORDER)
     if outcome.findings:

@@ -2,17 +2,17 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import conclusion, rules, tally, verdict_pb2
+from regress.oracle import check, conclusion, rules, verdict_pb2
 
 _Verdict = verdict_pb2.Verdict
 
 
-def _failed(rule: rules.Rule) -> tally.Outcome:
-    return tally.Outcome(rule, compared=3, differing=1, findings=())
+def _failed(rule: rules.Rule) -> check.Outcome:
+    return check.Outcome(rule, compared=3, differing=1, findings=())
 
 
-def _passed(rule: rules.Rule) -> tally.Outcome:
-    return tally.Outcome(rule, compared=3, differing=0, findings=())
+def _passed(rule: rules.Rule) -> check.Outcome:
+    return check.Outcome(rule, compared=3, differing=0, findings=())
 
 
 class OrderTest(parameterized.TestCase):
@@ -75,7 +75,7 @@ class ConcludeTest(absltest.TestCase):
 
     def test_a_check_that_compared_nothing_does_not_pass(self):
         for rule in rules.ALL:
-            empty = tally.Tally(rule).outcome()
+            empty = check.Check(rule).outcome()
             self.assertNotEqual(conclusion.conclude([empty]), _Verdict.PASS)
 
 
@@ -108,9 +108,9 @@ class ByWeightTest(absltest.TestCase):
 
 def _found(
     rule: rules.Rule, subject: str, iteration: int | None
-) -> tally.Outcome:
+) -> check.Outcome:
     finding = verdict_pb2.Finding(subject=subject, iteration=iteration)
-    return tally.Outcome(rule, compared=3, differing=1, findings=(finding,))
+    return check.Outcome(rule, compared=3, differing=1, findings=(finding,))
 
 
 class NearestTheCauseTest(parameterized.TestCase):

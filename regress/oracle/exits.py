@@ -1,22 +1,47 @@
-"""How the ranks ended: did one crash or hang, or give up for a known reason?"""
+"""How the ranks ended: did one crash or hang, or give up for a known reason?
 
+How far a rank got in its attempt tells what it was doing then.
+"""
+
+import dataclasses
 import re
 import signal as signals
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from regress.case import case_pb2
-from regress.oracle import evidence, rules, tally, whereabouts, wording
+from regress.oracle import check, observations, rules
 from regress.run import exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+@dataclasses.dataclass(frozen=True)
+class RankProgress:
+    """Where a rank was when its attempt ended.
+
+    Attributes:
+        during: What it was doing, as "in iteration 6", "while it loaded the
+            checkpoint of iteration 4".
+        after: What it had done, as "after iteration 5"; as `during` if it had
+            not yet run an iteration.
+        iteration: The first iteration that it did not complete.
+        events: How many things it had recorded.
+    """
+
+    during: str
+    after: str
+    iteration: int
+    events: int
+
+
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks the exit status of every rank of every attempt."""
     return [_check_device(facts), _check_crash(facts), _check_hang(facts)]
 
 
-def check_checkpoint_readable(facts: evidence.Evidence) -> tally.Outcome:
+def check_checkpoint_readable(
+    facts: observations.Observations,
+) -> check.Outcome:
     """Checks that no rank of attempt 1 gave up on its checkpoint."""
     return _check_given_up(
         facts, rules.CHECKPOINT_READ, exit_codes.DAMAGED_CHECKPOINT, (1,)
@@ -25,7 +50,7 @@ def check_checkpoint_readable(facts: evidence.Evidence) -> tally.Outcome:
 
 def describe(exit_status: run_pb2.ExitStatus) -> str:
     """The exit status in words: "INTERRUPTED, signal 9 (SIGKILL)"."""
-    cause = wording.name(_Exit.Cause, exit_status.cause)
+    cause = check.enum_name(_Exit.Cause, exit_status.cause)
     number = exit_status.signal
     names = {signal.value: signal.name for signal in signals.Signals}
     signal_text = f"signal {number} ({names.get(number, 'unknown')})"
@@ -37,7 +62,7 @@ def describe(exit_status: run_pb2.ExitStatus) -> str:
     return f"{cause}, {signal_text}{both}"
 
 
-def _check_device(facts: evidence.Evidence) -> tally.Outcome:
+def _check_device(facts: observations.Observations) -> check.Outcome:
     return _check_given_up(
         facts,
         rules.DEVICE_FOUND,
@@ -47,13 +72,13 @@ def _check_device(facts: evidence.Evidence) -> tally.Outcome:
 
 
 def _check_given_up(
-    facts: evidence.Evidence,
+    facts: observations.Observations,
     rule: rules.Rule,
     code: int,
     attempts: Collection[int],
-) -> tally.Outcome:
+) -> check.Outcome:
     """Checks that no rank of some attempts ended with an exit code."""
-    result = tally.Tally(rule)
+    result = check.Check(rule)
     gave_up = []
     for index, rank, timeline in _timelines(facts):
         if index in attempts and _said(timeline.exit, code):
@@ -65,9 +90,9 @@ def _check_given_up(
     return result.outcome()
 
 
-def _check_crash(facts: evidence.Evidence) -> tally.Outcome:
-    """The first finding is the rank whose last words ended the attempt."""
-    result = tally.Tally(rules.NO_CRASH, tally.as_found)
+def _check_crash(facts: observations.Observations) -> check.Outcome:
+    """The first finding is the rank whose last line ended the attempt."""
+    result = check.Check(rules.NO_CRASH, check.as_found)
     crashed = []
     for index, rank, timeline in _timelines(facts):
         lost_a_peer = _loaded_apart(facts, index) or any(
@@ -79,7 +104,7 @@ def _check_crash(facts: evidence.Evidence) -> tally.Outcome:
         else:
             result.count(1, 0)
     for index, rank in _quoted_first(facts, crashed):
-        where = whereabouts.of(facts, index, rank)
+        where = rank_progress(facts, index, rank)
         _find_end(
             result,
             facts,
@@ -96,7 +121,9 @@ def _check_crash(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-def _check_event_files(facts: evidence.Evidence, result: tally.Tally) -> None:
+def _check_event_files(
+    facts: observations.Observations, result: check.Check
+) -> None:
     """A rank that nobody ended has written its last event to the end."""
     for index, attempt in enumerate(facts.attempts):
         for rank in attempt.record.ranks:
@@ -111,9 +138,9 @@ def _check_event_files(facts: evidence.Evidence, result: tally.Tally) -> None:
                 )
 
 
-def _check_hang(facts: evidence.Evidence) -> tally.Outcome:
+def _check_hang(facts: observations.Observations) -> check.Outcome:
     """The first finding is the rank that the others waited for."""
-    result = tally.Tally(rules.NO_HANG, tally.as_found)
+    result = check.Check(rules.NO_HANG, check.as_found)
     hung: dict[int, list[int]] = {}
     for index, rank, timeline in _timelines(facts):
         excused = _loaded_apart(facts, index) or (
@@ -138,17 +165,17 @@ def _check_hang(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-_Suspects = Sequence[tuple[int, whereabouts.Whereabouts]]
+_Suspects = Sequence[tuple[int, RankProgress]]
 
 
 def _suspects(
-    facts: evidence.Evidence, attempt: int, hung: Sequence[int]
+    facts: observations.Observations, attempt: int, hung: Sequence[int]
 ) -> _Suspects:
     """The ranks that hung, with the one first that the others waited for.
 
     It is the rank that was stopped, else the one that got least far.
     """
-    places = [(rank, whereabouts.of(facts, attempt, rank)) for rank in hung]
+    places = [(rank, rank_progress(facts, attempt, rank)) for rank in hung]
     timelines = facts.attempts[attempt].timelines
     return sorted(
         places,
@@ -160,7 +187,7 @@ def _suspects(
 
 
 def _hang_note(
-    facts: evidence.Evidence, attempt: int, suspects: _Suspects
+    facts: observations.Observations, attempt: int, suspects: _Suspects
 ) -> str:
     """What the first of the suspects did."""
     rank, where = suspects[0]
@@ -184,29 +211,29 @@ def _hang_note(
     )
 
 
-def _was_stopped(timeline: evidence.Timeline) -> bool:
+def _was_stopped(timeline: observations.Timeline) -> bool:
     return timeline.exit.found.startswith("stopped")
 
 
 def _quoted_first(
-    facts: evidence.Evidence, ended: Iterable[tuple[int, int]]
+    facts: observations.Observations, ended: Iterable[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Sorts attempts and ranks: whose last words are the reason comes first."""
+    """Sorts attempts and ranks: whose last line is the reason comes first."""
     return sorted(
         ended, key=lambda one: (one[0], one[1] != _quoted(facts, one[0]))
     )
 
 
-def _quoted(facts: evidence.Evidence, attempt: int) -> int | None:
-    """The rank whose last words the supervisor gives as the reason."""
+def _quoted(facts: observations.Observations, attempt: int) -> int | None:
+    """The rank whose last line the supervisor gives as the reason."""
     because = facts.attempts[attempt].record.ended_because
     named = re.match(r"Rank (\d+) ", because)
     return int(named[1]) if named else None
 
 
 def _find_end(
-    result: tally.Tally,
-    facts: evidence.Evidence,
+    result: check.Check,
+    facts: observations.Observations,
     attempt: int,
     rank: int,
     *,
@@ -257,8 +284,8 @@ def _said(exit_status: run_pb2.ExitStatus, code: int) -> bool:
     return exit_status.signal == 0 and exit_status.code == code
 
 
-def _loaded_apart(facts: evidence.Evidence, attempt: int) -> bool:
-    """Whether an attempt's ranks went on from different checkpoints.
+def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
+    """Whether an attempt's ranks resumed from different checkpoints.
 
     They train what never was, and wait for each other in vain or lose each
     other in the end: what is wrong is where they began.
@@ -271,7 +298,7 @@ def _loaded_apart(facts: evidence.Evidence, attempt: int) -> bool:
     return len(loaded) > 1
 
 
-def _stops_ranks(facts: evidence.Evidence) -> bool:
+def _stops_ranks(facts: observations.Observations) -> bool:
     """Whether attempt 0 had to hang: stopped ranks end by the watchdog."""
     return (
         facts.case.interruption.signal == case_pb2.SIGSTOP
@@ -280,8 +307,65 @@ def _stops_ranks(facts: evidence.Evidence) -> bool:
 
 
 def _timelines(
-    facts: evidence.Evidence,
-) -> Iterator[tuple[int, int, evidence.Timeline]]:
+    facts: observations.Observations,
+) -> Iterator[tuple[int, int, observations.Timeline]]:
     for index, attempt in enumerate(facts.attempts):
         for rank, timeline in attempt.timelines.items():
             yield index, rank, timeline
+
+
+_Checkpoint = run_pb2.CheckpointEvent
+
+
+def rank_progress(
+    facts: observations.Observations, attempt: int, rank: int
+) -> RankProgress:
+    """Where a rank was when an attempt ended.
+
+    Args:
+        facts: What is judged.
+        attempt: The attempt's index; it is in the record.
+        rank: The rank.
+    """
+    timeline = facts.attempts[attempt].timelines.get(
+        rank, observations.NO_TIMELINE
+    )
+    start = facts.resume_iteration if attempt else 0
+    events = sum(
+        len(recorded)
+        for recorded in (
+            timeline.started,
+            timeline.iterations,
+            timeline.checkpoints,
+            timeline.states,
+            timeline.finished,
+        )
+    )
+    if timeline.iterations:
+        last = timeline.iterations[-1]
+        during = _beyond(facts, timeline, last)
+        return RankProgress(during, f"after iteration {last}", last + 1, events)
+    during = _before_the_first(timeline, start)
+    return RankProgress(during, during, start + 1, events)
+
+
+def _before_the_first(timeline: observations.Timeline, start: int) -> str:
+    if not timeline.started:
+        return "before it reported its start"
+    if any(event.kind != _Checkpoint.SAVED for event in timeline.checkpoints):
+        return f"before it completed iteration {start + 1}"
+    if start:
+        return f"while it loaded the checkpoint of iteration {start}"
+    return "while it looked for a checkpoint"
+
+
+def _beyond(
+    facts: observations.Observations, timeline: observations.Timeline, last: int
+) -> str:
+    """What comes after a step that was recorded."""
+    saved = timeline.checkpoint_iterations(_Checkpoint.SAVED)
+    if last % facts.case.training.save_interval == 0 and last not in saved:
+        return f"while it saved the checkpoint of iteration {last}"
+    if last >= facts.case.training.iterations:
+        return f"after the last iteration, {last}"
+    return f"in iteration {last + 1}"

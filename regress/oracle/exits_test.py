@@ -3,12 +3,21 @@
 from absl.testing import absltest, parameterized
 
 from regress.case import case_pb2
-from regress.oracle import exits, record_test_helper, rules, verdict_pb2
+from regress.oracle import (
+    exits,
+    observations,
+    record_test_helper,
+    rules,
+    verdict_pb2,
+)
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.run import exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
+
 _Verdict = verdict_pb2.Verdict
+
+_Checkpoint = run_pb2.CheckpointEvent
 
 
 def _ended(
@@ -125,7 +134,7 @@ class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
 
 class ApartTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
-    """Ranks that went on from different checkpoints lose each other."""
+    """Ranks that resumed from different checkpoints lose each other."""
 
     def _apart(self, status: run_pb2.ExitStatus) -> record_test_helper.Records:
         records = record_test_helper.passing()
@@ -386,6 +395,69 @@ class DescribeTest(parameterized.TestCase):
     )
     def test_says_cause_and_how(self, status, text):
         self.assertEqual(exits.describe(status), text)
+
+
+def _of(
+    records: record_test_helper.Records, attempt: int, rank: int
+) -> exits.RankProgress:
+    facts = observations.gather(
+        records.case, records.run, records.golden, record_test_helper.TARGET
+    )
+    return exits.rank_progress(facts, attempt, rank)
+
+
+def _keep(
+    records: record_test_helper.Records, attempt: int, rank: int, count: int
+) -> None:
+    """Keeps a rank's first events."""
+    del records.rank(attempt, rank).events[count:]
+
+
+class RankProgressTest(parameterized.TestCase):
+    @parameterized.parameters(
+        # Of attempt 1: start, span, load, state, step 4, step 5, step 6, state,
+        # save, step 7, step 8, end.
+        (0, "before it reported its start", 4),
+        (2, "while it loaded the checkpoint of iteration 3", 4),
+        (3, "before it completed iteration 4", 4),
+        (5, "in iteration 5", 5),
+        (7, "while it saved the checkpoint of iteration 6", 7),
+        (8, "while it saved the checkpoint of iteration 6", 7),
+        (9, "in iteration 7", 7),
+        (11, "after the last iteration, 8", 9),
+    )
+    def test_says_what_a_resumed_rank_did(self, events, during, iteration):
+        records = record_test_helper.passing()
+        _keep(records, 1, 2, events)
+        where = _of(records, 1, 2)
+        self.assertEqual((where.during, where.iteration), (during, iteration))
+        # A span is no news.
+        self.assertEqual(where.events, max(events - 1, 0))
+
+    @parameterized.parameters(
+        (2, "while it looked for a checkpoint", 1),
+        (3, "before it completed iteration 1", 1),
+        (4, "in iteration 2", 2),
+    )
+    def test_says_what_a_rank_did_before(self, events, during, iteration):
+        records = record_test_helper.passing()
+        _keep(records, 0, 0, events)
+        where = _of(records, 0, 0)
+        self.assertEqual((where.during, where.iteration), (during, iteration))
+
+    def test_says_what_it_had_done(self):
+        records = record_test_helper.passing()
+        self.assertEqual(_of(records, 1, 0).after, "after iteration 8")
+        _keep(records, 1, 0, 2)
+        where = _of(records, 1, 0)
+        self.assertEqual(where.after, where.during)
+
+    def test_a_rank_that_is_not_in_the_record_did_nothing(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[1].ranks[3]
+        where = _of(records, 1, 3)
+        self.assertEqual(where.during, "before it reported its start")
+        self.assertEqual(where.events, 0)
 
 
 if __name__ == "__main__":

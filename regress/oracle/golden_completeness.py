@@ -6,7 +6,7 @@ A golden that lacks something would let a run that lacks it, too, pass.
 import numpy as np
 
 from regress.golden import bands, golden_pb2, metrics, series
-from regress.oracle import evidence, rules, tally, wording
+from regress.oracle import check, observations, rules
 
 # As few as tools/golden takes.
 _FEWEST_REPEATS = 2
@@ -16,7 +16,7 @@ _UNINTERRUPTED = "1 or more"
 _WHOLE = "one series for each metric, param group and rank"
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks that the golden has every metric, iteration and checkpoint.
 
     Without a golden there is no such check.
@@ -27,9 +27,9 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
 
 
 def _check_golden(
-    facts: evidence.Evidence, golden: golden_pb2.Golden
-) -> tally.Outcome:
-    result = tally.Tally(rules.GOLDEN_COMPLETE)
+    facts: observations.Observations, golden: golden_pb2.Golden
+) -> check.Outcome:
+    result = check.Check(rules.GOLDEN_COMPLETE)
     result.expect(
         "iterations of the golden",
         str(facts.case.training.iterations),
@@ -70,7 +70,7 @@ def _check_golden(
 
 
 def _check_metrics(
-    facts: evidence.Evidence, result: tally.Tally, rank: int
+    facts: observations.Observations, result: check.Check, rank: int
 ) -> None:
     held = {
         (key.metric, key.param_group)
@@ -104,8 +104,8 @@ def _check_metrics(
 
 
 def _check_values(
-    facts: evidence.Evidence,
-    result: tally.Tally,
+    facts: observations.Observations,
+    result: check.Check,
     key: series.Key,
     trajectory: series.Trajectory,
 ) -> None:
@@ -126,7 +126,9 @@ def _check_values(
 
 
 def _check_checkpoints(
-    facts: evidence.Evidence, golden: golden_pb2.Golden, result: tally.Tally
+    facts: observations.Observations,
+    golden: golden_pb2.Golden,
+    result: check.Check,
 ) -> None:
     checkpoints = golden.checkpoints
     saves = (
@@ -136,8 +138,8 @@ def _check_checkpoints(
     )
     result.expect(
         "checkpoints of the golden",
-        wording.numbers(saves),
-        wording.numbers(checkpoint.iteration for checkpoint in checkpoints),
+        check.numbers(saves),
+        check.numbers(checkpoint.iteration for checkpoint in checkpoints),
     )
     for checkpoint in checkpoints:
         digests = [bool(digest) for digest in checkpoint.digests]

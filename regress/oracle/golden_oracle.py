@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from regress.golden import bands, golden_pb2, state
 from regress.oracle import (
-    evidence,
+    check,
+    expected_run,
+    observations,
     rules,
-    steps,
-    tally,
     trajectory_comparison,
-    wording,
 )
 from regress.run import run_pb2
 
@@ -21,7 +20,7 @@ from regress.run import run_pb2
 SAVED_STATE = "digest of the saved state"
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Compares all metrics and saved states of both attempts with the golden.
 
     A case that saves nothing after the resume has no check of attempt 1's
@@ -32,34 +31,34 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     if golden is None:
         return []
     before, after = facts.interrupted, facts.resumed
-    iterations = steps.interrupted(facts)
+    iterations = expected_run.interrupted(facts)
     outcomes = [
         check_metrics(
             facts, golden, rules.INTERRUPTED_METRICS, iterations, before
         )
     ]
     if facts.golden_holds_states:
-        saves = steps.interrupted_saves(facts)
+        saves = expected_run.interrupted_saves(facts)
         outcomes.append(
             check_state(golden, rules.INTERRUPTED_STATE, saves, before)
         )
-    iterations = steps.resumed(facts)
+    iterations = expected_run.resumed(facts)
     outcomes.append(
         check_metrics(facts, golden, rules.RESUMED_METRICS, iterations, after)
     )
-    saves = steps.resumed_saves(facts)
+    saves = expected_run.resumed_saves(facts)
     if saves[facts.last_rank] and facts.golden_holds_states:
         outcomes.append(check_state(golden, rules.RESUMED_STATE, saves, after))
     return outcomes
 
 
 def check_metrics(
-    facts: evidence.Evidence,
+    facts: observations.Observations,
     golden: golden_pb2.Golden,
     rule: rules.Rule,
     wanted: Mapping[int, range],
-    attempt: evidence.Attempt,
-) -> tally.Outcome:
+    attempt: observations.Attempt,
+) -> check.Outcome:
     """Compares an attempt's metrics with the golden.
 
     Args:
@@ -69,14 +68,14 @@ def check_metrics(
         wanted: The iterations to compare, by rank.
         attempt: The attempt.
     """
-    result = tally.Tally(rule)
+    result = check.Check(rule)
     trajectory_comparison.compare(
         result,
         facts.golden_trajectories,
         attempt.trajectories,
         wanted,
         attempt=attempt.index,
-        bands=bands.of(golden),
+        bands=bands.from_golden(golden),
     )
     return result.outcome()
 
@@ -85,8 +84,8 @@ def check_state(
     golden: golden_pb2.Golden,
     rule: rules.Rule,
     saves: Mapping[int, Sequence[int]],
-    attempt: evidence.Attempt,
-) -> tally.Outcome:
+    attempt: observations.Attempt,
+) -> check.Outcome:
     """Compares the states that an attempt saved with the golden.
 
     Args:
@@ -95,14 +94,14 @@ def check_state(
         saves: The iterations of the saves to compare, by rank.
         attempt: The attempt.
     """
-    result = tally.Tally(rule)
+    result = check.Check(rule)
     expected = {
         (checkpoint.iteration, rank): digest
         for checkpoint in golden.checkpoints
         for rank, digest in enumerate(checkpoint.digests)
     }
     for rank, iterations in saves.items():
-        timeline = attempt.timelines.get(rank, evidence.NO_TIMELINE)
+        timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
         for iteration in iterations:
             digests = timeline.digests(run_pb2.StateDigest.SAVED, iteration)
             result.expect(
@@ -110,11 +109,11 @@ def check_state(
                 expected.get((iteration, rank)) or "one in the golden",
                 state.fold(digests[0])
                 if len(digests) == 1
-                else f"recorded {wording.times(len(digests))}",
+                else f"recorded {check.times(len(digests))}",
                 attempt=attempt.index,
                 rank=rank,
                 iteration=iteration,
-                explanation="Some piece of the rank's state is not the "
+                explanation="Some entry of the rank's state is not the "
                 "golden's.",
             )
     return result.outcome()

@@ -195,7 +195,7 @@ class StateTest(verdict_testing.VerdictTestCase):
             records.state(0, 2, run_pb2.StateDigest.SAVED),
             records.state(1, 2, run_pb2.StateDigest.LOADED),
         ):
-            digest.pieces[0].digest = "bad"
+            digest.entries[0].digest = "bad"
         self.assert_fails(
             records,
             _DRIFT,
@@ -204,12 +204,12 @@ class StateTest(verdict_testing.VerdictTestCase):
             attempt=0,
             rank=2,
             iteration=3,
-            explanation="Some piece of the rank's state is not the golden's.",
+            explanation="Some entry of the rank's state is not the golden's.",
         )
 
     def test_finds_a_state_saved_after_the_resume_that_diverged(self):
         records = record_test_helper.passing()
-        records.state(1, 2, run_pb2.StateDigest.SAVED).pieces[0].digest = "bad"
+        records.state(1, 2, run_pb2.StateDigest.SAVED).entries[0].digest = "bad"
         finding = self.assert_fails(
             records,
             _DIVERGENCE,

@@ -3,7 +3,7 @@
 The load matches saved param groups by a key. Of the groups that have the same
 key, the last one's fields go to all of them. Where these groups have not as
 many params as each other, torch refuses what comes of it; a load that leaves
-each group its own params goes on, with the wrong fields.
+each group its own params continues, with the wrong fields.
 
 The saved state has every field of the key, so it tells which groups must
 collide, and which of them gets whose fields. A run shows the bug only if that
@@ -13,13 +13,13 @@ is what it did.
 import re
 from collections.abc import Iterator, Mapping
 
-from regress.oracle import evidence, wording
+from regress.oracle import check, observations
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
 _Exit = run_pb2.ExitStatus
 # The fields of a group, by the group, in the order saved.
-_Groups = Mapping[str, Mapping[str, run_pb2.Piece]]
+_Groups = Mapping[str, Mapping[str, run_pb2.StateEntry]]
 
 _KEY = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
 _FIELD = re.compile(r"param group (?P<group>.+)/(?P<field>[^/]+)")
@@ -31,7 +31,7 @@ _REFUSAL = (
 )
 
 
-def refused(facts: evidence.Evidence) -> str | None:
+def refused(facts: observations.Observations) -> str | None:
     """Says which groups made torch refuse the load; None if none did."""
     if _REFUSAL not in facts.resumed.record.ended_because:
         return None
@@ -48,14 +48,14 @@ def refused(facts: evidence.Evidence) -> str | None:
         pair for pair in _takers(groups).items() if _sizes_differ(groups, *pair)
     )
     return (
-        f"On {wording.ranks(must_fail)} saved param groups have the same key, "
+        f"On {check.ranks(must_fail)} saved param groups have the same key, "
         f"and not as many params: on rank {failed[0]} the group {taker} has "
         f"{groups[taker][_PARAMS].description} and the group {giver} "
         f"{groups[giver][_PARAMS].description}."
     )
 
 
-def exchanged(facts: evidence.Evidence) -> str | None:
+def exchanged(facts: observations.Observations) -> str | None:
     """Says which group was loaded with another's fields; None if none was.
 
     A rate that was given anew for the resume may equal another group's by
@@ -76,13 +76,13 @@ def exchanged(facts: evidence.Evidence) -> str | None:
         return None
     rank, (taker, giver, field, own, taken) = next(iter(shown.items()))
     return (
-        f"On {wording.ranks(shown)} a param group was loaded with the fields "
+        f"On {check.ranks(shown)} a param group was loaded with the fields "
         f"of another one: on rank {rank} the group {taker} has the {field} "
         f"{taken} of the group {giver}, and not its own, {own}."
     )
 
 
-def _saved_groups(facts: evidence.Evidence) -> dict[int, _Groups]:
+def _saved_groups(facts: observations.Observations) -> dict[int, _Groups]:
     """What was saved of the groups, by the ranks that recorded it once."""
     return {
         rank: _groups(saved[0])
@@ -92,10 +92,10 @@ def _saved_groups(facts: evidence.Evidence) -> dict[int, _Groups]:
 
 
 def _groups(state: run_pb2.StateDigest) -> _Groups:
-    groups: dict[str, dict[str, run_pb2.Piece]] = {}
-    for piece in state.pieces:
-        if piece.digest and (name := _FIELD.fullmatch(piece.name)):
-            groups.setdefault(name["group"], {})[name["field"]] = piece
+    groups: dict[str, dict[str, run_pb2.StateEntry]] = {}
+    for entry in state.entries:
+        if entry.digest and (name := _FIELD.fullmatch(entry.name)):
+            groups.setdefault(name["group"], {})[name["field"]] = entry
     return groups
 
 
@@ -127,9 +127,9 @@ def _is_as_predicted(
     )
 
 
-def _fields(group: Mapping[str, run_pb2.Piece]) -> dict[str, str]:
+def _fields(group: Mapping[str, run_pb2.StateEntry]) -> dict[str, str]:
     return {
-        name: piece.digest for name, piece in group.items() if name != _PARAMS
+        name: entry.digest for name, entry in group.items() if name != _PARAMS
     }
 
 
@@ -161,24 +161,30 @@ def _differences(
 
 def _scheduler(state: run_pb2.StateDigest) -> dict[str, str]:
     return {
-        piece.name: piece.digest
-        for piece in state.pieces
-        if piece.name.startswith("scheduler/")
+        entry.name: entry.digest
+        for entry in state.entries
+        if entry.name.startswith("scheduler/")
     }
 
 
-def _failed(timeline: evidence.Timeline) -> bool:
+def _failed(timeline: observations.Timeline) -> bool:
     return timeline.exit.cause == _Exit.BY_ITSELF and timeline.exit.code != 0
 
 
-def _resumed(facts: evidence.Evidence, rank: int) -> evidence.Timeline:
-    return facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+def _resumed(
+    facts: observations.Observations, rank: int
+) -> observations.Timeline:
+    return facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
 
 
-def _loaded(facts: evidence.Evidence, rank: int) -> list[run_pb2.StateDigest]:
+def _loaded(
+    facts: observations.Observations, rank: int
+) -> list[run_pb2.StateDigest]:
     return _resumed(facts, rank).digests(_Digest.LOADED, facts.resume_iteration)
 
 
-def _saved(facts: evidence.Evidence, rank: int) -> list[run_pb2.StateDigest]:
-    timeline = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
+def _saved(
+    facts: observations.Observations, rank: int
+) -> list[run_pb2.StateDigest]:
+    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     return timeline.digests(_Digest.SAVED, facts.resume_iteration)

@@ -204,9 +204,9 @@ class ExchangedTest(parameterized.TestCase):
         run.exchange()
         for rank in _RANKS:
             state = run.records.state(1, rank, helper.LOADED)
-            for piece in state.pieces:
-                if piece.name.startswith("scheduler/"):
-                    piece.digest = "given anew"
+            for entry in state.entries:
+                if entry.name.startswith("scheduler/"):
+                    entry.digest = "given anew"
         self.assertEmpty(run.known_bug())
 
     def test_rates_that_were_flattened_are_another_bug(self):
@@ -222,7 +222,7 @@ class ExchangedTest(parameterized.TestCase):
 
     def test_another_divergence_is_not_it(self):
         run = helper.Run()
-        run.records.state(1, 1, helper.LOADED).pieces[0].digest = "bad"
+        run.records.state(1, 1, helper.LOADED).entries[0].digest = "bad"
         self.assertEmpty(run.known_bug())
         self.assertEqual(
             run.records.judge().conclusion,

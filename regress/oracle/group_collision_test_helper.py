@@ -81,10 +81,10 @@ class Run:
             for moment in (SAVED, LOADED):
                 state = self._state(rank, moment)
                 # Of another group default.
-                del state.pieces[4]
+                del state.entries[4]
                 for group, fields in _GROUPS.items():
                     for field, value in fields.items():
-                        state.pieces.add(name=f"param group {group}/{field}")
+                        state.entries.add(name=f"param group {group}/{field}")
                         self.set(rank, moment, group, field, value)
 
     def known_bug(self) -> str:
@@ -101,13 +101,13 @@ class Run:
         value: str,
     ) -> None:
         """Gives a field of a group another value."""
-        (piece,) = (
-            piece
-            for piece in self._state(rank, moment).pieces
-            if piece.name == f"param group {group}/{field}"
+        (entry,) = (
+            entry
+            for entry in self._state(rank, moment).entries
+            if entry.name == f"param group {group}/{field}"
         )
-        piece.digest = f"digest of {value}"
-        piece.description = value
+        entry.digest = f"digest of {value}"
+        entry.description = value
 
     def set_all(
         self,
@@ -127,17 +127,17 @@ class Run:
         name: str,
         moments: Iterable[run_pb2.StateDigest.Moment] = (SAVED, LOADED),
     ) -> None:
-        """Removes the piece of that name, or all in a group: "...group x/"."""
+        """Removes the entry of that name, or all in a group: "...group x/"."""
         for moment in moments:
             state = self._state(rank, moment)
             kept = [
-                piece
-                for piece in state.pieces
-                if piece.name != name
-                and not (name.endswith("/") and piece.name.startswith(name))
+                entry
+                for entry in state.entries
+                if entry.name != name
+                and not (name.endswith("/") and entry.name.startswith(name))
             ]
-            del state.pieces[:]
-            state.pieces.extend(kept)
+            del state.entries[:]
+            state.entries.extend(kept)
 
     def give_rates(
         self, taker: str, giver: str, rates: Iterable[str] = _RATES

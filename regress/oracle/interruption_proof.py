@@ -5,48 +5,43 @@ from collections.abc import Iterable
 
 from regress.case import case_pb2
 from regress.oracle import (
-    evidence,
+    check,
     exits,
-    load_check,
-    rank_check,
+    expected_run,
+    observations,
+    record_checks,
     rules,
-    sample_check,
-    save_check,
-    step_check,
-    steps,
-    tally,
-    wording,
 )
 from regress.run import run_pb2
 
 _Exit = run_pb2.ExitStatus
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks how attempt 0 began, where it was hit, and how its ranks ended."""
     return [
-        rank_check.check(facts, rules.INTERRUPTED_RANKS, 0),
-        load_check.check_interrupted(facts),
+        record_checks.check_ranks(facts, rules.INTERRUPTED_RANKS, 0),
+        record_checks.check_interrupted_loads(facts),
         _check_interruption(facts),
         _check_exits(facts),
-        step_check.check(
+        record_checks.check_steps(
             rules.INTERRUPTED_STEPS,
             facts.interrupted,
-            steps.interrupted(facts),
+            expected_run.interrupted(facts),
             index=0,
         ),
-        save_check.check(
+        record_checks.check_saves(
             rules.INTERRUPTED_SAVES,
             facts.interrupted,
-            steps.interrupted_checkpoints(facts),
+            expected_run.interrupted_checkpoints(facts),
             index=0,
         ),
-        sample_check.check_interrupted(facts),
+        record_checks.check_interrupted_samples(facts),
     ]
 
 
-def _check_interruption(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.INTERRUPTION)
+def _check_interruption(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.INTERRUPTION)
     if facts.attempts:
         record = facts.interrupted.record
         asked = _describe(facts.case.interruption, _hit_ranks(facts))
@@ -71,14 +66,14 @@ def _describe(
 ) -> dict[str, str]:
     return {
         "iteration": str(interruption.iteration),
-        "phase": wording.name(case_pb2.Phase, interruption.phase),
-        "signal": wording.name(case_pb2.Signal, interruption.signal),
-        "ranks hit": wording.numbers(sorted(ranks)),
+        "phase": check.enum_name(case_pb2.Phase, interruption.phase),
+        "signal": check.enum_name(case_pb2.Signal, interruption.signal),
+        "ranks hit": check.numbers(sorted(ranks)),
     }
 
 
-def _check_exits(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.INTERRUPTED_EXITS)
+def _check_exits(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.INTERRUPTED_EXITS)
     stopped = facts.case.interruption.signal == case_pb2.SIGSTOP
     graceful = facts.case.interruption.graceful
     for rank, timeline in facts.interrupted.timelines.items():
@@ -101,8 +96,8 @@ def _check_exits(facts: evidence.Evidence) -> tally.Outcome:
             )
         else:
             expected = "HANG" if stopped else "PEER_GONE"
-            actual = wording.name(_Exit.Cause, timeline.exit.cause)
-            why = "The ranks that are not hit are ended for want of a peer."
+            actual = check.enum_name(_Exit.Cause, timeline.exit.cause)
+            why = "The ranks that are not hit are ended because a peer is gone."
         result.expect(
             "exit status",
             expected,
@@ -114,11 +109,11 @@ def _check_exits(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-def _hit_ranks(facts: evidence.Evidence) -> list[int]:
+def _hit_ranks(facts: observations.Observations) -> list[int]:
     return sorted(facts.case.interruption.ranks) or list(facts.ranks)
 
 
-def _deadly_signal(facts: evidence.Evidence) -> int:
+def _deadly_signal(facts: observations.Observations) -> int:
     """Number of the signal that ends a rank that is hit.
 
     SIGSTOP ends nobody: the watchdog does, by SIGKILL.

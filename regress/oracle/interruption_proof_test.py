@@ -127,8 +127,8 @@ class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rules.INTERRUPTED_EXITS,
             rank=0,
             expected="PEER_GONE",
-            explanation="The ranks that are not hit are ended for want of a "
-            "peer.",
+            explanation="The ranks that are not hit are ended because a peer "
+            "is gone.",
         )
 
     def test_does_not_mind_how_a_rank_ended_that_lost_its_peer(self):

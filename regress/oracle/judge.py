@@ -9,12 +9,12 @@ from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import (
     conclusion,
-    evidence,
     exits,
     golden_completeness,
     golden_oracle,
     interruption_proof,
     known_bugs,
+    observations,
     preconditions,
     repeat_oracle,
     replay_oracle,
@@ -30,7 +30,7 @@ def judge(
     case: case_pb2.Case,
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
-    promise: evidence.Promise,
+    target: observations.DeclaredTarget,
 ) -> verdict_pb2.Verdict:
     """Judges a run.
 
@@ -40,24 +40,24 @@ def judge(
             is found, and never raises.
         golden: The golden record that was selected; of it, too, anything may be
             missing. None if no golden was selected.
-        promise: What the test's target says about the machine.
+        target: What the test's target declares about the machine.
 
     Returns:
         The verdict. The findings of the checks that decided it come first.
     """
-    facts = evidence.gather(case, run, golden, promise)
+    facts = observations.gather(case, run, golden, target)
     outcomes = [
-        *preconditions.check(facts),
-        *golden_completeness.check(facts),
-        *exits.check(facts),
-        *interruption_proof.check(facts),
-        *resume_proof.check(facts),
-        *state_oracle.check(facts),
-        *replay_oracle.check(facts),
-        *golden_oracle.check(facts),
+        *preconditions.check_all(facts),
+        *golden_completeness.check_all(facts),
+        *exits.check_all(facts),
+        *interruption_proof.check_all(facts),
+        *resume_proof.check_all(facts),
+        *state_oracle.check_all(facts),
+        *replay_oracle.check_all(facts),
+        *golden_oracle.check_all(facts),
     ]
     through = conclusion.repeat_through(outcomes, conclusion.conclude(outcomes))
-    outcomes += repeat_oracle.check(facts, outcomes, through)
+    outcomes += repeat_oracle.check_all(facts, outcomes, through)
     reached = conclusion.conclude(outcomes)
     return verdict_pb2.Verdict(
         conclusion=reached,

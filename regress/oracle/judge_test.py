@@ -33,7 +33,7 @@ _NOT_JUDGED = frozenset(
         "Finished.peak_device_bytes",
         "InterruptionEvent.seconds",
         # The digest is of the type and the shape, too.
-        "Piece.description",
+        "StateEntry.description",
         # After a kill, which is what ends attempt 0, it is no news.
         "RankRecord.torn",
         "Span.name",
@@ -102,9 +102,9 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 for check in record_test_helper.passing().judge().checks
             ],
             [
-                ("PRECONDITIONS", "the promised case ran", 4),
+                ("PRECONDITIONS", "the declared case ran", 4),
                 # Of the golden, and of each rank of each attempt.
-                ("PRECONDITIONS", "promised hardware and channel", 2 + 8),
+                ("PRECONDITIONS", "declared hardware and channel", 2 + 8),
                 ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
                 ("PRECONDITIONS", "the golden is of this case", 3),
                 ("PRECONDITIONS", "the golden is of these packages", 1),
@@ -208,7 +208,7 @@ class CauseTest(verdict_testing.VerdictTestCase):
     def test_gives_the_findings_of_the_cause_first(self):
         records = record_test_helper.passing()
         records.step(1, 3, 4).lm_loss = 1.0
-        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        records.state(1, 0, run_pb2.StateDigest.LOADED).entries[0].digest = "x"
         findings = records.judge().findings
         self.assertEqual(
             [finding.oracle for finding in findings],
@@ -259,7 +259,7 @@ class FindingsTest(verdict_testing.VerdictTestCase):
 
     def test_a_state_that_was_wrong_before_the_crash_is_kept(self):
         records = self._crashed(4)
-        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        records.state(1, 0, run_pb2.StateDigest.LOADED).entries[0].digest = "x"
         self.assertEqual(
             [one.check for one in records.judge().findings],
             [rules.NO_CRASH.name, rules.STATE_RESTORED.name],
@@ -351,7 +351,7 @@ class FirstBadIterationTest(verdict_testing.VerdictTestCase):
 
     def test_a_wrong_state_is_of_the_iteration_that_was_loaded(self):
         records = record_test_helper.passing()
-        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        records.state(1, 0, run_pb2.StateDigest.LOADED).entries[0].digest = "x"
         self.assertEqual(records.judge().first_bad_iteration, 3)
 
     def test_a_value_that_is_absent_throughout_is_bad_from_the_start(self):
@@ -368,7 +368,7 @@ class IncompleteTest(verdict_testing.VerdictTestCase):
             record_test_helper.small_case(),
             run_pb2.RunRecord(),
             golden_pb2.Golden(),
-            record_test_helper.PROMISE,
+            record_test_helper.TARGET,
         )
         self.assertEqual(verdict.conclusion, _Verdict.WRONG_ENVIRONMENT)
 

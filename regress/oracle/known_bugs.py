@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from regress.case import case_pb2
-from regress.oracle import evidence, group_collision, verdict_pb2
+from regress.oracle import group_collision, observations, verdict_pb2
 
 _Verdict = verdict_pb2.Verdict
 _RELEASE = re.compile(r"(?P<numbers>\d{1,9}(\.\d{1,9})*)(\.post\d+)?(\+\S+)?")
@@ -69,7 +69,7 @@ class KnownBug:
     package: str
     releases: Releases
     conclusions: frozenset[verdict_pb2.Verdict.Conclusion]
-    signs: tuple[Callable[[evidence.Evidence], str | None], ...]
+    signs: tuple[Callable[[observations.Observations], str | None], ...]
     what: str
     report: str
     remedies: tuple[Remedy, ...] = ()
@@ -109,7 +109,7 @@ KNOWN_BUGS = (
 
 
 def find(
-    facts: evidence.Evidence, reached: verdict_pb2.Verdict.Conclusion
+    facts: observations.Observations, reached: verdict_pb2.Verdict.Conclusion
 ) -> str:
     """What is known of the cause of a failure; "" if nothing is.
 
@@ -133,7 +133,7 @@ def find(
     return ""
 
 
-def _releases(facts: evidence.Evidence, package: str) -> Iterator[str]:
+def _releases(facts: observations.Observations, package: str) -> Iterator[str]:
     """The package's releases that the ranks of attempt 1 report."""
     for timeline in facts.resumed.timelines.values():
         for started in timeline.started:

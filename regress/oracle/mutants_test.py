@@ -425,41 +425,41 @@ class GoldenTest(_MutantsTestCase):
 
 
 class StateTest(_MutantsTestCase):
-    """A piece of state is not what it was."""
+    """A state entry is not what it was."""
 
     @parameterized.parameters(*_RANKS)
-    def test_a_piece_of_the_loaded_state(self, rank):
-        count = len(_state(record_test_helper.passing(), rank).pieces)
+    def test_an_entry_of_the_loaded_state(self, rank):
+        count = len(_state(record_test_helper.passing(), rank).entries)
         for place in range(count):
             for how in ("changed", "absent", "doubled", "empty"):
                 records = record_test_helper.passing()
-                pieces = _state(records, rank).pieces
+                entries = _state(records, rank).entries
                 match how:
                     case "changed":
-                        pieces[place].digest = pieces[place].digest[::-1]
+                        entries[place].digest = entries[place].digest[::-1]
                     case "absent":
-                        del pieces[place]
+                        del entries[place]
                     case "doubled":
-                        pieces.append(pieces[place])
+                        entries.append(entries[place])
                     case "empty":
-                        pieces[place].digest = ""
+                        entries[place].digest = ""
                 self.assert_killed(
                     records, _Verdict.RESUME_DIVERGENCE, (place, how)
                 )
 
     @parameterized.parameters(*_RANKS)
-    def test_a_piece_that_is_empty_on_both_sides(self, rank):
+    def test_an_entry_that_is_empty_on_both_sides(self, rank):
         records = record_test_helper.passing()
-        _state(records, rank).pieces[0].digest = ""
-        records.state(0, rank, _Digest.SAVED).pieces[0].digest = ""
+        _state(records, rank).entries[0].digest = ""
+        records.state(0, rank, _Digest.SAVED).entries[0].digest = ""
         records.record_first_save()
         self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, rank)
 
     @parameterized.parameters(*_RANKS)
-    def test_no_pieces_on_both_sides(self, rank):
+    def test_no_entries_on_both_sides(self, rank):
         records = record_test_helper.passing()
-        del _state(records, rank).pieces[:]
-        del records.state(0, rank, _Digest.SAVED).pieces[:]
+        del _state(records, rank).entries[:]
+        del records.state(0, rank, _Digest.SAVED).entries[:]
         records.record_first_save()
         self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, rank)
 
@@ -526,7 +526,7 @@ class ItselfTest(_MutantsTestCase):
             case "number":
                 records.step(1, _LAST_RANK, 8).lm_loss = 1.5
             case "state":
-                _state(records, 0).pieces[0].digest = "bad"
+                _state(records, 0).entries[0].digest = "bad"
         _adopt(records)
         # Nobody recorded it twice.
         records.golden.provenance.repeats = 1
@@ -542,9 +542,9 @@ class ItselfTest(_MutantsTestCase):
             case "replayed number":
                 records.step(1, _LAST_RANK, 5).lm_loss = 1.5
             case "state":
-                _state(records, 0).pieces[0].digest = "bad"
+                _state(records, 0).entries[0].digest = "bad"
             case "replayed state":
-                records.state(1, 2, _Digest.SAVED).pieces[0].digest = "bad"
+                records.state(1, 2, _Digest.SAVED).entries[0].digest = "bad"
         _adopt(records, attempt=0)
         self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, wrong)
 
@@ -571,19 +571,19 @@ class RepeatTest(_MutantsTestCase):
                     setattr(step, metric.field, value)
         self.assert_killed(records, _Verdict.RESUME_DIVERGENCE, "all is right")
 
-    def test_one_piece_of_state(self):
+    def test_one_state_entry(self):
         records = record_test_helper.passing()
         records.step(1, _LAST_RANK, 4).lm_loss = 1.5
         repeat = records.add_repeat(4)
         for rank in repeat.ranks:
             for event in rank.events:
-                for piece in event.state.pieces:
-                    right = piece.digest
-                    piece.digest = right[::-1]
+                for entry in event.state.entries:
+                    right = entry.digest
+                    entry.digest = right[::-1]
                     self.assert_killed(
-                        records, _Verdict.NONDETERMINISM, piece.name
+                        records, _Verdict.NONDETERMINISM, entry.name
                     )
-                    piece.digest = right
+                    entry.digest = right
 
     def test_attempt_1_as_the_repeat(self):
         records = record_test_helper.passing()

@@ -70,7 +70,7 @@ class NoGoldenTest(parameterized.TestCase):
 
     def test_a_wrong_state_is_a_divergence(self) -> None:
         records = record_test_helper.passing()
-        records.state(1, 0, run_pb2.StateDigest.LOADED).pieces[0].digest = "x"
+        records.state(1, 0, run_pb2.StateDigest.LOADED).entries[0].digest = "x"
         verdict = records.judge_without_golden()
         self.assertEqual(verdict.conclusion, _Verdict.RESUME_DIVERGENCE)
         self.assertFalse(verdict.HasField("repeat_through"))

@@ -1,17 +1,20 @@
 """Is what is to be compared comparable at all?"""
 
+from typing import NamedTuple
+
 from google.protobuf import text_format
 
 from regress.case import case_pb2, fingerprint
 from regress.golden import bands, golden_pb2
-from regress.oracle import environment, evidence, rules, tally
+from regress.oracle import check, observations, rules
 from regress.run import run_pb2
 
 _COMPUTING = ("torch", "megatron-core", "transformer-engine")
+
 _ABSENT = "absent"
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks the case, the machine, and what the golden was recorded for."""
     outcomes = [
         _check_case(facts),
@@ -26,7 +29,7 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     return outcomes
 
 
-def environment_differences(facts: evidence.Evidence) -> list[str]:
+def environment_differences(facts: observations.Observations) -> list[str]:
     """How the run's environment differs from the golden's, for a reader.
 
     A difference is no failure by itself: whether the numbers depend on it is
@@ -39,65 +42,65 @@ def environment_differences(facts: evidence.Evidence) -> list[str]:
     recorded = facts.golden.provenance.environment
     return [
         f"{difference.name}: {difference.actual}, golden {difference.expected}"
-        for difference in environment.differences(recorded, reported[0][2])
+        for difference in compare_environments(recorded, reported[0][2])
     ]
 
 
-def _check_case(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.PROMISED_CASE)
-    promised, ran = facts.case, facts.run.case
-    promised_print = fingerprint.fingerprint(promised)
-    why = "The run record is not of the case that the target promises."
-    result.expect("case name", promised.name, ran.name, explanation=why)
+def _check_case(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.DECLARED_CASE)
+    declared, ran = facts.case, facts.run.case
+    declared_print = fingerprint.fingerprint(declared)
+    why = "The run record is not of the case that the target declares."
+    result.expect("case name", declared.name, ran.name, explanation=why)
     result.expect(
         "case fingerprint",
-        promised_print,
+        declared_print,
         fingerprint.fingerprint(ran),
         explanation=why,
     )
     result.expect(
         "recorded case fingerprint",
-        promised_print,
+        declared_print,
         facts.run.case_fingerprint,
         explanation=why,
     )
     result.expect(
         "interruption",
-        _one_line(promised.interruption),
+        _one_line(declared.interruption),
         _one_line(ran.interruption),
         explanation=why,
     )
     return result.outcome()
 
 
-def _check_hardware(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.PROMISED_HARDWARE)
-    promise = facts.promise
+def _check_hardware(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.DECLARED_HARDWARE)
+    target = facts.target
     if facts.golden is not None:
         result.expect(
             "channel of the golden",
-            promise.channel,
+            target.channel,
             facts.golden.channel,
-            explanation=f"The target promises channel {promise.channel}.",
+            explanation=f"The target declares channel {target.channel}.",
         )
         result.expect(
             "hardware of the golden",
-            promise.hardware,
-            promise.hardware
-            if _serves(facts.golden.hardware, promise.hardware)
+            target.hardware,
+            target.hardware
+            if _serves(facts.golden.hardware, target.hardware)
             else facts.golden.hardware,
-            explanation=f"The target promises hardware {promise.hardware}.",
+            explanation=f"The target declares hardware {target.hardware}.",
         )
     for attempt, rank, found in _reported(facts):
         result.expect(
             "hardware found",
-            promise.hardware,
-            promise.hardware
-            if _serves(promise.hardware, found.hardware)
+            target.hardware,
+            target.hardware
+            if _serves(target.hardware, found.hardware)
             else found.hardware,
             attempt=attempt,
             rank=rank,
-            explanation=f"The target promises hardware {promise.hardware}.",
+            explanation=f"The target declares hardware {target.hardware}.",
         )
     return result.outcome()
 
@@ -113,11 +116,11 @@ def _serves(general: str, special: str) -> bool:
     )
 
 
-def _check_one_environment(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.ONE_ENVIRONMENT)
+def _check_one_environment(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.ONE_ENVIRONMENT)
     reported = _reported(facts)
     for attempt, rank, found in reported[1:]:
-        differences = environment.differences(reported[0][2], found)
+        differences = compare_environments(reported[0][2], found)
         result.count(1, int(bool(differences)))
         for difference in differences:
             result.find(
@@ -134,9 +137,9 @@ def _check_one_environment(facts: evidence.Evidence) -> tally.Outcome:
 
 
 def _check_golden_of_case(
-    facts: evidence.Evidence, golden: golden_pb2.Golden
-) -> tally.Outcome:
-    result = tally.Tally(rules.GOLDEN_OF_CASE)
+    facts: observations.Observations, golden: golden_pb2.Golden
+) -> check.Outcome:
+    result = check.Check(rules.GOLDEN_OF_CASE)
     provenance = golden.provenance
     result.expect(
         "case name of the golden",
@@ -160,10 +163,10 @@ def _check_golden_of_case(
 
 
 def _check_golden_of_packages(
-    facts: evidence.Evidence, golden: golden_pb2.Golden
-) -> tally.Outcome:
+    facts: observations.Observations, golden: golden_pb2.Golden
+) -> check.Outcome:
     """The releases that compute; others' show in the data's digests."""
-    result = tally.Tally(rules.GOLDEN_OF_PACKAGES)
+    result = check.Check(rules.GOLDEN_OF_PACKAGES)
     recorded = golden.provenance.environment.versions
     for _, _, found in _reported(facts)[:1]:
         for package in _COMPUTING:
@@ -179,7 +182,7 @@ def _check_golden_of_packages(
 
 
 def _reported(
-    facts: evidence.Evidence,
+    facts: observations.Observations,
 ) -> list[tuple[int, int, run_pb2.Environment]]:
     """Attempt, rank and environment, wherever a rank named it."""
     return [
@@ -193,3 +196,42 @@ def _reported(
 def _one_line(interruption: case_pb2.Interruption) -> str:
     text: str = text_format.MessageToString(interruption, as_one_line=True)
     return text or "none"
+
+
+class EnvironmentDifference(NamedTuple):
+    """One thing that two environments do not have in common.
+
+    Attributes:
+        name: What it is: "torch", "device name", "ATEN_CPU_CAPABILITY".
+        expected: The first environment's, or "absent".
+        actual: The second environment's, or "absent".
+    """
+
+    name: str
+    expected: str
+    actual: str
+
+
+def compare_environments(
+    expected: run_pb2.Environment, actual: run_pb2.Environment
+) -> list[EnvironmentDifference]:
+    """All differences: of the device first, then of what computes."""
+    ours, theirs = _flatten(expected), _flatten(actual)
+    return [
+        EnvironmentDifference(
+            name, ours.get(name, _ABSENT), theirs.get(name, _ABSENT)
+        )
+        for name in ours | theirs
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def _flatten(environment: run_pb2.Environment) -> dict[str, str]:
+    return {
+        "hardware": environment.hardware,
+        "device name": environment.device_name,
+        "device count": str(environment.device_count),
+        **dict(sorted(environment.versions.items())),
+        **dict(sorted(environment.settings.items())),
+        **dict(sorted(environment.libraries.items())),
+    }

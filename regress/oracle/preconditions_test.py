@@ -3,13 +3,15 @@
 from absl.testing import absltest
 
 from regress.case import fingerprint
-from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.oracle import preconditions, record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.run import run_pb2
 
 _WRONG_ENVIRONMENT = verdict_pb2.Verdict.WRONG_ENVIRONMENT
+
 _STALE_GOLDEN = verdict_pb2.Verdict.STALE_GOLDEN
-_OTHER_CASE = "The run record is not of the case that the target promises."
+
+_OTHER_CASE = "The run record is not of the case that the target declares."
 
 
 def _environment(
@@ -18,14 +20,14 @@ def _environment(
     return records.rank(attempt, rank).events[0].started.environment
 
 
-class PromisedCaseTest(verdict_testing.VerdictTestCase):
+class DeclaredCaseTest(verdict_testing.VerdictTestCase):
     def test_rejects_a_run_of_another_name(self):
         records = record_test_helper.passing()
         records.run.case.name = "large"
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="case name",
             expected="small",
             actual="large",
@@ -38,7 +40,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="case fingerprint",
             explanation=_OTHER_CASE,
         )
@@ -49,7 +51,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="recorded case fingerprint",
             actual="0" * 64,
             explanation=_OTHER_CASE,
@@ -61,7 +63,7 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="interruption",
             expected="iteration: 5 phase: BACKWARD signal: SIGKILL",
             actual="iteration: 4 phase: BACKWARD signal: SIGKILL",
@@ -74,24 +76,24 @@ class PromisedCaseTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_CASE,
+            rules.DECLARED_CASE,
             subject="interruption",
             actual="none",
         )
 
 
-class PromisedHardwareTest(verdict_testing.VerdictTestCase):
+class DeclaredHardwareTest(verdict_testing.VerdictTestCase):
     def test_names_both_hardwares_of_a_golden(self):
         records = record_test_helper.passing()
         records.golden.hardware = "nvidia_h100"
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_HARDWARE,
+            rules.DECLARED_HARDWARE,
             subject="hardware of the golden",
             expected="none",
             actual="nvidia_h100",
-            explanation="The target promises hardware none.",
+            explanation="The target declares hardware none.",
         )
 
     def test_names_both_channels(self):
@@ -100,11 +102,11 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
         self.assert_fails(
             records,
             _WRONG_ENVIRONMENT,
-            rules.PROMISED_HARDWARE,
+            rules.DECLARED_HARDWARE,
             subject="channel of the golden",
             expected="dev",
             actual="lts",
-            explanation="The target promises channel dev.",
+            explanation="The target declares channel dev.",
         )
 
     def test_names_both_hardwares_of_every_rank(self):
@@ -114,13 +116,13 @@ class PromisedHardwareTest(verdict_testing.VerdictTestCase):
             self.assert_fails(
                 records,
                 _WRONG_ENVIRONMENT,
-                rules.PROMISED_HARDWARE,
+                rules.DECLARED_HARDWARE,
                 subject="hardware found",
                 attempt=attempt,
                 rank=rank,
                 expected="none",
                 actual="nvidia_a100",
-                explanation="The target promises hardware none.",
+                explanation="The target declares hardware none.",
             )
 
 
@@ -277,7 +279,7 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
         def load_other_state(records):
             for event in records.rank(1, 0).events:
                 if event.state.moment == run_pb2.StateDigest.LOADED:
-                    event.state.pieces[0].digest = "0" * 32
+                    event.state.entries[0].digest = "0" * 32
 
         def train_otherwise(records):
             first = next(
@@ -370,6 +372,37 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             record_test_helper.small_case(iteration=5)
         )
         self.assert_passes(records)
+
+
+class CompareEnvironmentsTest(absltest.TestCase):
+    def test_finds_none_in_equals(self):
+        self.assertEmpty(
+            preconditions.compare_environments(
+                record_test_helper.environment(),
+                record_test_helper.environment(),
+            )
+        )
+
+    def test_finds_every_field(self):
+        ours = record_test_helper.environment()
+        theirs = record_test_helper.environment()
+        theirs.hardware = "nvidia_h200"
+        theirs.device_name = "NVIDIA H200"
+        theirs.device_count = 8
+        theirs.versions["torch"] = "2.12.0"
+        theirs.versions["nccl"] = "2.28.9"
+        del theirs.settings["ATEN_CPU_CAPABILITY"]
+        self.assertEqual(
+            preconditions.compare_environments(ours, theirs),
+            [
+                ("hardware", "none", "nvidia_h200"),
+                ("device name", "AMD EPYC", "NVIDIA H200"),
+                ("device count", "1", "8"),
+                ("torch", "2.13.0", "2.12.0"),
+                ("ATEN_CPU_CAPABILITY", "avx2", "absent"),
+                ("nccl", "absent", "2.28.9"),
+            ],
+        )
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import struct
 
 from regress.case import case_pb2, fingerprint
 from regress.golden import golden_pb2, state
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 
 RANKS = 4
-PROMISE = evidence.Promise(
+TARGET = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="repeat the test"
 )
 CORPUS_DIGEST = "c0ffee"
@@ -26,7 +26,7 @@ _SIGNAL_NUMBERS = {
     # The watchdog's SIGKILL.
     case_pb2.SIGSTOP: 9,
 }
-_PIECES = (
+_ENTRIES = (
     "chunk 0/param/weight",
     "chunk 0/main param/weight",
     "chunk 0/exp_avg/weight",
@@ -47,11 +47,11 @@ class Records:
 
     def judge(self) -> verdict_pb2.Verdict:
         """The verdict."""
-        return judge.judge(self.case, self.run, self.golden, PROMISE)
+        return judge.judge(self.case, self.run, self.golden, TARGET)
 
     def judge_without_golden(self) -> verdict_pb2.Verdict:
         """The verdict if there is no golden."""
-        return judge.judge(self.case, self.run, None, PROMISE)
+        return judge.judge(self.case, self.run, None, TARGET)
 
     def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
         """One rank's record."""
@@ -283,15 +283,15 @@ def digest(
     return run_pb2.StateDigest(
         moment=moment,
         iteration=iteration,
-        pieces=[
-            run_pb2.Piece(
+        entries=[
+            run_pb2.StateEntry(
                 name=name,
                 digest=hashlib.sha256(
                     f"{name} {rank} {iteration}".encode()
                 ).hexdigest()[:32],
                 description="float32[64, 256]",
             )
-            for name in _PIECES
+            for name in _ENTRIES
         ],
     )
 

@@ -17,7 +17,7 @@ golden run did.
 - *Repeated*: all that attempt 0 and the repeat both did has the same bits. If
   not, training is not deterministic, and nothing else can be told from noise. A
   repeat that is *too short* did not complete the iterations on every rank and
-  decides nothing; its last words are quoted.
+  decides nothing; its last log line is quoted.
 - *Golden*: what the repeat did is what the golden says.
 - *Agreed*: beyond the end of attempt 0, attempt 1 is the repeat. There the two
   ran the same iterations from the same state, if attempt 1 also replayed all of
@@ -35,13 +35,12 @@ from collections.abc import Mapping, Sequence
 
 from regress.golden import golden_pb2
 from regress.oracle import (
-    evidence,
+    check,
+    expected_run,
     golden_oracle,
-    piece_comparison,
-    piece_order,
+    observations,
     rules,
-    steps,
-    tally,
+    state_comparison,
     trajectory_comparison,
     verdict_pb2,
 )
@@ -50,11 +49,11 @@ from regress.run import run_pb2
 _Digest = run_pb2.StateDigest
 
 
-def check(
-    facts: evidence.Evidence,
-    others: Sequence[tally.Outcome],
+def check_all(
+    facts: observations.Observations,
+    others: Sequence[check.Outcome],
     through: int | None,
-) -> list[tally.Outcome]:
+) -> list[check.Outcome]:
     """Compares the repeat with attempt 0, with the golden and with attempt 1.
 
     Args:
@@ -73,7 +72,7 @@ def check(
     end = _end(facts, repeat, wanted)
     before = {
         rank: range(1, min(iterations.stop, end + 1))
-        for rank, iterations in steps.interrupted(facts).items()
+        for rank, iterations in expected_run.interrupted(facts).items()
     }
     whole = dict.fromkeys(facts.ranks, range(1, end + 1))
     outcomes = [
@@ -106,7 +105,7 @@ def check(
 
 
 def _end(
-    facts: evidence.Evidence, repeat: evidence.Attempt, wanted: int
+    facts: observations.Observations, repeat: observations.Attempt, wanted: int
 ) -> int:
     """The last iteration to compare: more than wanted if every rank did more.
 
@@ -114,7 +113,7 @@ def _end(
     """
     completed = min(
         max(
-            repeat.timelines.get(rank, evidence.NO_TIMELINE).iterations,
+            repeat.timelines.get(rank, observations.NO_TIMELINE).iterations,
             default=wanted,
         )
         for rank in facts.ranks
@@ -123,13 +122,13 @@ def _end(
 
 
 def _check_ran(
-    facts: evidence.Evidence, repeat: evidence.Attempt, through: int
-) -> tally.Outcome:
-    result = tally.Tally(rules.REPEAT_RAN)
+    facts: observations.Observations, repeat: observations.Attempt, through: int
+) -> check.Outcome:
+    result = check.Check(rules.REPEAT_RAN)
     wanted = list(range(1, through + 1))
     expected = f"iterations 1 to {through}, each once"
     for rank in facts.ranks:
-        timeline = repeat.timelines.get(rank, evidence.NO_TIMELINE)
+        timeline = repeat.timelines.get(rank, observations.NO_TIMELINE)
         recorded = timeline.iterations
         result.expect(
             "iterations",
@@ -148,13 +147,13 @@ def _check_ran(
 
 
 def _check_repeated(
-    facts: evidence.Evidence,
-    repeat: evidence.Attempt,
+    facts: observations.Observations,
+    repeat: observations.Attempt,
     before: Mapping[int, range],
     end: int,
-) -> list[tally.Outcome]:
+) -> list[check.Outcome]:
     """Compares the repeat with attempt 0 in what both had to do."""
-    result = tally.Tally(rules.ATTEMPT_REPEATED)
+    result = check.Check(rules.ATTEMPT_REPEATED)
     trajectory_comparison.compare(
         result,
         facts.interrupted.trajectories,
@@ -165,7 +164,7 @@ def _check_repeated(
     outcomes = [result.outcome()]
     saves = {
         rank: [save for save in saves if save <= end]
-        for rank, saves in steps.interrupted_saves(facts).items()
+        for rank, saves in expected_run.interrupted_saves(facts).items()
     }
     if saves[facts.last_rank]:
         outcomes.append(
@@ -180,13 +179,13 @@ def _check_repeated(
 
 
 def _check_continued(
-    facts: evidence.Evidence,
+    facts: observations.Observations,
     golden: golden_pb2.Golden,
-    repeat: evidence.Attempt,
+    repeat: observations.Attempt,
     before: Mapping[int, range],
     end: int,
     saves: range,
-) -> list[tally.Outcome]:
+) -> list[check.Outcome]:
     """Compares attempt 1 with the repeat, beyond the end of attempt 0.
 
     Where the repeat is the golden's, attempt 1 may be what it likes: that is
@@ -195,7 +194,7 @@ def _check_continued(
     beyond = {rank: range(did.stop, end + 1) for rank, did in before.items()}
     outcomes = []
     if beyond[facts.last_rank]:
-        result = tally.Tally(rules.CONTINUED_METRICS)
+        result = check.Check(rules.CONTINUED_METRICS)
         to_golden = golden_oracle.check_metrics(
             facts, golden, rules.REPEAT_METRICS, beyond, repeat
         )
@@ -210,7 +209,7 @@ def _check_continued(
         else:
             result.count(to_golden.compared, 0)
         outcomes.append(result.outcome())
-    done = steps.interrupted_saves(facts)
+    done = expected_run.interrupted_saves(facts)
     others = {
         rank: [save for save in saves if save not in done[rank]]
         for rank in facts.ranks
@@ -226,7 +225,7 @@ def _check_continued(
                 )
             )
         else:
-            result = tally.Tally(rules.CONTINUED_STATE)
+            result = check.Check(rules.CONTINUED_STATE)
             result.count(to_golden.compared, 0)
             outcomes.append(result.outcome())
     return outcomes
@@ -234,16 +233,16 @@ def _check_continued(
 
 def _compare_saves(
     rule: rules.Rule,
-    expected: evidence.Attempt,
-    actual: evidence.Attempt,
+    expected: observations.Attempt,
+    actual: observations.Attempt,
     saves: Mapping[int, Sequence[int]],
-) -> tally.Outcome:
-    result = tally.Tally(rule, piece_order.order)
+) -> check.Outcome:
+    result = check.Check(rule, state_comparison.by_cause)
     for rank, iterations in saves.items():
-        wanted = expected.timelines.get(rank, evidence.NO_TIMELINE)
-        found = actual.timelines.get(rank, evidence.NO_TIMELINE)
+        wanted = expected.timelines.get(rank, observations.NO_TIMELINE)
+        found = actual.timelines.get(rank, observations.NO_TIMELINE)
         for iteration in iterations:
-            piece_comparison.compare(
+            state_comparison.compare(
                 result,
                 wanted.digests(_Digest.SAVED, iteration),
                 found.digests(_Digest.SAVED, iteration),

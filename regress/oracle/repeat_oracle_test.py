@@ -31,10 +31,10 @@ def _differ(attempt: run_pb2.Attempt, iteration: int, value: float) -> None:
 def _differ_in_state(
     attempt: run_pb2.Attempt, iteration: int, digest: str
 ) -> None:
-    """Makes a piece that one rank of an attempt saved another."""
+    """Makes an entry that one rank of an attempt saved another."""
     for event in attempt.ranks[1].events:
         if (event.state.moment, event.state.iteration) == (_SAVED, iteration):
-            event.state.pieces[1].digest = digest
+            event.state.entries[1].digest = digest
 
 
 def _drifted(iteration: int = _REPLAYED) -> record_test_helper.Records:
@@ -55,7 +55,7 @@ def _saved_otherwise(
     _differ_in_state(records.run.attempts[0], iteration, "bad")
     loaded = records.state(1, 1, run_pb2.StateDigest.LOADED)
     if loaded.iteration == iteration:
-        loaded.pieces[1].digest = "bad"
+        loaded.entries[1].digest = "bad"
     return records
 
 
@@ -115,13 +115,13 @@ class NeedTest(parameterized.TestCase):
     def test_a_wrong_state_explains_what_follows(self):
         records = _diverged(_REPLAYED)
         loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
-        loaded.pieces[0].digest = "bad"
+        loaded.entries[0].digest = "bad"
         self.assertFalse(records.judge().HasField("repeat_through"))
 
     def test_drift_hangs_on_a_repeat_whatever_was_loaded(self):
         records = _drifted()
         loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
-        loaded.pieces[0].digest = "bad"
+        loaded.entries[0].digest = "bad"
         self.assertEqual(records.judge().repeat_through, _REPLAYED)
 
     def test_nothing_else_hangs_on_a_repeat(self):
@@ -284,13 +284,13 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             iteration=iteration,
         )
 
-    def test_the_piece_nearest_the_cause_is_first(self):
+    def test_the_entry_nearest_the_cause_is_first(self):
         records = _drifted()
         repeat = records.add_repeat(_REPLAYED)
         _differ(repeat, _REPLAYED, 1.5)
         for event in repeat.ranks[1].events:
-            for piece in event.state.pieces:
-                piece.digest = "another"
+            for entry in event.state.entries:
+                entry.digest = "another"
         finding = self.assert_fails(
             records, _Verdict.NONDETERMINISM, rules.ATTEMPT_STATE_REPEATED
         )

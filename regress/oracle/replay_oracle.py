@@ -1,12 +1,11 @@
 """Are the iterations that ran in both attempts the same? Needs no golden."""
 
 from regress.oracle import (
-    evidence,
-    piece_comparison,
-    piece_order,
+    check,
+    expected_run,
+    observations,
     rules,
-    steps,
-    tally,
+    state_comparison,
     trajectory_comparison,
 )
 from regress.run import run_pb2
@@ -14,7 +13,7 @@ from regress.run import run_pb2
 _Digest = run_pb2.StateDigest
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Compares what attempt 1 did again with what attempt 0 had done.
 
     A case that is interrupted right after its checkpoint has no such
@@ -22,32 +21,32 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
     made.
     """
     outcomes = []
-    if steps.repeated(facts)[facts.last_rank]:
+    if expected_run.repeated(facts)[facts.last_rank]:
         outcomes.append(_check_metrics(facts))
-    if steps.repeated_saves(facts)[facts.last_rank]:
+    if expected_run.repeated_saves(facts)[facts.last_rank]:
         outcomes.append(_check_state(facts))
     return outcomes
 
 
-def _check_metrics(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.METRICS_REPEATED)
+def _check_metrics(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.METRICS_REPEATED)
     trajectory_comparison.compare(
         result,
         facts.interrupted.trajectories,
         facts.resumed.trajectories,
-        steps.repeated(facts),
+        expected_run.repeated(facts),
         attempt=1,
     )
     return result.outcome()
 
 
-def _check_state(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.STATE_REPEATED, piece_order.order)
-    for rank, iterations in steps.repeated_saves(facts).items():
-        before = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
-        after = facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+def _check_state(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.STATE_REPEATED, state_comparison.by_cause)
+    for rank, iterations in expected_run.repeated_saves(facts).items():
+        before = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
+        after = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
         for iteration in iterations:
-            piece_comparison.compare(
+            state_comparison.compare(
                 result,
                 before.digests(_Digest.SAVED, iteration),
                 after.digests(_Digest.SAVED, iteration),

@@ -97,7 +97,7 @@ class StateTest(verdict_testing.VerdictTestCase):
         self.assert_passes(records)
         self.assertEqual(_checks(records)[rules.STATE_REPEATED.name], 4 * 7)
         again = records.state(1, 2, run_pb2.StateDigest.SAVED)
-        again.pieces[0].digest = "bad"
+        again.entries[0].digest = "bad"
         self.assert_fails(
             records,
             _DIVERGENCE,
@@ -108,14 +108,14 @@ class StateTest(verdict_testing.VerdictTestCase):
             iteration=6,
         )
 
-    def test_the_piece_nearest_the_cause_is_first(self):
+    def test_the_entry_nearest_the_cause_is_first(self):
         records = record_test_helper.passing(
             record_test_helper.small_case(
                 iteration=6, phase=case_pb2.CHECKPOINT_WRITE
             )
         )
-        for piece in records.state(1, 2, run_pb2.StateDigest.SAVED).pieces:
-            piece.digest = "bad"
+        for entry in records.state(1, 2, run_pb2.StateDigest.SAVED).entries:
+            entry.digest = "bad"
         finding = self.assert_fails(records, _DIVERGENCE, rules.STATE_REPEATED)
         self.assertEqual(finding.subject, "scheduler/num_steps")
 

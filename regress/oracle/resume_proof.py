@@ -1,51 +1,52 @@
 """Was attempt 1 a resume, by new processes, from the expected checkpoint?"""
 
 from regress.oracle import (
-    evidence,
+    check,
     exits,
-    load_check,
-    rank_check,
+    expected_run,
+    observations,
+    record_checks,
     rules,
-    sample_check,
-    save_check,
-    step_check,
-    steps,
-    tally,
 )
 from regress.run import run_pb2
 
 _Exit = run_pb2.ExitStatus
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
-    """Checks what attempt 1 loaded, and that it went on from there.
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
+    """Checks what attempt 1 loaded, and that it resumed from there.
 
     A case that saves nothing after the resume has no check of that.
     """
     outcomes = [
         _check_attempts(facts),
-        rank_check.check(facts, rules.RESUMED_RANKS, 1),
+        record_checks.check_ranks(facts, rules.RESUMED_RANKS, 1),
         _check_processes(facts),
         exits.check_checkpoint_readable(facts),
-        load_check.check_resumed(facts),
-        step_check.check(
-            rules.RESUMED_STEPS, facts.resumed, steps.resumed(facts), index=1
+        record_checks.check_resumed_loads(facts),
+        record_checks.check_steps(
+            rules.RESUMED_STEPS,
+            facts.resumed,
+            expected_run.resumed(facts),
+            index=1,
         ),
     ]
-    saves = steps.resumed_saves(facts)
+    saves = expected_run.resumed_saves(facts)
     if saves[facts.last_rank]:
         outcomes.append(
-            save_check.check(rules.RESUMED_SAVES, facts.resumed, saves, index=1)
+            record_checks.check_saves(
+                rules.RESUMED_SAVES, facts.resumed, saves, index=1
+            )
         )
     return [
         *outcomes,
         _check_finish(facts),
-        sample_check.check_resumed(facts),
+        record_checks.check_resumed_samples(facts),
     ]
 
 
-def _check_attempts(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.TWO_ATTEMPTS)
+def _check_attempts(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.TWO_ATTEMPTS)
     if facts.attempts:
         result.expect(
             "attempts",
@@ -57,8 +58,8 @@ def _check_attempts(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-def _check_processes(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.FRESH_PROCESSES)
+def _check_processes(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.FRESH_PROCESSES)
     seen = {0: "no process"}
     for index, attempt in enumerate(facts.attempts):
         for rank, timeline in attempt.timelines.items():
@@ -75,8 +76,8 @@ def _check_processes(facts: evidence.Evidence) -> tally.Outcome:
     return result.outcome()
 
 
-def _check_finish(facts: evidence.Evidence) -> tally.Outcome:
-    result = tally.Tally(rules.FINISHED)
+def _check_finish(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.FINISHED)
     last = facts.case.training.iterations
     expected = exits.describe(_Exit(cause=_Exit.BY_ITSELF))
     for rank, timeline in facts.resumed.timelines.items():

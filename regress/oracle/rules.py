@@ -55,18 +55,18 @@ class Rule:
     yields: bool = False
 
 
-PROMISED_CASE = Rule(
+DECLARED_CASE = Rule(
     _PRECONDITIONS,
-    "the promised case ran",
+    "the declared case ran",
     _WRONG_ENVIRONMENT,
-    "Is the run of the case that the target promises, with the interruption "
+    "Is the run of the case that the target declares, with the interruption "
     "that it asks for?",
 )
-PROMISED_HARDWARE = Rule(
+DECLARED_HARDWARE = Rule(
     _PRECONDITIONS,
-    "promised hardware and channel",
+    "declared hardware and channel",
     _WRONG_ENVIRONMENT,
-    "Is every rank on the promised hardware, and is the golden, if there is "
+    "Is every rank on the declared hardware, and is the golden, if there is "
     "one, for it and for the channel?",
     if_empty=_NOT_INTERRUPTED,
 )
@@ -104,7 +104,7 @@ DEVICE_FOUND = Rule(
     _PRECONDITIONS,
     "every rank found its device",
     _WRONG_ENVIRONMENT,
-    "Did no rank give up for want of its device?",
+    "Did no rank give up because its device is missing?",
     if_empty=_NOT_INTERRUPTED,
 )
 
@@ -153,8 +153,8 @@ INTERRUPTED_EXITS = Rule(
     _RESUME_PROOF,
     "attempt 0: ranks ended as asked",
     _NOT_INTERRUPTED,
-    "Did the ranks that were hit die by the signal, and the others for want "
-    "of them?",
+    "Did the ranks that were hit die by the signal, and the others "
+    "because those were gone?",
 )
 INTERRUPTED_STEPS = Rule(
     _RESUME_PROOF,
@@ -228,7 +228,7 @@ STATE_RESTORED = Rule(
     _STATE,
     "loaded state is the saved state",
     _RESUME_DIVERGENCE,
-    "Is each piece of state of each rank right after the load what it was "
+    "Is each state entry of each rank right after the load what it was "
     "right before the save?",
 )
 

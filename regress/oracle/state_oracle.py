@@ -3,32 +3,29 @@
 import collections
 
 from regress.oracle import (
-    evidence,
-    origin,
-    piece_comparison,
-    piece_order,
+    check,
+    observations,
+    restore_diagnosis,
     rules,
-    tally,
-    tied_embedding,
-    wording,
+    state_comparison,
 )
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
 
 
-def check(facts: evidence.Evidence) -> list[tally.Outcome]:
+def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Compares what attempt 1 loaded with what attempt 0 saved, by rank.
 
-    The first finding is of the piece that is nearest the cause.
+    The first finding is of the entry that is nearest the cause.
     """
-    result = tally.Tally(rules.STATE_RESTORED, piece_order.order)
+    result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
     kinds: dict[int, collections.Counter[str]] = {}
     expected = dict.fromkeys(facts.ranks, facts.resume_iteration)
-    origins, of_rank = origin.note(facts, expected)
+    origins, of_rank = restore_diagnosis.note(facts, expected)
     for rank in facts.ranks:
-        saved = facts.interrupted.timelines.get(rank, evidence.NO_TIMELINE)
-        loaded = facts.resumed.timelines.get(rank, evidence.NO_TIMELINE)
+        saved = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
+        loaded = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
         kinds[rank] = collections.Counter()
         iterations = {facts.resume_iteration} | {
             state.iteration
@@ -36,7 +33,7 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
             if state.moment == _Digest.LOADED
         }
         for iteration in sorted(iterations):
-            kinds[rank] += piece_comparison.compare(
+            kinds[rank] += state_comparison.compare(
                 result,
                 saved.digests(_Digest.SAVED, iteration),
                 loaded.digests(_Digest.LOADED, iteration),
@@ -46,7 +43,9 @@ def check(facts: evidence.Evidence) -> list[tally.Outcome]:
                 explanation=of_rank.get(rank, ""),
             )
     clauses = [*_sums(kinds), *origins]
-    if parted := tied_embedding.parted(facts, facts.resume_iteration):
+    if parted := restore_diagnosis.parted_replicas(
+        facts, facts.resume_iteration
+    ):
         clauses.append(
             f"the tied embedding of rank 0 is not that of rank "
             f"{facts.last_rank} ({', '.join(parted)})"
@@ -60,6 +59,6 @@ def _sums(kinds: dict[int, collections.Counter[str]]) -> list[str]:
     totals = sum(kinds.values(), collections.Counter())
     return [
         f"{kind} ({totals[kind]}) on "
-        + wording.ranks(rank for rank, counts in kinds.items() if counts[kind])
-        for kind in sorted(totals, key=piece_order.place)
+        + check.ranks(rank for rank, counts in kinds.items() if counts[kind])
+        for kind in sorted(totals, key=state_comparison.kind_position)
     ]

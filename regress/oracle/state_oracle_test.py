@@ -11,7 +11,7 @@ _DIVERGENCE = verdict_pb2.Verdict.RESUME_DIVERGENCE
 
 
 class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
-    def test_counts_the_pieces_of_all_ranks(self):
+    def test_counts_the_entries_of_all_ranks(self):
         (check,) = (
             check
             for check in record_test_helper.passing().judge().checks
@@ -19,11 +19,11 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
         self.assertEqual((check.compared, check.differing), (4 * 7, 0))
 
-    def test_names_a_piece_that_changed_on_one_rank(self):
+    def test_names_an_entry_that_changed_on_one_rank(self):
         records = record_test_helper.passing()
-        piece = records.state(1, 2, _Digest.LOADED).pieces[2]
-        saved = piece.digest
-        piece.digest = "bad" + saved[3:]
+        entry = records.state(1, 2, _Digest.LOADED).entries[2]
+        saved = entry.digest
+        entry.digest = "bad" + saved[3:]
         finding = self.assert_fails(
             records,
             _DIVERGENCE,
@@ -34,11 +34,11 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             iteration=3,
         )
         self.assertEqual(finding.expected, f"{saved} float32[64, 256]")
-        self.assertEqual(finding.actual, f"{piece.digest} float32[64, 256]")
+        self.assertEqual(finding.actual, f"{entry.digest} float32[64, 256]")
 
-    def test_names_a_piece_that_was_not_loaded(self):
+    def test_names_an_entry_that_was_not_loaded(self):
         records = record_test_helper.passing()
-        del records.state(1, 1, _Digest.LOADED).pieces[6]
+        del records.state(1, 1, _Digest.LOADED).entries[6]
         self.assert_fails(
             records,
             _DIVERGENCE,
@@ -48,9 +48,9 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             actual="absent",
         )
 
-    def test_names_a_piece_that_was_not_saved(self):
+    def test_names_an_entry_that_was_not_saved(self):
         records = record_test_helper.passing()
-        records.state(1, 1, _Digest.LOADED).pieces.add(name="new", digest="ab")
+        records.state(1, 1, _Digest.LOADED).entries.add(name="new", digest="ab")
         self.assert_fails(
             records,
             _DIVERGENCE,
@@ -87,11 +87,11 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             )
         )
 
-    def test_rejects_digests_without_pieces(self):
+    def test_rejects_digests_without_entries(self):
         records = record_test_helper.passing()
         for rank in range(record_test_helper.RANKS):
-            del records.state(0, rank, _Digest.SAVED).pieces[:]
-            del records.state(1, rank, _Digest.LOADED).pieces[:]
+            del records.state(0, rank, _Digest.SAVED).entries[:]
+            del records.state(1, rank, _Digest.LOADED).entries[:]
         verdict = records.judge()
         (check,) = (
             check
@@ -116,23 +116,23 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
     def test_sums_up_the_expected_state_whatever_else_was_loaded(self):
         records = record_test_helper.passing()
-        records.state(1, 0, _Digest.LOADED).pieces[2].digest = "bad"
+        records.state(1, 0, _Digest.LOADED).entries[2].digest = "bad"
         records.rank(1, 0).events.add(
             state=record_test_helper.digest(0, 6, _Digest.LOADED)
         )
         self.assertIn(
-            "of 29 pieces of loaded state 2 differ: exp_avg (1) on rank 0.",
+            "of 29 loaded state entries 2 differ: exp_avg (1) on rank 0.",
             records.judge().summary,
         )
 
-    def test_sums_up_what_kinds_of_pieces_differ(self):
+    def test_sums_up_what_kinds_of_entries_differ(self):
         records = record_test_helper.passing()
         for rank, place in ((0, 2), (0, 3), (2, 2), (2, 6)):
-            records.state(1, rank, _Digest.LOADED).pieces[place].digest = "bad"
+            records.state(1, rank, _Digest.LOADED).entries[place].digest = "bad"
         verdict = records.judge()
         self.assertEqual(verdict.conclusion, _DIVERGENCE)
         self.assertIn(
-            "of 28 pieces of loaded state 4 differ: exp_avg (3) on ranks 0, 2; "
+            "of 28 loaded state entries 4 differ: exp_avg (3) on ranks 0, 2; "
             "rng (1) on rank 2.",
             verdict.summary,
         )

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from regress.case import case_pb2
 from regress.oracle import (
+    check,
     conclusion,
-    evidence,
-    pointers,
+    diagnosis,
+    observations,
     rules,
-    tally,
     verdict_pb2,
 )
 
@@ -17,7 +17,7 @@ _Verdict = verdict_pb2.Verdict
 _LEADS = {
     _Verdict.CRASH: "a rank crashed",
     _Verdict.HANG: "a rank hung",
-    _Verdict.WRONG_ENVIRONMENT: "this is not what the target promises",
+    _Verdict.WRONG_ENVIRONMENT: "this is not what the target declares",
     _Verdict.STALE_GOLDEN: "the golden is not of what ran",
     _Verdict.NOT_INTERRUPTED: "attempt 0 was not interrupted as the case says",
     _Verdict.DAMAGED_CHECKPOINT: "attempt 1 could not read its checkpoint",
@@ -32,8 +32,8 @@ _LEADS = {
 
 
 def summarize(
-    facts: evidence.Evidence,
-    outcomes: Sequence[tally.Outcome],
+    facts: observations.Observations,
+    outcomes: Sequence[check.Outcome],
     reached: verdict_pb2.Verdict.Conclusion,
 ) -> str:
     """The verdict in one sentence, for a reader in a hurry.
@@ -52,14 +52,16 @@ def summarize(
 
 
 def _lead(
-    facts: evidence.Evidence, reached: verdict_pb2.Verdict.Conclusion
+    facts: observations.Observations, reached: verdict_pb2.Verdict.Conclusion
 ) -> str:
     if reached == _Verdict.NUMERIC_DRIFT and facts.golden is None:
         return "the numbers were wrong before anything was resumed"
     return _LEADS[reached]
 
 
-def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
+def _passed(
+    facts: observations.Observations, outcomes: Sequence[check.Outcome]
+) -> str:
     interruption = facts.case.interruption
     return (
         "the resumed run is the run that was never interrupted: "
@@ -73,7 +75,7 @@ def _passed(facts: evidence.Evidence, outcomes: Sequence[tally.Outcome]) -> str:
     )
 
 
-def _limit(facts: evidence.Evidence) -> str:
+def _limit(facts: observations.Observations) -> str:
     """What a pass does not say."""
     if facts.golden is not None:
         return ""
@@ -83,7 +85,7 @@ def _limit(facts: evidence.Evidence) -> str:
     )
 
 
-def _finding(outcome: tally.Outcome) -> str:
+def _finding(outcome: check.Outcome) -> str:
     finding = outcome.findings[0]
     where = "".join(
         f" {preposition} {field} {getattr(finding, field)}"
@@ -101,18 +103,18 @@ def _finding(outcome: tally.Outcome) -> str:
 
 
 def _explanation(
-    facts: evidence.Evidence,
-    outcomes: Sequence[tally.Outcome],
-    first: tally.Outcome,
+    facts: observations.Observations,
+    outcomes: Sequence[check.Outcome],
+    first: check.Outcome,
 ) -> list[str]:
     del facts, outcomes
     return [first.note or _finding(first), first.findings[0].explanation]
 
 
 def _of_nondeterminism(
-    facts: evidence.Evidence,
-    outcomes: Sequence[tally.Outcome],
-    first: tally.Outcome,
+    facts: observations.Observations,
+    outcomes: Sequence[check.Outcome],
+    first: check.Outcome,
 ) -> list[str]:
     del outcomes
     return [
@@ -120,15 +122,15 @@ def _of_nondeterminism(
         "expected is what attempt 0 did"
         if first.rule.of_repeat
         else "expected is what the repeat of attempt 0 did",
-        pointers.clause(facts, first.findings),
-        "until this is mended, no other mismatch can be told from noise",
+        diagnosis.clause(facts, first.findings),
+        "until this is fixed, no other mismatch can be told from noise",
     ]
 
 
 def _of_drift(
-    facts: evidence.Evidence,
-    outcomes: Sequence[tally.Outcome],
-    first: tally.Outcome,
+    facts: observations.Observations,
+    outcomes: Sequence[check.Outcome],
+    first: check.Outcome,
 ) -> list[str]:
     if facts.golden is None:
         return _explanation(facts, outcomes, first)
@@ -151,21 +153,21 @@ def _of_drift(
     else:
         why = (
             "whether the numbers are reproducible at all, "
-            f"`{facts.promise.repeat_command}` tells"
+            f"`{facts.target.repeat_command}` tells"
         )
-    return [_finding(first), pointers.clause(facts, first.findings), why]
+    return [_finding(first), diagnosis.clause(facts, first.findings), why]
 
 
 def _of_divergence(
-    facts: evidence.Evidence,
-    outcomes: Sequence[tally.Outcome],
-    first: tally.Outcome,
+    facts: observations.Observations,
+    outcomes: Sequence[check.Outcome],
+    first: check.Outcome,
 ) -> list[str]:
     state = _find(outcomes, rules.STATE_RESTORED)
     if state and state.failed:
         return [
             _finding(first),
-            f"of {state.compared} pieces of loaded state {state.differing} "
+            f"of {state.compared} loaded state entries {state.differing} "
             f"differ: {state.note}"
             if state.note
             else "",
@@ -183,13 +185,13 @@ def _of_divergence(
         why = (
             "the loaded state is the saved state, so either some state is "
             "never saved, or training is not deterministic: "
-            f"`{facts.promise.repeat_command}` gives the same wrong numbers "
+            f"`{facts.target.repeat_command}` gives the same wrong numbers "
             "each time in the first case and others in the second"
         )
-    return [_finding(first), pointers.clause(facts, first.findings), why]
+    return [_finding(first), diagnosis.clause(facts, first.findings), why]
 
 
-def _and_golden(facts: evidence.Evidence) -> str:
+def _and_golden(facts: observations.Observations) -> str:
     return "" if facts.golden is None else " and the golden"
 
 
@@ -201,6 +203,6 @@ _DETAILS = {
 
 
 def _find(
-    outcomes: Sequence[tally.Outcome], rule: rules.Rule
-) -> tally.Outcome | None:
+    outcomes: Sequence[check.Outcome], rule: rules.Rule
+) -> check.Outcome | None:
     return next((one for one in outcomes if one.rule == rule), None)

@@ -17,7 +17,7 @@ _POINTER = (
     "it reads is right: weights, or arithmetic"
 )
 _NOISE = "the same iterations, run twice from the same state, differ"
-_MEND = "until this is mended, no other mismatch can be told from noise."
+_FIX = "until this is fixed, no other mismatch can be told from noise."
 _DRIFT = "the numbers left the golden before anything was resumed"
 _REPRODUCIBLE = (
     "so the numbers are reproducible, and the code, its dependencies or the "
@@ -55,14 +55,14 @@ class SummaryTest(parameterized.TestCase):
             _records(_REPLAYED, (0, 1), 0),
             f"{_NOISE}; lm loss of the repeat of attempt 0 on rank 3 at "
             "iteration 4: expected 1.5 (0x1.8p+0), actual 6.6 (0x1.a66666p+2); "
-            f"expected is what attempt 0 did; {_POINTER}; {_MEND}",
+            f"expected is what attempt 0 did; {_POINTER}; {_FIX}",
         ),
         (
             "noise_beyond_attempt_0",
             _records(_BEYOND, (1,), 2.5),
             f"{_NOISE}; lm loss of attempt 1 on rank 3 at iteration 7: "
             "expected 2.5 (0x1.4p+1), actual 1.5 (0x1.8p+0); expected is what "
-            f"the repeat of attempt 0 did; {_POINTER}; {_MEND}",
+            f"the repeat of attempt 0 did; {_POINTER}; {_FIX}",
         ),
         (
             "drift_that_a_repeat_has_beyond_attempt_0",
@@ -129,26 +129,26 @@ class SummaryTest(parameterized.TestCase):
             for event in repeat.ranks[1].events
             if event.HasField("state")
         )
-        before = saved.pieces[0].digest
-        saved.pieces[0].digest = "bad"
+        before = saved.entries[0].digest
+        saved.entries[0].digest = "bad"
         self.assertEqual(
             records.judge().summary,
             f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
             f"rank 1 at iteration 3: expected {before} float32[64, 256], "
             "actual bad float32[64, 256]; expected is what attempt 0 did; "
-            f"{_MEND}",
+            f"{_FIX}",
         )
 
-    def test_sums_up_the_pieces_of_a_wrong_state(self):
+    def test_sums_up_the_entries_of_a_wrong_state(self):
         records = record_test_helper.passing()
         loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
-        before = loaded.pieces[0].digest
-        loaded.pieces[0].digest = "bad"
+        before = loaded.entries[0].digest
+        loaded.entries[0].digest = "bad"
         self.assertEqual(
             records.judge().summary,
             f"{_DIVERGENCE}; chunk 0/param/weight of attempt 1 on rank 0 at "
             f"iteration 3: expected {before} float32[64, 256], actual bad "
-            "float32[64, 256]; of 28 pieces of loaded state 1 differ: param "
+            "float32[64, 256]; of 28 loaded state entries 1 differ: param "
             "(1) on rank 0.",
         )
 

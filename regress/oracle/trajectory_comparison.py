@@ -9,15 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from regress.golden import metrics, series
-from regress.oracle import difference, tally
+from regress.golden import float_compare, metrics, series
+from regress.oracle import check
 
 _OF_GROUP = ' of group "'
 _NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
 
 
 def compare(
-    result: tally.Tally,
+    result: check.Check,
     expected: series.Trajectories,
     actual: series.Trajectories,
     steps: Mapping[int, range],
@@ -68,7 +68,7 @@ class _Row:
 
     def __init__(
         self,
-        result: tally.Tally,
+        result: check.Check,
         key: series.Key,
         attempt: int,
         band: float | None,
@@ -88,8 +88,8 @@ class _Row:
         actual: npt.NDArray[np.float64],
     ) -> npt.NDArray[np.bool_]:
         if self._band is None:
-            return difference.differing(expected, actual)
-        return difference.outside(expected, actual, self._band)
+            return float_compare.differing(expected, actual)
+        return float_compare.outside(expected, actual, self._band)
 
     def count(self, compared: int, differing: int) -> None:
         self._result.count(compared, differing)
@@ -101,18 +101,18 @@ class _Row:
         has_distance = self._precision is not metrics.Precision.DIGEST
         self._result.find(
             subject(self._key),
-            difference.text(expected, self._precision) + self._tolerance(),
-            difference.text(actual, self._precision),
+            float_compare.text(expected, self._precision) + self._tolerance(),
+            float_compare.text(actual, self._precision),
             attempt=self._attempt,
             rank=self._key.rank,
             iteration=iteration,
-            absolute=difference.absolute(expected, actual)
+            absolute=float_compare.absolute(expected, actual)
             if has_distance
             else None,
-            relative=difference.relative(expected, actual)
+            relative=float_compare.relative(expected, actual)
             if has_distance
             else None,
-            ulps=difference.ulps(expected, actual, self._precision),
+            ulps=float_compare.ulps(expected, actual, self._precision),
         )
 
     def _tolerance(self) -> str:
@@ -162,7 +162,7 @@ def _compare_uneven(
     comparable = (count_expected == 1) & (count_actual == 1)
     uneven = np.flatnonzero(~comparable)
     row.count(len(steps), int(uneven.size))
-    for place in uneven[: tally.FINDINGS_KEPT]:
+    for place in uneven[: check.FINDINGS_KEPT]:
         row.find_count(
             int(iterations[place]),
             _values(int(count_expected[place])),
@@ -185,7 +185,7 @@ def _compare_values(
 ) -> int:
     """Compares the values of the same iterations; returns how many differ."""
     places = np.flatnonzero(row.differing(expected.values, actual.values))
-    for place in places[: tally.FINDINGS_KEPT]:
+    for place in places[: check.FINDINGS_KEPT]:
         row.find_number(
             int(expected.iterations[place]),
             float(expected.values[place]),

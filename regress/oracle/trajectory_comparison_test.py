@@ -6,7 +6,7 @@ import numpy as np
 from absl.testing import absltest
 
 from regress.golden import series
-from regress.oracle import rules, tally, trajectory_comparison
+from regress.oracle import check, rules, trajectory_comparison
 
 _LOSS = series.Key("lm loss", "", 0)
 _RATE = series.Key("learning rate", "decoupled", 0)
@@ -26,8 +26,8 @@ def _compare(
     expected: series.Trajectories,
     actual: series.Trajectories,
     steps: range = range(1, 4),
-) -> tally.Outcome:
-    result = tally.Tally(rules.RESUMED_METRICS)
+) -> check.Outcome:
+    result = check.Check(rules.RESUMED_METRICS)
     trajectory_comparison.compare(
         result, expected, actual, {0: steps}, attempt=1
     )
@@ -90,7 +90,7 @@ class CompareTest(absltest.TestCase):
         self.assertEqual((outcome.compared, outcome.differing), (2, 0))
 
     def test_looks_at_the_ranks_after_one_that_it_does_not_look_at(self):
-        result = tally.Tally(rules.RESUMED_METRICS)
+        result = check.Check(rules.RESUMED_METRICS)
         trajectory_comparison.compare(
             result,
             {
@@ -169,7 +169,7 @@ class CompareTest(absltest.TestCase):
             range(1, 501),
         )
         self.assertEqual(outcome.differing, 500)
-        self.assertLen(outcome.findings, tally.FINDINGS_KEPT)
+        self.assertLen(outcome.findings, check.FINDINGS_KEPT)
 
     def test_knows_nothing_of_unknown_metrics_but_their_values(self):
         unknown = series.Key("temperature", "", 0)

@@ -21,7 +21,7 @@ class Status(enum.Enum):
     NO_DATA = "no data"
 
 
-def of(
+def status_of(
     check: verdict_pb2.Check, concluded: verdict_pb2.Verdict.Conclusion
 ) -> Status:
     """The status of a check in a verdict with this conclusion."""

@@ -22,12 +22,12 @@ class StatusTest(parameterized.TestCase):
         check = verdict_pb2.Check(
             compared=compared, differing=differing, conclusion=by_itself
         )
-        self.assertEqual(check_status.of(check, _CRASH).value, word)
+        self.assertEqual(check_status.status_of(check, _CRASH).value, word)
 
     def test_a_check_that_compared_nothing_is_not_ok_in_a_pass(self):
         passed = verdict_pb2.Verdict.PASS
         for by_itself in (passed, _NOT_RESUMED):
-            status = check_status.of(
+            status = check_status.status_of(
                 verdict_pb2.Check(conclusion=by_itself), passed
             )
             self.assertNotEqual(status, check_status.Status.OK)

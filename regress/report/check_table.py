@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 from regress.oracle import verdict_pb2
-from regress.report import check_status, layout
+from regress.report import check_status, text_layout
 
 _HEADER = ("oracle", "check", "compared", "differing", "")
 
@@ -28,7 +28,7 @@ def render(verdict: verdict_pb2.Verdict) -> list[str]:
     for oracle, checks in itertools.groupby(
         verdict.checks, lambda check: check.oracle
     ):
-        name = layout.words(verdict_pb2.Oracle.Name(oracle))
+        name = text_layout.words(verdict_pb2.Oracle.Name(oracle))
         for row in _of_oracle(list(checks), verdict.conclusion):
             rows.append(
                 (
@@ -59,7 +59,7 @@ def _of_oracle(
             check.name,
             check.compared,
             check.differing,
-            check_status.of(check, concluded),
+            check_status.status_of(check, concluded),
         )
         for check in checks
     ]

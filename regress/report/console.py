@@ -14,10 +14,10 @@ from regress.report import (
     check_table,
     fact_section,
     finding_kind,
-    guide,
-    layout,
+    next_steps,
     record_names,
     state_section,
+    text_layout,
     value_section,
 )
 
@@ -40,13 +40,13 @@ _RECORD = (
 
 
 def render(
-    verdict: verdict_pb2.Verdict, following: guide.Guide | None = None
+    verdict: verdict_pb2.Verdict, following: next_steps.NextSteps | None = None
 ) -> str:
     """Renders a verdict.
 
     Args:
         verdict: What the oracle concludes.
-        following: Where to go on; None if there is nowhere to go.
+        following: What to do next; None if there is nothing to do.
 
     Returns:
         Lines of at most 80 columns, but for a command and a path, which stay
@@ -56,11 +56,11 @@ def render(
     blocks = [
         [_headline(verdict), *_first_bad_iteration(verdict)],
         list(_environment(verdict)),
-        layout.wrap(layout.sentence(verdict.summary)),
-        layout.wrap(_known_bug(verdict)),
+        text_layout.wrap(text_layout.sentence(verdict.summary)),
+        text_layout.wrap(_known_bug(verdict)),
         *_findings(verdict),
         check_table.render(verdict),
-        *(_guide(following) if following else []),
+        *(_next_steps(following) if following else []),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -69,7 +69,7 @@ def _headline(verdict: verdict_pb2.Verdict) -> str:
     if verdict.conclusion == verdict_pb2.Verdict.PASS:
         return "PASS"
     name = verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
-    return f"FAIL: {layout.words(name)}"
+    return f"FAIL: {text_layout.words(name)}"
 
 
 def _first_bad_iteration(verdict: verdict_pb2.Verdict) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _first_bad_iteration(verdict: verdict_pb2.Verdict) -> Iterator[str]:
             where += f", on rank {finding.rank}"
         if name := attempts.name(finding):
             where += f", in {name}"
-    yield from layout.wrap(f"first bad iteration: {iteration}{where}")
+    yield from text_layout.wrap(f"first bad iteration: {iteration}{where}")
 
 
 def _of_iteration(
@@ -101,7 +101,7 @@ def _environment(verdict: verdict_pb2.Verdict) -> Iterator[str]:
         return
     yield "The environment is not the golden's:"
     for difference in verdict.environment_differences:
-        yield from layout.wrap(difference, "  ", "    ")
+        yield from text_layout.wrap(difference, "  ", "    ")
 
 
 def _known_bug(verdict: verdict_pb2.Verdict) -> str:
@@ -113,22 +113,22 @@ def _findings(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
     empty = {
         (check.oracle, check.name)
         for check in verdict.checks
-        if check_status.of(check, verdict.conclusion)
+        if check_status.status_of(check, verdict.conclusion)
         == check_status.Status.NO_DATA
     }
     sections: dict[finding_kind.Kind, list[verdict_pb2.Finding]] = {}
     for finding in verdict.findings:
         # That a check had no data is in the table.
         if (finding.oracle, finding.check) not in empty:
-            kind = finding_kind.of(finding)
+            kind = finding_kind.classify(finding)
             sections.setdefault(kind, []).append(finding)
     for kind, findings in sections.items():
         yield _SECTIONS[kind](findings, verdict)
 
 
-def _guide(following: guide.Guide) -> Iterator[list[str]]:
+def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:
     for step in following.steps:
-        yield layout.wrap(step.purpose)
+        yield text_layout.wrap(step.purpose)
         yield [step.command]
     yield [
         f"Full record: {following.record}",

@@ -3,22 +3,22 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
-from regress.report import console, guide
+from regress.report import console, next_steps
 from regress.report import verdicts_test_helper as verdicts
 
-_FOLLOWING = guide.Guide(
+_FOLLOWING = next_steps.NextSteps(
     (
-        guide.Step(
+        next_steps.Step(
             "To see the end of what rank 2 printed in attempt 1:",
             "tail -n 50 /outputs/attempt_1/rank_2.log",
         ),
     ),
     "/outputs",
 )
-_PACKED = guide.Guide(
+_PACKED = next_steps.NextSteps(
     (
-        guide.Step("To see what changed:", "git log"),
-        guide.Step("To record the golden anew:", "tools/bazelw run x"),
+        next_steps.Step("To see what changed:", "git log"),
+        next_steps.Step("To record the golden anew:", "tools/bazelw run x"),
     ),
     "bazel-testlogs/x_test/test.outputs/outputs.zip",
     "python3 -m zipfile -e outputs.zip /tmp/x_test",
@@ -45,14 +45,14 @@ _RESUME_DIVERGENCE = """\
 FAIL: resume divergence
 first bad iteration: 3, on rank 2, in attempt 1
 
-The resumed run is not the run that was interrupted; of 813 pieces of loaded
-state 21 differ: param group (5) on rank 2.
+The resumed run is not the run that was interrupted; of 813 loaded state entries
+21 differ: param group (5) on rank 2.
 
 Known bug: megatron-core 0.16.1 matches saved param groups by a key that leaves
 out their rates.
 
-Loaded state that is not the saved state, 21 of 813 pieces:
-rank  piece, saved -> loaded
+Loaded state that is not the saved state, 21 of 813 entries:
+rank  entry, saved -> loaded
 of iteration 3
    2  param group default/max_lr
         0.001 -> 0.005
@@ -264,7 +264,7 @@ class ExamplesTest(parameterized.TestCase):
     def test_renders(
         self,
         verdict: verdict_pb2.Verdict,
-        following: guide.Guide | None,
+        following: next_steps.NextSteps | None,
         text: str,
     ) -> None:
         self.assertEqual(console.render(verdict, following), text)

@@ -3,7 +3,7 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
-from regress.report import console, guide
+from regress.report import console, next_steps
 
 _Verdict = verdict_pb2.Verdict
 
@@ -57,16 +57,16 @@ class RenderTest(parameterized.TestCase):
 
     def test_says_how_to_unpack_the_record_unless_a_step_does(self):
         for command, times in (("a", 1), ("unpack && a", 0)):
-            steps = (guide.Step("To see:", command),)
+            steps = (next_steps.Step("To see:", command),)
             lines = console.render(
-                _Verdict(), guide.Guide(steps, "x.zip", "unpack")
+                _Verdict(), next_steps.NextSteps(steps, "x.zip", "unpack")
             ).splitlines()
             self.assertEqual(lines.count("unpack"), times)
             self.assertEqual(lines.count("To unpack it:"), times)
 
     def test_names_the_curves_where_they_will_be(self) -> None:
         text = console.render(
-            _Verdict(), guide.Guide((), "x.zip", "unpack", "/tmp/x")
+            _Verdict(), next_steps.NextSteps((), "x.zip", "unpack", "/tmp/x")
         )
         self.assertIn("The curves, then: /tmp/x/report.html\n", text)
 
@@ -76,11 +76,11 @@ class RenderTest(parameterized.TestCase):
 
     def test_the_section_with_the_first_finding_is_the_first(self):
         fact = _finding(oracle=verdict_pb2.RESUME_PROOF, subject="step")
-        state = _finding(oracle=verdict_pb2.STATE, subject="piece")
+        state = _finding(oracle=verdict_pb2.STATE, subject="entry")
         for findings in ([fact, state], [state, fact]):
             text = console.render(_Verdict(findings=findings))
             self.assertEqual(
-                text.index("step") < text.index("piece, "),
+                text.index("step") < text.index("entry, "),
                 findings[0] is fact,
             )
 
@@ -149,8 +149,8 @@ class RenderTest(parameterized.TestCase):
         )
         text = console.render(
             verdict,
-            guide.Guide(
-                (guide.Step(long, unbroken[0]),), unbroken[1], unbroken[2]
+            next_steps.NextSteps(
+                (next_steps.Step(long, unbroken[0]),), unbroken[1], unbroken[2]
             ),
         )
         lines = text.splitlines()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import layout, same_findings
+from regress.report import same_findings, text_layout
 
 _SHOWN = 6
 _SHOWN_OF_CAUSE = 3
@@ -35,19 +35,19 @@ def render(
     for same in _first(findings, verdict):
         finding = same.first
         where = f", {same.where()}" if same.where() else ""
-        lines += layout.wrap(f"{finding.subject}{where}", "  ", _INDENT)
+        lines += text_layout.wrap(f"{finding.subject}{where}", "  ", _INDENT)
         for name, text in (
             ("expected", finding.expected),
             ("actual", finding.actual),
         ):
-            lines += layout.wrap(
+            lines += text_layout.wrap(
                 text, f"{_INDENT}{name:8}  ", f"{_INDENT}{'':8}  "
             )
         if (
             finding.explanation != explained
             and finding.explanation.rstrip(".") not in said
         ):
-            lines += layout.wrap(finding.explanation, _INDENT, _INDENT)
+            lines += text_layout.wrap(finding.explanation, _INDENT, _INDENT)
         explained = finding.explanation
     return ["What was found:", *lines] if lines else []
 

@@ -16,7 +16,7 @@ class Kind(enum.Enum):
     """What a finding is about.
 
     Attributes:
-        STATE: A piece of state that was not loaded as it was saved.
+        STATE: A state entry that was not loaded as it was saved.
         VALUE: A value of one iteration that is short enough for a table.
         FACT: Anything else.
     """
@@ -26,7 +26,7 @@ class Kind(enum.Enum):
     FACT = enum.auto()
 
 
-def of(finding: verdict_pb2.Finding) -> Kind:
+def classify(finding: verdict_pb2.Finding) -> Kind:
     """The kind of a finding."""
     if finding.oracle == verdict_pb2.STATE:
         whole = finding.subject in (_WHOLE_DIGEST, finding.check)

@@ -20,7 +20,7 @@ def _kind(
         actual="one value",
     )
     finding.MergeFrom(verdict_pb2.Finding(**fields))  # type: ignore[arg-type]
-    return finding_kind.of(finding)
+    return finding_kind.classify(finding)
 
 
 class OfTest(parameterized.TestCase):
@@ -40,7 +40,7 @@ class OfTest(parameterized.TestCase):
 
     def test_a_value_without_an_iteration_is_a_fact(self):
         finding = verdict_pb2.Finding(oracle=verdict_pb2.GOLDEN, actual="1")
-        self.assertEqual(finding_kind.of(finding), _Kind.FACT)
+        self.assertEqual(finding_kind.classify(finding), _Kind.FACT)
 
     @parameterized.parameters("expected", "actual")
     def test_what_is_too_long_for_the_table_is_a_fact(self, field):

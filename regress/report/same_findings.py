@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from regress.oracle import verdict_pb2
-from regress.report import attempts, layout
+from regress.report import attempts, text_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class SameFindings:
         parts = [name] if (name := attempts.name(self.first)) else []
         if self.ranks:
             plural = "s" if len(self.ranks) > 1 else ""
-            parts.append(f"rank{plural} {layout.numbers(self.ranks)}")
+            parts.append(f"rank{plural} {text_layout.numbers(self.ranks)}")
         if self.first.HasField("iteration"):
             parts.append(f"iteration {self.first.iteration}")
         return ", ".join(parts)

@@ -1,14 +1,14 @@
-"""The pieces of state that were not loaded as they were saved."""
+"""The state entries that were not loaded as they were saved."""
 
 import re
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import layout, same_findings
+from regress.report import same_findings, text_layout
 
 _SHOWN = 6
 _INDENT = " " * 6
-_PIECE = re.compile(r"([0-9a-f]{32})(?: (.+))?")
+_ENTRY = re.compile(r"([0-9a-f]{32})(?: (.+))?")
 # As many digits of a digest as a metric has.
 _DIGITS = 12
 
@@ -21,10 +21,10 @@ def render(
 
     Args:
         findings: The findings of that kind.
-        verdict: The verdict, whose counts tell how many pieces differ.
+        verdict: The verdict, whose counts tell how many entries differ.
 
     Returns:
-        Lines: a heading, and two for each of the first few pieces.
+        Lines: a heading, and two for each of the first few entries.
     """
     counts = [
         check for check in verdict.checks if check.oracle == verdict_pb2.STATE
@@ -34,8 +34,8 @@ def render(
     shown = same_findings.merge(findings)[:_SHOWN]
     lines = [
         f"Loaded state that is not the saved state, {differing:,} of"
-        f" {compared:,} pieces:",
-        "rank  piece, saved -> loaded",
+        f" {compared:,} entries:",
+        "rank  entry, saved -> loaded",
     ]
     iteration, explained = None, ""
     for same in shown:
@@ -43,13 +43,13 @@ def render(
         if finding.iteration != iteration:
             iteration = finding.iteration
             lines.append(f"of iteration {iteration}")
-        rank = f"{layout.numbers(same.ranks):>4}  "
-        lines += layout.wrap(finding.subject, rank, _INDENT)
+        rank = f"{text_layout.numbers(same.ranks):>4}  "
+        lines += text_layout.wrap(finding.subject, rank, _INDENT)
         change = _change(finding.expected, finding.actual)
-        lines += layout.wrap(change, _INDENT + "  ", _INDENT + "  ")
+        lines += text_layout.wrap(change, _INDENT + "  ", _INDENT + "  ")
         if finding.explanation != explained:
             explained = finding.explanation
-            lines += layout.wrap(explained, _INDENT, _INDENT)
+            lines += text_layout.wrap(explained, _INDENT, _INDENT)
     more = differing - sum(len(same.ranks) or 1 for same in shown)
     if more > 0:
         lines.append(f"{_INDENT}and {more:,} more")
@@ -58,7 +58,7 @@ def render(
 
 def _change(saved: str, loaded: str) -> str:
     """What differs: the descriptions, or else the digests."""
-    before, after = _PIECE.fullmatch(saved), _PIECE.fullmatch(loaded)
+    before, after = _ENTRY.fullmatch(saved), _ENTRY.fullmatch(loaded)
     if before is None or after is None:
         return f"{saved} -> {loaded}"
     if before[2] != after[2]:

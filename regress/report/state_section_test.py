@@ -31,10 +31,10 @@ def _render(*findings: Mapping[str, object], differing: int = 0) -> list[str]:
 
 
 class StateSectionTest(parameterized.TestCase):
-    def test_counts_all_pieces_of_state_and_no_others(self):
+    def test_counts_all_state_entries_and_no_others(self):
         self.assertEqual(
             _render(differing=1084)[0],
-            "Loaded state that is not the saved state, 1,084 of 1,813 pieces:",
+            "Loaded state that is not the saved state, 1,084 of 1,813 entries:",
         )
 
     @parameterized.parameters(
@@ -55,14 +55,14 @@ class StateSectionTest(parameterized.TestCase):
         (line,) = _render({"expected": saved, "actual": loaded})[3:]
         self.assertEqual(line.strip(), text)
 
-    def test_shows_the_first_pieces_and_counts_the_others(self):
+    def test_shows_the_first_entries_and_counts_the_others(self):
         findings = [
-            {"subject": f"piece {piece}", "rank": 1} for piece in range(9)
+            {"subject": f"entry {entry}", "rank": 1} for entry in range(9)
         ]
         lines = _render(*findings, differing=6000)
         self.assertEqual(
-            [line for line in lines if "piece " in line],
-            [f"   1  piece {piece}" for piece in range(6)],
+            [line for line in lines if "entry " in line],
+            [f"   1  entry {entry}" for entry in range(6)],
         )
         self.assertEqual(lines[-1], "      and 5,994 more")
         self.assertNotIn("more", _render(*findings[:6], differing=6)[-1])
@@ -84,8 +84,8 @@ class StateSectionTest(parameterized.TestCase):
     def test_names_each_iteration_once_in_a_row(self):
         lines = _render(
             *(
-                {"subject": f"piece {piece}", "iteration": iteration}
-                for piece, iteration in enumerate((4, 4, 2))
+                {"subject": f"entry {entry}", "iteration": iteration}
+                for entry, iteration in enumerate((4, 4, 2))
             ),
         )
         self.assertEqual(
@@ -96,8 +96,8 @@ class StateSectionTest(parameterized.TestCase):
     def test_says_an_explanation_once_in_a_row(self):
         lines = _render(
             *(
-                {"subject": f"piece {piece}", "explanation": explanation}
-                for piece, explanation in enumerate(("One.", "One.", "Two."))
+                {"subject": f"entry {entry}", "explanation": explanation}
+                for entry, explanation in enumerate(("One.", "One.", "Two."))
             ),
         )
         self.assertEqual(

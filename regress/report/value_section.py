@@ -4,7 +4,7 @@ import collections
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import finding_kind, layout, same_findings
+from regress.report import finding_kind, same_findings, text_layout
 
 _SHOWN = 10
 # So that one check leaves room for what another one found.
@@ -80,35 +80,37 @@ def _differing(
 def _heading(
     name: tuple[verdict_pb2.Oracle, str], checks: Sequence[verdict_pb2.Check]
 ) -> list[str]:
-    oracle = layout.words(verdict_pb2.Oracle.Name(name[0]))
+    oracle = text_layout.words(verdict_pb2.Oracle.Name(name[0]))
     counts = "".join(
         f" ({check.differing:,} of {check.compared:,} differ)"
         for check in checks
         if (check.oracle, check.name) == name
     )
-    return layout.wrap(f"{oracle}, {name[1]}{counts}", others="  ")
+    return text_layout.wrap(f"{oracle}, {name[1]}{counts}", others="  ")
 
 
 def _value(same: same_findings.SameFindings) -> list[str]:
     finding = same.first
     indent = _WHERE.format("", "")
-    *names, name = layout.wrap(finding.subject, width=_METRIC_WIDTH) or [""]
+    *names, name = text_layout.wrap(finding.subject, width=_METRIC_WIDTH) or [
+        ""
+    ]
     lines = [f"{indent}{one}" for one in names]
     lines += [
         indent + _METRIC.format(name) + _digits(finding.expected),
         indent + _distance(finding) + _digits(finding.actual),
-        *layout.wrap(finding.explanation, indent, indent),
+        *text_layout.wrap(finding.explanation, indent, indent),
     ]
     where = _WHERE.format(finding.iteration, _ranks(same.ranks))
     return [where + lines[0][len(indent) :], *lines[1:]]
 
 
 def _digits(text: str) -> str:
-    return layout.printable(finding_kind.decimal(text))
+    return text_layout.printable(finding_kind.decimal(text))
 
 
 def _ranks(ranks: Sequence[int]) -> str:
-    text = layout.numbers(ranks)
+    text = text_layout.numbers(ranks)
     return text if len(text) <= _RANK_WIDTH else "several"
 
 

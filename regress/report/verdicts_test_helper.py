@@ -32,7 +32,7 @@ def _finding(**fields: object) -> verdict_pb2.Finding:
 
 
 _PRECONDITIONS_HELD = (
-    _check(_PRECONDITIONS, "the promised case ran", 4),
+    _check(_PRECONDITIONS, "the declared case ran", 4),
     _check(_PRECONDITIONS, "the golden is of this case", 3),
 )
 
@@ -95,7 +95,7 @@ def resume_divergence() -> verdict_pb2.Verdict:
         first_bad_iteration=3,
         summary=(
             "the resumed run is not the run that was interrupted; of 813 "
-            "pieces of loaded state 21 differ: param group (5) on rank 2."
+            "loaded state entries 21 differ: param group (5) on rank 2."
         ),
         known_bug=(
             "megatron-core 0.16.1 matches saved param groups by a key that "
@@ -265,7 +265,7 @@ def numeric_drift() -> verdict_pb2.Verdict:
                 expected="1a26cadd" * 8,
                 actual="d48d40b8" * 8,
                 explanation=(
-                    "Some piece of the rank's state is not the golden's."
+                    "Some entry of the rank's state is not the golden's."
                 ),
             ),
         ],

@@ -27,7 +27,8 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     """
     verdict = record_names.shorten(verdict)
     statuses = [
-        check_status.of(check, verdict.conclusion) for check in verdict.checks
+        check_status.status_of(check, verdict.conclusion)
+        for check in verdict.checks
     ]
     failures = sum(status != check_status.Status.OK for status in statuses)
     suites = ET.Element("testsuites")

@@ -30,7 +30,7 @@ from google.protobuf import message
 
 from regress.run import run_pb2
 
-# A digest of the state of a rank with 100,000 pieces takes a quarter of this.
+# A digest of the state of a rank with 100,000 entries takes a quarter of this.
 # It bounds what a reader holds in memory.
 MAX_EVENT_BYTES = 64 << 20
 

@@ -17,7 +17,9 @@ from regress.run import event_stream, run_pb2
 def _events() -> list[run_pb2.Event]:
     """One event of each kind, with sizes of one, two and three bytes."""
     environment = run_pb2.Environment(versions={"torch": "2.13.0"})
-    pieces = [run_pb2.Piece(name="p" * 99, digest="d") for _ in range(200)]
+    entries = [
+        run_pb2.StateEntry(name="p" * 99, digest="d") for _ in range(200)
+    ]
     return [
         run_pb2.Event(started=run_pb2.Started(pid=7, environment=environment)),
         run_pb2.Event(
@@ -27,7 +29,7 @@ def _events() -> list[run_pb2.Event]:
                 param_groups=[run_pb2.ParamGroup(name="g" * 150)],
             )
         ),
-        run_pb2.Event(state=run_pb2.StateDigest(iteration=1, pieces=pieces)),
+        run_pb2.Event(state=run_pb2.StateDigest(iteration=1, entries=entries)),
         run_pb2.Event(checkpoint=run_pb2.CheckpointEvent(iteration=1)),
         run_pb2.Event(span=run_pb2.Span(name="save", seconds=0.5)),
         run_pb2.Event(finished=run_pb2.Finished()),

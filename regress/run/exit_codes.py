@@ -4,5 +4,5 @@
 FAILURE = 1
 # There is no usable checkpoint where the tracker says there is one.
 DAMAGED_CHECKPOINT = 3
-# The device is not there, or is not the hardware that was promised.
+# The device is not there, or is not the declared hardware.
 WRONG_ENVIRONMENT = 4

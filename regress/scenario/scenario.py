@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress.case import case_pb2, fingerprint
 from regress.run import event_stream, run_pb2
-from regress.scenario import device_sharing, job_files
-from regress.supervisor import attempt, launcher, watchdog
+from regress.scenario import job_files
+from regress.supervisor import attempt, gpu_sharing, launcher, watchdog
 
 # Called with the attempt, the rank and its message.
 OnProgress = Callable[[int, int, run_pb2.Progress], None]
@@ -23,7 +23,7 @@ class Scenario:
     Attributes:
       case: what is trained.
       case_path: the case's file, for the ranks to read.
-      hardware: what the ranks are promised, as `none` or `nvidia_h200`.
+      hardware: the declared hardware, as `none` or `nvidia_h200`.
       files: where the job's files go.
       bounds: the watchdog's.
       trainer_flags: more flags for every rank, if its trainer has some.
@@ -62,7 +62,7 @@ class Scenario:
         launcher: launcher.Launcher,
         on_progress: OnProgress,
     ) -> None:
-        """Adds attempt 1 to the record: it goes on from the checkpoints."""
+        """Adds attempt 1 to the record: it resumes from the checkpoints."""
         record.attempts.append(
             self._run_attempt(1, launcher, None, on_progress)
         )
@@ -119,7 +119,7 @@ class Scenario:
     ) -> run_pb2.Attempt:
         """Runs one attempt that nobody is to interrupt here.
 
-        It goes on from the newest checkpoint, if there is one, and ends when
+        It resumes from the newest checkpoint, if there is one, and ends when
         the job does or when a rank is gone.
 
         Args:
@@ -181,7 +181,7 @@ class Scenario:
             # Ranks append; an earlier run may have used the same folder.
             self.files.events(index, rank).unlink(missing_ok=True)
         with (
-            device_sharing.environment(
+            gpu_sharing.environment(
                 self.hardware, len(ranks), self.files.attempt(index)
             ) as devices,
             attempt.launched(

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 from regress.case import case_pb2
 from regress.run import run_pb2
-from regress.supervisor import cancellation, guard, job, linux, watchdog
+from regress.supervisor import cancellation, guard, linux, rank_group, watchdog
 from regress.supervisor import interruption as interruption_lib
 from regress.supervisor import launcher as launcher_lib
 
-RankCommand = job.RankCommand
+RankCommand = rank_group.RankCommand
 
 
 class Attempt:
     """An attempt whose ranks are launched, and wait to be told to begin."""
 
-    def __init__(self, ranks: job.Job, launcher: str) -> None:
+    def __init__(self, ranks: rank_group.RankGroup, launcher: str) -> None:
         """Takes over launched ranks."""
         self._ranks = ranks
         self._launcher = launcher
@@ -65,7 +65,7 @@ def launched(
       launcher: starts the ranks.
       commands: one a rank.
       interruption: sent when the first rank waits at its iteration and phase,
-        or None. A rank that waits elsewhere is told to go on.
+        or None. A rank that waits elsewhere is told to continue.
       bounds: the watchdog's, counted from when the ranks may begin.
       on_progress: called with each rank's messages, as they come. What it
         raises ends the attempt and is raised by `run`.
@@ -85,7 +85,9 @@ def launched(
         stack.enter_context(linux.child_subreaper())
         watching = stack.enter_context(guard.Guard())
         stack.callback(linux.end_children, spare=linux.children())
-        ranks = job.Job(checked, bounds, on_progress, stop_signals, watching)
+        ranks = rank_group.RankGroup(
+            checked, bounds, on_progress, stop_signals, watching
+        )
         stack.callback(ranks.close)
         ranks.launch(launcher, commands)
         attempt = Attempt(ranks, launcher.name)

@@ -13,7 +13,7 @@ from regress.run import run_pb2
 from regress.supervisor import (
     cancellation,
     errors,
-    job_test_helper,
+    rank_group_test_helper,
     rank_process,
     watchdog,
 )
@@ -29,7 +29,7 @@ def _interruption(number: str, ranks: list[int]) -> case_pb2.Interruption:
     )
 
 
-class EndTest(job_test_helper.JobTestCase):
+class EndTest(rank_group_test_helper.JobTestCase):
     """How an attempt ends that nobody interrupts."""
 
     @parameterized.parameters(*_LAUNCHERS)
@@ -77,15 +77,15 @@ class EndTest(job_test_helper.JobTestCase):
     @parameterized.product(
         launcher=_LAUNCHERS,
         end=[
-            ("exit:3", "BY_ITSELF 3", "exited with code 3", "last_words"),
-            ("sys_exit:4", "BY_ITSELF 4", "exited with code 4", "last_words"),
+            ("exit:3", "BY_ITSELF 3", "exited with code 3", "last_line"),
+            ("sys_exit:4", "BY_ITSELF 4", "exited with code 4", "last_line"),
             ("sys_exit:usage", "BY_ITSELF 1", "exited with code 1", "usage"),
             ("fail:oh", "BY_ITSELF 1", "exited with code 1", "ValueError: oh"),
             (
                 "raise:SIGSEGV",
                 "BY_ITSELF SIGSEGV",
                 "was ended by SIGSEGV",
-                "last_words",
+                "last_line",
             ),
         ],
     )
@@ -94,7 +94,7 @@ class EndTest(job_test_helper.JobTestCase):
     ) -> None:
         how, status, said, last_line = end
         result = self.run_job(
-            launcher, ["pause", f"progress:7:loss print:last_words {how}"]
+            launcher, ["pause", f"progress:7:loss print:last_line {how}"]
         )
         self.assert_ends(result, ["PEER_GONE SIGKILL", status])
         self.assertEqual(
@@ -131,10 +131,10 @@ class EndTest(job_test_helper.JobTestCase):
         )
         self.assertNotEmpty(pidfds)
         for pidfd in pidfds:
-            self.assertTrue(job_test_helper.has_ended(pidfd))
+            self.assertTrue(rank_group_test_helper.has_ended(pidfd))
 
 
-class HangTest(job_test_helper.JobTestCase):
+class HangTest(rank_group_test_helper.JobTestCase):
     """The watchdog's bounds."""
 
     @parameterized.parameters(*_LAUNCHERS)
@@ -170,7 +170,7 @@ class HangTest(job_test_helper.JobTestCase):
         )
 
     @parameterized.parameters(*_LAUNCHERS)
-    def test_ends_a_job_that_has_hung_up(self, launcher: str) -> None:
+    def test_ends_a_job_that_has_disconnected(self, launcher: str) -> None:
         result = self.run_job(
             launcher, ["progress:1 hang_up pause"], bounds=_IMPATIENCE
         )
@@ -190,7 +190,7 @@ class HangTest(job_test_helper.JobTestCase):
         self.assertIn("no progress message for 1 s", result.ended_because)
 
 
-class InterruptionTest(job_test_helper.JobTestCase):
+class InterruptionTest(rank_group_test_helper.JobTestCase):
     """A signal at a phase of an iteration."""
 
     @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
@@ -223,7 +223,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
         self, launcher: str, numbers: tuple[str, str]
     ) -> None:
         number, deadly = numbers
-        # The FIFO ends when rank 0 has, and rank 1 would go on.
+        # The FIFO ends when rank 0 has, and rank 1 would continue.
         fifo = self.make_fifo()
         send = rank_process.RankProcess.send_signal
         waited = []
@@ -387,7 +387,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
     @parameterized.product(
         launcher=_LAUNCHERS, place=["2:FORWARD", "1:BACKWARD"]
     )
-    def test_lets_a_rank_go_on_that_waits_elsewhere(
+    def test_lets_a_rank_continue_that_waits_elsewhere(
         self, launcher: str, place: str
     ) -> None:
         result = self.run_job(
@@ -399,7 +399,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
         self.assertEqual(self.texts(), ["", "on"])
         self.assertFalse(result.HasField("interruption"))
 
-    def test_lets_a_rank_go_on_if_nobody_is_to_be_interrupted(self) -> None:
+    def test_lets_a_rank_continue_if_nobody_is_to_be_interrupted(self) -> None:
         result = self.run_job("exec", ["wait:2:BACKWARD progress:3:on"])
         self.assert_ends(result, ["BY_ITSELF 0"])
         self.assertEqual(self.texts(), ["", "on"])
@@ -417,7 +417,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
                 pidfds.append(self.open_pidfd(int(progress.text)))
             else:
                 signal.pidfd_send_signal(pidfds[0], signal.SIGUSR1)
-                job_test_helper.wait_for_end(pidfds[0])
+                rank_group_test_helper.wait_for_end(pidfds[0])
 
         result = self.run_job(
             launcher,
@@ -442,7 +442,7 @@ class InterruptionTest(job_test_helper.JobTestCase):
             )
 
 
-class CancellationTest(job_test_helper.JobTestCase):
+class CancellationTest(rank_group_test_helper.JobTestCase):
     """Signals to the supervisor."""
 
     @parameterized.product(
@@ -473,7 +473,7 @@ class CancellationTest(job_test_helper.JobTestCase):
 
         def on_progress(rank: int, progress: run_pb2.Progress) -> None:
             pidfds.append(self.open_pidfd(int(progress.text)))
-            job_test_helper.wait_for_end(pidfds[0])
+            rank_group_test_helper.wait_for_end(pidfds[0])
             os.kill(os.getpid(), signal.SIGTERM)
 
         with self.assertRaises(cancellation.Cancelled) as raised:
@@ -484,7 +484,7 @@ class CancellationTest(job_test_helper.JobTestCase):
         )
 
 
-class FailureTest(job_test_helper.JobTestCase):
+class FailureTest(rank_group_test_helper.JobTestCase):
     """What run_attempt raises; run_job finds what it leaves behind."""
 
     @parameterized.parameters(*_LAUNCHERS)
@@ -530,7 +530,7 @@ class FailureTest(job_test_helper.JobTestCase):
         self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 0"])
 
 
-class StoreTest(job_test_helper.JobTestCase):
+class StoreTest(rank_group_test_helper.JobTestCase):
     """The port where ranks find each other."""
 
     @parameterized.parameters(*_LAUNCHERS)

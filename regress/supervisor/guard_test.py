@@ -7,7 +7,7 @@ import sys
 
 from absl.testing import absltest
 
-from regress.supervisor import guard, job_test_helper, linux
+from regress.supervisor import guard, linux, rank_group_test_helper
 
 
 class GuardTest(absltest.TestCase):
@@ -45,7 +45,7 @@ class GuardTest(absltest.TestCase):
         with guard.Guard() as running:
             pidfd = os.pidfd_open(running.pid)
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            job_test_helper.wait_for_end(pidfd)
+            rank_group_test_helper.wait_for_end(pidfd)
             os.close(pidfd)
             running.watch(1)
             running.forget(1)

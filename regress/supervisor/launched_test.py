@@ -11,27 +11,29 @@ from regress.run import run_pb2
 from regress.supervisor import (
     attempt,
     cancellation,
-    job_test_helper,
     launcher,
+    rank_group_test_helper,
 )
 
 _LAUNCHERS = ("exec", "zygote")
 
 
-class LaunchedTest(job_test_helper.JobTestCase):
+class LaunchedTest(rank_group_test_helper.JobTestCase):
     @contextlib.contextmanager
     def _launched(
         self, name: str, scripts: list[str]
     ) -> Iterator[tuple[attempt.Attempt, launcher.Launcher]]:
         """A launched attempt, and its launcher; both leave nothing behind."""
-        with job_test_helper.open_launcher(name, self.directory) as opened:
+        with rank_group_test_helper.open_launcher(
+            name, self.directory
+        ) as opened:
             before = self.footprint()
             try:
                 with attempt.launched(
                     opened,
-                    job_test_helper.commands(self.directory, scripts),
+                    rank_group_test_helper.commands(self.directory, scripts),
                     interruption=None,
-                    bounds=job_test_helper.PATIENCE,
+                    bounds=rank_group_test_helper.PATIENCE,
                     on_progress=self.on_progress,
                 ) as launched:
                     yield launched, opened

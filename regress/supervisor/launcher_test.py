@@ -14,12 +14,12 @@ from absl.testing import absltest, parameterized
 from regress.supervisor import (
     errors,
     exec_launcher,
-    job_test_helper,
+    rank_group_test_helper,
     zygote_launcher,
 )
 
 
-class LauncherTest(job_test_helper.JobTestCase):
+class LauncherTest(rank_group_test_helper.JobTestCase):
     def report(self, launcher: str) -> list[dict[str, Any]]:
         """What each of two ranks sees."""
         paths = [self.directory / f"report{rank}" for rank in range(2)]
@@ -96,7 +96,7 @@ class LauncherTest(job_test_helper.JobTestCase):
         env = shutil.which("env")
         assert env is not None
         through_env = exec_launcher.ExecLauncher(
-            job_test_helper.TRAINER, [env, "THROUGH=env", sys.executable]
+            rank_group_test_helper.TRAINER, [env, "THROUGH=env", sys.executable]
         )
         result = self.run_job(through_env, [f"report:{path}"])
         self.assert_ends(result, ["BY_ITSELF 0"])

@@ -8,7 +8,7 @@ import threading
 
 from absl.testing import absltest
 
-from regress.supervisor import job_test_helper, linux
+from regress.supervisor import linux, rank_group_test_helper
 
 _PAUSE = "import signal; signal.pause()"
 # Prints the pid of a child that it does not wait for.
@@ -130,9 +130,9 @@ class ProcessTest(absltest.TestCase):
             assert process.stdin is not None
             assert process.stdout is not None
             pidfd = os.pidfd_open(int(process.stdout.readline()))
-            self.assertFalse(job_test_helper.has_ended(pidfd))
+            self.assertFalse(rank_group_test_helper.has_ended(pidfd))
             process.stdin.close()
-            job_test_helper.wait_for_end(pidfd)
+            rank_group_test_helper.wait_for_end(pidfd)
             os.close(pidfd)
 
     def test_dies_if_its_parent_is_dead_already(self) -> None:

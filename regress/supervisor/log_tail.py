@@ -19,7 +19,7 @@ def lines(path: pathlib.Path, count: int) -> list[str]:
     return _tail(path)[-count:]
 
 
-def last_words(path: pathlib.Path) -> str:
+def last_line(path: pathlib.Path) -> str:
     """The last line that says why a rank ended, stripped.
 
     As "ValueError: expected 2, got 3". Empty if the log is.

@@ -100,7 +100,7 @@ def _wait_until_it_answers(
             )
             raise errors.SupervisorError(
                 f"{PROGRAM} {what}; see {logs}/control.log, or take {PROGRAM} "
-                "off the PATH: the ranks then share the GPU by turns."
+                "off the PATH: the ranks then share the GPU time-sliced."
             )
 
 

@@ -24,7 +24,7 @@ class RankProcess:
       pid: its pid, and its process group's.
       pidfd: readable when the process has ended.
       control: this end of its control socket.
-      hung_up: the rank has closed the other end.
+      disconnected: the rank has closed the other end.
       log: the file that has its stdout and stderr.
       last_progress: the last message it sent.
       cause: why it ended, once that is decided.
@@ -41,7 +41,7 @@ class RankProcess:
         self.pidfd = os.pidfd_open(pid)
         control.setblocking(False)
         self.control = control
-        self.hung_up = False
+        self.disconnected = False
         self.log = log
         self.last_progress: run_pb2.Progress | None = None
         self.cause = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
@@ -90,7 +90,7 @@ class RankProcess:
         Raises:
           SupervisorError: the rank has sent something else.
         """
-        if self.hung_up:
+        if self.disconnected:
             return None
         try:
             packet = self.control.recv(_PACKET_BYTES)
@@ -99,7 +99,7 @@ class RankProcess:
         except ConnectionResetError:
             packet = b""
         if not packet:
-            self.hung_up = True
+            self.disconnected = True
             return None
         try:
             progress = run_pb2.Progress.FromString(packet)
@@ -112,7 +112,7 @@ class RankProcess:
         self.last_progress = progress
         return progress
 
-    def go_on(self) -> None:
+    def let_continue(self) -> None:
         """Answers a rank that waits."""
         # It may be gone, or take no answers.
         with contextlib.suppress(BrokenPipeError, BlockingIOError):
@@ -123,7 +123,7 @@ class RankProcess:
         self.control.close()
         os.close(self.pidfd)
 
-    def whereabouts(self) -> str:
+    def describe_progress(self) -> str:
         """How far it is: "after iteration 7 (lm loss 5.1)"."""
         progress = self.last_progress
         if progress is None:
@@ -136,18 +136,18 @@ class RankProcess:
         text = f" ({progress.text})" if progress.text else ""
         return f"after iteration {progress.iteration}{text}"
 
-    def obituary(self) -> str:
-        """How it ended, where, and its log's last words, in one sentence."""
+    def exit_summary(self) -> str:
+        """How it ended, where, and its log's last line, in one sentence."""
         assert self.exit is not None
         how = (
             f"was ended by {signal.Signals(self.exit.signal).name}"
             if self.exit.signal
             else f"exited with code {self.exit.code}"
         )
-        last_words = log_tail.last_words(self.log)
-        said = f"ends in: {last_words}" if last_words else "is empty"
+        last_line = log_tail.last_line(self.log)
+        said = f"ends in: {last_line}" if last_line else "is empty"
         return (
-            f"Rank {self.rank} {how} {self.whereabouts()}; its log"
+            f"Rank {self.rank} {how} {self.describe_progress()}; its log"
             f" {self.log} {said}"
         )
 
@@ -173,7 +173,7 @@ def send_at_once(
 
     A rank that dies closes its connections. A peer that noticed before its own
     signal came would end by itself, with an exit code. Not for a signal that a
-    rank is to answer: one that was stopped may go on before it takes note.
+    rank is to answer: one that was stopped may continue before it takes note.
     """
     for process in processes:
         process.send_signal(signal.SIGSTOP)

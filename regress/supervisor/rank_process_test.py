@@ -12,8 +12,8 @@ from regress.case import case_pb2
 from regress.run import run_pb2
 from regress.supervisor import (
     errors,
-    job_test_helper,
     linux,
+    rank_group_test_helper,
     rank_process,
 )
 
@@ -70,8 +70,8 @@ class RankProcessTest(absltest.TestCase):
                 child = os.pidfd_open(int(pids.readline()))
             self.assertFalse(process.has_ended())
             process.kill()
-            job_test_helper.wait_for_end(process.pidfd)
-            job_test_helper.wait_for_end(child)
+            rank_group_test_helper.wait_for_end(process.pidfd)
+            rank_group_test_helper.wait_for_end(child)
             os.close(child)
             self.assertTrue(process.has_ended())
             # It may be killed again until it is reaped.
@@ -106,19 +106,19 @@ class RankProcessTest(absltest.TestCase):
             self.send(message)
         self.theirs.close()
         self.assertEqual([process.receive(), process.receive()], messages)
-        self.assertFalse(process.hung_up)
+        self.assertFalse(process.disconnected)
         self.assertIsNone(process.receive())
-        self.assertTrue(process.hung_up)
+        self.assertTrue(process.disconnected)
         self.assertIsNone(process.receive())
         # Nobody hears this.
-        process.go_on()
+        process.let_continue()
 
-    def test_counts_a_reset_connection_as_hung_up(self) -> None:
+    def test_counts_a_reset_connection_as_disconnected(self) -> None:
         process = self.start("")
-        process.go_on()
+        process.let_continue()
         self.theirs.close()
         self.assertIsNone(process.receive())
-        self.assertTrue(process.hung_up)
+        self.assertTrue(process.disconnected)
 
     def test_names_a_message_that_is_none(self) -> None:
         process = self.start("")
@@ -150,13 +150,13 @@ class RankProcessTest(absltest.TestCase):
         ):
             self.send(message)
             process.receive()
-            self.assertEqual(process.whereabouts(), expected)
+            self.assertEqual(process.describe_progress(), expected)
 
-    def test_has_last_words(self) -> None:
+    def test_has_an_exit_summary(self) -> None:
         process = self.start("print('adieu')")
         process.reap()
         self.assertEqual(
-            process.obituary(),
+            process.exit_summary(),
             "Rank 2 exited with code 0 before its first progress message; its"
             f" log {self.log} ends in: adieu",
         )

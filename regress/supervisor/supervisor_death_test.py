@@ -8,7 +8,11 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from regress.supervisor import job_test_helper, linux, supervisor_test_helper
+from regress.supervisor import (
+    linux,
+    rank_group_test_helper,
+    supervisor_test_helper,
+)
 
 _RANKS = 4
 
@@ -32,15 +36,15 @@ class SupervisorDeathTest(parameterized.TestCase):
             pidfds = [os.pidfd_open(pid) for pid in (*children, *grandchildren)]
             for pidfd in pidfds:
                 self.addCleanup(os.close, pidfd)
-                self.assertFalse(job_test_helper.has_ended(pidfd))
+                self.assertFalse(rank_group_test_helper.has_ended(pidfd))
             supervisor.send_signal(number)
             for pidfd in pidfds:
-                job_test_helper.wait_for_end(pidfd)
-            last_words = supervisor.stdout.read()
+                rank_group_test_helper.wait_for_end(pidfd)
+            last_line = supervisor.stdout.read()
         if number in (signal.SIGTERM, signal.SIGINT):
             self.assertEqual(supervisor.returncode, 128 + number)
             self.assertEqual(
-                last_words, f"The supervisor was sent {number.name}.\n"
+                last_line, f"The supervisor was sent {number.name}.\n"
             )
         else:
             self.assertEqual(supervisor.returncode, -number)
@@ -59,7 +63,7 @@ class SupervisorDeathTest(parameterized.TestCase):
             reader = os.open(fifo, os.O_RDONLY)
             self.addCleanup(os.close, reader)
             supervisor.send_signal(number)
-            job_test_helper.wait_for_end(reader)
+            rank_group_test_helper.wait_for_end(reader)
             self.assertEqual(os.read(reader, 1), b"")
         self.assertEqual(supervisor.returncode, -number)
 

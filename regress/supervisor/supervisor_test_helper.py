@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 from regress.run import run_pb2
-from regress.supervisor import attempt, cancellation, job_test_helper
+from regress.supervisor import attempt, cancellation, rank_group_test_helper
 
 
 def _print(rank: int, progress: run_pb2.Progress) -> None:
@@ -17,15 +17,15 @@ def _print(rank: int, progress: run_pb2.Progress) -> None:
 
 def main() -> None:
     launcher_name, directory = sys.argv[1], pathlib.Path(sys.argv[2])
-    with job_test_helper.open_launcher(
+    with rank_group_test_helper.open_launcher(
         launcher_name, directory, preload_argv=sys.argv[3:]
     ) as launcher:
         try:
             attempt.run_attempt(
                 launcher,
-                job_test_helper.commands(directory, ["child pause"] * 4),
+                rank_group_test_helper.commands(directory, ["child pause"] * 4),
                 interruption=None,
-                bounds=job_test_helper.PATIENCE,
+                bounds=rank_group_test_helper.PATIENCE,
                 on_progress=_print,
             )
         except cancellation.Cancelled as cancelled:

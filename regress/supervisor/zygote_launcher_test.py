@@ -10,13 +10,13 @@ from absl.testing import absltest
 
 from regress.supervisor import (
     errors,
-    job_test_helper,
     linux,
+    rank_group_test_helper,
     zygote_launcher,
 )
 
 
-class ZygoteLauncherTest(job_test_helper.JobTestCase):
+class ZygoteLauncherTest(rank_group_test_helper.JobTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.log = self.directory / "zygote.log"
@@ -28,7 +28,7 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
         self, *preload_argv: str, start_seconds: float = 60
     ) -> zygote_launcher.ZygoteLauncher:
         return zygote_launcher.ZygoteLauncher(
-            job_test_helper.TRAINER,
+            rank_group_test_helper.TRAINER,
             preload_argv,
             self.log,
             environment={"FOR_IMPORTS": "set"},
@@ -110,7 +110,7 @@ class ZygoteLauncherTest(job_test_helper.JobTestCase):
             (pid,) = linux.children() - before
             pidfd = self.open_pidfd(pid)
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            job_test_helper.wait_for_end(pidfd)
+            rank_group_test_helper.wait_for_end(pidfd)
             with self.assertRaisesRegex(
                 errors.SupervisorError,
                 "^The zygote of .* ended with SIGKILL while forking a rank.",

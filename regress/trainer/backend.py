@@ -44,7 +44,7 @@ class Backend(abc.ABC):
           A `torch.device`.
 
         Raises:
-          BackendError: the device is not there, or not the one promised.
+          BackendError: the device is not there, or not the one declared.
         """
 
     @abc.abstractmethod

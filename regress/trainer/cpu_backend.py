@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from regress.run import run_pb2
-from regress.trainer import backend, versions
+from regress.run import run_pb2, versions
+from regress.trainer import backend
 
 
 class CpuBackend(backend.Backend):
@@ -83,6 +83,6 @@ class CpuBackend(backend.Backend):
             hardware="none",
             device_name="x86-64 CPU with AVX2",
             device_count=0,
-            versions=versions.of_packages(),
+            versions=versions.package_versions(),
             settings={**self.settings, "oneDNN": "off"},
         )

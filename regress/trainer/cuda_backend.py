@@ -10,8 +10,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, cast
 
-from regress.run import run_pb2
-from regress.trainer import backend, libraries, versions
+from regress.run import run_pb2, versions
+from regress.trainer import backend, libraries
 
 
 def hardware_of(device_name: str) -> str:
@@ -134,7 +134,7 @@ class CudaBackend(backend.Backend):
         import torch
 
         name = torch.cuda.get_device_name()
-        found = versions.of_packages()
+        found = versions.package_versions()
         found["driver"] = _driver_version()
         found["cuda"] = torch.version.cuda or "none"
         # Of the library that is loaded; torch.backends.cudnn.version() raises

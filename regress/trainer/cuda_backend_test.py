@@ -29,14 +29,14 @@ class CudaBackendTest(parameterized.TestCase):
     def test_no_device_is_one_sentence(
         self, driver: str, expected: str
     ) -> None:
-        promised = cuda_backend.CudaBackend("nvidia_h200")
+        declared = cuda_backend.CudaBackend("nvidia_h200")
         with (
             mock.patch.object(cuda_backend, "_DRIVER", pathlib.Path(driver)),
             self.assertRaisesRegex(
                 backend.BackendError, f"{expected}; expected nvidia_h200"
             ),
         ):
-            promised.start_rank(0, 4)
+            declared.start_rank(0, 4)
 
     def device(self, name: str) -> None:
         for function, value in (
@@ -60,29 +60,29 @@ class CudaBackendTest(parameterized.TestCase):
             cuda_backend.CudaBackend("nvidia_h200").start_rank(0, 4)
 
     @parameterized.parameters("nvidia_l4", "any")
-    def test_takes_the_device_promised(self, hardware: str) -> None:
+    def test_takes_the_declared_device(self, hardware: str) -> None:
         self.device("NVIDIA L4")
         device = cuda_backend.CudaBackend(hardware).start_rank(3, 4)
         self.assertEqual(device, torch.device("cuda", 3))
 
     def test_full_memory_is_one_sentence(self) -> None:
         self.device("NVIDIA L4")
-        promised = cuda_backend.CudaBackend("nvidia_l4")
+        declared = cuda_backend.CudaBackend("nvidia_l4")
         self.assertRegex(
-            promised.out_of_memory(torch.cuda.OutOfMemoryError()) or "",
+            declared.out_of_memory(torch.cuda.OutOfMemoryError()) or "",
             "The memory of NVIDIA L4 .* holds 3.0 GiB .* 1.0 GiB of 24.0 GiB",
         )
-        self.assertIsNone(promised.out_of_memory(RuntimeError("another")))
+        self.assertIsNone(declared.out_of_memory(RuntimeError("another")))
 
     @parameterized.parameters((4, False), (5, True))
     def test_more_gpus_are_advised_where_ranks_share_one(
         self, ranks: int, shares: bool
     ) -> None:
         self.device("NVIDIA L4")
-        promised = cuda_backend.CudaBackend("nvidia_l4")
+        declared = cuda_backend.CudaBackend("nvidia_l4")
         with mock.patch.dict(os.environ):
-            promised.start_rank(0, ranks)
-        advice = promised.out_of_memory(torch.cuda.OutOfMemoryError()) or ""
+            declared.start_rank(0, ranks)
+        advice = declared.out_of_memory(torch.cuda.OutOfMemoryError()) or ""
         self.assertEqual("more GPUs" in advice, shares)
         self.assertIn("smaller case", advice)
 

@@ -1,6 +1,6 @@
-"""A digest of every piece of a rank's state, by name.
+"""A digest of every entry of a rank's state, by name.
 
-A piece is a param, a main param, a moment, a step counter, a field of a param
+An entry is a param, a main param, a moment, a step counter, a field of a param
 group, the scheduler, a random stream: whatever a resume can lose by itself.
 """
 
@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
+import numpy
 import torch
 
 from regress.run import run_pb2
-from regress.trainer import (
-    canonical,
-    random_state,
-    training_state,
-)
+from regress.trainer import random_state, training_state
 
 # Of a SHA-256: no accident makes two states alike in 128 bits.
 _DIGEST_BYTES = 16
@@ -36,17 +33,17 @@ def digest_state(
     """
     # hashlib lets other threads run while it hashes.
     with futures.ThreadPoolExecutor(_THREADS) as pool:
-        pieces = pool.map(lambda item: _piece(*item), list(_pieces(state)))
+        entries = pool.map(lambda item: _entry(*item), list(_entries(state)))
         return run_pb2.StateDigest(
-            moment=moment, iteration=state.iteration, pieces=pieces
+            moment=moment, iteration=state.iteration, entries=entries
         )
 
 
-def _pieces(
+def _entries(
     state: training_state.TrainingState,
 ) -> Iterator[tuple[str, Any]]:
     for index, chunk in enumerate(state.models()):
-        yield from _chunk_pieces(f"chunk {index}", chunk, state.optimizer)
+        yield from _chunk_entries(f"chunk {index}", chunk, state.optimizer)
     for name, group in state.param_groups():
         for field, value in group.items():
             if field != "params":
@@ -61,7 +58,7 @@ def _pieces(
     yield "consumed samples", state.consumed_samples
 
 
-def _chunk_pieces(
+def _chunk_entries(
     prefix: str, chunk: torch.nn.Module, optimizer: Any
 ) -> Iterator[tuple[str, Any]]:
     for name, buffer in chunk.named_buffers():
@@ -77,14 +74,42 @@ def _chunk_pieces(
             yield f"{prefix}/{field}/{name}", value
 
 
-def _piece(name: str, value: Any) -> run_pb2.Piece:
-    kind, content = canonical.form(value)
+def _entry(name: str, value: Any) -> run_pb2.StateEntry:
+    kind, content = canonical_form(value)
     digest = hashlib.sha256(kind.encode())
     digest.update(content)
-    return run_pb2.Piece(
+    return run_pb2.StateEntry(
         name=name,
         digest=digest.digest()[:_DIGEST_BYTES].hex(),
         description=content.decode()
         if isinstance(content, bytes) and len(content) <= _LONGEST_VALUE
         else kind,
     )
+
+
+def canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
+    """Returns the value's type and shape, and its bytes.
+
+    The bytes of the same value are the same in every process.
+
+    Args:
+      value: a tensor, an array, or a plain Python value.
+    """
+    if isinstance(value, numpy.ndarray):
+        value = torch.from_numpy(value)
+    if isinstance(value, torch.Tensor):
+        kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        host = value.detach().cpu().contiguous().reshape(-1)
+        if host.numel() == 1:
+            return kind, repr(host.item()).encode()
+        return kind, host.view(torch.uint8).numpy().data
+    # repr gives all digits of a float.
+    if isinstance(value, tuple):
+        text = "|".join(
+            hashlib.sha256(item.tobytes()).hexdigest()
+            if isinstance(item, numpy.ndarray)
+            else repr(item)
+            for item in value
+        )
+        return "tuple", text.encode()
+    return type(value).__name__, repr(value).encode()

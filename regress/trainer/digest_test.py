@@ -1,4 +1,4 @@
-"""Tests that a digest sees every piece of state, and a load restores it."""
+"""Tests that a digest sees every state entry, and a load restores it."""
 
 import pathlib
 import random
@@ -24,8 +24,8 @@ def setUpModule() -> None:  # noqa: D103
 
 
 def _digests(state: training_state.TrainingState) -> dict[str, str]:
-    pieces = digest.digest_state(state, _SAVED).pieces
-    return {piece.name: piece.digest for piece in pieces}
+    entries = digest.digest_state(state, _SAVED).entries
+    return {entry.name: entry.digest for entry in entries}
 
 
 def _differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -46,8 +46,8 @@ def _trained(steps: int) -> training_state.TrainingState:
 
 class DigestTest(parameterized.TestCase):
     def test_names_are_unique(self) -> None:
-        pieces = digest.digest_state(_trained(1), _SAVED).pieces
-        names = [piece.name for piece in pieces]
+        entries = digest.digest_state(_trained(1), _SAVED).entries
+        names = [entry.name for entry in entries]
         self.assertLen(set(names), len(names))
 
     def test_every_param_has_its_state(self) -> None:
@@ -127,9 +127,9 @@ class DigestTest(parameterized.TestCase):
             {f"param group default/{field}" for field in fields},
         )
 
-    def test_the_values_of_small_pieces_can_be_read(self) -> None:
-        pieces = digest.digest_state(_trained(3), _SAVED).pieces
-        descriptions = {piece.name: piece.description for piece in pieces}
+    def test_the_values_of_small_entries_can_be_read(self) -> None:
+        entries = digest.digest_state(_trained(3), _SAVED).entries
+        descriptions = {entry.name: entry.description for entry in entries}
         self.assertEqual(descriptions["iteration"], "3")
         self.assertEqual(descriptions["consumed samples"], "12")
         self.assertEqual(descriptions["scheduler/num_steps"], "12")
@@ -153,7 +153,7 @@ class RestoreTest(parameterized.TestCase):
         self._checkpoints.save(trained, lambda: None)
         self._new = single_rank_test_helper.new_state()
 
-    def test_a_load_restores_every_piece(self) -> None:
+    def test_a_load_restores_every_entry(self) -> None:
         self.assertNotEmpty(_differing(self._saved, _digests(self._new)))
         self._checkpoints.load(2, self._new)
         self.assertEqual(_differing(self._saved, _digests(self._new)), set())
@@ -163,12 +163,12 @@ class RestoreTest(parameterized.TestCase):
         ("optimizer", "optimizer", "chunk 0/exp_avg/"),
         ("scheduler", "scheduler", "scheduler/num_steps"),
     )
-    def test_what_is_not_loaded_is_seen(self, part: str, piece: str) -> None:
+    def test_what_is_not_loaded_is_seen(self, part: str, entry: str) -> None:
         owner = getattr(self._new, part)
         owner = owner()[0] if part == "models" else owner
         with mock.patch.object(owner, "load_state_dict"):
             self._checkpoints.load(2, self._new)
-        self._assert_differs(piece)
+        self._assert_differs(entry)
 
     def test_random_streams_that_are_not_loaded_are_seen(self) -> None:
         with mock.patch.object(random_state, "set_states"):
@@ -182,10 +182,10 @@ class RestoreTest(parameterized.TestCase):
         resumed.seconds = third.seconds
         self.assertEqual(resumed, third)
 
-    def _assert_differs(self, piece: str) -> None:
+    def _assert_differs(self, entry: str) -> None:
         differing = _differing(self._saved, _digests(self._new))
         self.assertTrue(
-            any(name.startswith(piece) for name in differing), differing
+            any(name.startswith(entry) for name in differing), differing
         )
 
 

@@ -18,7 +18,7 @@ from regress.checkpoint import errors as checkpoint_errors
 from regress.run import control as control_lib
 from regress.run import event_stream, exit_codes, run_pb2
 from regress.trainer import backend as backend_lib
-from regress.trainer import backends
+from regress.trainer import backend_factory
 
 _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
@@ -78,11 +78,12 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     _import(_HARDWARE.value)
     imported = time.monotonic() - started
-    from regress.trainer import data, job, phase_gate, stop_request
+    from regress.trainer import data, phase_gate, stop_request
+    from regress.trainer import rank as rank_lib
 
-    backend = backends.get(_HARDWARE.value)
+    backend = backend_factory.get(_HARDWARE.value)
     rank = _RANK.value if _RANK.value >= 0 else int(os.environ["RANK"])
-    settings = job.Settings(
+    settings = rank_lib.Settings(
         case=load.load(pathlib.Path(_CASE.value)),
         rank=rank,
         corpus=pathlib.Path(_CORPUS.value),
@@ -102,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
         )
         control = control_lib.Control.from_environment()
         try:
-            job.Job(settings, backend, events, control).run()
+            rank_lib.Rank(settings, backend, events, control).run()
         except checkpoint_errors.CheckpointError as error:
             print(error, file=sys.stderr)
             return exit_codes.DAMAGED_CHECKPOINT
@@ -125,14 +126,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _import(hardware: str) -> None:
-    if "regress.trainer.job" in sys.modules:
+    if "regress.trainer.rank" in sys.modules:
         return
     # The collector would look through half a million objects again and again,
     # a quarter of the imports' time, and find nothing to free.
     gc.disable()
-    backends.get(hardware).prepare()
+    backend_factory.get(hardware).prepare()
     # torch and megatron-core come with it, and must find the backend ready.
-    import regress.trainer.job  # noqa: F401
+    import regress.trainer.rank  # noqa: F401
 
     # Nor need it ever look at them, or at what a rank shares with its zygote.
     gc.freeze()

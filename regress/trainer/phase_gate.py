@@ -28,7 +28,7 @@ class WaitAt:
 
 @dataclasses.dataclass(frozen=True)
 class PhaseGate:
-    """Stops the rank at one place, if at any, until it is told to go on.
+    """Stops the rank at one place, if at any, until it is told to continue.
 
     Attributes:
       control: the way to who started the rank.

@@ -3,9 +3,9 @@
 Importing this prepares the CPU backend, so it must come before torch.
 """
 
-from regress.trainer import backends
+from regress.trainer import backend_factory
 
-BACKEND = backends.get("none")
+BACKEND = backend_factory.get("none")
 BACKEND.prepare()
 
 import itertools  # noqa: E402

@@ -12,11 +12,11 @@ from regress.case import case_pb2, derived
 from regress.run import run_pb2
 from regress.trainer import (
     data,
-    metrics,
     model,
     param_groups,
     phase_gate,
     step_digest,
+    step_metrics,
     training_state,
 )
 
@@ -87,9 +87,9 @@ class Stepper:
         state.consumed_samples += batch
         return run_pb2.StepMetrics(
             iteration=iteration,
-            lm_loss=metrics.mean_loss(losses) if losses else None,
+            lm_loss=step_metrics.mean_loss(losses) if losses else None,
             grad_norm=grad_norm,
-            params_norm=metrics.params_norm(state.optimizer),
+            params_norm=step_metrics.params_norm(state.optimizer),
             zeros_in_grad=int(zeros),
             loss_scale=state.optimizer.get_loss_scale().item(),
             consumed_samples=state.consumed_samples,

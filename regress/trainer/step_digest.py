@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from regress.trainer import canonical, random_state
+from regress.trainer import digest, random_state
 
 # A double holds so many bits; by accident, two inputs in 10^14 are alike.
 _BYTES = 6
@@ -42,7 +42,7 @@ def of_random_state() -> int:
 
 
 def _update(result: "hashlib._Hash", name: str, value: Any) -> None:
-    kind, content = canonical.form(value)
+    kind, content = digest.canonical_form(value)
     result.update(f"{name} {kind} ".encode())
     result.update(content)
 

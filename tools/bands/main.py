@@ -21,12 +21,12 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress import progress_printer
 from regress.case import errors as case_errors
 from regress.case import load
-from regress.golden import bands, files, golden_pb2, selection, series
+from regress.golden import bands, files, golden_pb2, selection_key, series
 from regress.golden import errors as golden_errors
 from regress.run import run_pb2
+from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import errors as supervisor_errors
@@ -88,8 +88,8 @@ def main(argv: Sequence[str]) -> int:
         path = user / (
             _OUTPUT.value
             or pathlib.Path(_GOLDEN.value).with_name(
-                selection.path_of(
-                    selection.Selection(
+                selection_key.path_of(
+                    selection_key.Selection(
                         exact.case_name, exact.channel, bands.HARDWARE
                     )
                 ).name
@@ -182,7 +182,7 @@ def _train(
             bounds=_BOUNDS,
             trainer_flags=[f"--variation={name}"],
         )
-        progress = progress_printer.ProgressPrinter(case, sys.stdout)
+        progress = progress_lib.ProgressPrinter(case, sys.stdout)
         progress.say(name)
         with launchers.make("exec", scenario, _TRAINER) as launcher:
             record = scenario.run_uninterrupted(launcher, progress)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from regress.case import case_pb2, fingerprint
 from regress.golden import golden_pb2, series, state
-from regress.oracle import evidence
+from regress.oracle import observations
 from regress.run import run_pb2
 
-PROMISE = evidence.Promise(
+TARGET = observations.DeclaredTarget(
     hardware="none", channel="dev", repeat_command="repeat the test"
 )
 _RANKS = 4
@@ -26,7 +26,7 @@ _GROUPS = (
     "decoupled (no weight decay)",
 )
 # Of a rank with 3 layers and the embedding.
-_PIECES = 200
+_ENTRIES = 200
 _ENVIRONMENT = run_pb2.Environment(
     hardware="none",
     device_name="AMD EPYC",
@@ -39,7 +39,7 @@ _Checkpoint = run_pb2.CheckpointEvent
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """What the oracle is given, `PROMISE` aside."""
+    """What the oracle is given, `TARGET` aside."""
 
     case: case_pb2.Case
     run: run_pb2.RunRecord
@@ -167,15 +167,15 @@ def _digest(rank: int, moment: _Digest.Moment, iteration: int) -> _Digest:
     return _Digest(
         moment=moment,
         iteration=iteration,
-        pieces=[
-            run_pb2.Piece(
+        entries=[
+            run_pb2.StateEntry(
                 name=f"chunk 0/param/{place}",
                 digest=hashlib.sha256(
                     f"{rank} {iteration} {place}".encode()
                 ).hexdigest()[:32],
                 description="float32[64, 256]",
             )
-            for place in range(_PIECES)
+            for place in range(_ENTRIES)
         ],
     )
 
@@ -191,8 +191,8 @@ def _golden(case: case_pb2.Case) -> golden_pb2.Golden:
         trajectories |= series.from_events(events, rank)
     return golden_pb2.Golden(
         case_name=case.name,
-        channel=PROMISE.channel,
-        hardware=PROMISE.hardware,
+        channel=TARGET.channel,
+        hardware=TARGET.hardware,
         provenance=golden_pb2.Provenance(
             case_fingerprint=fingerprint.fingerprint(case),
             corpus_digest=_CORPUS_DIGEST,

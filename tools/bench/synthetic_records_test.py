@@ -13,7 +13,7 @@ class SyntheticRecordsTest(absltest.TestCase):
             records.case,
             records.run,
             records.golden,
-            synthetic_records.PROMISE,
+            synthetic_records.TARGET,
         )
         self.assertEqual(
             verdict.conclusion, verdict_pb2.Verdict.PASS, verdict.summary

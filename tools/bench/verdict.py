@@ -60,7 +60,7 @@ def _measure(steps: int) -> _Measured:
     peak_before = _peak_bytes()
     wall, cpu = time.monotonic(), time.process_time()
     verdict = judge.judge(
-        records.case, records.run, records.golden, synthetic_records.PROMISE
+        records.case, records.run, records.golden, synthetic_records.TARGET
     )
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     if verdict.conclusion != verdict_pb2.Verdict.PASS:

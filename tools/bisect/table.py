@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import layout
+from regress.report import text_layout
 from tools.bisect import releases as releases_lib
 from tools.bisect import search
 from tools.bisect import trial as trial_lib
@@ -36,7 +36,7 @@ def render(
         _table(releases, trials),
         *_verdicts(releases, trials),
         *_notes(releases, trials, left_out),
-        layout.wrap(answer(name, releases, trials)),
+        text_layout.wrap(answer(name, releases, trials)),
         [f"Full records: {outputs}/<release>"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -145,7 +145,7 @@ def _verdicts(
     for group in groups.values():
         first, verdict = group[0]
         known = ", a known bug" if verdict.known_bug else ""
-        yield layout.wrap(
+        yield text_layout.wrap(
             f"{', '.join(version for version, _ in group)}: {_words(verdict)}"
             f"{known}{f'. In {first}' if len(group) > 1 else ''}: "
             f"{verdict.known_bug or verdict.summary}",
@@ -172,12 +172,12 @@ def _notes(
     lines = []
     for release, trial in zip(releases, trials, strict=True):
         if trial is not None and trial.why_not:
-            lines += layout.wrap(
+            lines += text_layout.wrap(
                 f"{release.version} could not run: {trial.why_not}.",
                 others="  ",
             )
         if trial is not None and trial.moved:
-            lines += layout.wrap(
+            lines += text_layout.wrap(
                 f"{release.version} cannot go with all that the lock pins, and "
                 f"had {', '.join(trial.moved)}.",
                 others="  ",
@@ -188,4 +188,6 @@ def _notes(
 
 
 def _words(verdict: verdict_pb2.Verdict) -> str:
-    return layout.words(verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion))
+    return text_layout.words(
+        verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
+    )

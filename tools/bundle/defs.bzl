@@ -4,8 +4,8 @@
         name = "my_test.bundle",
         args = ["--case=$(rootpath my_case.textproto)"],
         data = ["my_case.textproto"],
-        module = "regress.resume_test",
-        deps = ["//regress:resume_test_lib"],
+        module = "regress.runner.main",
+        deps = ["//regress/runner:main"],
     )
 
 builds `my_test.bundle.tar.gz`, with the program and its data but without any

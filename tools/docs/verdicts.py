@@ -18,7 +18,7 @@ PATH = pathlib.PurePath("docs/verdicts.md")
 _Verdict = verdict_pb2.Verdict
 
 # What each class means, and what to do next.
-GUIDE: dict[int, tuple[str, str]] = {
+NEXT_STEPS: dict[int, tuple[str, str]] = {
     _Verdict.PASS: (
         "The resumed run is the run that nobody interrupted, to the bit, and "
         "every check has compared something.",
@@ -37,9 +37,9 @@ GUIDE: dict[int, tuple[str, str]] = {
         "Read the log of the rank that is named first.",
     ),
     _Verdict.WRONG_ENVIRONMENT: (
-        "What ran is not what the target promises: another device, another "
+        "What ran is not what the target declares: another device, another "
         "channel, another case, or ranks that differ from each other.",
-        "Run on the promised hardware, or choose the configuration of this "
+        "Run on the declared hardware, or choose the configuration of this "
         "one.",
     ),
     _Verdict.STALE_GOLDEN: (
@@ -65,7 +65,7 @@ GUIDE: dict[int, tuple[str, str]] = {
     ),
     _Verdict.NONDETERMINISM: (
         "The same iterations, run twice from the same state, differ. The first "
-        "metric or piece of state that does is named, with iteration and rank.",
+        "metric or state entry that does is named, with iteration and rank.",
         "Find the operation that is not deterministic: run the test several "
         "times and see whether it is always the same metric.",
     ),
@@ -76,7 +76,7 @@ GUIDE: dict[int, tuple[str, str]] = {
         "candidate that the test has left only for a reason that you can name.",
     ),
     _Verdict.RESUME_DIVERGENCE: (
-        "All was right until the resume. Either a piece of state was not "
+        "All was right until the resume. Either a state entry was not "
         "loaded as it was saved, and is named; or all of it was, and the first "
         "metric that differs says where to look for state that is not saved.",
         "Start with the first finding: it is the one nearest the cause.",
@@ -107,7 +107,7 @@ def _classes() -> Iterator[str]:
     yield "## The classes, in their order"
     yield ""
     for place, (reached, why) in enumerate(conclusion.ORDER, 1):
-        means, following = GUIDE[reached]
+        means, following = NEXT_STEPS[reached]
         yield f"### {place}. {_name(reached)}"
         yield ""
         yield means
@@ -117,7 +117,7 @@ def _classes() -> Iterator[str]:
         yield f"- Concluded by: {', '.join(names)}."
         yield f"- Next: {following}"
         yield ""
-    means, _ = GUIDE[_Verdict.PASS]
+    means, _ = NEXT_STEPS[_Verdict.PASS]
     yield f"### {_name(_Verdict.PASS)[:1].upper()}{_name(_Verdict.PASS)[1:]}"
     yield ""
     yield means

@@ -19,7 +19,7 @@ class VerdictsTest(absltest.TestCase):
     def test_every_class_has_a_meaning_and_a_next_step(self) -> None:
         classes = set(verdict_pb2.Verdict.Conclusion.values())
         self.assertCountEqual(
-            verdicts.GUIDE,
+            verdicts.NEXT_STEPS,
             classes - {verdict_pb2.Verdict.CONCLUSION_UNSPECIFIED},
         )
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from absl import app
 
-from regress.faults import catalogue, expectation, harness
-from regress.faults import fault as fault_lib
 from regress.oracle import verdict_pb2
+from regress.testing.faults import catalogue, expectation, harness
+from regress.testing.faults import fault as fault_lib
 from tools.faults import peer, table
 
 _PAGE = pathlib.Path("docs/faults.md")

@@ -151,7 +151,7 @@ def _off(mode: Mode, expected: _Log, actual: _Log) -> str:
     """At how many of the expected steps the values are off, if too many."""
     steps = len(expected)
     if not steps:
-        return "for want of a step to compare"
+        return "because a step to compare is missing"
     exact = mode == Mode.EXACT_5_DIGITS
     near = np.isclose(
         [actual.get(step, math.inf) for step in expected],

@@ -77,7 +77,7 @@ class PassTest(parameterized.TestCase):
             step.consumed_samples = 0
             records.step(1, 0, iteration).zeros_in_grad *= 5
         digest = records.state(1, 0, run_pb2.StateDigest.LOADED)
-        digest.pieces[0].digest = "0" * 32
+        digest.entries[0].digest = "0" * 32
         records.remove_events(1, 0, "checkpoint")
         self.assertFalse(_seen(records, mode).seen)
 
@@ -185,7 +185,8 @@ class ExactTest(absltest.TestCase):
             _seen(records),
             peer.Seen(
                 True,
-                "lm loss differs from the golden for want of a step to compare",
+                "lm loss differs from the golden because a step to compare "
+                "is missing",
             ),
         )
 

@@ -4,8 +4,8 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
-from regress.faults import fault as fault_lib
 from regress.oracle import verdict_pb2
+from regress.testing.faults import fault as fault_lib
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
 
@@ -19,8 +19,9 @@ Each row is a fault that was put into a resume, what our test said of it, and
 whether Megatron-LM's functional test would have failed on the same run record,
 with each of its two comparisons (`tools/faults/peer.py` says how they are
 carried over). The cause is the verdict's first finding. What each fault does is
-a sentence in `regress/faults/*_faults.py`, and
-`//regress/faults:fault_catalogue_test` asserts the verdict and the cause.
+a sentence in `regress/testing/faults/*_faults.py`, and
+`//regress/testing/faults:fault_catalogue_test` asserts the verdict and the
+cause.
 
 Made by
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from absl.testing import absltest
 
-from regress.faults import fault
 from regress.oracle import verdict_pb2
+from regress.testing.faults import fault
 from tools.faults import table
 
 _Verdict = verdict_pb2.Verdict

@@ -22,12 +22,12 @@ from regress.checkpoint import disk, layout, manifest, tracker, view
 from regress.checkpoint import errors as checkpoint_errors
 from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2
-from regress.oracle import evidence, judge, verdict_pb2
+from regress.oracle import judge, observations, verdict_pb2
 from regress.run import event_stream, run_pb2
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
-_PROMISE = evidence.Promise("none", "dev", "unused")
+_TARGET = observations.DeclaredTarget("none", "dev", "unused")
 _FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
 
 
@@ -112,14 +112,14 @@ def _read_run_record(data: bytes) -> None:
         record = run_pb2.RunRecord.FromString(data)
     except message.DecodeError:
         return
-    case, golden = _promised()
-    verdict = judge.judge(case, record, golden, _PROMISE)
+    case, golden = _declared()
+    verdict = judge.judge(case, record, golden, _TARGET)
     if verdict.conclusion == verdict_pb2.Verdict.PASS:
         raise ContractError("A run record of chance passes.")
 
 
 @functools.cache
-def _promised() -> tuple[case_pb2.Case, golden_pb2.Golden]:
+def _declared() -> tuple[case_pb2.Case, golden_pb2.Golden]:
     return load.load(_CASE), files.read(_GOLDEN)
 
 
@@ -170,7 +170,7 @@ def _events() -> list[run_pb2.Event]:
             state=run_pb2.StateDigest(
                 moment=run_pb2.StateDigest.SAVED,
                 iteration=1,
-                pieces=[run_pb2.Piece(name="a", digest="b")],
+                entries=[run_pb2.StateEntry(name="a", digest="b")],
             )
         ),
         run_pb2.Event(finished=run_pb2.Finished(iteration=1)),

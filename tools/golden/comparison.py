@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from regress.golden import golden_pb2, metrics, series
-from regress.oracle import difference, environment
+from regress.golden import float_compare, golden_pb2, metrics, series
+from regress.oracle import preconditions
 
 # Facts that say nothing of what is to be expected.
 _OF_THE_RECORDING = ("recorded", "repeats")
@@ -117,7 +117,7 @@ def _row(
         old.iterations, new.iterations, return_indices=True
     )
     before, after = old.values[mine], new.values[others]
-    places = np.flatnonzero(difference.differing(before, after))
+    places = np.flatnonzero(float_compare.differing(before, after))
     if not places.size and np.array_equal(old.iterations, new.iterations):
         return None
     metric = metrics.BY_NAME.get(key.metric)
@@ -127,7 +127,7 @@ def _row(
     measured = [] if precision is metrics.Precision.DIGEST else pairs
     if pairs:
         first = int(iterations[places[0]])
-        texts = [difference.text(value, precision) for value in pairs[0]]
+        texts = [float_compare.text(value, precision) for value in pairs[0]]
     else:
         # The one with more iterations has what the other has not.
         uncommon = np.setxor1d(old.iterations, new.iterations)
@@ -145,9 +145,11 @@ def _row(
         first=first,
         old=texts[0],
         new=texts[1],
-        absolute=_largest(difference.absolute(*pair) for pair in measured),
-        relative=_largest(difference.relative(*pair) for pair in measured),
-        ulps=_largest(difference.ulps(*pair, precision) for pair in measured),
+        absolute=_largest(float_compare.absolute(*pair) for pair in measured),
+        relative=_largest(float_compare.relative(*pair) for pair in measured),
+        ulps=_largest(
+            float_compare.ulps(*pair, precision) for pair in measured
+        ),
     )
 
 
@@ -195,7 +197,7 @@ def _facts(
         if one != other:
             yield name, str(one) or "none", str(other) or "none"
     yield from _bands(old, new)
-    for differing in environment.differences(
+    for differing in preconditions.compare_environments(
         old.provenance.environment, new.provenance.environment
     ):
         if differing.name != "hardware":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from regress.report import layout
+from regress.report import text_layout
 from tools.golden import comparison
 
 _HEAD = ("first", "differ", "absolute", "relative", "ulps")
@@ -33,7 +33,7 @@ def _headline(compared: comparison.Comparison) -> str:
 def _facts(compared: comparison.Comparison) -> list[str]:
     lines = []
     for name, old, new in compared.facts:
-        lines += layout.wrap(f"{name}: {old} -> {new}", "  ", "    ")
+        lines += text_layout.wrap(f"{name}: {old} -> {new}", "  ", "    ")
     return ["Not the same:", *lines] if lines else []
 
 
@@ -41,7 +41,7 @@ def _only(which: str, names: tuple[str, ...]) -> Iterator[str]:
     if names:
         yield f"Only in the {which} one:"
         for name in names:
-            yield from layout.wrap(name, "  ", "    ")
+            yield from text_layout.wrap(name, "  ", "    ")
 
 
 def _rows(compared: comparison.Comparison) -> Iterator[str]:
@@ -51,7 +51,7 @@ def _rows(compared: comparison.Comparison) -> Iterator[str]:
     yield "the largest distance; below, the old value and the new in the first."
     yield _ROW.format(*_HEAD).rstrip()
     for row in compared.rows:
-        yield from layout.wrap(f"{row.subject}, {_ranks(row.ranks)}")
+        yield from text_layout.wrap(f"{row.subject}, {_ranks(row.ranks)}")
         yield _ROW.format(
             row.first,
             f"{row.differing}/{row.compared}",
@@ -73,7 +73,7 @@ def _checkpoints(compared: comparison.Comparison) -> Iterator[str]:
 
 
 def _ranks(ranks: tuple[int, ...]) -> str:
-    return f"rank{'s' if len(ranks) > 1 else ''} {layout.numbers(ranks)}"
+    return f"rank{'s' if len(ranks) > 1 else ''} {text_layout.numbers(ranks)}"
 
 
 def _number(value: float | None) -> str:

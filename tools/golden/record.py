@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from regress.golden import files, golden_pb2, selection
+from regress.golden import files, golden_pb2, selection_key
 from regress.scenario import launchers
 from tools.golden import arguments as arguments_lib
 from tools.golden import (
@@ -43,8 +43,14 @@ def _run(arguments: Sequence[str]) -> int:
             trainer=_TRAINER.value,
         )
     )
-    path = arguments_lib.output() or command.workspace() / selection.path_of(
-        selection.Selection(golden.case_name, golden.channel, golden.hardware)
+    path = (
+        arguments_lib.output()
+        or command.workspace()
+        / selection_key.path_of(
+            selection_key.Selection(
+                golden.case_name, golden.channel, golden.hardware
+            )
+        )
     )
     if not path.exists():
         files.write(golden, path)

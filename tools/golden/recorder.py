@@ -6,10 +6,10 @@ import pathlib
 import sys
 import tempfile
 
-from regress import progress_printer
 from regress.case import load
 from regress.golden import golden_pb2, record
 from regress.run import run_pb2
+from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import watchdog
@@ -70,7 +70,7 @@ def record_golden(request: Request) -> golden_pb2.Golden:
                 files=job_files.JobFiles(work, work / "outputs"),
                 bounds=_BOUNDS,
             )
-            progress = progress_printer.ProgressPrinter(case, sys.stdout)
+            progress = progress_lib.ProgressPrinter(case, sys.stdout)
             progress.say(f"run {repeat + 1} of {request.repeats}")
             # A new launcher each time: repeats share nothing.
             with launchers.make(

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from regress.golden import files, golden_pb2, metrics
-from regress.oracle import difference
-from regress.report import layout
+from regress.golden import files, float_compare, golden_pb2, metrics
+from regress.report import text_layout
 from tools.golden import command, comparison
 
 
@@ -45,7 +44,9 @@ def _facts(golden: golden_pb2.Golden) -> Iterator[str]:
         rows["repeats"] = ""
     width = max(map(len, rows))
     for name, text in rows.items():
-        yield from layout.wrap(text, f"{name:{width}}  ", " " * (width + 2))
+        yield from text_layout.wrap(
+            text, f"{name:{width}}  ", " " * (width + 2)
+        )
 
 
 def _series(golden: golden_pb2.Golden) -> Iterator[str]:
@@ -63,7 +64,7 @@ def _short(one: golden_pb2.Series, place: int) -> str:
     value = one.values[place]
     metric = metrics.BY_NAME.get(one.metric)
     if metric and metric.precision is metrics.Precision.DIGEST:
-        return difference.text(value, metric.precision)[:9] + "…"
+        return float_compare.text(value, metric.precision)[:9] + "…"
     return f"{value:.6g}"
 
 

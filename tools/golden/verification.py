@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from regress.case import errors as case_errors
 from regress.case import fingerprint, load
-from regress.golden import bands, errors, files, golden_pb2, selection
-from regress.oracle import evidence, golden_completeness
+from regress.golden import bands, errors, files, golden_pb2, selection_key
+from regress.oracle import golden_completeness, observations
 from regress.run import run_pb2
 
 _CASES = pathlib.PurePath("testdata/cases")
@@ -57,17 +57,17 @@ def _wrong_place(
     golden: golden_pb2.Golden, path: pathlib.Path
 ) -> Iterator[str]:
     try:
-        named = selection.selection_of(path)
+        named = selection_key.selection_of(path)
     except errors.GoldenError as error:
         yield str(error)
         return
-    for what, said, promised in (
+    for what, said, declared in (
         ("case", golden.case_name, named.case_name),
         ("channel", golden.channel, named.channel),
         ("hardware", golden.hardware, named.hardware),
     ):
-        if said != promised:
-            yield f"it is of {what} {said}, and its path says {promised}"
+        if said != declared:
+            yield f"it is of {what} {said}, and its path says {declared}"
 
 
 def _wrong_history(golden: golden_pb2.Golden) -> Iterator[str]:
@@ -141,12 +141,12 @@ def _wrong_case(golden: golden_pb2.Golden, path: pathlib.Path) -> Iterator[str]:
             f"the case's is now {current}"
         )
     # The oracle's own check, which looks at nothing of a run.
-    outcomes = golden_completeness.check(
-        evidence.gather(
+    outcomes = golden_completeness.check_all(
+        observations.gather(
             case,
             run_pb2.RunRecord(),
             golden,
-            evidence.Promise(golden.hardware, golden.channel, ""),
+            observations.DeclaredTarget(golden.hardware, golden.channel, ""),
         )
     )
     for outcome in outcomes:

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Sequence
 
-from regress.golden import selection
+from regress.golden import selection_key
 from tools.golden import command, verification
 
 
@@ -19,7 +19,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _all() -> list[pathlib.Path]:
-    folder = command.workspace() / selection.FOLDER
+    folder = command.workspace() / selection_key.FOLDER
     return sorted(folder.glob("*/*.textproto"))
 
 

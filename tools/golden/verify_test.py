@@ -13,7 +13,9 @@ _TINY = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
 _OTHERS = (
     _TINY,
     pathlib.Path("regress/testdata/tiny/lts_none.textproto"),
-    pathlib.Path("regress/faults/testdata/catalogue/dev_none.textproto"),
+    pathlib.Path(
+        "regress/testing/faults/testdata/catalogue/dev_none.textproto"
+    ),
 )
 _FOLDER = pathlib.Path("testdata/golden")
 
@@ -130,7 +132,7 @@ class ProblemsTest(parameterized.TestCase):
         self.assert_found("incomplete golden|not a golden")
 
     def test_finds_an_edit_by_hand(self) -> None:
-        self.path.write_text(f"# Mended.\n{self.path.read_text()}")
+        self.path.write_text(f"# Fixed.\n{self.path.read_text()}")
         self.assert_found("edited by hand")
 
     def test_finds_a_case_that_has_changed(self) -> None:

@@ -15,20 +15,20 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress.crash import jobs, storm
+from regress.testing.crash import jobs, kill_storm
 
 _KILLS = flags.DEFINE_integer("kills", 300, "Kill at least so many ranks.", 1)
 _SEED = flags.DEFINE_integer("seed", 1, "Of the chance: who dies, and when.")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the storm. Returns the exit status."""
+    """Runs the kill storm. Returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     started = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="killstorm_"))
     with jobs.Jobs(folder, jobs.CATALOGUE) as all_jobs:
-        report = storm.Storm(all_jobs, _SEED.value).run(
+        report = kill_storm.KillStorm(all_jobs, _SEED.value).run(
             _KILLS.value, lambda line: print(line, flush=True)
         )
     print()

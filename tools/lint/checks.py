@@ -1,4 +1,4 @@
-"""What is checked of the sources, and how to mend it."""
+"""What is checked of the sources, and how to fix it."""
 
 import dataclasses
 import os
@@ -20,7 +20,7 @@ class Check:
     name: str
     language: str
     command: tuple[str, ...]
-    # The command that mends what the check finds, if one can.
+    # The command that fixes what the check finds, if one can.
     fix: tuple[str, ...] = ()
 
 
@@ -73,7 +73,7 @@ def run(
         checks: What to run.
         sources: Paths by language, relative to the workspace.
         workspace: The root of the checkout.
-        fix: Mend first what can be mended.
+        fix: Fix first what can be fixed.
 
     Returns:
         The names of the checks that failed.

@@ -51,7 +51,7 @@ class RunTest(parameterized.TestCase):
         )
         self.assertEqual(failed, ["mypy"])
 
-    def test_mends(self):
+    def test_fixes(self):
         content = "import os\n\nVALUE = [ 3 ]\n"
         self.assertEqual(self.failing("python", "a.py", content, fix=True), [])
         self.assertEqual((self.workspace / "a.py").read_text(), "VALUE = [3]\n")

@@ -21,7 +21,7 @@ def main() -> None:
         "--buildifier", type=pathlib.Path, required=True, help=argparse.SUPPRESS
     )
     parser.add_argument(
-        "--fix", action="store_true", help="mend what can be mended"
+        "--fix", action="store_true", help="fix what can be fixed"
     )
     arguments = parser.parse_args()
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
@@ -35,7 +35,7 @@ def main() -> None:
     )
     if failed:
         sys.exit(
-            f"lint: {', '.join(failed)} failed: mend what stands above, or "
+            f"lint: {', '.join(failed)} failed: fix what stands above, or "
             "try `tools/bazelw run //tools/lint -- --fix`."
         )
     print("lint: no findings.")

@@ -16,8 +16,8 @@ class Explanation:
     """Why some mutants of one line may survive.
 
     Attributes:
-        module: As "regress/oracle/tally.py".
-        function: As "check" or "Tally.find".
+        module: As "regress/oracle/check.py".
+        function: As "check" or "Check.find".
         line: The line that is changed, without indentation; several lines if
             the change takes several.
         becomes: What the mutants make of it, each; "" if they remove it.

@@ -1,7 +1,7 @@
 """Shows what the oracle's tests do not notice.
 
     tools/bazelw run //tools/mutation
-    tools/bazelw run //tools/mutation -- --module regress/oracle/tally.py
+    tools/bazelw run //tools/mutation -- --module regress/oracle/check.py
 
 changes the oracle in some two thousand ways, one at a time, and runs the tests
 that reach the change. A change that no test notices, a survivor, is a test that
@@ -42,7 +42,7 @@ def main() -> None:
         action="append",
         choices=modules,
         metavar="MODULE",
-        help="mutate this module only, as regress/oracle/tally.py",
+        help="mutate this module only, as regress/oracle/check.py",
     )
     wanted = parser.parse_args().module or modules
     explanations = explained.load(_EXPLAINED)

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import re
 
-# "x_check__mutmut_3" of a function, "xǁTallyǁfind__mutmut_3" of a method.
+# "x_check__mutmut_3" of a function, "xǁCheckǁfind__mutmut_3" of a method.
 _NAME = re.compile(r"(?P<module>.+)\.x(?P<function>[_ǁ].+)__mutmut_\d+")
 _DEAD = frozenset({"killed", "timeout"})
 _TEXT = re.compile(r'"([^"\\]*)"')
@@ -27,12 +27,12 @@ class Mutant:
 
     @property
     def module(self) -> str:
-        """The file, as "regress/oracle/tally.py"."""
+        """The file, as "regress/oracle/check.py"."""
         return _part(self.name, "module").replace(".", "/") + ".py"
 
     @property
     def function(self) -> str:
-        """As "check" or "Tally.find"."""
+        """As "check" or "Check.find"."""
         return _part(self.name, "function")[1:].replace("ǁ", ".")
 
     @property

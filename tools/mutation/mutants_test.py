@@ -4,8 +4,8 @@ from absl.testing import absltest, parameterized
 
 from tools.mutation import mutants
 
-_METHOD = "regress.oracle.tally.xǁTallyǁ__init____mutmut_27"
-_FUNCTION = "regress.oracle.steps.x__saves__mutmut_5"
+_METHOD = "regress.oracle.check.xǁCheckǁ__init____mutmut_27"
+_FUNCTION = "regress.oracle.expected_run.x__saves__mutmut_5"
 
 
 class ParseResultsTest(parameterized.TestCase):
@@ -14,10 +14,10 @@ class ParseResultsTest(parameterized.TestCase):
             f"    {_METHOD}: no tests\n    {_FUNCTION}: killed\n"
         )
         self.assertEqual(method.status, "no tests")
-        self.assertEqual(method.module, "regress/oracle/tally.py")
-        self.assertEqual(method.function, "Tally.__init__")
+        self.assertEqual(method.module, "regress/oracle/check.py")
+        self.assertEqual(method.function, "Check.__init__")
         self.assertEqual(function.status, "killed")
-        self.assertEqual(function.module, "regress/oracle/steps.py")
+        self.assertEqual(function.module, "regress/oracle/expected_run.py")
         self.assertEqual(function.function, "_saves")
 
     @parameterized.parameters(

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from tools.mutation import properties
 
-_PACKAGE = "regress/oracle"
+# What the oracle calls is mutated as well where it judges numbers itself.
+_MODULES = ("regress/oracle/*.py", "regress/golden/float_compare.py")
+_TESTS = ("regress/oracle", "regress/golden/float_compare_test.py")
 # The tests are absl's; pytest finds them by their names, and imports them by
 # their paths, because the packages are namespaces. EveryFieldTest asks whether
 # any change of a field is noticed at all, and takes most of the time: what no
@@ -22,7 +24,7 @@ pytest_add_cli_args = [
     "-k",
     "not EveryFieldTest",
 ]
-pytest_add_cli_args_test_selection = ["{package}"]
+pytest_add_cli_args_test_selection = [{tests}]
 
 [tool.pytest.ini_options]
 python_files = ["*_test.py"]
@@ -30,14 +32,15 @@ python_files = ["*_test.py"]
 
 
 def all_modules(sources: pathlib.Path) -> list[str]:
-    """Returns the modules of the oracle, as "regress/oracle/tally.py".
+    """Returns the modules that are mutated, as "regress/oracle/check.py".
 
     Args:
         sources: The folder that `regress` is in.
     """
     return sorted(
         path.relative_to(sources).as_posix()
-        for path in (sources / _PACKAGE).glob("*.py")
+        for pattern in _MODULES
+        for path in sources.glob(pattern)
         if not path.name.endswith(("_test.py", "_test_helper.py", "_pb2.py"))
     )
 
@@ -50,7 +53,7 @@ def prepare(
     Args:
         sources: The folder that `regress` is in, with the modules that are
             generated of protos.
-        modules: What to mutate, as "regress/oracle/tally.py".
+        modules: What to mutate, as "regress/oracle/check.py".
         workplace: An empty folder.
     """
     for path in sorted((sources / "regress").rglob("*.py")):
@@ -63,6 +66,6 @@ def prepare(
     (workplace / "pyproject.toml").write_text(
         _SETTINGS.format(
             modules=", ".join(f'"{module}"' for module in modules),
-            package=_PACKAGE,
+            tests=", ".join(f'"{test}"' for test in _TESTS),
         )
     )

@@ -10,7 +10,7 @@ names, with the SHA-256 of each file that one of the Pythons would install. A
 channel's lock has what the channel has in another version: what
 tools/channels/channels.bzl names, resolved together with all that is in the
 first lock. The package index is that of pip's own configuration. It uses no
-other module of this project and no Bazel, so it also mends a lock that cannot
+other module of this project and no Bazel, so it also fixes a lock that cannot
 be read.
 """
 

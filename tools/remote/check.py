@@ -58,7 +58,7 @@ class Checks:
             self.is_not_run_again,
             self.goes_to_the_gpu_that_it_asks_for,
             self.does_not_share_results_between_gpus,
-            self.fails_on_a_worker_without_the_gpu_it_promises,
+            self.fails_on_a_worker_without_the_gpu_it_declares,
             self.waits_for_a_gpu_that_nobody_has,
             self.is_refused_with_an_unknown_property,
             self.survives_the_worker,
@@ -96,7 +96,7 @@ class Checks:
             output = self._expect_worker(worker, *filter(None, [flag]))
             self._expect(output, r"\(cached\) PASSED")
 
-    def fails_on_a_worker_without_the_gpu_it_promises(self) -> None:
+    def fails_on_a_worker_without_the_gpu_it_declares(self) -> None:
         """The worker says that it has an H200; the test looks."""
         output = self._test(f"{_TESTS}:tiny_test", "--config=h200")
         self._expect(output, "FAIL: wrong environment", "nvidia_h200")

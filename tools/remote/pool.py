@@ -269,7 +269,7 @@ class Pool:
 
     def _ended(self, name: str) -> str:
         lines = self.log(name).read_text(errors="replace").splitlines()
-        return f"{name} has ended; its last words: {' '.join(lines[-5:])}"
+        return f"{name} has ended; its last lines: {' '.join(lines[-5:])}"
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 from absl.testing import absltest
 from selenium import webdriver
 
-from regress.faults import catalogue, harness
 from regress.oracle import verdict_pb2
-from regress.report import guide
+from regress.report import next_steps
+from regress.testing.faults import catalogue, harness
 
 # Debian's packages chromium and chromium-driver.
 _BROWSER = "/usr/bin/chromium"
@@ -28,8 +28,8 @@ _FAULTS = {
     "numeric_drift_epsilon": "FAIL: numeric drift",
     "crash_in_step": "FAIL: crash",
 }
-_GUIDE = guide.Guide(
-    (guide.Step("To see more:", f"tools/bazelw test //{'x' * 200}"),),
+_NEXT_STEPS = next_steps.NextSteps(
+    (next_steps.Step("To see more:", f"tools/bazelw test //{'x' * 200}"),),
     "outputs.zip",
 )
 _DESKTOP = (1280, 900)
@@ -106,7 +106,7 @@ class BrowserTest(absltest.TestCase):
                 outcome.verdict,
                 outcome.record,
                 outcome.golden,
-                None if passed else _GUIDE,
+                None if passed else _NEXT_STEPS,
             )
             (cls.outputs / f"{name}.html").write_text(text, encoding="utf-8")
         cls.browser = _start(folder / "browser")

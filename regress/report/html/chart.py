@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.report.html import course, palette
+from regress.report.html import interruption_span, palette
 
 # On import it tells how it looks for fonts, of which none is needed.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
@@ -98,7 +98,7 @@ class Chart:
             **style,
         )
 
-    def mark(self, ran: course.Course) -> None:
+    def mark(self, ran: interruption_span.InterruptionSpan) -> None:
         """Draws where the run was interrupted, what ran twice, and the axis."""
         if ran.resumed_from is not None and ran.interrupted_in is not None:
             self.axes.axvspan(

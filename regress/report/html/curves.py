@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regress.golden import series
-from regress.report.html import chart, course
+from regress.report.html import chart, interruption_span
 
 _HEIGHT = 2.1
 _ROLES = ("first", "second", "third", "fourth")
@@ -18,7 +18,7 @@ def draw_metric(
     metric: str,
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: course.Course,
+    ran: interruption_span.InterruptionSpan,
 ) -> chart.Chart | None:
     """Draws a metric of the step, of the last rank that has it.
 
@@ -62,10 +62,10 @@ def draw_metric(
 def draw_rates(
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: course.Course,
+    ran: interruption_span.InterruptionSpan,
 ) -> chart.Chart | None:
     """Draws the learning rate of every param group; None if there is none."""
-    groups = _by_course([golden, *attempts.values()])
+    groups = _by_values([golden, *attempts.values()])
     if not groups:
         return None
     label = "learning rate of each param group over iterations"
@@ -94,7 +94,7 @@ def _draw(
     it.line(trajectory.iterations, trajectory.values, role, **style)
 
 
-def _by_course(
+def _by_values(
     sources: Sequence[series.Trajectories],
 ) -> Mapping[str, series.Key]:
     """A key of a learning rate for all groups that always have the same."""

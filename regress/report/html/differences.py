@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import ticker
 
-from regress.golden import metrics, series
-from regress.oracle import difference
-from regress.report.html import chart, course, palette
+from regress.golden import float_compare, metrics, series
+from regress.report.html import chart, interruption_span, palette
 
 _HEIGHT = 2.4
 _ROLES = ("first", "second", "third", "fourth")
@@ -48,7 +47,7 @@ def distances(
 def draw(
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: course.Course,
+    ran: interruption_span.InterruptionSpan,
     last: int,
 ) -> chart.Chart:
     """Draws the distances of all metrics that differ, over the iterations.
@@ -110,9 +109,9 @@ def _of_key(
         golden.iterations, attempt.iterations, return_indices=True
     )
     before, after = golden.values[ours], attempt.values[theirs]
-    places = _thinned(np.flatnonzero(difference.differing(before, after)))
+    places = _thinned(np.flatnonzero(float_compare.differing(before, after)))
     pairs = [
-        (int(iterations[p]), difference.ulps(before[p], after[p], precision))
+        (int(iterations[p]), float_compare.ulps(before[p], after[p], precision))
         for p in places
     ]
     # A NaN is at no distance; the findings have it.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from regress.oracle import environment
+from regress.oracle import preconditions
 from regress.run import run_pb2
 
 
@@ -35,7 +35,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def of(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
+def build(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
     """The table of environments by whose they are; None if all are empty."""
     named = [(name, one) for name, one in columns if one.ByteSize()]
     if not named:
@@ -43,7 +43,10 @@ def of(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
     # Whatever is in one of them differs from what nothing has.
     nothing = run_pb2.Environment()
     values = [
-        {d.name: d.actual for d in environment.differences(nothing, one)}
+        {
+            d.name: d.actual
+            for d in preconditions.compare_environments(nothing, one)
+        }
         for _, one in named
     ]
     names = list(dict.fromkeys(name for one in values for name in one))

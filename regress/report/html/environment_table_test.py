@@ -8,7 +8,7 @@ from regress.run import run_pb2
 
 class OfTest(absltest.TestCase):
     def test_differences_come_first(self) -> None:
-        table = environment_table.of(
+        table = environment_table.build(
             [
                 (
                     "run",
@@ -48,8 +48,8 @@ class OfTest(absltest.TestCase):
 
     def test_who_has_none_has_no_column(self) -> None:
         empty = run_pb2.Environment()
-        self.assertIsNone(environment_table.of([("run", empty)]))
-        table = environment_table.of(
+        self.assertIsNone(environment_table.build([("run", empty)]))
+        table = environment_table.build(
             [("run", empty), ("golden", run_pb2.Environment(hardware="none"))]
         )
         assert table is not None

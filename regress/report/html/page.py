@@ -16,17 +16,17 @@ from regress.golden import errors, golden_pb2, series
 from regress.oracle import verdict_pb2
 from regress.report import (
     check_status,
-    guide,
-    layout,
+    next_steps,
     record_names,
     same_findings,
+    text_layout,
 )
 from regress.report.html import (
     chart,
-    course,
     curves,
     differences,
     environment_table,
+    interruption_span,
     state_grid,
     timeline,
 )
@@ -57,7 +57,7 @@ def render(
     verdict: verdict_pb2.Verdict,
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
-    following: guide.Guide | None = None,
+    following: next_steps.NextSteps | None = None,
 ) -> str:
     """Renders a verdict, and the run and the golden that it is about.
 
@@ -65,15 +65,17 @@ def render(
       verdict: what was concluded.
       run: what was observed, however incomplete.
       golden: what it was held against; None if there is none.
-      following: where to go on; None if there is nowhere to go.
+      following: what to do next; None if there is nothing to do.
 
     Returns:
       The text of an HTML file.
     """
     verdict = record_names.shorten(verdict)
     passed = verdict.conclusion == verdict_pb2.Verdict.PASS
-    name = layout.words(verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion))
-    ran = course.of_run(run)
+    name = text_layout.words(
+        verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
+    )
+    ran = interruption_span.from_run(run)
     recorded = {
         f"attempt {attempt.index}": series.from_attempt(attempt)
         for attempt in run.attempts[:2]
@@ -94,20 +96,20 @@ def render(
         headline="PASS" if passed else f"FAIL: {name}",
         where=_where(verdict),
         subject=f"{run.case.name}, {_described(golden)}",
-        summary=layout.sentence(verdict.summary),
+        summary=text_layout.sentence(verdict.summary),
         known_bug=verdict.known_bug,
         environment_differences=list(verdict.environment_differences),
         steps=following.steps if following else (),
         record=following.record if following else "",
         findings=list(_finding_groups(verdict)),
-        course=_course(ran),
+        interruption=_interruption(ran),
         charts=_charts(
             _series(golden), recorded, ran, run.case.training.iterations
         ),
         grid=state_grid.of_run(run),
         checks=[_check(check, verdict) for check in verdict.checks],
         timeline=_Chart("", "", timeline.draw(timeline.of_run(run))),
-        environment=environment_table.of(columns),
+        environment=environment_table.build(columns),
         history=golden.history if golden is not None else (),
     )
 
@@ -137,7 +139,7 @@ def render_goldens(
     """Renders a golden's curves, and another's over them if there is one."""
     name = f"{golden.case_name}, {golden.channel} {golden.hardware}"
     others = {"the other": series.unfold(other.series)} if other else {}
-    ran = course.Course(None, "", None)
+    ran = interruption_span.InterruptionSpan(None, "", None)
     columns = [("golden", golden.provenance.environment)]
     if other:
         columns.append(("other", other.provenance.environment))
@@ -150,7 +152,7 @@ def render_goldens(
         charts=_charts(
             series.unfold(golden.series), others, ran, golden.iterations
         ),
-        environment=environment_table.of(columns),
+        environment=environment_table.build(columns),
         history=golden.history,
     )
 
@@ -174,7 +176,7 @@ def _where(verdict: verdict_pb2.Verdict) -> str:
     return f"first bad iteration: {verdict.first_bad_iteration}"
 
 
-def _course(ran: course.Course) -> str:
+def _interruption(ran: interruption_span.InterruptionSpan) -> str:
     parts = []
     if ran.interrupted_in is not None:
         parts.append(f"{ran.signal} in iteration {ran.interrupted_in}")
@@ -182,13 +184,13 @@ def _course(ran: course.Course) -> str:
         parts.append(f"resumed from the checkpoint of {ran.resumed_from}")
     if len(parts) > 1:
         parts.append("what ran twice is grey")
-    return layout.sentence(", ".join(parts))
+    return text_layout.sentence(", ".join(parts))
 
 
 def _charts(
     golden: series.Trajectories | None,
     recorded: Mapping[str, series.Trajectories],
-    ran: course.Course,
+    ran: interruption_span.InterruptionSpan,
     last: int,
 ) -> list[_Chart]:
     expected = {} if golden is None else golden
@@ -230,7 +232,7 @@ def _finding_groups(
         oracle = verdict_pb2.Oracle.Name(findings[0].oracle)
         shown = [_finding(one) for one in same_findings.merge(findings)]
         yield {
-            "check": f"{layout.words(oracle)}: {key[1]}",
+            "check": f"{text_layout.words(oracle)}: {key[1]}",
             "count": counts.get(key, ""),
             "first": shown[:_FINDINGS_OPEN],
             "rest": shown[_FINDINGS_OPEN:],
@@ -266,9 +268,9 @@ _TONES = {
 def _check(
     check: verdict_pb2.Check, verdict: verdict_pb2.Verdict
 ) -> Mapping[str, str]:
-    status = check_status.of(check, verdict.conclusion)
+    status = check_status.status_of(check, verdict.conclusion)
     return {
-        "oracle": layout.words(verdict_pb2.Oracle.Name(check.oracle)),
+        "oracle": text_layout.words(verdict_pb2.Oracle.Name(check.oracle)),
         "name": check.name,
         "compared": f"{check.compared:,}",
         "differing": f"{check.differing:,}",

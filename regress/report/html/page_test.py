@@ -13,7 +13,7 @@ os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(dir=os.environ["TEST_TMPDIR"])
 from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import verdict_pb2
-from regress.report import guide
+from regress.report import next_steps
 from regress.report.html import page
 from regress.run import run_pb2
 
@@ -132,7 +132,7 @@ class RenderTest(parameterized.TestCase):
             ),
             _run(1, 2, name=evil),
             _golden("lm loss"),
-            guide.Guide((guide.Step(evil, evil),), evil),
+            next_steps.NextSteps((next_steps.Step(evil, evil),), evil),
         )
         self.assertNotIn("<script", text)
         self.assertGreaterEqual(text.count("&lt;script&gt;"), 10)

@@ -13,11 +13,11 @@ class Cell:
     """What was saved and loaded of a component, on one rank.
 
     Attributes:
-      pieces: how many pieces either of them has.
+      entries: how many entries either of them has.
       differing: how many of these are not the same, or not in both.
     """
 
-    pieces: int
+    entries: int
     differing: int
 
 
@@ -67,9 +67,9 @@ def of_run(run: run_pb2.RunRecord) -> Grid | None:
     return Grid(iteration, ranks, rows)
 
 
-def component(piece: str) -> str:
-    """The component of a piece of state: "exp_avg", "param group", "rng"."""
-    parts = piece.split("/")
+def component(entry: str) -> str:
+    """The component of a state entry: "exp_avg", "param group", "rng"."""
+    parts = entry.split("/")
     if parts[0].startswith("param group "):
         return "param group"
     if parts[0].startswith("chunk ") and len(parts) > 1:
@@ -80,10 +80,10 @@ def component(piece: str) -> str:
 def _digests(
     run: run_pb2.RunRecord, attempt: int, moment: _Digest.Moment
 ) -> dict[tuple[int, int], dict[str, str]]:
-    """By iteration and rank, each piece's digest."""
+    """By iteration and rank, each entry's digest."""
     return {
         (event.state.iteration, rank.rank): {
-            piece.name: piece.digest for piece in event.state.pieces
+            entry.name: entry.digest for entry in event.state.entries
         }
         for one in run.attempts[attempt : attempt + 1]
         for rank in one.ranks

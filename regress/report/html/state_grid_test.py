@@ -9,15 +9,15 @@ _Digest = run_pb2.StateDigest
 
 
 def _state(
-    moment: _Digest.Moment, iteration: int, **pieces: str
+    moment: _Digest.Moment, iteration: int, **entries: str
 ) -> run_pb2.Event:
     return run_pb2.Event(
         state=_Digest(
             moment=moment,
             iteration=iteration,
-            pieces=[
-                run_pb2.Piece(name=name.replace("__", "/"), digest=digest)
-                for name, digest in pieces.items()
+            entries=[
+                run_pb2.StateEntry(name=name.replace("__", "/"), digest=digest)
+                for name, digest in entries.items()
             ],
         )
     )
@@ -39,7 +39,7 @@ def _run(*ranks: tuple[run_pb2.Event, run_pb2.Event]) -> run_pb2.RunRecord:
 
 
 class OfRunTest(parameterized.TestCase):
-    def test_counts_pieces_by_rank_and_component(self) -> None:
+    def test_counts_entries_by_rank_and_component(self) -> None:
         saved = {"chunk 0__exp_avg__a": "1", "chunk 1__exp_avg__a": "2"}
         grid = state_grid.of_run(
             _run(
@@ -63,7 +63,7 @@ class OfRunTest(parameterized.TestCase):
             },
         )
 
-    def test_a_piece_that_only_one_has_differs(self) -> None:
+    def test_an_entry_that_only_one_has_differs(self) -> None:
         grid = state_grid.of_run(
             _run(
                 (
@@ -100,8 +100,8 @@ class OfRunTest(parameterized.TestCase):
         ("rng/model-parallel-rng", "rng"),
         ("iteration", "iteration"),
     )
-    def test_component(self, piece: str, expected: str) -> None:
-        self.assertEqual(state_grid.component(piece), expected)
+    def test_component(self, entry: str, expected: str) -> None:
+        self.assertEqual(state_grid.component(entry), expected)
 
 
 if __name__ == "__main__":

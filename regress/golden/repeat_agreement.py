@@ -1,0 +1,87 @@
+"""Whether two runs agree to the bit, and where they first do not."""
+
+import numpy as np
+
+from regress.golden import errors, recording, series
+
+
+def check(first: recording.Recording, second: recording.Recording) -> None:
+    """Checks that two runs of one case recorded the same bits.
+
+    Raises:
+      GoldenError: They did not. It names the first difference: that of the
+        lowest iteration, and of a metric rather than of the state.
+    """
+    _check_same_keys(first, second)
+    differences = [
+        *_metric_differences(first, second),
+        *_state_differences(first, second),
+    ]
+    if differences:
+        _, _, what = min(differences)
+        raise errors.GoldenError(
+            f"{first.name} and {second.name} differ first in {what}; the case "
+            "is not deterministic here, and a golden needs runs that agree to "
+            "the bit"
+        )
+
+
+# An iteration, a place among the differences of that iteration, and a text.
+_Difference = tuple[int, int, str]
+
+
+def _check_same_keys(
+    first: recording.Recording, second: recording.Recording
+) -> None:
+    for one, other in ((first, second), (second, first)):
+        for key in one.trajectories:
+            if key not in other.trajectories:
+                raise errors.GoldenError(
+                    f"{one.name} recorded {series.describe(key)} and "
+                    f"{other.name} did not"
+                )
+
+
+def _metric_differences(
+    first: recording.Recording, second: recording.Recording
+) -> list[_Difference]:
+    differences = []
+    for place, key in enumerate(series.in_order(first.trajectories)):
+        one, other = first.trajectories[key], second.trajectories[key]
+        for index in np.flatnonzero(one.bits != other.bits)[:1]:
+            iteration = int(one.iterations[index])
+            values = [_text(t.values[index]) for t in (one, other)]
+            what = (
+                f"{series.describe(key)} at iteration {iteration}, "
+                f"{values[0]} and {values[1]}"
+            )
+            differences.append((iteration, place, what))
+    return differences
+
+
+def _state_differences(
+    first: recording.Recording, second: recording.Recording
+) -> list[_Difference]:
+    differences = []
+    last = len(first.trajectories)
+    for (iteration, rank), state in first.states.items():
+        one, other = (
+            {entry.name: entry.digest for entry in digest.entries}
+            for digest in (state, second.states[iteration, rank])
+        )
+        for name in sorted(one.keys() | other.keys()):
+            if one.get(name) != other.get(name):
+                what = (
+                    f"{name} of the state saved on rank {rank} at iteration "
+                    f"{iteration}, {one.get(name, 'absent')} and "
+                    f"{other.get(name, 'absent')}"
+                )
+                differences.append((iteration, last + rank, what))
+                break
+    return differences
+
+
+def _text(value: float) -> str:
+    """All digits, for a reader, and all bits."""
+    value = float(value)
+    return f"{value!r} ({value.hex()})"

@@ -1,0 +1,82 @@
+"""Tests of how the observations are indexed."""
+
+from absl.testing import absltest, parameterized
+
+from regress.golden import golden_pb2
+from regress.oracle import observations, record_test_helper
+from regress.run import run_pb2
+
+
+def _no_attempt(index: int) -> observations.Attempt:
+    return observations.Attempt(index, run_pb2.Attempt(), [], {}, {})
+
+
+def _gather(records: record_test_helper.Records) -> observations.Observations:
+    return observations.gather(
+        records.case, records.run, records.golden, record_test_helper.TARGET
+    )
+
+
+class GatherTest(absltest.TestCase):
+    def test_indexes_what_was_recorded(self):
+        facts = _gather(record_test_helper.passing())
+        self.assertEqual(facts.attempts, (facts.interrupted, facts.resumed))
+        self.assertEqual([one.index for one in facts.attempts], [0, 1])
+        self.assertEqual(facts.resumed.ranks, [0, 1, 2, 3])
+        self.assertEqual(facts.golden_contradiction, "")
+        timeline = facts.resumed.timelines[2]
+        self.assertEqual(timeline.iterations, [4, 5, 6, 7, 8])
+        self.assertEqual(
+            timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED), [6]
+        )
+        self.assertLen(timeline.digests(run_pb2.StateDigest.LOADED, 3), 1)
+        self.assertEmpty(timeline.digests(run_pb2.StateDigest.LOADED, 6))
+
+    def test_an_attempt_that_is_not_in_the_record_is_empty(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[1]
+        facts = _gather(records)
+        self.assertNotEqual(facts.interrupted, _no_attempt(0))
+        self.assertEqual(facts.resumed, _no_attempt(1))
+        del records.run.attempts[0]
+        self.assertEqual(_gather(records).interrupted, _no_attempt(0))
+
+    def test_a_repeat_is_of_attempt_0(self):
+        records = record_test_helper.passing()
+        self.assertIsNone(_gather(records).repeat)
+        records.add_repeat(2)
+        repeat = _gather(records).repeat
+        assert repeat is not None
+        self.assertEqual(repeat.index, 0)
+        self.assertEqual(repeat.timelines[2].iterations, [1, 2])
+
+    def test_a_golden_that_contradicts_itself_has_no_trajectories(self):
+        records = record_test_helper.passing()
+        doubled = golden_pb2.Series()
+        doubled.CopyFrom(records.series("grad norm"))
+        records.golden.series.append(doubled)
+        facts = _gather(records)
+        self.assertEmpty(facts.golden_trajectories)
+        self.assertIn("grad norm", facts.golden_contradiction)
+
+
+class SaveIterationsTest(parameterized.TestCase):
+    """Of a case that saves every third iteration."""
+
+    @parameterized.parameters(
+        (0, 8, [3, 6]),
+        (0, 9, [3, 6, 9]),
+        (0, 2, []),
+        (3, 8, [6]),
+        (3, 3, []),
+        # A graceful stop saves wherever it is.
+        (4, 8, [6]),
+        (5, 8, [6]),
+    )
+    def test_are_after_one_and_through_another(self, after, last, expected):
+        facts = _gather(record_test_helper.passing())
+        self.assertEqual(list(facts.save_iterations(after, last)), expected)
+
+
+if __name__ == "__main__":
+    absltest.main()

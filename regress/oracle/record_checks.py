@@ -1,0 +1,238 @@
+"""What every rank of an attempt must have recorded.
+
+Each of the case's ranks is there, once; it loaded what it had to, recorded
+every step, wrote every checkpoint and consumed every sample.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from regress.golden import series
+from regress.oracle import (
+    check,
+    expected_run,
+    observations,
+    rules,
+    trajectory_comparison,
+)
+from regress.run import run_pb2
+
+_EXPLANATION = "Each step must be recorded once, in order, and no other."
+_Kind = run_pb2.CheckpointEvent
+_SAYS_NOTHING = "nothing"
+_FOUND_NOTHING = "NONE_FOUND 0"
+_METRIC = "consumed samples"
+
+
+def check_ranks(
+    facts: observations.Observations, rule: rules.Rule, index: int
+) -> check.Outcome:
+    """Checks the ranks of attempt `index`."""
+    result = check.Check(rule)
+    if index < len(facts.attempts):
+        attempt = facts.attempts[index]
+        result.expect(
+            "ranks",
+            check.numbers(facts.ranks),
+            check.numbers(sorted(attempt.ranks)),
+            attempt=index,
+            explanation="The case asks for one rank a pipeline stage.",
+        )
+        for rank, timeline in attempt.timelines.items():
+            result.expect(
+                "start",
+                check.times(1),
+                check.times(len(timeline.started)),
+                attempt=index,
+                rank=rank,
+                explanation="A rank of an attempt is one process.",
+            )
+    return result.outcome()
+
+
+def check_steps(
+    rule: rules.Rule,
+    attempt: observations.Attempt,
+    steps: Mapping[int, range],
+    *,
+    index: int,
+) -> check.Outcome:
+    """Compares the steps that each rank recorded with those it had to.
+
+    Args:
+        rule: The check.
+        attempt: The attempt.
+        steps: The iterations that were to be recorded, by rank.
+        index: The attempt's.
+    """
+    result = check.Check(rule)
+    for rank, timeline in attempt.timelines.items():
+        expected = steps.get(rank, range(0))
+        recorded = timeline.iterations
+        if recorded == list(expected):
+            result.count(len(expected), 0)
+            continue
+        found = _differences(expected, recorded)
+        result.count(max(len(expected), len(recorded)), len(found))
+        for iteration, wanted, actual in found:
+            result.find(
+                "step",
+                wanted,
+                actual,
+                attempt=index,
+                rank=rank,
+                iteration=iteration,
+                explanation=_EXPLANATION,
+            )
+    return result.outcome()
+
+
+def _differences(
+    expected: range, recorded: list[int]
+) -> list[tuple[int, str, str]]:
+    """Iteration, what was expected of it and what was found, by iteration."""
+    counts = Counter(recorded)
+    found = [
+        (iteration, check.times(1), check.times(counts[iteration]))
+        for iteration in expected
+        if counts[iteration] != 1
+    ]
+    found += [
+        (iteration, check.times(0), check.times(count))
+        for iteration, count in counts.items()
+        if iteration not in expected
+    ]
+    if not found:
+        # All are there: then one comes before its time.
+        place = next(
+            place
+            for place, iteration in enumerate(expected)
+            if recorded[place] != iteration
+        )
+        found.append(
+            (expected[place], "in order", f"after step {recorded[place]}")
+        )
+    return sorted(found)
+
+
+def check_interrupted_loads(facts: observations.Observations) -> check.Outcome:
+    """Checks that attempt 0 started from nothing."""
+    result = check.Check(rules.STARTED_FROM_NOTHING)
+    for rank, timeline in facts.interrupted.timelines.items():
+        sought = _sought(timeline)
+        result.expect(
+            "checkpoint loaded",
+            # A trainer need not say that it found nothing.
+            _FOUND_NOTHING if sought != _SAYS_NOTHING else _SAYS_NOTHING,
+            sought,
+            attempt=0,
+            rank=rank,
+            explanation="Attempt 0 must train from the beginning.",
+        )
+    return result.outcome()
+
+
+def check_resumed_loads(facts: observations.Observations) -> check.Outcome:
+    """Checks that attempt 1 loaded the newest checkpoint, once."""
+    result = check.Check(rules.CHECKPOINT_LOADED)
+    for rank, timeline in facts.resumed.timelines.items():
+        result.expect(
+            "checkpoint loaded",
+            f"LOADED {facts.resume_iteration}",
+            _sought(timeline),
+            attempt=1,
+            rank=rank,
+            explanation="Attempt 1 must load the newest whole checkpoint.",
+        )
+    return result.outcome()
+
+
+def _sought(timeline: observations.Timeline) -> str:
+    events = [
+        f"{check.enum_name(_Kind.Kind, event.kind)} {event.iteration}"
+        for event in timeline.checkpoints
+        if event.kind != _Kind.SAVED
+    ]
+    return ", ".join(events) or _SAYS_NOTHING
+
+
+def check_saves(
+    rule: rules.Rule,
+    attempt: observations.Attempt,
+    saves: Mapping[int, Sequence[int]],
+    *,
+    index: int,
+) -> check.Outcome:
+    """Compares the checkpoints that each rank wrote with those it had to.
+
+    Args:
+        rule: The check.
+        attempt: The attempt.
+        saves: The iterations of the checkpoints, by rank.
+        index: The attempt's.
+    """
+    result = check.Check(rule)
+    for rank, timeline in attempt.timelines.items():
+        result.expect(
+            "checkpoints written",
+            check.numbers(saves.get(rank, ())),
+            check.numbers(
+                timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED)
+            ),
+            attempt=index,
+            rank=rank,
+            explanation="A checkpoint ends every save interval.",
+        )
+    return result.outcome()
+
+
+def check_interrupted_samples(
+    facts: observations.Observations,
+) -> check.Outcome:
+    """Checks the consumed samples of attempt 0."""
+    return _check_samples(
+        facts, rules.INTERRUPTED_SAMPLES, 0, expected_run.interrupted(facts)
+    )
+
+
+def check_resumed_samples(facts: observations.Observations) -> check.Outcome:
+    """Checks the consumed samples of attempt 1."""
+    return _check_samples(
+        facts, rules.RESUMED_SAMPLES, 1, expected_run.resumed(facts)
+    )
+
+
+def _check_samples(
+    facts: observations.Observations,
+    rule: rules.Rule,
+    index: int,
+    wanted: Mapping[int, range],
+) -> check.Outcome:
+    result = check.Check(rule)
+    if index < len(facts.attempts):
+        recorded = facts.attempts[index].trajectories
+        trajectory_comparison.compare(
+            result,
+            {
+                series.Key(_METRIC, "", rank): _samples(facts, iterations)
+                for rank, iterations in wanted.items()
+            },
+            {
+                key: trajectory
+                for key, trajectory in recorded.items()
+                if key.metric == _METRIC
+            },
+            wanted,
+            attempt=index,
+        )
+    return result.outcome()
+
+
+def _samples(
+    facts: observations.Observations, iterations: range
+) -> series.Trajectory:
+    counted = np.arange(iterations.start, iterations.stop, dtype=np.int64)
+    batch = facts.case.training.global_batch_size
+    return series.Trajectory(counted, (counted * batch).astype(np.float64))

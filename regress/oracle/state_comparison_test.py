@@ -1,0 +1,186 @@
+"""Tests of comparing state entry by entry, and of which one is named first."""
+
+from absl.testing import absltest, parameterized
+
+from regress.oracle import (
+    check,
+    record_test_helper,
+    rules,
+    state_comparison,
+    verdict_pb2,
+)
+from regress.run import run_pb2
+
+_Digest = run_pb2.StateDigest
+
+
+def _digest(**entries: str) -> run_pb2.StateDigest:
+    return run_pb2.StateDigest(
+        entries=[
+            run_pb2.StateEntry(
+                name=name.replace("__", "/"), digest=digest, description="int"
+            )
+            for name, digest in entries.items()
+        ]
+    )
+
+
+def _compare(
+    expected: list[run_pb2.StateDigest], actual: list[run_pb2.StateDigest]
+) -> tuple[check.Outcome, dict[str, int]]:
+    result = check.Check(rules.STATE_RESTORED)
+    kinds = state_comparison.compare(
+        result, expected, actual, attempt=1, rank=2, iteration=20
+    )
+    return result.outcome(), dict(kinds)
+
+
+def _place(finding: verdict_pb2.Finding) -> tuple[int, int, int]:
+    return finding.attempt, finding.rank, finding.iteration
+
+
+class CompareTest(parameterized.TestCase):
+    def test_passes_equal_entries_in_any_order(self):
+        outcome, kinds = _compare(
+            [_digest(rng="aa", scheduler="bb")],
+            [_digest(scheduler="bb", rng="aa")],
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (2, 0))
+        self.assertEmpty(kinds)
+
+    def test_names_a_changed_entry(self):
+        outcome, kinds = _compare(
+            [_digest(rng__default="aa", scheduler="bb")],
+            [_digest(rng__default="cc", scheduler="bb")],
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (2, 1))
+        (finding,) = outcome.findings
+        self.assertEqual(finding.subject, "rng/default")
+        self.assertEqual(_place(finding), (1, 2, 20))
+        self.assertEqual(
+            (finding.expected, finding.actual), ("aa int", "cc int")
+        )
+        self.assertEqual(finding.explanation, "")
+        self.assertEqual(kinds, {"rng": 1})
+
+    def test_names_missing_and_extra_entries(self):
+        outcome, kinds = _compare(
+            [_digest(a="aa", b="bb")], [_digest(a="aa", c="cc")]
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (3, 2))
+        self.assertEqual(
+            [
+                (one.subject, one.expected, one.actual)
+                for one in outcome.findings
+            ],
+            [("b", "bb int", "absent"), ("c", "absent", "cc int")],
+        )
+        self.assertEqual(kinds, {"b": 1, "c": 1})
+
+    def test_an_entry_that_is_there_twice_differs(self):
+        twice = _digest(a="aa")
+        twice.entries.add(name="a", digest="aa")
+        outcome, _ = _compare([twice], [twice])
+        self.assertEqual(outcome.differing, 1)
+        self.assertEqual(outcome.findings[0].actual, "aa int and aa")
+
+    def test_an_entry_without_a_digest_differs_from_itself(self):
+        empty = _digest(a="")
+        outcome, _ = _compare([empty], [empty])
+        self.assertEqual(outcome.differing, 1)
+        self.assertEqual(outcome.findings[0].actual, "no digest int")
+
+    def test_a_digest_without_entries_differs_from_itself(self):
+        outcome, _ = _compare([_digest()], [_digest()])
+        self.assertEqual((outcome.compared, outcome.differing), (1, 1))
+        (finding,) = outcome.findings
+        self.assertEqual(_place(finding), (1, 2, 20))
+        self.assertEqual(
+            (finding.subject, finding.expected, finding.actual),
+            ("state digest", "state entries to compare with", "none"),
+        )
+        self.assertNotEmpty(finding.explanation)
+
+    @parameterized.parameters(
+        (0, 0, "recorded never, and never to compare with"),
+        (0, 1, "recorded once, and never to compare with"),
+        (1, 0, "recorded never, and once to compare with"),
+        (2, 1, "recorded once, and 2 times to compare with"),
+        (1, 2, "recorded 2 times, and once to compare with"),
+    )
+    def test_wants_one_digest_on_each_side(self, expected, actual, text):
+        outcome, _ = _compare(
+            [_digest(a="aa")] * expected, [_digest(a="aa")] * actual
+        )
+        self.assertEqual((outcome.compared, outcome.differing), (1, 1))
+        (finding,) = outcome.findings
+        self.assertEqual(_place(finding), (1, 2, 20))
+        self.assertEqual(
+            (finding.subject, finding.expected, finding.actual),
+            ("state digest", "recorded once, and once to compare with", text),
+        )
+        self.assertNotEmpty(finding.explanation)
+
+
+class KindTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("chunk 0/exp_avg/decoder.layers.0.weight", "exp_avg"),
+        ("chunk 12/main param/output.weight", "main param"),
+        ("rng/model-parallel-rng", "rng"),
+        ("scheduler/num_steps", "scheduler"),
+        ("param group decoupled (no weight decay)/lr", "param group"),
+        # Neither is of a numbered chunk.
+        ("chunk x/weight", "chunk x"),
+        ("layer 3/weight", "layer 3"),
+        ("iteration", "iteration"),
+        ("loss scale", "loss scale"),
+        ("", ""),
+    )
+    def test_is_what_the_entry_is(self, name, kind):
+        self.assertEqual(state_comparison.kind(name), kind)
+
+
+class EntryOrderTest(parameterized.TestCase):
+    @parameterized.parameters(
+        # Ranks and places of wrong entries; rank and subject named first.
+        ({2: [2]}, 2, "chunk 0/exp_avg/weight"),
+        ({0: [6], 3: [2]}, 3, "chunk 0/exp_avg/weight"),
+        ({0: [1, 2], 3: [0]}, 3, "chunk 0/param/weight"),
+        ({0: [0, 4], 1: [5]}, 1, "scheduler/num_steps"),
+        ({1: [3], 2: [2, 3]}, 1, "chunk 1/exp_avg/weight"),
+    )
+    def test_the_first_finding_is_nearest_the_cause(self, wrong, rank, subject):
+        records = record_test_helper.passing()
+        for one, places in wrong.items():
+            for place in places:
+                loaded = records.state(1, one, _Digest.LOADED)
+                loaded.entries[place].digest = "bad"
+        finding = records.judge().findings[0]
+        self.assertEqual((finding.rank, finding.subject), (rank, subject))
+
+    def test_a_digest_that_is_absent_comes_before_its_entries(self):
+        records = record_test_helper.passing()
+        records.state(1, 0, _Digest.LOADED).entries[5].digest = "bad"
+        records.remove_events(1, 3, "state")
+        finding = records.judge().findings[0]
+        self.assertEqual((finding.rank, finding.subject), (3, "state digest"))
+
+    def test_an_unknown_kind_comes_last(self):
+        places = [
+            state_comparison.kind_position(kind)
+            for kind in (*state_comparison.KINDS, "?")
+        ]
+        self.assertEqual(places, sorted(set(places)))
+
+    def test_an_earlier_iteration_comes_first(self):
+        earlier, later = (
+            verdict_pb2.Finding(subject=subject, iteration=iteration)
+            for subject, iteration in (("rng/x", 3), ("iteration", 6))
+        )
+        self.assertLess(
+            state_comparison.by_cause(earlier), state_comparison.by_cause(later)
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

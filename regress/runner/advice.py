@@ -1,0 +1,247 @@
+"""What to run after a verdict, ready to paste."""
+
+import re
+import shlex
+from collections.abc import Callable
+
+from regress.oracle import verdict_pb2
+from regress.report import attempts, next_steps
+from regress.runner import candidate_golden as candidate_golden_lib
+from regress.runner import environment as environment_lib
+from regress.runner import selection
+
+_Verdict = verdict_pb2.Verdict
+_Candidate = candidate_golden_lib.Candidate
+_Steps = Callable[
+    [
+        verdict_pb2.Verdict,
+        selection.Selection,
+        environment_lib.TestEnvironment,
+        _Candidate,
+    ],
+    tuple[next_steps.Step, ...],
+]
+_LAST_LINES = 50
+_GPU = re.compile(r"\bnvidia_\w+")
+# What a verdict of a wrong environment may begin with.
+_OF_THE_GOLDEN = ("hardware of the golden", "channel of the golden")
+_FOUND = "hardware found"
+_EXIT = "exit status"
+
+
+def after(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate | None = None,
+) -> next_steps.NextSteps | None:
+    """Returns what to do next after a verdict; None after a pass.
+
+    Args:
+      verdict: what was concluded.
+      selected: what ran, and what it was held against.
+      environment: where it ran.
+      candidate: what became of a candidate for the golden's place; None if the
+        golden cannot be all that is wrong.
+    """
+    if verdict.conclusion == _Verdict.PASS:
+        return None
+    steps = _STEPS.get(verdict.conclusion, _read_log)
+    return next_steps.NextSteps(
+        steps(verdict, selected, environment, candidate or _Candidate()),
+        environment.record,
+        environment.unpack_command,
+        environment.folder,
+    )
+
+
+def _read_log(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate,
+) -> tuple[next_steps.Step, ...]:
+    """The log of the rank that the first finding names, or all findings."""
+    del selected, candidate
+    first = _first(verdict)
+    if first.HasField("attempt") and first.HasField("rank"):
+        return (
+            next_steps.Step(
+                f"To see the end of what rank {first.rank} printed in "
+                f"{attempts.name(first)}:",
+                environment.file_command(
+                    f"{attempts.folder(first)}/rank_{first.rank}.log",
+                    f"tail -n {_LAST_LINES}",
+                ),
+            ),
+        )
+    return (
+        next_steps.Step(
+            "To see all findings, with all digits:",
+            environment.file_command("verdict.textproto", "cat"),
+        ),
+    )
+
+
+def _replace(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate,
+) -> tuple[next_steps.Step, ...]:
+    """The golden is of something else than what ran."""
+    del verdict
+    return _replacement(selected, environment, candidate)
+
+
+def _replacement(
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate,
+) -> tuple[next_steps.Step, ...]:
+    """How to put other numbers in the golden's place."""
+    if candidate.file:
+        return (
+            next_steps.Step(
+                "To see how the golden would change; and to change it, say why "
+                "in --reason. The candidate is of this run, and of one that "
+                "nobody interrupted; they agree to the bit:",
+                environment.file_command(
+                    candidate.file,
+                    "tools/bazelw run //tools/golden -- accept",
+                    f'{shlex.quote(str(selected.golden_path))} --reason=""',
+                ),
+            ),
+        )
+    why_not = (
+        f"There is no candidate for the golden's place: {candidate.why_not}. "
+        if candidate.why_not
+        else ""
+    )
+    return (
+        next_steps.Step(
+            f"{why_not}To record the golden of the case as it is now, and say "
+            "why in --reason:",
+            f'{_record_over_command(selected)} --reason=""',
+        ),
+    )
+
+
+def _find_change(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate,
+) -> tuple[next_steps.Step, ...]:
+    """Numbers have drifted, the same way every time."""
+    if selected.golden_path is None:
+        return _read_log(verdict, selected, environment, candidate)
+    golden = shlex.quote(str(selected.golden_path))
+    hint = (
+        "The environment, as above, may be why. "
+        if verdict.environment_differences
+        else ""
+    )
+    return (
+        next_steps.Step(
+            f"{hint}To see which commits have come since the golden's:",
+            f'git log --oneline "$(git log -1 --format=%H -- {golden})..HEAD"',
+        ),
+        *_replacement(selected, environment, candidate),
+    )
+
+
+def _repeat(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate,
+) -> tuple[next_steps.Step, ...]:
+    """The same iterations differ from run to run."""
+    del verdict, selected, candidate
+    if environment.is_repeated:
+        return (
+            next_steps.Step(
+                "To see all findings, with all digits; the other runs have "
+                "records of their own, and where most of them first differ "
+                "leads to the operation:",
+                environment.file_command("verdict.textproto", "cat"),
+            ),
+        )
+    return (
+        next_steps.Step(
+            "To see in more runs where they first differ, which leads to the "
+            "operation:",
+            environment.repeat_command,
+        ),
+    )
+
+
+def _run_on_declared_hardware(
+    verdict: verdict_pb2.Verdict,
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    candidate: _Candidate,
+) -> tuple[next_steps.Step, ...]:
+    """Not the declared machine, or another one's golden."""
+    first = _first(verdict)
+    if first.subject in _OF_THE_GOLDEN:
+        return (
+            next_steps.Step(
+                "To record the golden of what is declared, if there is none "
+                "yet:",
+                _record_command(selected),
+            ),
+        )
+    found = _hardware_found(first, selected.hardware)
+    if found in ("", selected.hardware) or not environment.target:
+        return _read_log(verdict, selected, environment, candidate)
+    return (
+        next_steps.Step(
+            f"To run the variant for the hardware that is here, {found}:",
+            environment.test_command(found),
+        ),
+    )
+
+
+def _hardware_found(first: verdict_pb2.Finding, declared: str) -> str:
+    """The hardware that a rank found, or "" if that is not the trouble."""
+    if first.subject == _FOUND:
+        return first.actual
+    if first.subject == _EXIT:
+        # The rank's last log line names what it found, if it found a device.
+        others = set(_GPU.findall(first.explanation)) - {declared}
+        return others.pop() if len(others) == 1 else "none"
+    return ""
+
+
+def _first(verdict: verdict_pb2.Verdict) -> verdict_pb2.Finding:
+    return verdict.findings[0] if verdict.findings else verdict_pb2.Finding()
+
+
+def _record_command(selected: selection.Selection) -> str:
+    """Records the golden in its place by name, which need not be the test's."""
+    flags = [
+        f"--case={selected.case_path}",
+        f"--hardware={selected.hardware}",
+        f"--channel={selected.channel}",
+    ]
+    return (
+        f"tools/bazelw run{environment_lib.config_flag(selected.hardware)}"
+        f" //tools/golden -- record {shlex.join(flags)}"
+    )
+
+
+def _record_over_command(selected: selection.Selection) -> str:
+    """Records the golden over the one that the test has."""
+    output = shlex.quote(f"--output={selected.golden_path}")
+    return f"{_record_command(selected)} {output}"
+
+
+# For every other conclusion, a rank's log says more.
+_STEPS: dict[int, _Steps] = {
+    _Verdict.STALE_GOLDEN: _replace,
+    _Verdict.NUMERIC_DRIFT: _find_change,
+    _Verdict.NONDETERMINISM: _repeat,
+    _Verdict.WRONG_ENVIRONMENT: _run_on_declared_hardware,
+}

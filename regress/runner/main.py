@@ -1,0 +1,244 @@
+"""The test's main program: selects, runs, judges, reports.
+
+Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
+"""
+
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from absl import app, flags
+
+from regress.case import errors as case_errors
+from regress.case import fingerprint
+from regress.golden import errors as golden_errors
+from regress.golden import golden_pb2
+from regress.oracle import judge, observations, verdict_pb2
+from regress.report import console, next_steps, xml
+from regress.run import run_pb2
+from regress.runner import advice, selection
+from regress.runner import candidate_golden as candidate_golden_lib
+from regress.runner import environment as environment_lib
+from regress.runner import progress as progress_lib
+from regress.scenario import job_files, launchers, partial_record
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import cancellation, watchdog
+from regress.supervisor import errors as supervisor_errors
+
+_CASE = flags.DEFINE_string(
+    "case", None, "Path of the case's textproto.", required=True
+)
+_GOLDEN = flags.DEFINE_string(
+    "golden",
+    None,
+    "Path of the golden record's textproto; without one, or with an empty one, "
+    "proof of resume, state and replay judge alone.",
+)
+_HARDWARE = flags.DEFINE_string(
+    "hardware", "none", "The declared hardware: `none`, `nvidia_h200`, ..."
+)
+_CHANNEL = flags.DEFINE_string("channel", "dev", "The golden's channel.")
+_LAUNCHER = flags.DEFINE_enum(
+    "launcher", "zygote", launchers.NAMES, "How ranks are started."
+)
+_TRAINER = flags.DEFINE_string(
+    "trainer",
+    launchers.TRAINER,
+    "The module that is a rank: see regress/trainer/main.py for what it is "
+    "called with and what it has to do.",
+)
+_TRAINER_FLAGS = flags.DEFINE_multi_string(
+    "trainer_flag", [], "A flag more for every rank; may be repeated."
+)
+_START_SECONDS = flags.DEFINE_float(
+    "start_seconds", 180, "A rank that is not ready by then hangs.", 0
+)
+_STEP_SECONDS = flags.DEFINE_float(
+    "step_seconds", 60, "A job that makes no progress for so long hangs.", 0
+)
+
+_NO_VERDICT = 2
+_USER_ERRORS = (
+    case_errors.CaseError,
+    golden_errors.GoldenError,
+    supervisor_errors.SupervisorError,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the test. Returns its exit status."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected argument: {argv[1]}")
+    try:
+        selected = selection.select(
+            case_path=pathlib.Path(_CASE.value),
+            golden_path=pathlib.Path(_GOLDEN.value) if _GOLDEN.value else None,
+            hardware=_HARDWARE.value,
+            channel=_CHANNEL.value,
+        )
+        print(selected.describe(_LAUNCHER.value), flush=True)
+        with _directories() as files:
+            environment = environment_lib.TestEnvironment.from_variables(
+                os.environ, files.outputs, selected.hardware, sys.orig_argv
+            )
+            try:
+                record, verdict, candidate = _run(
+                    selected,
+                    files,
+                    observations.DeclaredTarget(
+                        hardware=selected.hardware,
+                        channel=selected.channel,
+                        repeat_command=environment.repeat_command,
+                    ),
+                )
+            except cancellation.Cancelled as cancelled:
+                _print_partial_record(cancelled, selected, files)
+                return _NO_VERDICT
+            _keep(files.outputs, record, verdict)
+            following = advice.after(verdict, selected, environment, candidate)
+            print(console.render(verdict, following), flush=True)
+            _draw(files, record, verdict, selected.golden, following)
+    except _USER_ERRORS as error:
+        print(error, file=sys.stderr)
+        return _NO_VERDICT
+    return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
+
+
+@contextlib.contextmanager
+def _directories() -> Iterator[job_files.JobFiles]:
+    """The test's own directories; without Bazel others, and outputs stay."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as own:
+        work = pathlib.Path(own)
+        outputs = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
+        yield job_files.JobFiles(
+            work=work,
+            outputs=pathlib.Path(
+                outputs or tempfile.mkdtemp(prefix="regress_outputs_")
+            ),
+        )
+
+
+def _run(
+    selected: selection.Selection,
+    files: job_files.JobFiles,
+    target: observations.DeclaredTarget,
+) -> tuple[
+    run_pb2.RunRecord,
+    verdict_pb2.Verdict,
+    candidate_golden_lib.Candidate | None,
+]:
+    """Runs the scenario and judges it, with a repeat if the verdict needs it.
+
+    The second verdict is the verdict, whatever the first was. It cannot be a
+    pass: a repeat adds checks and takes none away. Where the golden may be all
+    that is wrong, one more run makes a candidate for its place.
+    """
+
+    def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
+        return judge.judge(selected.case, record, selected.golden, target)
+
+    scenario = scenario_lib.Scenario(
+        case=selected.case,
+        case_path=selected.case_path,
+        hardware=selected.hardware,
+        files=files,
+        bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
+        trainer_flags=_TRAINER_FLAGS.value,
+    )
+    progress = progress_lib.ProgressPrinter(selected.case, sys.stdout)
+    progress.say(f"starting the {_LAUNCHER.value} launcher")
+    with launchers.make(_LAUNCHER.value, scenario, _TRAINER.value) as launcher:
+        progress.say("attempt 0: starting the ranks")
+        record = scenario.run_resumed(launcher, progress)
+        progress.say("the ranks have ended; judging")
+        verdict = verdict_of(record)
+        if verdict.HasField("repeat_through"):
+            through = verdict.repeat_through
+            progress.say(
+                f"repeating attempt 0 through iteration {through}, as numbers "
+                "differ and the loaded state does not explain it: the repeat "
+                "tells whether training is deterministic"
+            )
+            scenario.repeat(record, launcher, through, progress.of_repeat)
+            progress.say("the repeat has ended; judging again")
+            verdict = verdict_of(record)
+        candidate = None
+        if candidate_golden_lib.is_meaningful(verdict, selected.golden):
+            progress.say(
+                "running once uninterrupted, to make a candidate golden of "
+                "the numbers that are now"
+            )
+            try:
+                candidate = candidate_golden_lib.make(
+                    record,
+                    scenario,
+                    launcher,
+                    progress.of_repeat,
+                    selected.channel,
+                )
+            except cancellation.Cancelled as cancelled:
+                # There is a verdict; it is not lost because time ran out.
+                candidate = candidate_golden_lib.Candidate(
+                    why_not=cancelled.attempt.ended_because.rstrip(".")
+                )
+    return record, verdict, candidate
+
+
+def _print_partial_record(
+    cancelled: cancellation.Cancelled,
+    selected: selection.Selection,
+    files: job_files.JobFiles,
+) -> None:
+    """Says and keeps what is known; Bazel leaves 15 seconds for it."""
+    record = partial_record.gather(
+        files,
+        selected.case.parallelism.pipeline,
+        fingerprint.fingerprint(selected.case),
+    )
+    print(cancelled.attempt.ended_because, file=sys.stderr)
+    print(partial_record.describe(record, files), file=sys.stderr)
+    path = files.outputs / "run_record.binpb"
+    path.write_bytes(record.SerializeToString())
+
+
+def _keep(
+    outputs: pathlib.Path,
+    record: run_pb2.RunRecord,
+    verdict: verdict_pb2.Verdict,
+) -> None:
+    """Writes what a person, or a CI's dashboard, may want to see."""
+    (outputs / "run_record.binpb").write_bytes(record.SerializeToString())
+    (outputs / "verdict.textproto").write_text(str(verdict))
+    xml_path = os.environ.get("XML_OUTPUT_FILE")
+    if xml_path:
+        pathlib.Path(xml_path).write_text(xml.render(verdict))
+
+
+def _draw(
+    files: job_files.JobFiles,
+    record: run_pb2.RunRecord,
+    verdict: verdict_pb2.Verdict,
+    golden: golden_pb2.Golden | None,
+    following: next_steps.NextSteps | None,
+) -> None:
+    """Writes the report, when all is said that does not hang on it."""
+    # matplotlib keeps a list of fonts, by default in the home directory.
+    os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
+    report = files.outputs / "report.html"
+    try:
+        # Only here, as it imports matplotlib, which takes a second.
+        from regress.report.html import page
+
+        text = page.render(verdict, record, golden, following)
+        report.write_text(text, encoding="utf-8")
+    except (ImportError, OSError) as error:
+        # The verdict stands all the same, on a full disk, and in an image that
+        # has what training needs and nothing to draw with.
+        print(f"{report}: no report: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    app.run(main)

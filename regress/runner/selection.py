@@ -1,0 +1,112 @@
+"""What a test runs, and what it is held against. Said before anything else."""
+
+import dataclasses
+import math
+import pathlib
+
+from regress.case import case_pb2, fingerprint, load
+from regress.golden import bands, files, golden_pb2
+from regress.run import versions
+from regress.supervisor import gpu_sharing
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """A case and the golden that goes with it, if there is one.
+
+    Attributes:
+      case: what is trained and how it is interrupted.
+      case_path: the case's file.
+      golden: the expected trajectory; None to judge without one.
+      golden_path: the golden's file, or None.
+      hardware: the declared hardware.
+      channel: the declared channel.
+    """
+
+    case: case_pb2.Case
+    case_path: pathlib.Path
+    golden: golden_pb2.Golden | None
+    golden_path: pathlib.Path | None
+    hardware: str
+    channel: str
+
+    def describe(self, launcher: str) -> str:
+        """Returns what was selected, a line for each thing."""
+        interruption = self.case.interruption
+        phase = case_pb2.Phase.Name(interruption.phase)
+        signal = case_pb2.Signal.Name(interruption.signal)
+        rows = {
+            "case": self.case_path,
+            "fingerprint": fingerprint.fingerprint(self.case),
+            "interruption": (
+                f"{signal} in iteration {interruption.iteration} of"
+                f" {self.case.training.iterations}, phase {phase}"
+            ),
+            "hardware": self.hardware,
+            "devices": gpu_sharing.describe(
+                self.hardware, self.case.parallelism.pipeline
+            ),
+            "channel": self.channel,
+            **self._describe_golden(),
+            "environment": ", ".join(
+                f"{name} {version}"
+                for name, version in versions.package_versions().items()
+            ),
+            "launcher": launcher,
+        }
+        return "\n".join(f"{name:12}  {row}" for name, row in rows.items())
+
+    def _describe_golden(self) -> dict[str, str]:
+        if self.golden is None:
+            return {"golden": "none: judged by proof, state and replay"}
+        provenance = self.golden.provenance
+        return {
+            "golden": str(self.golden_path),
+            **_tolerances(self.golden),
+            "recorded": (
+                f"{provenance.date}, {provenance.repeats} repeats"
+                f"{_interrupted(provenance)} on"
+                f" {provenance.environment.device_name}"
+            ),
+        }
+
+
+def _interrupted(provenance: golden_pb2.Provenance) -> str:
+    if not provenance.interrupted_repeats:
+        return ""
+    return f" ({provenance.interrupted_repeats} interrupted and resumed)"
+
+
+def select(
+    case_path: pathlib.Path,
+    golden_path: pathlib.Path | None,
+    hardware: str,
+    channel: str,
+) -> Selection:
+    """Reads the case and the golden, if there is one.
+
+    Raises:
+      CaseError: there is no such case, or it cannot be run.
+      GoldenError: there is no such golden, or it is malformed.
+    """
+    return Selection(
+        case=load.load(case_path),
+        case_path=case_path,
+        golden=files.read(golden_path) if golden_path else None,
+        golden_path=golden_path,
+        hardware=hardware,
+        channel=channel,
+    )
+
+
+def _tolerances(golden: golden_pb2.Golden) -> dict[str, str]:
+    """What a golden for hardware `any` lets pass; nothing for another one."""
+    if golden.hardware != bands.HARDWARE:
+        return {}
+    allowed = ", ".join(
+        f"{band.metric} any value"
+        if math.isinf(band.relative)
+        else f"{band.metric} within {band.relative:.2g} of it"
+        for band in golden.bands
+    )
+    return {"tolerance": f"hardware any: {allowed}; all else is exact"}

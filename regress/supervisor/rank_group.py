@@ -1,0 +1,319 @@
+"""The ranks of one attempt, and what is decided about them."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from regress.run import control, run_pb2
+from regress.supervisor import (
+    cancellation,
+    errors,
+    guard,
+    rank_process,
+    watchdog,
+)
+from regress.supervisor import interruption as interruption_lib
+from regress.supervisor import launcher as launcher_lib
+
+_UNDECIDED = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
+_BY_ITSELF = run_pb2.ExitStatus.BY_ITSELF
+_INTERRUPTED = run_pb2.ExitStatus.INTERRUPTED
+_PEER_GONE = run_pb2.ExitStatus.PEER_GONE
+_HANG = run_pb2.ExitStatus.HANG
+_CANCELLED = run_pb2.ExitStatus.CANCELLED
+
+
+@dataclasses.dataclass(frozen=True)
+class RankCommand:
+    """How to start one rank.
+
+    Attributes:
+      argv: what the trainer's `main` is given.
+      log: file for stdout and stderr; overwritten.
+      environment: additions to this process's environment.
+    """
+
+    argv: Sequence[str]
+    log: pathlib.Path
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class RankGroup:
+    """From the launch of the ranks to the end of the last one.
+
+    Its owner calls `launch`, `watch`, `record` and, whatever happened,
+    `close`.
+    """
+
+    def __init__(
+        self,
+        interruption: interruption_lib.Interruption | None,
+        bounds: watchdog.Bounds,
+        on_progress: Callable[[int, run_pb2.Progress], None],
+        stop_signals: cancellation.StopSignals,
+        watching: guard.Guard,
+    ) -> None:
+        """Has no ranks yet.
+
+        Args:
+          interruption: sent when the first rank waits at its place, or None.
+          bounds: the watchdog's.
+          on_progress: called with each rank's messages.
+          stop_signals: end the job when they come.
+          watching: is told of every rank.
+        """
+        self._interruption = interruption
+        self._bounds = bounds
+        self._on_progress = on_progress
+        self._stop_signals = stop_signals
+        self._guard = watching
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(stop_signals, selectors.EVENT_READ)
+        self._ranks: list[rank_process.RankProcess] = []
+        # A rank waits for the interruption.
+        self._due = False
+        self._seconds = 0.0
+        self._delivered: run_pb2.InterruptionEvent | None = None
+        # Everybody was sent SIGKILL, for this reason.
+        self._ending = False
+        self._ended_because = ""
+
+    def launch(
+        self,
+        launcher: launcher_lib.Launcher,
+        commands: Sequence[RankCommand],
+    ) -> None:
+        """Starts all ranks."""
+        self._started_at = time.time()
+        # Bound before any rank exists and handed to rank 0 as it is, so that
+        # nobody can take the port in between.
+        with socket.create_server(("127.0.0.1", 0)) as store:
+            for rank, command in enumerate(commands):
+                self._launch_rank(launcher, rank, command, store)
+
+    def _launch_rank(
+        self,
+        launcher: launcher_lib.Launcher,
+        rank: int,
+        command: RankCommand,
+        store: socket.socket,
+    ) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        descriptors = {control.CONTROL_FD: theirs.fileno()}
+        if rank == 0:
+            descriptors[control.STORE_FD] = store.fileno()
+        with contextlib.ExitStack() as unless_launched:
+            unless_launched.callback(ours.close)
+            with theirs, _opened(rank, command.log) as output:
+                pid = launcher.start(
+                    command.argv,
+                    environment={
+                        **command.environment,
+                        control.STORE_PORT: str(store.getsockname()[1]),
+                    },
+                    output=output,
+                    descriptors=descriptors,
+                )
+            self._guard.watch(pid)
+            process = rank_process.RankProcess(rank, pid, ours, command.log)
+            unless_launched.pop_all()
+        self._ranks.append(process)
+        self._selector.register(process.pidfd, selectors.EVENT_READ, process)
+        self._selector.register(process.control, selectors.EVENT_READ, process)
+
+    def watch(self) -> None:
+        """Lets the ranks begin. Returns when all of them are reaped."""
+        self._started = time.monotonic()
+        self._watchdog = watchdog.Watchdog(
+            self._bounds,
+            [process.rank for process in self._ranks],
+            self._started,
+        )
+        while self._alive():
+            timeout = None
+            if not self._ending:
+                timeout = max(0, self._watchdog.deadline - time.monotonic())
+            ready = [key for key, _ in self._selector.select(timeout)]
+            ended = [
+                key.data
+                for key in ready
+                if key.data is not None and key.fd == key.data.pidfd
+            ]
+            # A rank that was hit goes before the peers that fail because it is
+            # gone; else they come in the order in which they ended.
+            ended.sort(key=lambda process: process.cause != _INTERRUPTED)
+            for process in ended:
+                self._reap(process)
+            for key in ready:
+                if key.data is not None and key.data not in ended:
+                    self._listen(key.data)
+            self._interrupt_if_due()
+            self._stop_if_told()
+            if not ready:
+                self._end_if_late()
+        self._seconds = time.monotonic() - self._started
+
+    def close(self) -> None:
+        """Kills and reaps what is left, and closes everything."""
+        self._stop_if_told()
+        for process in self._alive():
+            process.kill()
+            self._guard.forget(process.pid)
+            process.reap()
+        for process in self._ranks:
+            process.close()
+        self._selector.close()
+
+    def record(self, launcher: str) -> run_pb2.Attempt:
+        """What was observed, once all ranks are reaped."""
+        stop = self._stop_signals.received
+        if stop is not None and not self._ended_because:
+            self._ended_because = f"The supervisor was sent {stop.name}."
+        return run_pb2.Attempt(
+            launcher=launcher,
+            ranks=[process.record() for process in self._ranks],
+            seconds=self._seconds,
+            interruption=self._delivered,
+            ended_because=self._ended_because,
+            started_at=self._started_at,
+        )
+
+    def _alive(self) -> list[rank_process.RankProcess]:
+        """The ranks that are not reaped."""
+        return [process for process in self._ranks if process.exit is None]
+
+    def _listen(self, process: rank_process.RankProcess) -> None:
+        """Hears all that a rank has to say."""
+        while (progress := process.receive()) is not None:
+            if control.waits_to_begin(progress):
+                process.let_continue()
+                continue
+            self._watchdog.heard(process.rank, time.monotonic())
+            self._on_progress(process.rank, progress)
+            if self._interruption and self._interruption.matches(progress):
+                self._due = True
+            elif progress.waiting:
+                process.let_continue()
+        if process.disconnected:
+            self._unregister(process.control)
+
+    def _reap(self, process: rank_process.RankProcess) -> None:
+        """Reaps a rank that has ended, and draws the conclusions."""
+        self._listen(process)
+        self._unregister(process.control)
+        self._unregister(process.pidfd)
+        # Its descendants, while its pid is not free for others.
+        process.kill()
+        self._guard.forget(process.pid)
+        status = process.reap()
+        self._watchdog.ended(process.rank)
+        if process.cause == _UNDECIDED:
+            process.cause = _BY_ITSELF
+            if status.code or status.signal:
+                self._end(_PEER_GONE, process.exit_summary())
+        elif process.cause == _INTERRUPTED and not self._ends_well(status):
+            # Others that were hit may take their time to end by it.
+            self._kill_undecided(_PEER_GONE)
+
+    def _ends_well(self, status: run_pb2.ExitStatus) -> bool:
+        """Whether a rank that was hit has done what it was asked for."""
+        return (
+            self._interruption is not None
+            and self._interruption.graceful
+            and not (status.code or status.signal)
+        )
+
+    def _unregister(self, source: socket.socket | int) -> None:
+        if source in self._selector.get_map():
+            self._selector.unregister(source)
+
+    def _interrupt_if_due(self) -> None:
+        if (
+            self._interruption is None
+            or not self._due
+            or self._delivered
+            or self._ending
+            # Who has ended by itself must not count as hit.
+            or any(process.has_ended() for process in self._alive())
+        ):
+            return
+        hit = [
+            process
+            for process in self._alive()
+            if process.rank in self._interruption.ranks
+        ]
+        for process in hit:
+            process.cause = _INTERRUPTED
+        if self._interruption.graceful:
+            for process in hit:
+                process.send_signal(self._interruption.signal)
+        else:
+            rank_process.send_at_once(hit, self._interruption.signal)
+        now = time.monotonic()
+        self._watchdog.interrupted(now)
+        self._delivered = self._interruption.event(
+            [process.rank for process in hit], now - self._started
+        )
+        if self._interruption.graceful:
+            for process in self._alive():
+                if process.last_progress and process.last_progress.waiting:
+                    process.let_continue()
+
+    def _stop_if_told(self) -> None:
+        self._stop_signals.read()
+        stop = self._stop_signals.received
+        if stop is not None:
+            self._end(_CANCELLED, f"The supervisor was sent {stop.name}.")
+
+    def _end_if_late(self) -> None:
+        if self._ending or time.monotonic() < self._watchdog.deadline:
+            return
+        for process in self._alive():
+            process.found = process.state()
+        ranks = "; ".join(
+            f"rank {process.rank} is {process.found},"
+            f" {process.describe_progress()}, log {process.log}"
+            for process in self._alive()
+        )
+        self._end(
+            _HANG,
+            "The watchdog ended the attempt, as there was"
+            f" {self._watchdog.broken_bound()}: {ranks}.",
+        )
+
+    def _end(self, cause: "run_pb2.ExitStatus.Cause", because: str) -> None:
+        """Kills all ranks, once, for the first reason there is."""
+        if self._ending:
+            return
+        self._ending = True
+        self._ended_because = because
+        self._kill_undecided(cause)
+        for process in self._alive():
+            process.kill()
+
+    def _kill_undecided(self, cause: "run_pb2.ExitStatus.Cause") -> None:
+        """Kills the ranks that no cause of death is known of yet."""
+        for process in self._alive():
+            if process.cause == _UNDECIDED:
+                process.cause = cause
+                process.kill()
+
+
+@contextlib.contextmanager
+def _opened(rank: int, log: pathlib.Path) -> Iterator[int]:
+    """A rank's empty log, as a file descriptor."""
+    try:
+        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    except OSError as error:
+        raise errors.SupervisorError(
+            f"Rank {rank}'s log {log} cannot be written: {error.strerror}."
+        ) from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,120 @@
+"""Real ranks die at every step of a real save; the resume must be exact.
+
+sweep_test.py does the same without training, for every disk that a power
+failure may leave.
+"""
+
+import pathlib
+import signal
+import tempfile
+
+from absl.testing import absltest, parameterized
+
+from regress.testing.crash import jobs, trajectory
+
+_RANKS = (0, 1, 2, 3)
+
+# What a rank's save is, from the creation of its file.
+_OF_A_RANK = (
+    "create model_optim_rng.pt.part",
+    "write model_optim_rng.pt.part",
+    "flush model_optim_rng.pt.part",
+    "rename model_optim_rng.pt.part",
+    "flush_folder mp_rank_00_",
+)
+# What rank 0's has besides.
+_OF_RANK_0 = (
+    "flush_folder iter_0000006",
+    "flush_folder checkpoints",
+    "create manifest.json.part",
+    "write manifest.json.part",
+    "flush manifest.json.part",
+    "rename manifest.json.part",
+    "flush_folder iter_0000006",
+    "create latest_checkpointed_iteration.txt.part",
+    "write latest_checkpointed_iteration.txt.part",
+    "flush latest_checkpointed_iteration.txt.part",
+    "rename latest_checkpointed_iteration.txt.part",
+    "flush_folder checkpoints",
+)
+# From here on the checkpoint is complete.
+_COMPLETE = len(_OF_A_RANK) + 1 + _OF_RANK_0.index("rename manifest.json.part")
+
+
+def _points(steps: tuple[str, ...]) -> list[str]:
+    """Before all, after each step and in the middle of each write."""
+    points = ["0"]
+    for number, step in enumerate(steps, 1):
+        if step.startswith("write"):
+            points.append(f"{number}h")
+        points.append(str(number))
+    return points
+
+
+_POINTS = [
+    *((f"0:{point}",) for point in _points(_OF_A_RANK + _OF_RANK_0)),
+    *(
+        (f"{rank}:{point}",)
+        for rank in (1, 2, 3)
+        for point in _points(_OF_A_RANK)
+    ),
+    *(
+        tuple(f"{rank}:{point}" for rank in _RANKS)
+        for point in _points(_OF_A_RANK)
+    ),
+]
+
+
+class CrashPointTest(parameterized.TestCase):
+    _jobs: jobs.Jobs
+    _first: jobs.Job
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        folder = cls.enterClassContext(
+            tempfile.TemporaryDirectory(dir=absltest.TEST_TMPDIR.value)
+        )
+        cls._jobs = cls.enterClassContext(jobs.Jobs(pathlib.Path(folder)))
+        # All begin from the checkpoint of iteration 3.
+        cls._first = cls._jobs.job("first")
+        cls._first.run_until(4)
+
+    def test_every_step_is_a_point(self) -> None:
+        job = self._jobs.job("control", like=self._first)
+        attempt = job.run("--die_in=6")
+        self.assertTrue(jobs.finished(attempt), attempt.ended_because)
+        for rank in _RANKS:
+            expected = [*_OF_A_RANK, *(_OF_RANK_0 if rank == 0 else ())]
+            expected[len(_OF_A_RANK) - 1] += f"{rank:03d}"
+            self.assertEqual(job.steps(rank), expected)
+
+    @parameterized.parameters(*_POINTS)
+    def test_a_death_there_loses_nothing(self, *points: str) -> None:
+        job = self._jobs.job("_".join(points), like=self._first)
+        died = job.run("--die_in=6", f"--die_at={','.join(points)}")
+        ends = {rank.rank: rank.exit.signal for rank in died.ranks}
+        if len(points) == 1:
+            # The others end by the lost connection, or by the supervisor.
+            rank, step = points[0].split(":")
+            self.assertEqual(ends[int(rank)], signal.SIGKILL)
+            # In the middle of a write, the step is not done.
+            done = int(step.removesuffix("h")) - step.endswith("h")
+            self.assertLen(job.steps(int(rank)), done)
+        else:
+            self.assertIn(signal.SIGKILL, ends.values())
+        resumed = job.run()
+        self.assertTrue(jobs.finished(resumed), resumed.ended_because)
+        number, _, step = points[0].partition(":")
+        complete = number == "0" and int(step.removesuffix("h")) >= _COMPLETE
+        self.assertEqual(jobs.loaded(resumed), {6 if complete else 3})
+        self.assertEmpty(
+            trajectory.problems(
+                [*self._first.attempts, *job.attempts], self._jobs.golden
+            )
+        )
+        job.forget()
+
+
+if __name__ == "__main__":
+    absltest.main()

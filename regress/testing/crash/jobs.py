@@ -1,0 +1,185 @@
+"""Jobs whose ranks may die, all forked from one zygote."""
+
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from regress.case import case_pb2, load
+from regress.golden import files as golden_files
+from regress.run import run_pb2
+from regress.scenario import job_files, launchers
+from regress.scenario import scenario as scenario_lib
+from regress.supervisor import launcher as launcher_lib
+from regress.supervisor import watchdog
+from regress.testing.crash import phase_marker as phase_marker_lib
+
+# Paths of a case without its suffix.
+TINY = pathlib.Path("regress/testdata/tiny")
+# The same, with a save after every other iteration.
+CATALOGUE = pathlib.Path("regress/testing/faults/testdata/catalogue")
+
+TRAINER = "regress.testing.crash.marked_trainer"
+_BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
+
+
+class Jobs:
+    """A context manager: entering it starts the zygote.
+
+    Paths are relative to the workspace's root, or to a test's runfiles.
+
+    Attributes:
+      case: what every job trains.
+      golden: its golden.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        case: pathlib.Path = TINY,
+        trainer: str = TRAINER,
+    ) -> None:
+        """Names an empty folder for all that is written, a case, a trainer."""
+        self._folder = folder
+        self._case_path = case.with_suffix(".textproto")
+        self.case = load.load(self._case_path)
+        self.golden = golden_files.read(case / "dev_none.textproto")
+        self._launcher = launchers.make(
+            "zygote", self._scenario("zygote"), trainer
+        )
+
+    def __enter__(self) -> Self:
+        """Makes ready to run jobs."""
+        self._launcher.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the zygote."""
+        self._launcher.__exit__(kind, error, traceback)
+
+    def job(self, name: str, *, like: "Job | None" = None) -> "Job":
+        """A job of that name: a new one, or a copy of another as it is now."""
+        job = Job(self._scenario(name), self._launcher)
+        if like is not None:
+            shutil.copytree(like.work, job.work)
+        return job
+
+    def _scenario(self, name: str) -> scenario_lib.Scenario:
+        folder = self._folder / name
+        return scenario_lib.Scenario(
+            case=self.case,
+            case_path=self._case_path,
+            hardware="none",
+            files=job_files.JobFiles(folder / "work", folder / "outputs"),
+            bounds=_BOUNDS,
+        )
+
+
+class Job:
+    """One job, of any number of attempts.
+
+    Attributes:
+      work: its checkpoints and data set indices.
+      attempts: all that were run.
+    """
+
+    def __init__(
+        self,
+        scenario: scenario_lib.Scenario,
+        launcher: launcher_lib.Launcher,
+    ) -> None:
+        """Has run nothing yet."""
+        self._scenario = scenario
+        self._launcher = launcher
+        self.work = scenario.files.work
+        self.attempts: list[run_pb2.Attempt] = []
+
+    def run(self, *flags: str) -> run_pb2.Attempt:
+        """Runs an attempt, from the newest checkpoint if there is one."""
+        self._markers.mkdir(parents=True, exist_ok=True)
+        for path in self._markers.iterdir():
+            path.unlink()
+        scenario = dataclasses.replace(
+            self._scenario,
+            trainer_flags=[f"--phase_markers={self._markers}", *flags],
+        )
+        attempt = scenario.run_attempt(
+            len(self.attempts), self._launcher, _ignore
+        )
+        self.attempts.append(attempt)
+        return attempt
+
+    def run_until(self, iteration: int) -> None:
+        """Runs an attempt whose ranks are killed in an iteration."""
+        case = case_pb2.Case()
+        case.CopyFrom(self._scenario.case)
+        case.interruption.CopyFrom(
+            case_pb2.Interruption(
+                iteration=iteration,
+                phase=case_pb2.FORWARD,
+                signal=case_pb2.SIGKILL,
+            )
+        )
+        record = dataclasses.replace(self._scenario, case=case).run_interrupted(
+            self._launcher, _ignore
+        )
+        self.attempts.append(record.attempts[0])
+
+    def phase(self, rank: int) -> str:
+        """Where a rank was at the end of the last attempt."""
+        return phase_marker_lib.read(self._markers / f"rank_{rank}")
+
+    def steps(self, rank: int) -> Sequence[str]:
+        """The steps of a save that were counted in the last attempt."""
+        path = self._markers / f"rank_{rank}.steps"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def pid(self, rank: int) -> int | None:
+        """The pid of a rank of the attempt under way, once it has begun."""
+        path = self._markers / f"rank_{rank}.pid"
+        try:
+            return int(path.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def forget(self) -> None:
+        """Deletes the job's files."""
+        shutil.rmtree(self.work.parent)
+
+    @property
+    def _markers(self) -> pathlib.Path:
+        return self.work.parent / "phase_markers"
+
+
+def loaded(attempt: run_pb2.Attempt) -> set[int | None]:
+    """The iterations that its ranks began from; None is the beginning."""
+    found: set[int | None] = set()
+    for rank in attempt.ranks:
+        for event in rank.events:
+            kind = event.checkpoint.kind
+            if kind == run_pb2.CheckpointEvent.LOADED:
+                found.add(event.checkpoint.iteration)
+            elif kind == run_pb2.CheckpointEvent.NONE_FOUND:
+                found.add(None)
+    return found
+
+
+def finished(attempt: run_pb2.Attempt) -> bool:
+    """Whether every rank trained to the end and exited with 0."""
+    return all(
+        not rank.exit.code
+        and not rank.exit.signal
+        and any(event.HasField("finished") for event in rank.events)
+        for rank in attempt.ranks
+    )
+
+
+def _ignore(attempt: int, rank: int, progress: run_pb2.Progress) -> None:
+    del attempt, rank, progress

@@ -1,0 +1,44 @@
+"""A short kill storm. The long one: tools/bazelw run //tools/killstorm."""
+
+import pathlib
+import tempfile
+
+from absl import logging
+from absl.testing import absltest
+
+from regress.testing.crash import jobs, kill_storm
+
+_KILLS = 12
+# So many that it finds a trainer that is broken.
+_ENOUGH_KILLS = 60
+
+
+class KillStormTest(absltest.TestCase):
+    def run_kill_storm(self, kills: int, trainer: str) -> kill_storm.Report:
+        folder = self.enter_context(
+            tempfile.TemporaryDirectory(dir=absltest.TEST_TMPDIR.value)
+        )
+        all_jobs = self.enter_context(
+            jobs.Jobs(pathlib.Path(folder), jobs.CATALOGUE, trainer)
+        )
+        return kill_storm.KillStorm(all_jobs, seed=1).run(kills, logging.info)
+
+    def test_finds_a_checkpoint_that_is_called_complete_too_early(self) -> None:
+        report = self.run_kill_storm(
+            _ENOUGH_KILLS, "regress.testing.crash.premature_commit_trainer"
+        )
+        self.assertNotEmpty(report.losses)
+        self.assertLess(report.kills, _ENOUGH_KILLS)
+
+    def test_nothing_is_lost(self) -> None:
+        report = self.run_kill_storm(_KILLS, jobs.TRAINER)
+        self.assertEmpty(report.losses)
+        self.assertGreaterEqual(report.kills, _KILLS)
+        self.assertEqual(report.phases.total(), report.kills)
+        self.assertGreater(report.jobs, 0)
+        self.assertGreater(report.attempts, report.jobs)
+        self.assertNotIn("", report.phases)
+
+
+if __name__ == "__main__":
+    absltest.main()

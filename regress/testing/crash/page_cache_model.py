@@ -1,0 +1,212 @@
+"""A model of a disk with a cache that a power failure loses.
+
+What was flushed is on the disk. Of what was not, POSIX promises nothing, so
+each of these may be what the next boot finds, in any combination:
+
+*   a file's content: all of it, nothing, its first half, or its full length
+    in zeros (the length was on the disk before the content);
+*   a folder's changes of names since it was last flushed: any subset, in
+    their order. A rename is one change: it is there or it is not.
+"""
+
+import dataclasses
+import itertools
+import math
+import pathlib
+import random
+from collections.abc import Iterator, Sequence
+from typing import Union
+
+from regress.testing.crash import recording_disk as recording_disk_lib
+
+# What a boot finds: the content of each file by its path, None for a folder.
+Found = dict[pathlib.PurePosixPath, bytes | None]
+
+
+@dataclasses.dataclass(eq=False)
+class _File:
+    content: bytes = b""
+    flushed: bytes | None = b""
+
+    def variants(self) -> list[bytes]:
+        if self.content == self.flushed:
+            return [self.content]
+        half = self.content[: len(self.content) // 2]
+        zeros = bytes(len(self.content))
+        return list(dict.fromkeys([self.content, b"", half, zeros]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Change:
+    """A name that a folder loses, and one that it gets; "" is none."""
+
+    lost: str
+    got: str
+    node: Union["_File", "_Folder", None]
+
+
+@dataclasses.dataclass(eq=False)
+class _Folder:
+    flushed: dict[str, Union[_File, "_Folder"]] = dataclasses.field(
+        default_factory=dict
+    )
+    pending: list[_Change] = dataclasses.field(default_factory=list)
+
+    def entries(
+        self, chosen: Sequence[bool] | None = None
+    ) -> dict[str, Union[_File, "_Folder"]]:
+        """The names, if these of the pending changes are on the disk."""
+        found = dict(self.flushed)
+        for index, change in enumerate(self.pending):
+            if chosen is None or chosen[index]:
+                found.pop(change.lost, None)
+                if change.node is not None:
+                    found[change.got] = change.node
+        return found
+
+
+class PageCacheModel:
+    """The disk and its cache, as of the operations that were applied."""
+
+    def __init__(self, found: Found) -> None:
+        """Begins with what a boot found: all of it is on the disk.
+
+        Args:
+          found: parents come before what is in them.
+        """
+        self._root = _Folder()
+        for path, content in found.items():
+            node = _Folder() if content is None else _File(content, content)
+            self._folder(path.parent).flushed[path.name] = node
+
+    def apply(self, operation: recording_disk_lib.Operation) -> None:
+        """Changes the cache, and at a flush the disk."""
+        path = operation.path
+        if operation.kind == "flush_folder":
+            folder = self._folder(path)
+            folder.flushed, folder.pending = folder.entries(), []
+            return
+        parent = self._folder(path.parent)
+        if operation.kind == "create":
+            parent.pending.append(_Change("", path.name, _File()))
+        elif operation.kind == "make_folder":
+            parent.pending.append(_Change("", path.name, _Folder()))
+        elif operation.kind == "delete":
+            parent.pending.append(_Change(path.name, "", None))
+        elif operation.kind == "rename":
+            assert operation.target is not None
+            # Both names are in one folder, always.
+            assert operation.target.parent == path.parent
+            parent.pending.append(
+                _Change(
+                    path.name,
+                    operation.target.name,
+                    parent.entries()[path.name],
+                )
+            )
+        else:
+            file = parent.entries()[path.name]
+            assert isinstance(file, _File)
+            if operation.kind == "write":
+                file.content += operation.data
+            else:
+                assert operation.kind == "flush"
+                file.flushed = file.content
+
+    def after_kill(self) -> Found:
+        """What is there when all processes are killed: all that was done."""
+        return self._find({})
+
+    def after_power_failure(self, most: int, seed: int) -> Iterator[Found]:
+        """What a boot may find.
+
+        Args:
+          most: if there are more combinations, so many of them: those in which
+            one thing is lost or one thing is not, and others by chance.
+          seed: of the chance.
+        """
+        dirty = self._dirty()
+        # A thing that may be lost for each change of names and each content.
+        sizes = [
+            size
+            for node in dirty
+            for size in (
+                [2] * len(node.pending)
+                if isinstance(node, _Folder)
+                else [len(node.variants())]
+            )
+        ]
+        for choice in _choices(sizes, most, seed):
+            rest = iter(choice)
+            yield self._find(
+                {
+                    id(node): [not next(rest) for _ in node.pending]
+                    if isinstance(node, _Folder)
+                    else node.variants()[next(rest)]
+                    for node in dirty
+                }
+            )
+
+    def _dirty(self) -> list[_File | _Folder]:
+        """What is not flushed, of all that some choice makes reachable."""
+        found: dict[int, _File | _Folder] = {}
+        unseen: list[_File | _Folder] = [self._root]
+        seen = set()
+        while unseen:
+            node = unseen.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, _Folder):
+                unseen += node.flushed.values()
+                unseen += [c.node for c in node.pending if c.node is not None]
+                if node.pending:
+                    found[id(node)] = node
+            elif node.content != node.flushed:
+                found[id(node)] = node
+        return list(found.values())
+
+    def _find(self, chosen: dict[int, object]) -> Found:
+        found: Found = {}
+
+        def walk(folder: _Folder, path: pathlib.PurePosixPath) -> None:
+            for name, node in folder.entries(
+                chosen.get(id(folder))  # type: ignore[arg-type]
+            ).items():
+                if isinstance(node, _Folder):
+                    found[path / name] = None
+                    walk(node, path / name)
+                else:
+                    content = chosen.get(id(node), node.content)
+                    assert isinstance(content, bytes)
+                    found[path / name] = content
+
+        walk(self._root, pathlib.PurePosixPath())
+        return found
+
+    def _folder(self, path: pathlib.PurePosixPath) -> _Folder:
+        node: _File | _Folder = self._root
+        for name in path.parts:
+            assert isinstance(node, _Folder)
+            node = node.entries()[name]
+        assert isinstance(node, _Folder)
+        return node
+
+
+def _choices(
+    sizes: Sequence[int], most: int, seed: int
+) -> Iterator[tuple[int, ...]]:
+    if math.prod(sizes) <= most:
+        yield from itertools.product(*map(range, sizes))
+        return
+    chosen: dict[tuple[int, ...], None] = {}
+    # The first option of each is that nothing is lost, the last that all is.
+    for base in ([0] * len(sizes), [size - 1 for size in sizes]):
+        chosen[tuple(base)] = None
+        for place, size in enumerate(sizes):
+            for option in range(size):
+                chosen[(*base[:place], option, *base[place + 1 :])] = None
+    chance = random.Random(seed)
+    while len(chosen) < most:
+        chosen[tuple(chance.randrange(size) for size in sizes)] = None
+    yield from chosen

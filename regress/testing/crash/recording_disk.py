@@ -1,0 +1,136 @@
+"""A disk that keeps a log of what is done to it."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+from regress.checkpoint import disk
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One step on the disk.
+
+    Attributes:
+      rank: who does it.
+      kind: a method of `disk.Disk`, or "delete" for one entry of a folder that
+        is deleted.
+      path: what it is done to, relative to the directory that is observed.
+      target: of a rename, the new path.
+      data: of a write, what is appended.
+    """
+
+    rank: int
+    kind: str
+    path: pathlib.PurePosixPath
+    target: pathlib.PurePosixPath | None = None
+    data: bytes = b""
+
+    def __str__(self) -> str:
+        """For a reader: "rank 2: rename a.part to a"."""
+        to = f" to {self.target}" if self.target else ""
+        size = f" {len(self.data)} bytes to" if self.data else ""
+        return f"rank {self.rank}: {self.kind}{size} {self.path}{to}"
+
+
+class RecordingDisk(disk.Disk):
+    """One rank's disk. Does everything for real, and logs it.
+
+    A step that fails is not logged.
+    """
+
+    def __init__(
+        self,
+        rank: int,
+        base: pathlib.Path,
+        log: list[Operation],
+        after_step: Callable[[int], None],
+    ) -> None:
+        """Observes a directory.
+
+        Args:
+          rank: who uses this disk.
+          base: the directory; nothing above it is touched.
+          log: where the operations of all ranks go.
+          after_step: called with the rank when an operation is logged.
+        """
+        self._rank = rank
+        self._base = base
+        self._log = log
+        self._after_step = after_step
+        self._open: dict[int, pathlib.Path] = {}
+
+    def create(self, path: pathlib.Path) -> int:
+        """As a Disk does."""
+        fd = super().create(path)
+        self._open[fd] = path
+        self._add("create", path)
+        return fd
+
+    def write(self, fd: int, data: memoryview) -> int:
+        """As a Disk does."""
+        count = super().write(fd, data)
+        self._add("write", self._open[fd], data=bytes(data[:count]))
+        return count
+
+    def flush(self, fd: int) -> None:
+        """As a Disk does."""
+        super().flush(fd)
+        self._add("flush", self._open[fd])
+
+    def close(self, fd: int) -> None:
+        """As a Disk does; nothing of it is on the disk."""
+        super().close(fd)
+        del self._open[fd]
+
+    def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
+        """As a Disk does."""
+        super().rename(source, target)
+        self._add("rename", source, target=target)
+
+    def make_folder(self, path: pathlib.Path) -> bool:
+        """As a Disk does."""
+        made = super().make_folder(path)
+        if made:
+            self._add("make_folder", path)
+        return made
+
+    def flush_folder(self, path: pathlib.Path) -> None:
+        """As a Disk does; what is above the directory is there for good."""
+        if path.is_relative_to(self._base):
+            super().flush_folder(path)
+            self._add("flush_folder", path)
+
+    def delete_folder(self, path: pathlib.Path) -> None:
+        """As a Disk does, one entry after the other."""
+        entries = sorted(path.rglob("*"), reverse=True)
+        for entry in entries:
+            if entry.is_dir():
+                entry.rmdir()
+            else:
+                entry.unlink()
+            self._add("delete", entry)
+        path.rmdir()
+        self._add("delete", path)
+
+    def _add(
+        self,
+        kind: str,
+        path: pathlib.Path,
+        *,
+        target: pathlib.Path | None = None,
+        data: bytes = b"",
+    ) -> None:
+        self._log.append(
+            Operation(
+                self._rank,
+                kind,
+                self._relative(path),
+                self._relative(target) if target else None,
+                data,
+            )
+        )
+        self._after_step(self._rank)
+
+    def _relative(self, path: pathlib.Path) -> pathlib.PurePosixPath:
+        return pathlib.PurePosixPath(path.relative_to(self._base))

@@ -1,0 +1,168 @@
+"""The real writer with a small state, for sweeps; and ways to break it."""
+
+import dataclasses
+import hashlib
+import io
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import durable, layout, manifest, tracker
+from regress.testing.crash import sweep
+from regress.trainer import checkpoint
+
+RANKS = 4
+
+Gather = Callable[[object], list[object]]
+
+
+class _Part:
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._fields
+
+
+class _State:
+    """Stands in for a TrainingState: what a save needs of one."""
+
+    def __init__(self, iteration: int, rank: int, attempt: int) -> None:
+        self.iteration = iteration
+        self.consumed_samples = 4 * iteration
+        content = torch.full((40,), 100 * iteration + 10 * rank + attempt)
+        self.optimizer = _Part({"main params": content})
+        self.scheduler = _Part({"num_steps": iteration})
+
+    def models(self) -> list[Any]:
+        return []
+
+
+def saver(
+    *,
+    keep: int = 0,
+    attempt: int = 0,
+    kind: type[checkpoint.Checkpoints] = checkpoint.Checkpoints,
+    with_disk: Callable[[disk_lib.Disk], disk_lib.Disk] = lambda disk: disk,
+) -> sweep.Saver:
+    """Returns what saves as one rank.
+
+    Args:
+      keep: as of Checkpoints.
+      attempt: states of several attempts differ.
+      kind: a broken one, perhaps.
+      with_disk: changes the disk.
+    """
+
+    def save(
+        root: pathlib.Path,
+        rank: int,
+        disk: disk_lib.Disk,
+        gather: Gather,
+        iteration: int,
+    ) -> None:
+        checkpoints = kind(root, rank, RANKS, gather, keep, with_disk(disk))
+        state: Any = _State(iteration, rank, attempt)
+        checkpoints.save(state, lambda: None)
+
+    return save
+
+
+@dataclasses.dataclass
+class _Wrapped(disk_lib.Disk):
+    """Passes on everything but what a subclass leaves out."""
+
+    disk: disk_lib.Disk
+
+    def create(self, path: pathlib.Path) -> int:
+        return self.disk.create(path)
+
+    def write(self, fd: int, data: memoryview) -> int:
+        return self.disk.write(fd, data)
+
+    def flush(self, fd: int) -> None:
+        self.disk.flush(fd)
+
+    def close(self, fd: int) -> None:
+        self.disk.close(fd)
+
+    def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
+        self.disk.rename(source, target)
+
+    def make_folder(self, path: pathlib.Path) -> bool:
+        return self.disk.make_folder(path)
+
+    def flush_folder(self, path: pathlib.Path) -> None:
+        self.disk.flush_folder(path)
+
+    def delete_folder(self, path: pathlib.Path) -> None:
+        self.disk.delete_folder(path)
+
+
+class FlushesNoFile(_Wrapped):
+    """Renames come before the content is on the disk."""
+
+    def flush(self, fd: int) -> None:
+        """Does nothing."""
+
+
+class FlushesNoFolder(_Wrapped):
+    """Names are never known to be on the disk."""
+
+    def flush_folder(self, path: pathlib.Path) -> None:
+        """Does nothing."""
+
+
+class TrackerFirst(checkpoint.Checkpoints):
+    """The tracker names what is not written yet."""
+
+    def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
+        """Writes the tracker, then all the rest."""
+        if self.rank == 0:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            tracker.write(self.disk, self.directory, state.iteration)
+        return super().save(state, before_tracker)
+
+
+class TrackerBeforeManifest(checkpoint.Checkpoints):
+    """The tracker names what is written, but not known to be whole."""
+
+    def _commit(self, complete: manifest.Manifest) -> None:
+        tracker.write(self.disk, self.directory, complete.iteration)
+        super()._commit(complete)
+
+
+class DeletesFirst(checkpoint.Checkpoints):
+    """Deletes the old checkpoint to make room for the new one."""
+
+    def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
+        """Deletes, then writes."""
+        if self.rank == 0 and self.directory.exists():
+            for folder in self.directory.glob("iter_*"):
+                self.disk.delete_folder(folder)
+        return super().save(state, before_tracker)
+
+
+class DoesNotWait(checkpoint.Checkpoints):
+    """Commits what the ranks are about to write."""
+
+    def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
+        """Tells, commits, then writes."""
+        content = io.BytesIO()
+        torch.save(checkpoint._to_saved(state), content)
+        written = content.getvalue()
+        path = self.path(state.iteration)
+        durable.make_folder(self.disk, path.parent)
+        files = self.gather(
+            manifest.File(
+                layout.rank_file(self.rank),
+                len(written),
+                hashlib.sha256(written).hexdigest(),
+            )
+        )
+        if self.rank == 0:
+            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+        durable.write(self.disk, path, lambda file: file.write(written))

@@ -1,0 +1,285 @@
+"""Every crash point of a save, every disk that it may leave, and the promise.
+
+A save of all ranks is recorded with the real writer on a real file system. A
+crash point is after each of its operations, and in the middle of each write.
+There a kill of all processes leaves a disk that has all that was done, and a
+power failure one of many. The promise is asked of each: a resume finds the
+newest complete checkpoint, the same on every rank and to the bit, and refuses
+nothing.
+"""
+
+import collections
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from regress.checkpoint import agreement, errors, layout, tracker, view
+from regress.checkpoint import disk as disk_lib
+from regress.testing.crash import interleaving, page_cache_model, recording_disk
+from regress.testing.crash import recording_disk as recording_disk_lib
+
+# Of the disks that a power failure may leave at one point, so many are looked
+# at.
+_MOST_DISKS = 64
+
+
+class Saver(Protocol):
+    """Saves as one rank."""
+
+    def __call__(
+        self,
+        root: pathlib.Path,
+        rank: int,
+        disk: disk_lib.Disk,
+        gather: Callable[[object], list[object]],
+        iteration: int,
+    ) -> None:
+        """Writes the checkpoint of an iteration into `root`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Save:
+    """A save that was recorded.
+
+    Attributes:
+      iteration: of the checkpoint that it writes.
+      previous: of the newest one that was complete before; None if none was.
+      before: the disk before it.
+      operations: what it did, of all ranks in the order in which it was done.
+      contents: the files of these two, by iteration and rank.
+    """
+
+    iteration: int
+    previous: int | None
+    before: page_cache_model.Found
+    operations: Sequence[recording_disk_lib.Operation]
+    contents: Mapping[tuple[int, int], bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a sweep found.
+
+    Attributes:
+      points: crash points.
+      disks: disks that were looked at, each once.
+      kinds: how many crash points come after each kind of operation.
+      losses: where the promise was broken, a sentence each.
+    """
+
+    points: int
+    disks: int
+    kinds: Mapping[str, int]
+    losses: Sequence[str]
+
+
+class Sweep:
+    """Records saves, and crashes them.
+
+    Attributes:
+      root: the checkpoint directory, as all paths are relative to the folder
+        that is observed.
+    """
+
+    root = pathlib.PurePosixPath("job/checkpoints")
+
+    def __init__(self, folder: pathlib.Path, ranks: int) -> None:
+        """Names an empty folder for everything, and the size of the job."""
+        self._base = folder / "base"
+        self._scratch = folder / "scratch"
+        self._ranks = ranks
+
+    def record(
+        self,
+        saver: Saver,
+        before: page_cache_model.Found,
+        iteration: int,
+        *,
+        order: Sequence[int],
+        alternate: bool,
+    ) -> Save:
+        """Saves once, on all ranks.
+
+        Args:
+          saver: saves as one rank.
+          before: the disk before it.
+          iteration: of the checkpoint.
+          order: of the ranks' turns.
+          alternate: whether a turn is one operation; else a rank has it until
+            it waits for the others.
+        """
+        make(before, self._base)
+        root = self._base / self.root
+        previous = max(layout.committed(root), default=None)
+        contents = {} if previous is None else self._contents(root, previous)
+        log: list[recording_disk_lib.Operation] = []
+        players = interleaving.Interleaving(order, alternate=alternate)
+
+        def save(rank: int) -> None:
+            saver(
+                root,
+                rank,
+                recording_disk.RecordingDisk(
+                    rank, self._base, log, players.step
+                ),
+                lambda mine: players.gather(rank, mine),
+                iteration,
+            )
+
+        players.run(save)
+        return Save(
+            iteration,
+            previous,
+            before,
+            log,
+            {**contents, **self._contents(root, iteration)},
+        )
+
+    def after(self, save: Save) -> page_cache_model.Found:
+        """The disk after a save."""
+        return self.at(save, len(save.operations))
+
+    def at(self, save: Save, operations: int) -> page_cache_model.Found:
+        """The disk that a kill leaves after so many operations."""
+        disk = page_cache_model.PageCacheModel(save.before)
+        for one in save.operations[:operations]:
+            disk.apply(one)
+        return disk.after_kill()
+
+    def run(self, save: Save) -> Result:
+        """Crashes a save at every point."""
+        points = 0
+        losses = []
+        seen = set()
+        kinds: collections.Counter[str] = collections.Counter()
+        for point in _points(save, self.root):
+            points += 1
+            kinds[point.kind] += 1
+            for found in point.disks:
+                key = (tuple(found.items()), point.allowed)
+                if key in seen:
+                    continue
+                seen.add(key)
+                if problem := self._problem(save, found, point.allowed):
+                    losses.append(f"{point.where}: {problem}")
+        return Result(points, len(seen), kinds, losses)
+
+    def _problem(
+        self,
+        save: Save,
+        found: page_cache_model.Found,
+        allowed: Sequence[int | None],
+    ) -> str:
+        """How the promise is broken on a disk, or ""."""
+        make(found, self._scratch)
+        root = self._scratch / self.root
+        views = [
+            view.look(root, rank, self._ranks) for rank in range(self._ranks)
+        ]
+        try:
+            iteration, _ = agreement.agree(views, root)
+            named = tracker.read(root)
+        except errors.CheckpointError as error:
+            return f"refused: {error}"
+        if iteration not in allowed:
+            return f"found {iteration}, expected one of {allowed}"
+        for one in {iteration, named} - {None}:
+            assert one is not None
+            for rank in range(self._ranks):
+                if self._content(root, one, rank) != save.contents.get(
+                    (one, rank)
+                ):
+                    return f"rank {rank}'s file of iteration {one} is another"
+        return ""
+
+    def _contents(
+        self, root: pathlib.Path, iteration: int
+    ) -> dict[tuple[int, int], bytes]:
+        return {
+            (iteration, rank): self._content(root, iteration, rank) or b""
+            for rank in range(self._ranks)
+        }
+
+    def _content(
+        self, root: pathlib.Path, iteration: int, rank: int
+    ) -> bytes | None:
+        path = layout.folder(root, iteration) / layout.rank_file(rank)
+        return path.read_bytes() if path.is_file() else None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """A crash point.
+
+    Attributes:
+      where: for a reader.
+      kind: of the operation before.
+      disks: what may be found.
+      allowed: what may be resumed from.
+    """
+
+    where: str
+    kind: str
+    disks: Sequence[page_cache_model.Found]
+    allowed: tuple[int | None, ...]
+
+
+def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
+    """Two at each operation: one for a kill, one for a power failure."""
+    folder = root / layout.folder(pathlib.Path(), save.iteration).name
+    disk = page_cache_model.PageCacheModel(save.before)
+    committed = durable = False
+
+    def point(
+        way: str, kind: str, where: str, disks: Iterator[page_cache_model.Found]
+    ) -> _Point:
+        certain = durable if way == "power failure" else committed
+        allowed: list[int | None] = []
+        if not certain:
+            allowed.append(save.previous)
+        if committed:
+            allowed.append(save.iteration)
+        return _Point(f"{way} {where}", kind, list(disks), tuple(allowed))
+
+    for number, one in enumerate(save.operations):
+        where = f"operation {number} ({one})"
+        if one.kind == "write":
+            half = page_cache_model.PageCacheModel(save.before)
+            for earlier in save.operations[:number]:
+                half.apply(earlier)
+            half.apply(
+                dataclasses.replace(one, data=one.data[: len(one.data) // 2])
+            )
+            yield point(
+                "kill",
+                "half of a write",
+                f"in {where}",
+                iter([half.after_kill()]),
+            )
+        disk.apply(one)
+        if one.target == folder / layout.MANIFEST:
+            committed = True
+        if committed and one.kind == "flush_folder" and one.path == folder:
+            durable = True
+        yield point(
+            "kill", one.kind, f"after {where}", iter([disk.after_kill()])
+        )
+        yield point(
+            "power failure",
+            one.kind,
+            f"after {where}",
+            disk.after_power_failure(_MOST_DISKS, seed=number),
+        )
+
+
+def make(found: page_cache_model.Found, folder: pathlib.Path) -> None:
+    """Makes a disk's files, with nothing else in the folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path, content in found.items():
+        if content is None:
+            (folder / path).mkdir()
+        else:
+            (folder / path).write_bytes(content)

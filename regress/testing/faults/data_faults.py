@@ -1,0 +1,207 @@
+"""Faults in the samples that a resumed run trains on."""
+
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from regress.case import case_pb2
+from regress.scenario import job_files
+from regress.testing import instrumentation
+from regress.testing.faults import fault
+
+if TYPE_CHECKING:
+    from regress.trainer import data
+
+# The case's.
+_BATCH = 4
+_CORPUS = pathlib.Path("regress/testdata/tiny_corpus")
+_LOADED = 4
+_FIRST = 5
+
+_Microbatches = Callable[..., "Iterator[data.Microbatch]"]
+
+
+def _read_by(
+    read: "Callable[[_Microbatches, Any, int, Any], Iterator[data.Microbatch]]",
+) -> instrumentation.Install:
+    """Replaces what gives the microbatches after those consumed.
+
+    Args:
+      read: called with what it replaces, the data set, the number of consumed
+        samples, and the rest of the arguments.
+    """
+
+    def replacement(original: _Microbatches) -> _Microbatches:
+        def microbatches(
+            dataset: Any, consumed_samples: int, *rest: Any
+        ) -> "Iterator[data.Microbatch]":
+            return read(original, dataset, consumed_samples, rest)
+
+        return microbatches
+
+    return instrumentation.replaced(
+        "regress.trainer.data", "microbatches", replacement
+    )
+
+
+def _from(start: Callable[[int], int]) -> instrumentation.Install:
+    """The sampler starts elsewhere."""
+    return _read_by(
+        lambda original, dataset, consumed, rest: original(
+            dataset, start(consumed), *rest
+        )
+    )
+
+
+def _reverse_batches(
+    original: _Microbatches, dataset: Any, consumed: int, rest: Any
+) -> "Iterator[data.Microbatch]":
+    microbatches = original(dataset, consumed, *rest)
+    while True:
+        yield from reversed([next(microbatches) for _ in range(_BATCH)])
+
+
+def _lose_mask(
+    original: _Microbatches, dataset: Any, consumed: int, rest: Any
+) -> "Iterator[data.Microbatch]":
+    if instrumentation.rank() == 3:
+        # It is made with the first sample.
+        _ = dataset[0]
+        dataset.cached_loss_mask[-3:] = 0
+    return original(dataset, consumed, *rest)
+
+
+def _reshuffle(original: Any) -> Any:
+    def build_dataset(case: case_pb2.Case, *rest: Any) -> Any:
+        other = case_pb2.Case()
+        other.CopyFrom(case)
+        other.training.seed += 1
+        return original(other, *rest)
+
+    return build_dataset
+
+
+def _count_one_batch_more(saved: dict[str, Any], state: Any) -> None:
+    del saved
+    state.consumed_samples += _BATCH
+
+
+def _change_corpus(files: job_files.JobFiles) -> Sequence[str]:
+    """Returns the flag for another corpus: one token is another throughout."""
+    other = files.work / "other_corpus"
+    tokens = numpy.fromfile(_CORPUS.with_suffix(".bin"), dtype=numpy.uint16)
+    tokens[tokens == 5] = 6
+    tokens.tofile(other.with_suffix(".bin"))
+    other.with_suffix(".idx").write_bytes(
+        _CORPUS.with_suffix(".idx").read_bytes()
+    )
+    return [f"--corpus={other}"]
+
+
+def _reshuffle_cache(files: job_files.JobFiles) -> None:
+    (index,) = files.data_cache.glob("*-train-shuffle_index.npy")
+    numpy.save(index, numpy.load(index)[::-1])
+
+
+FAULTS = (
+    fault.Fault(
+        "data_restarts",
+        "Megatron-Bridge #3503",
+        "The sampler starts at 0 although the consumed samples were restored.",
+        fault.Injection(trainer=_from(lambda consumed: 0)),
+        fault.divergence(
+            "data digest", (0,), _FIRST, "trained the batch of iteration 1"
+        ),
+    ),
+    fault.Fault(
+        "data_off_by_one_batch",
+        "tinker-cookbook #935",
+        "The last batch before the checkpoint is trained again.",
+        fault.Injection(trainer=_from(lambda consumed: consumed - _BATCH)),
+        fault.divergence(
+            "data digest", (0,), _FIRST, "trained the batch of iteration 4"
+        ),
+    ),
+    fault.Fault(
+        "data_skips_one_batch",
+        "accelerate #4071",
+        "One batch too many is skipped.",
+        fault.Injection(trainer=_from(lambda consumed: consumed + _BATCH)),
+        fault.divergence(
+            "data digest", (0,), _FIRST, "trained the batch of iteration 6"
+        ),
+    ),
+    fault.Fault(
+        "data_reshuffled",
+        "accelerate #2016, transformers #46628",
+        "The samples are shuffled by another seed after the resume.",
+        fault.Injection(
+            trainer=instrumentation.replaced(
+                "regress.trainer.data", "build_dataset", _reshuffle
+            )
+        ),
+        fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
+    ),
+    fault.Fault(
+        "data_cache_reshuffled",
+        "thought of",
+        "The cached index of the data set was replaced between the attempts.",
+        fault.Injection(disk=_reshuffle_cache),
+        fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
+    ),
+    fault.Fault(
+        "microbatches_reordered",
+        "thought of",
+        "Each step trains its own samples, in another order.",
+        fault.Injection(trainer=_read_by(_reverse_batches)),
+        fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
+    ),
+    fault.Fault(
+        "corpus_changed",
+        "thought of",
+        "Attempt 1 reads a corpus with some other tokens.",
+        fault.Injection(flags=_change_corpus),
+        fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
+    ),
+    fault.Fault(
+        "chunk_iterators_out_of_step",
+        "read",
+        "The iterator of the last stage is a microbatch ahead of the first's.",
+        fault.Injection(
+            trainer=_from(
+                lambda consumed: consumed + (instrumentation.rank() == 3)
+            )
+        ),
+        fault.divergence("data digest", (3,), _FIRST, "disagree"),
+    ),
+    fault.Fault(
+        "loss_mask_mutated",
+        "Megatron-LM #1298, #1711, #6981",
+        "The data set's cached mask is changed in place, on the last stage.",
+        fault.Injection(trainer=_read_by(_lose_mask)),
+        fault.divergence("data digest", (3,), _FIRST, "samples"),
+    ),
+    fault.Fault(
+        "consumed_samples_off",
+        "thought of",
+        "The consumed samples are a batch too many, and the data is right.",
+        fault.Injection(
+            trainer=instrumentation.both(
+                instrumentation.after_restore(_count_one_batch_more),
+                _from(lambda consumed: consumed - _BATCH),
+            )
+        ),
+        fault.divergence("consumed samples", (0,), _LOADED),
+    ),
+)
+
+IMPOSSIBLE = (
+    fault.Impossible(
+        "data_loader_state_lost",
+        "thought of",
+        "The data loader has no state: the order is a function of the number "
+        "of consumed samples, and no worker reads ahead.",
+    ),
+)

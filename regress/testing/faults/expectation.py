@@ -1,0 +1,62 @@
+"""Is the verdict the one that the fault must get?"""
+
+import re
+from collections.abc import Iterator
+
+from regress.oracle import verdict_pb2
+from regress.testing.faults import fault as fault_lib
+
+_Conclusion = verdict_pb2.Verdict.Conclusion
+
+
+def mismatches(
+    expected: fault_lib.Expected, verdict: verdict_pb2.Verdict
+) -> list[str]:
+    """Says how the verdict is not the expected one: a sentence for each way.
+
+    Args:
+      expected: what must be said of a fault.
+      verdict: what was said of it.
+    """
+    return list(_mismatches(expected, verdict))
+
+
+def _mismatches(
+    expected: fault_lib.Expected, verdict: verdict_pb2.Verdict
+) -> Iterator[str]:
+    conclusion = _Conclusion.Name(verdict.conclusion)
+    if conclusion != expected.conclusion:
+        yield f"The conclusion is {conclusion}, not {expected.conclusion}."
+    for name, pattern, text in (
+        ("summary", expected.summary, verdict.summary),
+        ("known bug", expected.known_bug, verdict.known_bug),
+    ):
+        if not re.search(pattern, text):
+            yield f"The {name} {text!r} has nothing like {pattern!r}."
+    if not verdict.findings:
+        yield "There is no finding."
+        return
+    first = verdict.findings[0]
+    if not re.fullmatch(expected.subject, first.subject):
+        yield (
+            f"The first finding is about {first.subject!r}, not about "
+            f"{expected.subject!r}."
+        )
+    bad = (
+        verdict.first_bad_iteration
+        if verdict.HasField("first_bad_iteration")
+        else None
+    )
+    if expected.iteration not in (None, bad):
+        yield (f"The first bad iteration is {bad}, not {expected.iteration}.")
+    for name, allowed in (
+        ("attempt", (expected.attempt,)),
+        ("rank", expected.ranks or (None,)),
+        ("iteration", (expected.iteration,)),
+    ):
+        actual = getattr(first, name) if first.HasField(name) else None
+        if actual not in allowed:
+            yield (
+                f"The first finding's {name} is {actual}, not "
+                f"{' or '.join(map(str, allowed))}."
+            )

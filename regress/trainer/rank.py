@@ -1,0 +1,252 @@
+"""One rank's whole training, from its checkpoint to the last iteration."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from megatron.core import parallel_state
+
+from regress.case import case_pb2, derived
+from regress.checkpoint import view
+from regress.run import control as control_lib
+from regress.run import event_stream, run_pb2
+from regress.trainer import (
+    backend as backend_lib,
+)
+from regress.trainer import (
+    checkpoint,
+    connections,
+    data,
+    digest,
+    phase_gate,
+    rehearsal,
+    step,
+    training_state,
+)
+from regress.trainer import (
+    stop_request as stop_request_lib,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What one rank is told.
+
+    Attributes:
+      case: what is trained.
+      rank: this rank, which is its pipeline stage.
+      corpus: path of the .bin and .idx files, without their suffix.
+      checkpoints: the job's checkpoint directory.
+      data_cache: where the data set's indices are kept.
+      wait_at: where to wait for an interruption; None for nowhere.
+      keep: the newest checkpoints that a save leaves; 0 for all.
+      stop_request: tells whether to save and stop, asked after each iteration;
+        None if nobody will ask for it.
+    """
+
+    case: case_pb2.Case
+    rank: int
+    corpus: pathlib.Path
+    checkpoints: pathlib.Path
+    data_cache: pathlib.Path
+    wait_at: phase_gate.WaitAt | None
+    keep: int = 0
+    stop_request: stop_request_lib.StopRequest | None = None
+
+
+class Rank:
+    """A rank of a training job."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        backend: backend_lib.Backend,
+        events: event_stream.Writer,
+        control: control_lib.Control,
+    ) -> None:
+        """Holds the rank's settings and its ways out; starts nothing."""
+        self._settings = settings
+        self._case = settings.case
+        self._backend = backend
+        self._events = events
+        self._control = control
+        self._gate = phase_gate.PhaseGate(control, settings.wait_at)
+        self._checkpoints = checkpoint.Checkpoints(
+            settings.checkpoints,
+            settings.rank,
+            self._case.parallelism.pipeline,
+            _gather,
+            settings.keep,
+        )
+
+    def run(self) -> None:
+        """Trains to the case's last iteration, or until told to stop.
+
+        Starts from the newest checkpoint, or from the beginning if there is
+        none.
+
+        Raises:
+          backend.BackendError: the machine lacks the device.
+          data.DataError: the corpus cannot serve the case.
+          CheckpointError: the newest checkpoint is damaged.
+          CheckpointWriteError: the disk does not take a checkpoint.
+        """
+        with self._span("init"):
+            device = self._join()
+            state = training_state.build(self._case, self._backend, device)
+            if self._backend.rehearses:
+                # It stops nowhere, not even in the first iteration.
+                gate = phase_gate.PhaseGate(self._control, wait_at=None)
+                rehearsal.rehearse(self._case, state, device, gate)
+        with self._span("wait"):
+            self._control.wait_to_begin()
+        self._resume(state)
+        stepper = step.Stepper(
+            self._case,
+            state,
+            self._iterators(state, device),
+            device,
+            self._gate,
+        )
+        self._control.progress(state.iteration, "ready")
+        while state.iteration < self._case.training.iterations:
+            metrics = stepper.run()
+            self._events.write(run_pb2.Event(step=metrics))
+            self._control.progress(state.iteration, _progress_text(metrics))
+            saves = state.iteration % self._case.training.save_interval == 0
+            if saves:
+                self._save(state)
+            self._gate.reach(state.iteration, case_pb2.BETWEEN_STEPS)
+            if self._is_told_to_stop():
+                if not saves:
+                    self._save(state)
+                break
+        if state.iteration == self._case.training.iterations:
+            self._events.write(
+                run_pb2.Event(
+                    finished=run_pb2.Finished(
+                        iteration=state.iteration,
+                        peak_device_bytes=self._backend.peak_memory(),
+                    )
+                )
+            )
+        with self._span("teardown"):
+            torch.distributed.destroy_process_group()
+
+    def _join(self) -> torch.device:
+        stages = self._case.parallelism.pipeline
+        chunks = derived.chunks_per_rank(self._case)
+        device: torch.device = self._backend.start_rank(
+            self._settings.rank, stages
+        )
+        self._events.write(
+            run_pb2.Event(
+                started=run_pb2.Started(
+                    pid=os.getpid(), environment=self._backend.environment()
+                )
+            )
+        )
+        connections.join(
+            self._backend.process_group, self._settings.rank, stages
+        )
+        parallel_state.initialize_model_parallel(
+            pipeline_model_parallel_size=stages,
+            virtual_pipeline_model_parallel_size=chunks if chunks > 1 else None,
+            create_gloo_process_groups=False,
+        )
+        connections.establish(device)
+        return device
+
+    def _iterators(
+        self, state: training_state.TrainingState, device: torch.device
+    ) -> list[Iterator[data.Microbatch]]:
+        with self._span("data"):
+            dataset = data.build_dataset(
+                self._case, self._settings.corpus, self._settings.data_cache
+            )
+        if dataset is None:
+            return [iter(()) for _ in state.chunks]
+        return [
+            data.microbatches(
+                dataset,
+                state.consumed_samples,
+                self._case.training.micro_batch_size,
+                device,
+            )
+            for _ in state.chunks
+        ]
+
+    def _resume(self, state: training_state.TrainingState) -> None:
+        iteration = self._agree(self._checkpoints.look())
+        if iteration is None:
+            event = run_pb2.CheckpointEvent(
+                kind=run_pb2.CheckpointEvent.NONE_FOUND
+            )
+            self._events.write(run_pb2.Event(checkpoint=event))
+            return
+        with self._span("load"):
+            event = self._checkpoints.load(iteration, state)
+        self._events.write(run_pb2.Event(checkpoint=event))
+        self._digest(state, run_pb2.StateDigest.LOADED)
+
+    def _agree(self, seen: view.View) -> int | None:
+        iteration, notes = self._checkpoints.agree(seen)
+        for note in notes:
+            print(note)
+        return iteration
+
+    def _save(self, state: training_state.TrainingState) -> None:
+        self._digest(state, run_pb2.StateDigest.SAVED)
+        with self._span("save"):
+            event = self._checkpoints.save(
+                state,
+                before_tracker=lambda: self._gate.reach(
+                    state.iteration, case_pb2.CHECKPOINT_WRITE
+                ),
+            )
+        self._events.write(run_pb2.Event(checkpoint=event))
+
+    def _is_told_to_stop(self) -> bool:
+        """Whether any rank is: all do the same."""
+        request = self._settings.stop_request
+        return request is not None and any(_gather(request.came))
+
+    def _digest(
+        self,
+        state: training_state.TrainingState,
+        moment: "run_pb2.StateDigest.Moment",
+    ) -> None:
+        with self._span("digest"):
+            digests = digest.digest_state(state, moment)
+        self._events.write(run_pb2.Event(state=digests))
+
+    @contextlib.contextmanager
+    def _span(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        span = run_pb2.Span(name=name, seconds=time.monotonic() - started)
+        self._events.write(run_pb2.Event(span=span))
+
+
+def _gather(mine: Any) -> list[Any]:
+    """Gives all ranks what each of them brings, by rank."""
+    everybodys: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everybodys, mine)
+    return everybodys
+
+
+def _progress_text(metrics: run_pb2.StepMetrics) -> str:
+    """Says how the step went, on the one rank that knows the loss."""
+    if not metrics.HasField("lm_loss"):
+        return ""
+    rates = ", ".join(
+        f"{group.name} lr {group.learning_rate:.3e}"
+        for group in metrics.param_groups
+        if group.elements and group.weight_decay
+    )
+    return f"lm loss {metrics.lm_loss:.4f}, {rates}, {metrics.seconds:.2f} s"
