@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, cast
 
-from regress.run import run_pb2, versions
+from regress.run import packages, run_pb2
 from regress.trainer import backend, libraries
 
 
@@ -134,7 +134,7 @@ class CudaBackend(backend.Backend):
         import torch
 
         name = torch.cuda.get_device_name()
-        found = versions.package_versions()
+        found = packages.versions()
         found["driver"] = _driver_version()
         found["cuda"] = torch.version.cuda or "none"
         # Of the library that is loaded; torch.backends.cudnn.version() raises

@@ -34,6 +34,8 @@ def main() -> None:
     # What to run again, for whoever prints it.
     sys.orig_argv = [sys.executable, str(folder), *sys.argv[1:]]
     sys.argv[1:1] = program["arguments"]
+    # Whose packages they are; see regress/run/packages.py.
+    os.environ["REGRESS_IMAGE_PYTHON"] = sys.executable
     # Paths in a case and in the arguments start here. The user's start where
     # the user is.
     os.environ.setdefault("BUILD_WORKING_DIRECTORY", str(pathlib.Path.cwd()))
