@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 # Set by a bundle, whose packages are those of the Python that runs it.
@@ -63,7 +64,7 @@ def image_python(path: Sequence[str] | None = None) -> str:
 
 
 def record_digests(path: Sequence[str] | None = None) -> dict[str, str]:
-    """Returns the SHA-256 of each distribution's RECORD, by name.
+    """Returns the SHA-256 of each distribution's RECORD, by its index name.
 
     A RECORD has the digest of each of the distribution's files. What was
     installed without one, as by an operating system, is left out.
@@ -72,7 +73,7 @@ def record_digests(path: Sequence[str] | None = None) -> dict[str, str]:
         path: Folders with packages; by default those that this Python has.
     """
     return {
-        distribution.name: hashlib.sha256(record.encode()).hexdigest()
+        _index_name(distribution): hashlib.sha256(record.encode()).hexdigest()
         for distribution in _distributions(path)
         if (record := distribution.read_text("RECORD"))
     }
@@ -81,6 +82,11 @@ def record_digests(path: Sequence[str] | None = None) -> dict[str, str]:
 def of_computing(digests: Mapping[str, str]) -> dict[str, str]:
     """Returns the entries of those distributions that compute."""
     return {name: digests[name] for name in _COMPUTING if name in digests}
+
+
+def _index_name(distribution: importlib.metadata.Distribution) -> str:
+    """As "transformer-engine", which calls itself "transformer_engine"."""
+    return re.sub(r"[-_.]+", "-", distribution.name).lower()
 
 
 def _distributions(

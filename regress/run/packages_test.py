@@ -51,6 +51,13 @@ class PackagesTest(absltest.TestCase):
             packages.record_digests([str(self.site)]), {"torch": digest}
         )
 
+    def test_names_them_as_the_index_does(self) -> None:
+        self._install("transformer_engine", record="a")
+        found = packages.record_digests([str(self.site)])
+        self.assertEqual(
+            [*packages.of_computing(found)], ["torch", "transformer-engine"]
+        )
+
     def test_another_file_is_another_digest(self) -> None:
         before = packages.record_digests([str(self.site)])
         (self.site / "torch-1.2.dist-info" / "RECORD").write_text(

@@ -23,9 +23,12 @@ _PROGRAM = "pretrain_gpt.py"
 _PRECISIONS = {case_pb2.Training.BF16: ["--bf16"], case_pb2.Training.FP32: []}
 
 _RANK_MAIN = 'exec "$PYTHON" "$@"'
-# torchrun gives all ranks one environment, and for NCCL each that shares a GPU
-# must be a host of its own.
-_SHARING_RANK_MAIN = f'export NCCL_HOSTID="rank$RANK"; {_RANK_MAIN}'
+# torchrun gives all ranks one environment and each a device. For NCCL each rank
+# that shares a GPU must be a host of its own.
+_SHARING_RANK_MAIN = (
+    'export NCCL_HOSTID="rank$RANK" LOCAL_RANK=$((LOCAL_RANK % GPUS)); '
+    + _RANK_MAIN
+)
 
 
 class MegatronLMError(Exception):
@@ -54,7 +57,7 @@ class Flow:
         case: What is trained.
         corpus: Path of the .bin and .idx files, without their suffix.
         folder: For checkpoints, indices and logs.
-        shares_gpus: Whether there are fewer GPUs than ranks.
+        gpus: How many there are; ranks share them if they are more.
         environment: Additions to every rank's.
     """
 
@@ -62,7 +65,7 @@ class Flow:
     case: case_pb2.Case
     corpus: pathlib.Path
     folder: pathlib.Path
-    shares_gpus: bool
+    gpus: int
     environment: Mapping[str, str]
 
     def run(self) -> Seconds:
@@ -133,6 +136,10 @@ class Flow:
         ]
 
     @property
+    def _shares_gpus(self) -> bool:
+        return self.gpus < self.case.parallelism.pipeline
+
+    @property
     def _checkpoints(self) -> pathlib.Path:
         return self.folder / "checkpoints"
 
@@ -151,7 +158,7 @@ class Flow:
                     *(sys.executable, "-P", "-m", "torch.distributed.run"),
                     f"--nproc-per-node={self.case.parallelism.pipeline}",
                     *("--standalone", "--no-python", "/bin/sh", "-c"),
-                    _SHARING_RANK_MAIN if self.shares_gpus else _RANK_MAIN,
+                    _SHARING_RANK_MAIN if self._shares_gpus else _RANK_MAIN,
                     *("sh", str(program), *self.arguments()),
                 ],
                 check=False,
@@ -162,10 +169,11 @@ class Flow:
                     **cuda_backend.CudaBackend.settings,
                     **(
                         cuda_backend.sharing_settings(0)
-                        if self.shares_gpus
+                        if self._shares_gpus
                         else {}
                     ),
                     **self.environment,
+                    "GPUS": str(self.gpus),
                     "PYTHON": sys.executable,
                     # Its own megatron.core comes before the one installed.
                     "PYTHONPATH": os.pathsep.join(

@@ -21,6 +21,8 @@ _CASE = text_format.Parse(
 # Writes down how it was called, and saves what a run would have.
 _PROGRAM = """
 import json, os, pathlib, sys
+here = pathlib.Path(sys.argv[0]).parent
+(here / os.environ["RANK"]).write_text(os.environ["LOCAL_RANK"])
 if os.environ["RANK"] == "0":
     flags = dict(a.partition("=")[::2] for a in sys.argv[1:])
     root = pathlib.Path(flags["--save"])
@@ -49,13 +51,13 @@ class MegatronLMTest(absltest.TestCase):
         self.checkout.mkdir()
         (self.checkout / "pretrain_gpt.py").write_text(_PROGRAM)
 
-    def _flow(self, shares: bool, status: int = 0) -> megatron_lm.Flow:
+    def _flow(self, gpus: int, status: int = 0) -> megatron_lm.Flow:
         return megatron_lm.Flow(
             checkout=self.checkout,
             case=_CASE,
             corpus=self.folder / "corpus",
             folder=self.folder,
-            shares_gpus=shares,
+            gpus=gpus,
             environment={"STATUS": str(status)},
         )
 
@@ -64,7 +66,7 @@ class MegatronLMTest(absltest.TestCase):
         return [json.loads(line) for line in lines]
 
     def test_resumes_from_the_checkpoint_before_the_last(self) -> None:
-        seconds = self._flow(shares=False).run()
+        seconds = self._flow(gpus=2).run()
         first, resumed = self._calls()
         self.assertEqual((first["began"], first["folders"]), ("", []))
         self.assertEqual(
@@ -72,17 +74,21 @@ class MegatronLMTest(absltest.TestCase):
         )
         self.assertEqual(first["layers"], "12")
         self.assertIsNone(first["host"])
+        devices = [(self.checkout / str(rank)).read_text() for rank in (0, 1)]
+        self.assertEqual(devices, ["0", "1"])
         self.assertEqual(seconds.whole, seconds.first + seconds.resumed)
 
     def test_ranks_that_share_a_gpu_are_hosts_of_their_own(self) -> None:
-        self._flow(shares=True).run()
+        self._flow(gpus=1).run()
         self.assertEqual(self._calls()[0]["host"], "rank0")
+        devices = [(self.checkout / str(rank)).read_text() for rank in (0, 1)]
+        self.assertEqual(devices, ["0", "0"])
 
     def test_a_run_that_failed_is_one_sentence(self) -> None:
         with self.assertRaisesRegex(
             megatron_lm.MegatronLMError, "first run ended with status 1"
         ):
-            self._flow(shares=False, status=3).run()
+            self._flow(gpus=2, status=3).run()
 
     def test_a_run_that_stops_early_is_one_sentence(self) -> None:
         program = self.checkout / "pretrain_gpt.py"
@@ -90,14 +96,14 @@ class MegatronLMTest(absltest.TestCase):
         with self.assertRaisesRegex(
             megatron_lm.MegatronLMError, "did not come to iteration 4"
         ):
-            self._flow(shares=False).run()
+            self._flow(gpus=2).run()
 
     def test_a_folder_that_is_no_checkout_is_one_sentence(self) -> None:
         (self.checkout / "pretrain_gpt.py").unlink()
         with self.assertRaisesRegex(
             megatron_lm.MegatronLMError, "a checkout of Megatron-LM"
         ):
-            self._flow(shares=False).run()
+            self._flow(gpus=2).run()
 
 
 if __name__ == "__main__":

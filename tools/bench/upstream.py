@@ -75,7 +75,7 @@ def _run_megatron_lm(folder: pathlib.Path) -> megatron_lm.Seconds:
             case=case,
             corpus=pathlib.Path(case.data.corpus).absolute(),
             folder=folder,
-            shares_gpus=gpus.count() < ranks,
+            gpus=gpus.count(),
             environment=sharing,
         ).run()
 
