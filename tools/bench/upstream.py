@@ -1,7 +1,6 @@
 """Measures the resume test beside Megatron-LM's own flow, on a host with GPUs.
 
-    python3 upstream.bundle --megatron_lm=/path/to/Megatron-LM \\
-        --hardware=nvidia_h100
+    python3 upstream.bundle --hardware=nvidia_h100 --megatron_lm=CHECKOUT
 
 Both train the same case on the same corpus, with the same settings of NCCL and
 through MPS where ranks share a GPU. They take turns. The test is measured from
