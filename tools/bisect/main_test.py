@@ -146,7 +146,7 @@ class MainTest(parameterized.TestCase):
             process.send_signal(number)
             _, said = process.communicate(timeout=_END_SECONDS)
         self.assertEqual(process.returncode, 1)
-        self.assertIn("Told to stop; nothing is left running.", said)
+        self.assertIn("Interrupted; nothing is left running.", said)
         self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
         self.assertEqual([one.name for one in self.cache.iterdir()], ["wheels"])
 
