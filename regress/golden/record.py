@@ -11,7 +11,7 @@ from regress.golden import (
     state,
     stitching,
 )
-from regress.run import run_pb2
+from regress.run import packages, run_pb2
 
 # One run cannot show that the next would be the same.
 _MIN_RUNS = 2
@@ -80,6 +80,7 @@ def golden_from_runs(
             repeats=repeats,
             interrupted_repeats=len(interrupted),
             date=date,
+            package_records=packages.of_computing(first.run.package_records),
         ),
         iterations=first.run.case.training.iterations,
         series=series.fold(

@@ -55,6 +55,14 @@ def _set_device(run: run_pb2.RunRecord) -> None:
 
 
 class RecordTest(parameterized.TestCase):
+    def test_keeps_the_records_of_an_images_packages(self) -> None:
+        runs = [run_test_helper.uninterrupted(number) for number in (1, 2)]
+        for run in runs:
+            run.package_records.update({"torch": "a1", "jinja2": "b2"})
+        self.assertEqual(
+            dict(_record(*runs).provenance.package_records), {"torch": "a1"}
+        )
+
     def test_makes_a_golden(self) -> None:
         runs = [run_test_helper.uninterrupted(number) for number in (1, 2, 3)]
         golden = _record(*runs)

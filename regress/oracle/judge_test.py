@@ -32,6 +32,8 @@ _NOT_JUDGED = frozenset(
         "ExitStatus.user_seconds",
         "Finished.peak_device_bytes",
         "InterruptionEvent.seconds",
+        # Whether libraries of the host's are accepted: preconditions_test.py.
+        "RunRecord.image_python",
         # The digest is of the type and the shape, too.
         "StateEntry.description",
         # After a kill, which is what ends attempt 0, it is no news.
@@ -106,6 +108,7 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 # Of the golden, and of each rank of each attempt.
                 ("PRECONDITIONS", "declared hardware and channel", 2 + 8),
                 ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
+                ("PRECONDITIONS", "libraries of the packages", 8),
                 ("PRECONDITIONS", "the golden is of this case", 3),
                 ("PRECONDITIONS", "the golden is of these packages", 1),
                 # Each metric is there and whole; 6 facts of the whole golden; a

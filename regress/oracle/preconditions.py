@@ -20,6 +20,7 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
         _check_case(facts),
         _check_hardware(facts),
         _check_one_environment(facts),
+        _check_libraries(facts),
     ]
     if facts.golden is not None:
         outcomes += [
@@ -132,6 +133,30 @@ def _check_one_environment(facts: observations.Observations) -> check.Outcome:
                 explanation="The ranks do not run in one environment: expected "
                 f"is what rank {reported[0][1]} of attempt {reported[0][0]} "
                 "reports.",
+            )
+    return result.outcome()
+
+
+def _check_libraries(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.LIBRARIES_OF_PACKAGES)
+    for attempt, rank, found in _reported(facts):
+        # A library of a package is named by its path in a folder of packages.
+        of_host = {
+            name: path
+            for name, path in sorted(found.libraries.items())
+            if path.startswith("/") and not facts.run.image_python
+        }
+        result.count(1, int(bool(of_host)))
+        for name, path in of_host.items():
+            result.find(
+                f"library {name}",
+                "of a package",
+                path,
+                attempt=attempt,
+                rank=rank,
+                explanation="The packages are the lock's, and so must be the "
+                "libraries that compute. Unset what points at the host's, as "
+                "CUDNN_HOME or LD_LIBRARY_PATH does.",
             )
     return result.outcome()
 

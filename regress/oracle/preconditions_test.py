@@ -186,6 +186,42 @@ class OneEnvironmentTest(verdict_testing.VerdictTestCase):
         )
 
 
+class LibrariesTest(verdict_testing.VerdictTestCase):
+    def _load(self, records: record_test_helper.Records, path: str) -> None:
+        for attempt in range(2):
+            for rank in range(4):
+                environment = _environment(records, attempt, rank)
+                environment.libraries["libcudnn.so.9"] = path
+
+    def test_finds_a_library_of_the_host(self):
+        records = record_test_helper.passing()
+        self._load(records, "/usr/lib/x86_64-linux-gnu/libcudnn.so.9")
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.LIBRARIES_OF_PACKAGES,
+            subject="library libcudnn.so.9",
+            attempt=0,
+            rank=0,
+            expected="of a package",
+            actual="/usr/lib/x86_64-linux-gnu/libcudnn.so.9",
+        )
+
+    def test_takes_one_of_a_package(self):
+        records = record_test_helper.passing()
+        self._load(
+            records,
+            "nvidia/cudnn/lib/libcudnn.so.9 of nvidia-cudnn-cu13 9.19.0.56",
+        )
+        self.assertEqual(records.judge().conclusion, verdict_pb2.Verdict.PASS)
+
+    def test_an_image_may_have_it_anywhere(self):
+        records = record_test_helper.passing()
+        self._load(records, "/usr/lib/x86_64-linux-gnu/libcudnn.so.9")
+        records.run.image_python = "/opt/venv/bin/python"
+        self.assertEqual(records.judge().conclusion, verdict_pb2.Verdict.PASS)
+
+
 class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
     def test_are_none_in_the_goldens_environment(self):
         verdict = record_test_helper.passing().judge()

@@ -77,6 +77,14 @@ ONE_ENVIRONMENT = Rule(
     "Have all ranks of all attempts the same device, versions and settings?",
     if_empty=_NOT_INTERRUPTED,
 )
+LIBRARIES_OF_PACKAGES = Rule(
+    _PRECONDITIONS,
+    "libraries of the packages",
+    _WRONG_ENVIRONMENT,
+    "Has no rank loaded a CUDA library of the host's in place of a package's? "
+    "An image may have them anywhere.",
+    if_empty=_NOT_INTERRUPTED,
+)
 GOLDEN_OF_CASE = Rule(
     _PRECONDITIONS,
     "the golden is of this case",

@@ -4,11 +4,13 @@ Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
 """
 
 import contextlib
+import importlib
 import os
 import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 
 from absl import app, flags
 
@@ -61,6 +63,8 @@ _STEP_SECONDS = flags.DEFINE_float(
 )
 
 _NO_VERDICT = 2
+# Draws the report. An image may lack what it imports.
+_REPORT = "regress.report.html.page"
 _USER_ERRORS = (
     case_errors.CaseError,
     golden_errors.GoldenError,
@@ -80,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
             channel=_CHANNEL.value,
         )
         print(selected.describe(_LAUNCHER.value), flush=True)
-        with _directories() as files:
+        with _directories() as files, _importing_report(files):
             environment = environment_lib.TestEnvironment.from_variables(
                 os.environ, files.outputs, selected.hardware, sys.orig_argv
             )
@@ -119,6 +123,20 @@ def _directories() -> Iterator[job_files.JobFiles]:
                 outputs or tempfile.mkdtemp(prefix="regress_outputs_")
             ),
         )
+
+
+@contextlib.contextmanager
+def _importing_report(files: job_files.JobFiles) -> Iterator[None]:
+    """Imports what draws the report while the ranks train.
+
+    matplotlib takes one to three seconds, and this process has nothing to do.
+    """
+    # matplotlib keeps a list of fonts, by default in the home directory.
+    os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
+    with futures.ThreadPoolExecutor(max_workers=1) as beside:
+        # What is missing is said where the report is drawn.
+        beside.submit(importlib.import_module, _REPORT)
+        yield
 
 
 def _run(
@@ -225,13 +243,9 @@ def _draw(
     following: next_steps.NextSteps | None,
 ) -> None:
     """Writes the report, when all is said that does not hang on it."""
-    # matplotlib keeps a list of fonts, by default in the home directory.
-    os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
     report = files.outputs / "report.html"
     try:
-        # Only here, as it imports matplotlib, which takes a second.
-        from regress.report.html import page
-
+        page = importlib.import_module(_REPORT)
         text = page.render(verdict, record, golden, following)
         report.write_text(text, encoding="utf-8")
     except (ImportError, OSError) as error:

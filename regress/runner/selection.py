@@ -6,8 +6,11 @@ import pathlib
 
 from regress.case import case_pb2, fingerprint, load
 from regress.golden import bands, files, golden_pb2
-from regress.run import versions
+from regress.run import packages
 from regress.supervisor import gpu_sharing
+
+# Of a digest that a person compares with another run's.
+_SHORT_DIGEST = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +53,9 @@ class Selection:
             **self._describe_golden(),
             "environment": ", ".join(
                 f"{name} {version}"
-                for name, version in versions.package_versions().items()
+                for name, version in packages.versions().items()
             ),
+            **_describe_image(),
             "launcher": launcher,
         }
         return "\n".join(f"{name:12}  {row}" for name, row in rows.items())
@@ -97,6 +101,18 @@ def select(
         hardware=hardware,
         channel=channel,
     )
+
+
+def _describe_image() -> dict[str, str]:
+    """Who brought the packages, if not the lock."""
+    python = packages.image_python()
+    if not python:
+        return {}
+    digests = packages.of_computing(packages.record_digests())
+    records = ", ".join(
+        f"{name} {digest[:_SHORT_DIGEST]}" for name, digest in digests.items()
+    )
+    return {"packages": f"those of {python}; RECORDs: {records}"}
 
 
 def _tolerances(golden: golden_pb2.Golden) -> dict[str, str]:

@@ -3,12 +3,11 @@
 import contextlib
 import dataclasses
 import hashlib
-import importlib.metadata
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress.case import case_pb2, fingerprint
-from regress.run import event_stream, run_pb2
+from regress.run import event_stream, packages, run_pb2
 from regress.scenario import job_files
 from regress.supervisor import attempt, gpu_sharing, launcher, watchdog
 
@@ -143,6 +142,7 @@ class Scenario:
         interruption: case_pb2.Interruption | None,
         on_progress: OnProgress,
     ) -> run_pb2.RunRecord:
+        image_python = packages.image_python()
         return run_pb2.RunRecord(
             case=self.case,
             case_fingerprint=fingerprint.fingerprint(self.case),
@@ -150,10 +150,9 @@ class Scenario:
             attempts=[
                 self._run_attempt(0, launcher, interruption, on_progress)
             ],
-            packages={
-                distribution.name: distribution.version
-                for distribution in importlib.metadata.distributions()
-            },
+            packages=packages.all_versions(),
+            image_python=image_python,
+            package_records=packages.record_digests() if image_python else {},
         )
 
     def _run_attempt(

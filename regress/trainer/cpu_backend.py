@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from regress.run import run_pb2, versions
+from regress.run import packages, run_pb2
 from regress.trainer import backend
 
 
@@ -83,6 +83,6 @@ class CpuBackend(backend.Backend):
             hardware="none",
             device_name="x86-64 CPU with AVX2",
             device_count=0,
-            versions=versions.package_versions(),
+            versions=packages.versions(),
             settings={**self.settings, "oneDNN": "off"},
         )

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, cast
 
-from regress.run import run_pb2, versions
+from regress.run import packages, run_pb2
 from regress.trainer import backend, libraries
 
 
@@ -97,7 +97,7 @@ class CudaBackend(backend.Backend):
         count = torch.cuda.device_count()
         self._shares_device = count < ranks
         if self._shares_device:
-            os.environ.update(_share_devices(rank))
+            os.environ.update(sharing_settings(rank))
         device = torch.device("cuda", rank % count)
         torch.cuda.set_device(device)
         found = torch.cuda.get_device_name(device)
@@ -134,7 +134,7 @@ class CudaBackend(backend.Backend):
         import torch
 
         name = torch.cuda.get_device_name()
-        found = versions.package_versions()
+        found = packages.versions()
         found["driver"] = _driver_version()
         found["cuda"] = torch.version.cuda or "none"
         # Of the library that is loaded; torch.backends.cudnn.version() raises
@@ -159,7 +159,7 @@ def _initialize_driver() -> None:
         ctypes.CDLL("libcuda.so.1").cuInit(0)
 
 
-def _share_devices(rank: int) -> dict[str, str]:
+def sharing_settings(rank: int) -> dict[str, str]:
     """Settings of NCCL for ranks that share a device.
 
     NCCL takes two ranks on one device for a mistake, unless each says that it

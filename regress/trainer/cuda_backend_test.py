@@ -88,7 +88,7 @@ class CudaBackendTest(parameterized.TestCase):
 
     def test_ranks_on_one_device_are_hosts_of_their_own(self) -> None:
         hosts = {
-            cuda_backend._share_devices(rank)["NCCL_HOSTID"]
+            cuda_backend.sharing_settings(rank)["NCCL_HOSTID"]
             for rank in range(4)
         }
         self.assertLen(hosts, 4)

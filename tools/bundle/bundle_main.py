@@ -35,6 +35,8 @@ def main() -> None:
     # A program that prints how to run it again takes the command from here.
     sys.orig_argv = [sys.executable, str(folder), *sys.argv[1:]]
     sys.argv[1:1] = program["arguments"]
+    # The run record names this Python as the one that brought the packages.
+    os.environ["REGRESS_IMAGE_PYTHON"] = sys.executable
     # Paths in a case and in the bundle's arguments are relative to its files;
     # paths that the user gives are relative to where the user is.
     os.environ.setdefault("BUILD_WORKING_DIRECTORY", str(pathlib.Path.cwd()))

@@ -27,6 +27,9 @@ MISSING = 3
 
 _SITE = "site-packages"
 
+# Beside a package, names the Python that has it: regress/run/packages.py.
+_ORIGIN = "image_python"
+
 
 def key(name: str) -> str:
     """Returns a distribution's name as it is in labels."""
@@ -170,6 +173,7 @@ def main() -> None:
     found, needs = with_unlocked(found, locked)
     shutil.rmtree(_SITE, ignore_errors=True)
     digest = link(found, pathlib.Path(_SITE))
+    pathlib.Path(_SITE, _ORIGIN).write_text(sys.executable)
     pathlib.Path(f"{_SITE}.sha256").write_text(digest)
     pathlib.Path("needs.json").write_text(json.dumps(needs))
 

@@ -8,6 +8,7 @@ import sys
 
 from absl.testing import absltest
 
+from regress.run import packages
 from tools.python import image
 
 
@@ -67,11 +68,11 @@ class ImageTest(absltest.TestCase):
     def test_links_a_package_that_distributions_share_once(self) -> None:
         files = [["te/lib/ext.so"], ["te/__init__.py"]]
         for number, order in enumerate((files, files[::-1])):
-            packages = [
+            distributions = [
                 self._distribution(f"te{number}{i}", names)
                 for i, names in enumerate(order)
             ]
-            image.link(packages, self.folder / f"site{number}")
+            image.link(distributions, self.folder / f"site{number}")
             links = [
                 path.name
                 for path in (self.folder / f"site{number}").iterdir()
@@ -118,6 +119,14 @@ class ImageTest(absltest.TestCase):
         version = "{}.{}".format(*sys.version_info[:2])
         result = self._run(version, "no-such-distribution")
         self.assertEqual(result.returncode, image.MISSING, result.stderr)
+
+    def test_says_beside_a_package_whose_it_is(self) -> None:
+        version = "{}.{}".format(*sys.version_info[:2])
+        # pip is what the Python of this test has for sure.
+        result = self._run(version, "pip")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        origin = self.folder / "site-packages" / packages.ORIGIN
+        self.assertEqual(origin.read_text(), sys.executable)
 
     def test_refuses_another_python(self) -> None:
         result = self._run("3.1", "pip")

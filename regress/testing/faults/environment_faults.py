@@ -90,8 +90,8 @@ FAULTS = (
         "Rank 2 of attempt 1 runs another version of torch.",
         fault.Injection(
             trainer=instrumentation.replaced(
-                "regress.run.versions",
-                "package_versions",
+                "regress.run.packages",
+                "versions",
                 _report_another_torch,
             )
         ),
