@@ -2,13 +2,13 @@
 
     tools/bazelw run //tools/bands -- --case CASE --golden EXACT
 
-trains the case once for each of variations.py, holds each run, and each golden
-that --other names, against the exact one, and writes
+trains the case once for each variation in variations.py, compares each run, and
+each golden that --other names, with the exact golden, and writes
 `<channel>_any.textproto` beside it. It needs the hardware that the exact golden
-was recorded on; on a machine without Bazel it is //tools/bands:bands.bundle.
+was recorded on. On a machine without Bazel, use //tools/bands:bands.bundle.
 
-With --records the runs outlive the program: what is there already is not
-trained again, and once all are there no GPU is needed.
+--records keeps the runs. A run that is there already is not trained again, and
+once all are there, no GPU is needed.
 """
 
 import functools
@@ -51,15 +51,15 @@ _OUTPUT = flags.DEFINE_string(
 _RECORDS = flags.DEFINE_string(
     "records",
     "",
-    "Directory to keep the runs in, and to find those of an earlier time in; "
-    "by default they are dropped.",
+    "Directory for the runs, with those of an earlier time; by default, runs "
+    "are not kept.",
 )
 _VARIATION = flags.DEFINE_enum(
     "variation",
     None,
     list(variations.BY_NAME),
-    "Trains this one alone and leaves its run record in --output; what the "
-    "program starts itself with.",
+    "Train only this variation, and write its run record to --output. The "
+    "program runs itself with this flag.",
 )
 
 _TRAINER = "tools.bands.varied_trainer"
@@ -171,7 +171,7 @@ def _train(
     variations.BY_NAME[name].case(case)
     with tempfile.TemporaryDirectory() as own:
         work = pathlib.Path(own)
-        # A case must have its file's name.
+        # A case file must have the name of its case.
         changed = work / path.name
         changed.write_text(str(case))
         scenario = scenario_lib.Scenario(

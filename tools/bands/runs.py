@@ -1,4 +1,4 @@
-"""The runs of the variations, and where they are kept."""
+"""Trains the variations, and keeps their runs."""
 
 import concurrent.futures
 import pathlib
@@ -9,7 +9,7 @@ from regress.golden import bands, errors, series
 from regress.run import run_pb2
 from tools.bands import variations
 
-# Trains a variation, and writes its run record. Whether it could.
+# Trains a variation and writes its run record. Returns whether that worked.
 Train = Callable[[variations.Variation, pathlib.Path], bool]
 
 
@@ -21,19 +21,19 @@ def gather(
     train: Train,
     at_once: int,
 ) -> Iterator[bands.Variation]:
-    """Trains what has no record in the folder yet, and yields all.
+    """Trains each variation without a record in the folder, and yields all.
 
     Args:
-      wanted: what is trained.
-      case: the case's textproto, which the variations change.
-      hardware: what it is trained on.
-      folder: an existing directory for the records, a file each.
-      train: see there.
-      at_once: how many train at the same time.
+        wanted: What to train.
+        case: The case's textproto, which the variations change.
+        hardware: What to train on.
+        folder: An existing directory with one file for each record.
+        train: Trains one variation.
+        at_once: How many to train at the same time.
 
     Raises:
-      GoldenError: one could not be trained, or its record is of another case.
-        The others are trained, and kept.
+        GoldenError: A variation could not be trained, or its record is of
+            another case. The others are trained and kept.
     """
     paths = [folder / one.file_name for one in wanted]
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
@@ -58,7 +58,7 @@ def gather(
 def _train_whole(
     train: Train, variation: variations.Variation, path: pathlib.Path
 ) -> bool:
-    """Trains so that there is a whole record or none."""
+    """Trains a variation and leaves either a whole record or none."""
     unfinished = path.with_suffix(".unfinished")
     if not train(variation, unfinished):
         return False

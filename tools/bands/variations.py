@@ -1,10 +1,10 @@
-"""What is made other than in the golden's recording, one thing a run.
+"""The variations: each run differs from the golden's recording in one thing.
 
-Each is a choice that the next GPU, driver or library may make by itself:
-another kernel, another order of adding, other bits of a random stream. float32
-is none: bfloat16's weights take no notice of a small update, so that it learns
-otherwise (measured: the loss by 1.1 %, the grad norm by 14 %), and a GPU that
-is told bfloat16 does not choose it.
+Each is a choice that the next GPU, driver or library may make on its own:
+another kernel, another order of summation, other bits in a random stream.
+float32 is not among them. A small update leaves bfloat16 weights unchanged, so
+training in float32 learns something else (measured: 1.1 % in the loss, 14 % in
+the grad norm), and a GPU that is told to use bfloat16 does not choose float32.
 """
 
 import dataclasses
@@ -26,13 +26,13 @@ def _same_case(case: case_pb2.Case) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Variation:
-    """One thing that is other.
+    """One thing that differs.
 
     Attributes:
-      name: unique; what the golden says of it.
-      case: changes the case.
-      before: called in each rank before torch is imported.
-      after: called in each rank when the trainer is imported, before it runs.
+        name: A unique name, which the golden records.
+        case: Changes the case.
+        before: Runs in each rank before torch is imported.
+        after: Runs in each rank once the trainer is imported, before it runs.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Variation:
 
     @property
     def file_name(self) -> str:
-        """Of its run record."""
+        """The name of its run record's file."""
         return re.sub(r"\W+", "_", self.name) + ".binpb"
 
 
@@ -114,7 +114,7 @@ VARIATIONS = (
     Variation(
         "megatron-core's local layers",
         case=_local_layers,
-        # Its fused softmax is not in the wheel.
+        # The wheel does not have the fused softmax.
         after=_config(masked_softmax_fusion=False),
     ),
     Variation(
@@ -127,7 +127,7 @@ VARIATIONS = (
     ),
     Variation(
         "trees in place of rings, and another workspace of cuBLAS",
-        # NCCL has trees for reductions only.
+        # NCCL supports trees only for reductions.
         before=_settings(
             NCCL_ALGO="ring;allreduce:tree", CUBLAS_WORKSPACE_CONFIG=":16:8"
         ),

@@ -1,4 +1,4 @@
-"""Has Bazel build the bundle of a resume test, and unpacks it."""
+"""Builds the bundle of a resume test with Bazel, and unpacks it."""
 
 import pathlib
 import subprocess
@@ -23,7 +23,7 @@ def find(root: pathlib.Path, test: str) -> str:
         test: The test's label, as the user wrote it.
 
     Raises:
-        BisectError: There is no such target, or it is no resume_test.
+        BisectError: There is no such target, or it is not a resume_test.
     """
     found = _query(root, test)
     if len(found) != 1:
@@ -49,15 +49,15 @@ def build(
 
     Args:
         root: The workspace.
-        label: The bundle's.
-        folder: Where it is unpacked.
-        flags: Of Bazel, as `--config=h200`.
+        label: The bundle's label.
+        folder: Where to unpack it.
+        flags: Flags for Bazel, such as `--config=h200`.
 
     Returns:
         The folder that Python runs.
 
     Raises:
-        BisectError: It cannot be built; Bazel has said why.
+        BisectError: The bundle cannot be built; Bazel has printed why.
     """
     command = [_BAZEL, "build", *flags, label]
     if subprocess.run(command, cwd=root, check=False).returncode:
@@ -81,7 +81,7 @@ def build(
 
 
 def _query(root: pathlib.Path, label: str) -> list[str]:
-    """Returns the kinds and labels of a pattern; none if it matches nothing."""
+    """Returns the kind and label of each target that a pattern matches."""
     result = subprocess.run(
         [_BAZEL, "query", "--noshow_progress", "--output=label_kind", label],
         cwd=root,

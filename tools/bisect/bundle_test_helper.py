@@ -1,4 +1,4 @@
-"""A workspace whose Bazel is a script, and its resume test, which needs foo."""
+"""A workspace whose Bazel is a script, with a resume test that needs foo."""
 
 import io
 import pathlib
@@ -40,10 +40,10 @@ esac
 
 
 def make_workspace(root: pathlib.Path, main: str = MAIN) -> None:
-    """Writes a workspace of which Bazel knows two tests, one a resume_test.
+    """Writes a workspace with two tests, one of them a resume_test.
 
     Args:
-        root: Its folder.
+        root: The workspace's folder.
         main: The bundle's program.
     """
     bazelw = root / "tools/bazelw"

@@ -1,8 +1,8 @@
-"""What may go wrong that the user can do something about."""
+"""Errors that the user can do something about."""
 
 
 class BisectError(Exception):
-    """The search cannot be made; one sentence for the user."""
+    """The search is not possible. One sentence for the user."""
 
 
 class ResolutionError(Exception):

@@ -1,7 +1,7 @@
-"""Asks the package index that pip is configured with for the files it has.
+"""Asks pip's package index which files it has.
 
-The address, the credentials, the certificates and the proxy are those of pip's
-own settings, and so is the session that asks.
+The session is pip's own, so the address, credentials, certificates and proxy
+are those of pip's settings.
 """
 
 import sys
@@ -26,7 +26,7 @@ def files(
 
     Args:
         distribution: Its normalized name.
-        pip_options: For pip, beside its configuration.
+        pip_options: Options for pip, in addition to its configuration.
 
     Raises:
         BisectError: The index is out of reach, does not know the distribution,
@@ -38,7 +38,7 @@ def files(
         options, _ = command.parse_args([*pip_options])
         session = command.get_default_session(options)  # type: ignore[attr-defined]
         indexes = [options.index_url, *options.extra_index_urls]
-        # pip also takes an index that is a folder, which has no dates.
+        # pip also takes a folder for an index, but a folder has no dates.
         indexes = [one for one in indexes if one.startswith("http")]
         for index in indexes:
             url = f"{index.rstrip('/')}/{distribution}/"
@@ -79,7 +79,7 @@ def _files_at(session: Any, url: str) -> list[Mapping[str, Any]]:
 
 
 def _innermost(error: BaseException) -> str:
-    """The reason that says most: what the system said."""
+    """Returns the innermost error, which says the most: the system's own."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return str(error) or type(error).__name__

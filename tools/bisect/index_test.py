@@ -1,4 +1,4 @@
-"""Tests of asking the index, with pip's own session."""
+"""Tests of asking the package index, with pip's own session."""
 
 import socket
 
@@ -24,7 +24,7 @@ class FilesTest(absltest.TestCase):
 
     def test_says_that_the_index_is_out_of_reach(self) -> None:
         with socket.socket() as taken:
-            # Nobody listens there.
+            # The port is taken, but nobody listens on it.
             taken.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{taken.getsockname()[1]}/simple"
             with index_test_helper.only_index(url):

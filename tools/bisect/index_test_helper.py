@@ -1,4 +1,4 @@
-"""A package index on this machine, with wheels that are made for it."""
+"""A fake package index on this machine."""
 
 import base64
 import contextlib
@@ -25,7 +25,7 @@ class FakeIndex:
     """
 
     def __init__(self) -> None:
-        """Starts with nothing in it."""
+        """Makes an empty index."""
         self.asked: list[str] = []
         self.content_type = _JSON
         self._entries: dict[str, list[dict[str, Any]]] = {}
@@ -66,7 +66,7 @@ class FakeIndex:
 
     @contextlib.contextmanager
     def serve(self) -> Iterator[str]:
-        """Serves it, as the only index of pip, for as long as it is entered."""
+        """Serves the index, as pip's only one, inside the context."""
         index = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,7 +80,7 @@ class FakeIndex:
                 self.wfile.write(content)
 
             def log_message(self, *args: object) -> None:
-                """Says nothing on stderr."""
+                """Keeps requests off stderr."""
 
         with http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), Handler
@@ -111,7 +111,7 @@ class FakeIndex:
 
 @contextlib.contextmanager
 def only_index(url: str) -> Iterator[None]:
-    """Makes pip, here and in processes, ask one index and take no time."""
+    """Makes pip, here and in child processes, ask only this index, once."""
     settings = {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_INDEX_URL": url,

@@ -3,12 +3,12 @@ r"""Finds the release of a distribution that broke a resume, and what fixed it.
     tools/bazelw run //tools/bisect -- --test=//regress:stock_grouping_test \
         --distribution=megatron-core --from=0.15.3 --to=0.19.2
 
-runs a resume test, without a golden, under releases of one distribution of
-requirements_lock.txt; all else stays as the lock pins it, unless a release
-cannot go with it. It halves the range where its ends differ; where they do not,
-it looks between them, so that it finds both a break and its fix. A pass is
-good, every other verdict is bad, and a release that gives no verdict takes no
-part. docs/bisect.md has more.
+runs a resume test, without a golden, under releases of one distribution in
+requirements_lock.txt. Everything else stays as the lock pins it, unless a
+release conflicts with a pin. If the ends of the range differ, it halves the
+range; if not, it looks between them, to find both a break and its fix. A pass
+is good, every other verdict is bad, and a release without a verdict is left
+out. docs/bisect.md has more.
 
 Exit status: 0 with an answer, 1 without.
 """
@@ -43,14 +43,21 @@ _TEST = flags.DEFINE_string(
     "test", None, "Label of the resume_test.", required=True
 )
 _DISTRIBUTION = flags.DEFINE_string(
-    "distribution", None, "The distribution, as megatron-core.", required=True
+    "distribution",
+    None,
+    "The distribution, such as megatron-core.",
+    required=True,
 )
 _FROM = flags.DEFINE_string(
     "from", None, "The range's oldest release.", required=True
 )
-_TO = flags.DEFINE_string("to", None, "The range's newest one.", required=True)
+_TO = flags.DEFINE_string(
+    "to", None, "The range's newest release.", required=True
+)
 _CONFIG = flags.DEFINE_multi_string(
-    "config", [], "Of Bazel, for the test's bundle: h200. May be repeated."
+    "config",
+    [],
+    "A --config of Bazel for the test's bundle, such as h200; may be repeated.",
 )
 _OUTPUTS = flags.DEFINE_string(
     "outputs",
@@ -65,16 +72,16 @@ def main(argv: Sequence[str]) -> int:
     """Searches. Returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
-    # As for Ctrl-C.
+    # SIGTERM ends the search just as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _bisect()
     except (errors.BisectError, lock_file.LockFileError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
-        print("Told to stop; nothing is left running.", file=sys.stderr)
+        print("Interrupted; nothing is left running.", file=sys.stderr)
     finally:
-        # pip or Bazel, if it was not told itself.
+        # Ctrl-C may not have reached pip or Bazel.
         for child in linux.children():
             os.kill(child, signal.SIGTERM)
     return 1
@@ -99,7 +106,7 @@ def _bisect() -> int:
     )
     cache = wheel.default_cache()
     cache.mkdir(parents=True, exist_ok=True)
-    # On the cache's disk, so that its files are there by links.
+    # Hard links into the cache work only on the cache's own disk.
     with tempfile.TemporaryDirectory(dir=cache.parent) as own:
         scratch = pathlib.Path(own)
         program = bundle.build(
@@ -138,7 +145,7 @@ def _run(
     outputs: pathlib.Path,
     scratch: pathlib.Path,
 ) -> trial_lib.Trial:
-    """Resolves, installs and runs one release, and says what came of it."""
+    """Resolves, installs and runs one release, and prints the outcome."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(dir=scratch) as own:
         packages = pathlib.Path(own, "packages")

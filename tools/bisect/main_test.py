@@ -1,4 +1,4 @@
-"""Tests of the program, with an index and a Bazel that are made for it."""
+"""Tests of the program, with a fake package index and a fake Bazel."""
 
 import os
 import pathlib
@@ -82,7 +82,7 @@ class MainTest(parameterized.TestCase):
         self.assertEqual(
             (self.outputs / "1.1/console.log").read_text(), "release 1.1\n"
         )
-        # No folder of packages is left.
+        # The folders of packages are gone.
         self.assertEqual([one.name for one in self.cache.iterdir()], ["wheels"])
 
     def test_what_cannot_be_installed_is_skipped(self) -> None:
@@ -146,7 +146,7 @@ class MainTest(parameterized.TestCase):
             process.send_signal(number)
             _, said = process.communicate(timeout=_END_SECONDS)
         self.assertEqual(process.returncode, 1)
-        self.assertIn("Told to stop; nothing is left running.", said)
+        self.assertIn("Interrupted; nothing is left running.", said)
         self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
         self.assertEqual([one.name for one in self.cache.iterdir()], ["wheels"])
 

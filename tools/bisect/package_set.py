@@ -1,7 +1,7 @@
 """Installs the wheels of one run into one folder.
 
-A wheel comes from this user's cache of installed wheels, which Bazel's
-repository rules fill, too, and is there by hard links.
+Wheels are hard links into this user's cache of installed wheels, which Bazel's
+repository rules share.
 """
 
 import os
@@ -25,13 +25,14 @@ def install(
     """Installs wheels into one folder, as pip does into `site-packages`.
 
     Distributions that share a package, as those of Transformer Engine do, must
-    lie in one folder.
+    be in one folder.
 
     Args:
         pins: The wheels.
-        folder: Where to; on the cache's disk, else files are copied.
-        cache: Where wheels that are installed are kept.
-        pip_options: For pip, beside its configuration.
+        folder: Where to install them. On another disk than the cache's, files
+            are copied.
+        cache: The cache of installed wheels.
+        pip_options: Options for pip, in addition to its configuration.
 
     Raises:
         ResolutionError: A wheel cannot be fetched.
@@ -53,6 +54,6 @@ def install(
 
 
 def _move(source: str, target: str) -> None:
-    """Moves a file; where there is one of another distribution, that stays."""
+    """Moves a file, unless another distribution's file is there."""
     if not os.path.lexists(target):
         pathlib.Path(source).rename(target)

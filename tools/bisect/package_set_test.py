@@ -35,7 +35,7 @@ class InstallTest(absltest.TestCase):
         self.assertEqual(self.read("one"), "ONE = 1\n")
         self.assertEqual(self.read("two"), "TWO = 2\n")
         self.assertEqual(self.read("both"), "BOTH = 'foo'\n")
-        # Nothing else is left where the folder is.
+        # No temporary folder is left beside this one.
         self.assertEqual(list(self.folder.parent.iterdir()), [self.folder])
 
     def test_a_wheel_is_fetched_once(self) -> None:

@@ -21,10 +21,10 @@ class Release:
     """One release.
 
     Attributes:
-        version: As the index says it.
+        version: The version, as the index has it.
         uploaded: The date of its first file, as "2026-09-18"; "" if unknown.
-        why_not: Why it cannot run here, in a clause; "" if nothing is known
-            against it.
+        why_not: Why it cannot run here, in a clause; "" if it may be able
+            to.
     """
 
     version: version.Version
@@ -33,11 +33,11 @@ class Release:
 
 
 def parse(files: Iterable[Mapping[str, Any]]) -> list[Release]:
-    """Returns the releases in their order, of the entries of their files.
+    """Returns the releases, in order, that a list of files has.
 
     Args:
-        files: Of the index's answer. A file whose name says no version is left
-            out.
+        files: The entries in the index's answer. A file whose name has no
+            version is left out.
     """
     by_version: dict[version.Version, list[Mapping[str, Any]]] = {}
     for file in files:
@@ -63,12 +63,12 @@ def between(
     """Returns the releases of a range, and how many pre-releases it leaves out.
 
     Args:
-        releases: In their order.
-        first: The range's first release; it must be one that can run.
-        last: The last one, of which the same holds.
+        releases: All releases, in order.
+        first: The range's first release, which must be able to run.
+        last: The range's last release, which must be able to run.
 
     Raises:
-        BisectError: One of the ends will not do.
+        BisectError: One of the ends cannot run, or is not a release.
     """
     ends = [_parse_end("from", first), _parse_end("to", last)]
     if ends[0] > ends[1]:
@@ -121,7 +121,7 @@ def _check_end(
 
 
 def _usable(releases: Sequence[Release]) -> list[version.Version]:
-    """The versions that a user may want to name, in their order."""
+    """Returns the versions that a user may want to name, in order."""
     return [
         one.version
         for one in releases
@@ -130,7 +130,7 @@ def _usable(releases: Sequence[Release]) -> list[version.Version]:
 
 
 def _distance(one: version.Version, other: version.Version) -> list[int]:
-    """How far two versions are apart, the first part counting most."""
+    """Returns the distance of two versions; the first part counts most."""
     length = max(len(one.release), len(other.release))
     return [
         abs(a - b)
@@ -152,7 +152,7 @@ def _version(filename: str) -> version.Version | None:
 
 
 def _why_not(files: Sequence[Mapping[str, Any]]) -> str:
-    """Why pip would install none of a release's files here."""
+    """Returns why pip would not install any of a release's files here."""
     if all(file.get("yanked") for file in files):
         reason = next(
             (str(f["yanked"]) for f in files if isinstance(f["yanked"], str)),

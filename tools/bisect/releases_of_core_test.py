@@ -33,7 +33,7 @@ class ReleasesOfCoreTest(absltest.TestCase):
                 "for it: use `tools/bazelw run "
                 "//tools/bisect:releases_of_core_test`."
             )
-        # Of this test, which Bazel would take for settings of its own.
+        # Bazel would take this test's variables for its own settings.
         environment = {
             name: value
             for name, value in os.environ.items()

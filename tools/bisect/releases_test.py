@@ -25,7 +25,7 @@ def _file(
 
 
 def _parse(*files: Mapping[str, Any]) -> dict[str, str]:
-    """Returns, by version, why it cannot run."""
+    """Returns why each version cannot run."""
     return {str(one.version): one.why_not for one in releases.parse(files)}
 
 

@@ -1,7 +1,7 @@
-"""Finds the wheels that go with a release, by pip.
+"""Finds the wheels that go with a release, with pip.
 
-All that the lock pins stays as it is, unless the release cannot go with it:
-where pip names a pin as the cause of a conflict, that pin is given up, and pip
+Everything stays as the lock pins it, unless the release conflicts with a pin:
+if pip names a pin as the cause of a conflict, that pin is dropped, and pip
 tries again.
 """
 
@@ -32,9 +32,9 @@ class Resolution:
     """The wheels of one run.
 
     Attributes:
-        pins: All of them.
-        moved: Those that the lock pins to another version, but for the release
-            itself; as "numpy 1.26.4".
+        pins: All wheels.
+        moved: The wheels that the lock pins to another version, such as
+            "numpy 1.26.4"; without the release itself.
     """
 
     pins: tuple[wheel.Pin, ...]
@@ -47,16 +47,16 @@ def resolve(
     locked: Mapping[str, lock_file.Distribution],
     pip_options: Sequence[str] = (),
 ) -> Resolution:
-    """Resolves a release, and what the test needs, to wheels.
+    """Resolves a release and what the test needs to wheels.
 
     Args:
-        release: As "megatron-core==0.16.1".
+        release: The release, such as "megatron-core==0.16.1".
         needed: The distributions that the test imports.
         locked: What the lock pins, by normalized name.
-        pip_options: For pip, beside its configuration.
+        pip_options: Options for pip, in addition to its configuration.
 
     Raises:
-        ResolutionError: There is no such set of wheels.
+        ResolutionError: No set of wheels fits.
     """
     own = release.partition("==")[0]
     wanted = [release, *(name for name in needed if name != own)]
@@ -76,7 +76,7 @@ def resolve(
     for pin, sha256 in lock.pins_of_report(report).items():
         name, _, version = pin.partition("==")
         pinned = locked.get(name)
-        # What the lock vouches for is taken on no other's word.
+        # Where the lock has a hash, the index's own is not trusted.
         is_locked = pinned is not None and pinned.version == version
         hashes = pinned.hashes if pinned and is_locked else (sha256,)
         pins.append(wheel.Pin(name, version, hashes))
@@ -94,7 +94,7 @@ def _ask_pip(
     constraints: Iterable[str],
     pip_options: Sequence[str],
 ) -> tuple[str, dict[str, list[dict]] | None]:  # type: ignore[type-arg]
-    """Returns what pip says, and its report if it has found the wheels."""
+    """Returns what pip printed, and its report if it found the wheels."""
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder, "report.json")
         constraint = pathlib.Path(folder, "constraints.txt")
@@ -109,7 +109,7 @@ def _ask_pip(
             ],
             env={
                 **os.environ,
-                # Settings that a developer may have, for other uses of pip.
+                # A developer may have set these for other uses of pip.
                 "PIP_REQUIRE_VIRTUALENV": "0",
                 "PIP_USER": "0",
             },
@@ -124,13 +124,13 @@ def _ask_pip(
 
 
 def _reason(output: str) -> str:
-    """What pip names as the cause, in a clause."""
+    """Returns the cause that pip names, in a clause."""
     python = ".".join(platform.python_version_tuple()[:2])
     if causes := _CAUSES.search(output):
         said = [line.strip() for line in causes[1].splitlines()]
     else:
-        # The last error says what the others led to.
+        # The last error is the one that the others led to.
         said = (_ERROR.findall(output) or output.strip().splitlines())[-1:]
-    # That the test needs something is no news.
+    # Everybody knows that the test needs something.
     said = [one for one in said if not _WANTED.fullmatch(one)] or said
     return f"no wheels for Python {python} go together: {'; '.join(said)}"

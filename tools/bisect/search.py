@@ -1,11 +1,11 @@
-"""Which release to run next, of those between two ends.
+"""Chooses which release of a range to run next.
 
-The ends run first. Where two neighbors among the releases that ran have
-different outcomes, the middle of what lies between them is next: what broke or
-fixed the test is halved down to one release. Where nothing differs at all, a
-break and its fix may both lie between two equal outcomes: then the middle of
-the largest gap is next, and in the end everything has run. A release that could
-not run takes no part, and its neighbor stands in for it.
+The ends run first. If two neighbors among the releases that ran have different
+outcomes, the middle of what is between them runs next, until the change is
+narrowed down to one release. If all outcomes are equal, a break and its fix may
+both be hiding between two of them: then the middle of the largest gap runs
+next, until everything has run. A release that could not run is left out, and
+its neighbor runs in its place.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ class Outcome(enum.Enum):
     COULD_NOT_RUN = "could not run"
 
 
-# By release, in their order; None has not run.
+# One for each release, in order; None for one that has not run.
 Outcomes = Sequence[Outcome | None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """Two neighbors, of the releases that ran, with different outcomes.
+    """Two neighbors among the releases that ran, with different outcomes.
 
     Attributes:
         before: The place of the last release with the old outcome.

@@ -1,4 +1,4 @@
-"""Tests of the search's strategy."""
+"""Tests of the search strategy."""
 
 import itertools
 
@@ -31,18 +31,18 @@ def _search(truth: str) -> tuple[list[int], list[search.Change]]:
 
 class SearchTest(parameterized.TestCase):
     @parameterized.parameters(
-        # A break is halved.
+        # A break is found by halving.
         ("gggbbbbbb", [0, 8, 4, 2, 3]),
         ("gb", [0, 1]),
-        # And so is a fix.
+        # So is a fix.
         ("bbbbbbbbg", [0, 8, 4, 6, 7]),
-        # A break and its fix.
+        # So are a break and its fix.
         ("gbbbbbbgg", [0, 8, 4, 2, 1, 6, 7]),
-        # Where nothing differs, everything runs, the largest gap first.
+        # If nothing differs, everything runs, the largest gap first.
         ("ggggg", [0, 4, 2, 1, 3]),
         ("gggggg", [0, 5, 3, 2, 1, 4]),
         ("bbb", [0, 2, 1]),
-        # One bad release that is not in the middle.
+        # A single bad release need not be in the middle.
         ("gbggg", [0, 4, 2, 1]),
         ("g", [0]),
         ("", []),

@@ -1,4 +1,4 @@
-"""What the search found, for a terminal of 80 columns."""
+"""The result of the search as text, in 80 columns."""
 
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from tools.bisect import trial as trial_lib
 _ROW = "{:12}  {:10}  {:26}  {:>9}  {:>8}"
 _HALVED_AWAY = "not run: halved away"
 
-# By release, in their order; None has not run.
+# One for each release, in order; None for one that has not run.
 Trials = Sequence[trial_lib.Trial | None]
 
 
@@ -23,14 +23,14 @@ def render(
     left_out: int,
     outputs: pathlib.Path,
 ) -> str:
-    """Renders the table, what stands behind its rows, and the answer.
+    """Returns the table, notes on its rows, and the answer.
 
     Args:
         name: The distribution.
-        releases: Those of the range, in their order.
-        trials: What came of each.
-        left_out: How many pre-releases there are in the range.
-        outputs: The folder with a folder for each release that ran.
+        releases: The releases of the range, in order.
+        trials: The outcome of each release.
+        left_out: How many pre-releases the range has.
+        outputs: The folder that has one folder for each release that ran.
     """
     blocks = [
         _table(releases, trials),
@@ -45,7 +45,7 @@ def render(
 def answer(
     name: str, releases: Sequence[releases_lib.Release], trials: Trials
 ) -> str:
-    """Which release broke the test and which one fixed it, in sentences."""
+    """Says which release broke the test and which one fixed it."""
     versions = [str(one.version) for one in releases]
     outcomes = outcomes_of(trials)
     changes = search.changes(outcomes)
@@ -97,7 +97,7 @@ def outcomes_of(trials: Trials) -> list[search.Outcome | None]:
 
 
 def describe(trial: trial_lib.Trial) -> str:
-    """What came of a release, in a few words."""
+    """Returns the outcome of a release, in a few words."""
     return "could not run" if trial.verdict is None else _words(trial.verdict)
 
 
@@ -134,7 +134,7 @@ def _table(
 def _verdicts(
     releases: Sequence[releases_lib.Release], trials: Trials
 ) -> Iterator[list[str]]:
-    """What each verdict that is no pass says, and once what several say."""
+    """Yields what each failing verdict says; once, if several say the same."""
     groups: dict[object, list[tuple[str, verdict_pb2.Verdict]]] = {}
     for release, trial in zip(releases, trials, strict=True):
         if trial is not None and trial.outcome is search.Outcome.BAD:
@@ -154,7 +154,7 @@ def _verdicts(
 
 
 def _kind(verdict: verdict_pb2.Verdict) -> object:
-    """What verdicts of one cause have in common, whichever rank found it."""
+    """Returns what verdicts with one cause share, whichever rank found it."""
     first = (verdict.findings or [verdict_pb2.Finding()])[0]
     return (
         verdict.conclusion,
@@ -168,7 +168,7 @@ def _kind(verdict: verdict_pb2.Verdict) -> object:
 def _notes(
     releases: Sequence[releases_lib.Release], trials: Trials, left_out: int
 ) -> Iterator[list[str]]:
-    """What was not run, and what ran with other packages, and why."""
+    """Yields what did not run, and what ran with other packages, and why."""
     lines = []
     for release, trial in zip(releases, trials, strict=True):
         if trial is not None and trial.why_not:

@@ -46,7 +46,7 @@ def _releases(count: int) -> list[releases.Release]:
 def _changed(
     verdict: verdict_pb2.Verdict | None, old: str, new: str
 ) -> verdict_pb2.Verdict:
-    """A copy with other words in its summary."""
+    """Returns a copy with other words in its summary."""
     assert verdict is not None
     copy = verdict_pb2.Verdict()
     copy.CopyFrom(verdict)
@@ -57,7 +57,7 @@ def _changed(
 class RenderTest(absltest.TestCase):
     def test_is_the_text_that_is_committed(self) -> None:
         moved = trial.Trial(10, _GOOD.verdict, moved=("numpy 1.26.4",))
-        # Another rank was the first to say so.
+        # This verdict has the same cause, but another rank reported it first.
         same = trial.Trial(11.6, _changed(_BAD.verdict, "rank 1", "rank 2"))
         trials = [moved, _BAD, None, same, _KNOWN, _NOT_RUN, _GOOD, None, _GOOD]
         text = table.render(

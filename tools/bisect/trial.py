@@ -1,7 +1,7 @@
 """Runs a bundle with a set of packages, and reads its verdict.
 
-A test that passes is good; one with any other verdict is bad, whatever that
-verdict is about. One that ended without a verdict could not run.
+A pass is good, and every other verdict is bad, whatever it is about. A test
+that ends without a verdict could not run.
 """
 
 import contextlib
@@ -19,22 +19,22 @@ from regress.oracle import verdict_pb2
 from regress.supervisor import linux
 from tools.bisect import search
 
-# A test that is told to stop says what it knows, and ends its ranks.
+# A test that gets SIGTERM needs time to print what it knows and end its ranks.
 _STOP_SECONDS = 20
 _LOG = "console.log"
-# What belongs to the program that runs this, and not to the test.
+# These variables are meant for this program, not for the test.
 _FOREIGN = ("BAZEL", "BUILD_", "PYTHON", "RUNFILES", "TEST_", "XML_OUTPUT")
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What came of one release.
+    """The outcome of one release.
 
     Attributes:
         seconds: How long the test took.
-        verdict: The test's; None if it could not run.
+        verdict: The test's verdict; None if it could not run.
         why_not: Why it could not run, in a clause; "" if it did.
-        moved: What did not stay as the lock pins it: "numpy 1.26.4".
+        moved: What the lock pins to another version, such as "numpy 1.26.4".
     """
 
     seconds: float = 0
@@ -60,13 +60,14 @@ def run(
 ) -> Trial:
     """Runs a bundle without a golden.
 
-    Nothing of it is left running, however this ends.
+    However this ends, it leaves no process running.
 
     Args:
-        bundle: What Python runs.
-        packages: The folder of all packages that it may import.
-        outputs: Where its outputs go, and what it prints; made if need be.
-        scratch: A folder for what is of no use afterwards.
+        bundle: The folder that Python runs.
+        packages: The folder of all packages that the bundle may import.
+        outputs: The folder for its outputs and for what it prints; made if it
+            does not exist.
+        scratch: A folder for temporary files.
     """
     outputs.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -77,7 +78,7 @@ def run(
     environment |= {
         "PYTHONNOUSERSITE": "1",
         "PYTHONPATH": str(packages),
-        # So that the last line of the log is what was said last.
+        # Otherwise the log's last line may not be what was printed last.
         "PYTHONUNBUFFERED": "1",
         "TEST_TMPDIR": str(scratch),
         "TEST_UNDECLARED_OUTPUTS_DIR": str(outputs),
@@ -87,7 +88,7 @@ def run(
     with (
         open(outputs / _LOG, "wb") as log,
         subprocess.Popen(
-            # An empty golden stands in for the bundle's own.
+            # An empty golden overrides the bundle's own.
             [sys.executable, str(bundle), "--golden="],
             cwd=scratch,
             env=environment,
@@ -112,12 +113,12 @@ def run(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and its group: it is asked first, and then killed."""
+    """Ends a process and its group, first with SIGTERM, then with SIGKILL."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-    # Where nobody is left, there is no group.
+    # Once all its processes have ended, the group is gone.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

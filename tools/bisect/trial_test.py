@@ -18,8 +18,8 @@ import os, pathlib
 outputs = pathlib.Path(os.environ["TEST_UNDECLARED_OUTPUTS_DIR"])
 (outputs / "verdict.textproto").write_text({!r})
 """
-# A child that outlives whoever does not end the group, and the program itself,
-# which takes no notice of being told to stop.
+# A program that ignores SIGTERM, with a child that survives unless the group is
+# killed.
 _STAYS = """\
 import os, pathlib, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -117,14 +117,14 @@ class RunTest(absltest.TestCase):
 
 
 def _is_running(pid: int) -> bool:
-    """Whether there is such a process that does anything, or soon will not."""
+    """Returns whether a process still runs after some time."""
     deadline = time.monotonic() + _END_SECONDS
     while time.monotonic() < deadline:
         try:
             stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
         except FileNotFoundError:
             return False
-        # A zombie, of which whoever is its parent now takes notice.
+        # A zombie has ended; its new parent will reap it.
         if stat.rpartition(")")[2].split()[0] == "Z":
             return False
         time.sleep(0.05)

@@ -1,7 +1,8 @@
 """A bundle's main program: `python3 FOLDER [FLAGS]` runs what is in FOLDER.
 
-It has no wheels. They are those of the Python that runs it, which are checked
-first, since a missing one would otherwise show deep in a rank's log.
+A bundle has no wheels; it uses those of the Python that runs it. They are
+checked first, because a missing one would otherwise show up deep in a rank's
+log.
 """
 
 import importlib.util
@@ -12,7 +13,7 @@ import runpy
 import sys
 
 _PYTHON = (3, 12)
-# Module and distribution of what every program of this project imports.
+# Every program of this project imports these modules of these distributions.
 NEEDED = {
     "absl": "absl-py",
     "google.protobuf": "protobuf",
@@ -23,21 +24,21 @@ NEEDED = {
 
 
 def main() -> None:
-    """Runs the program in the folder of its files."""
+    """Runs the program, with its files as the current folder."""
     folder = pathlib.Path(__file__).resolve().parent
     _check_python()
     program = json.loads((folder / "program.json").read_text())
     files = folder / "files"
-    # As with `python3 -P`: the folder itself holds no module.
+    # Like `python3 -P`: the folder itself has no modules.
     sys.path[0] = str(files)
     sys.path[1:1] = map(str, sorted(files.glob("external/*")))
-    # What to run again, for whoever prints it.
+    # A program that prints how to run it again takes the command from here.
     sys.orig_argv = [sys.executable, str(folder), *sys.argv[1:]]
     sys.argv[1:1] = program["arguments"]
-    # Whose packages they are; see regress/run/packages.py.
+    # The run record names this Python as the one that brought the packages.
     os.environ["REGRESS_IMAGE_PYTHON"] = sys.executable
-    # Paths in a case and in the arguments start here. The user's start where
-    # the user is.
+    # Paths in a case and in the bundle's arguments are relative to its files;
+    # paths that the user gives are relative to where the user is.
     os.environ.setdefault("BUILD_WORKING_DIRECTORY", str(pathlib.Path.cwd()))
     os.chdir(files)
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
@@ -68,7 +69,7 @@ def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
-        # Of the package that it would be in.
+        # The package that the module would be in is missing.
         return False
 
 

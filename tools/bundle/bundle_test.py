@@ -1,4 +1,4 @@
-"""Runs a bundle, as somebody does who has no Bazel."""
+"""Runs a bundle, as somebody without Bazel does."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ class BundleTest(absltest.TestCase):
         return subprocess.run(
             [sys.executable, "tiny.bundle", *flags],
             cwd=self.folder,
-            # Nothing of the test's own.
+            # The test's own variables must not help the bundle.
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": os.pathsep.join(wheels),

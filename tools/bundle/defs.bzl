@@ -1,4 +1,4 @@
-"""portable_bundle(): a Python program that runs where there is no Bazel.
+"""portable_bundle(): a Python program that runs without Bazel.
 
     portable_bundle(
         name = "my_test.bundle",
@@ -15,15 +15,15 @@ wheel: those are of the machine's own Python, as a container image has them.
 """
 
 def _is_of_machine(file):
-    """Returns whether the machine has it: the Python, and every wheel."""
+    """Returns whether a file is of the Python or a wheel, which machines have."""
     repository = file.owner.workspace_root.split("/")[-1]
 
-    # Under bzlmod behind the name of what declares it.
+    # bzlmod puts the name of the declaring extension in front.
     name = repository.split("~")[-1].split("+")[-1]
     return name == "python" or name.startswith("pypi")
 
 def _path(file):
-    """Returns a file's path in the bundle: what $(rootpath) says."""
+    """Returns a file's path in the bundle, which is its $(rootpath)."""
     if file.short_path.startswith("../"):
         return "external/" + file.short_path[len("../"):]
     return file.short_path

@@ -8,7 +8,7 @@ import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 
-# Beside the files; bundle_main.py reads it.
+# bundle_main.py reads this file, which is beside the program's files.
 PROGRAM = "program.json"
 _MAIN = "__main__.py"
 _FILES = "files"
@@ -18,16 +18,17 @@ def pack(manifest: Mapping[str, object], main: bytes) -> bytes:
     """Returns a .tar.gz with one folder, which `python3` can run.
 
     Args:
-      manifest: `name`, the folder's; `target`, `module` and `arguments`, what
-        bundle_main.py runs; `files`, from paths in the bundle to paths here.
-      main: the folder's main program.
+        manifest: `name` of the folder; `target`, `module` and `arguments` for
+            bundle_main.py; `files`, which maps paths in the bundle to paths
+            here.
+        main: The folder's main program.
     """
     name = manifest["name"]
     files = manifest["files"]
     assert isinstance(files, Mapping)
     program = {key: manifest[key] for key in ("target", "module", "arguments")}
     archive = io.BytesIO()
-    # The time would be that of the build, and the name that of a scratch file.
+    # gzip would record the time of the build and the name of a scratch file.
     with (
         gzip.GzipFile("", "wb", 6, archive, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w") as tar,
@@ -49,7 +50,7 @@ def _add(tar: tarfile.TarFile, path: str, content: bytes) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Reads the manifest named first and writes the archive named second."""
+    """Reads the manifest (first argument), writes the archive (second)."""
     _, manifest, archive = argv
     here = pathlib.Path(__file__)
     pathlib.Path(archive).write_bytes(

@@ -10,26 +10,26 @@ it: `--@regress//tools/channels:channel=<channel>`.
 
 load("//tools/python:pythons.bzl", "PYTHONS")
 
-# What each channel has in place of requirements_lock.txt's pins. Plain data:
-# tools/python/lock.py reads it, too.
+# The pins of each channel that differ from requirements_lock.txt. This is plain
+# data, because tools/python/lock.py reads it, too.
 CHANNELS = {
     "dev": [],
-    # Its metadata asks for a NumPy before 2.
+    # megatron-core 0.15.3 asks for a NumPy before 2.
     "lts": ["megatron-core==0.15.3", "numpy==1.26.4"],
-    # Releases that cannot resume param groups that differ by their rates alone.
+    # These cannot resume param groups that differ only in their rates.
     "core_0_16": ["megatron-core==0.16.1"],
     "core_0_17": ["megatron-core==0.17.1"],
     "core_0_18": ["megatron-core==0.18.2"],
 }
 
-# The Pythons that a channel serves, where those are not all. Plain data, too.
+# The Pythons of a channel that does not support all. This is plain data, too.
 PYTHONS_OF = {
     # NumPy 1.26 has no wheel for a newer one.
     "lts": ["3.12"],
 }
 
 def pythons_of(channel):
-    """Returns the minor versions of Python that a channel serves."""
+    """Returns the minor versions of Python that a channel supports."""
     return PYTHONS_OF.get(channel, PYTHONS)
 
 def _channel_impl(ctx):

@@ -26,7 +26,7 @@ _to_channel = transition(
 )
 
 def _channel_test_impl(ctx):
-    # A program finds its files by the folder beside it or by the test's own.
+    # A program finds its files in the folder beside it or in the test's own.
     executable = ctx.actions.declare_file(ctx.label.name)
     runfiles = ctx.runfiles()
     for program in ctx.attr.program:
@@ -74,7 +74,7 @@ def channel_tests(name, program, **kwargs):
             name = "%s_%s" % (name, channel),
             args = ["--channel=" + channel],
             channel = channel,
-            # What it needs cannot even be named where it does not serve.
+            # Its dependencies may not exist for a Python that it does not serve.
             program = program if serves else None,
             target_compatible_with = [] if serves else [
                 str(Label("//tools/platforms:incompatible")),

@@ -1,11 +1,11 @@
-"""Prints the tests that a change can affect, and by which way.
+"""Prints the tests that a change can affect, and how.
 
     tools/bazelw run //tools/ci:affected -- --base main
     tools/bazelw run //tools/ci:affected -- --base main --labels > tests.txt
 
 The change is from the base, any revision of git, to the working tree as it is.
-Below each test stands a shortest way to it from something that has changed.
-With --labels there are only the tests, for `bazel test --target_pattern_file`.
+Below each test is a shortest path to it from something that has changed. With
+--labels, only the tests are printed, for `bazel test --target_pattern_file`.
 """
 
 import os
@@ -18,7 +18,7 @@ from absl import app, flags
 from tools.ci import checkout, graph, impact, workspace
 
 _BASE = flags.DEFINE_string("base", None, "A revision of git.", required=True)
-_LABELS = flags.DEFINE_bool("labels", False, "Print the tests alone.")
+_LABELS = flags.DEFINE_bool("labels", False, "Print only the tests.")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
 def _affected(
     here: workspace.Workspace, before: dict[str, graph.Node]
 ) -> dict[str, list[str]]:
-    """Returns what has changed, and all that depends on it, with the way."""
+    """Returns what has changed and all that depends on it, with the path."""
     nodes = here.nodes()
     now = workspace.with_common_inputs(
         {**nodes, **here.wheel_nodes(nodes)}, here.settings()

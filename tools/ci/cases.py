@@ -2,9 +2,9 @@
 
     tools/bazelw run //tools/ci:cases
 
-makes each change in a checkout of HEAD of its own, and compares with what
-Bazel's query says depends on the files that were changed, or with a list. Takes
-half a minute; the working tree stays as it is.
+makes each change in a separate checkout of HEAD, and compares the result with
+what Bazel's query says depends on the changed files, or with a list. It takes
+half a minute and leaves the working tree alone.
 """
 
 import dataclasses
@@ -21,21 +21,22 @@ from tools.ci import checkout, impact, workspace
 _CASE = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
 _MAIN_TEST = f"//regress:{_CASE}_test"
 _STOCK_TEST = "//regress:stock_grouping_test"
-# It reads every golden and every case.
+# This test reads every golden and every case.
 _VERIFY_TEST = "//tools/golden:verify_test"
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A change, and what it affects.
+    """A change and what it affects.
 
     Attributes:
-      name: what is changed.
-      file: the file's path.
-      pattern: what is replaced in it, a regular expression; its end if empty.
-      replacement: by what.
-      tests: the affected tests, or a label, for all that depend on it, or None
-        for all.
+        name: What changes.
+        file: The path of the file that changes.
+        pattern: A regular expression for the text to replace; if empty, the end
+            of the file.
+        replacement: The new text.
+        tests: The affected tests; or a label, for all tests that depend on it;
+            or None, for all tests.
     """
 
     name: str
@@ -119,7 +120,7 @@ _CASES = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Checks every case. Returns the number of wrong ones."""
+    """Checks every case. Returns how many are wrong."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     here = workspace.Workspace(
@@ -128,7 +129,7 @@ def main(argv: Sequence[str]) -> int:
     wrong = 0
     with checkout.checkout(here.root, "HEAD") as there:
         before = {**there.nodes(), **there.settings()}
-        # The checkout's own wheels are not fetched: they are the same.
+        # The checkout has the same wheels, so they need not be fetched again.
         wheels = here.wheel_nodes(before)
         everything = set(there.tests())
         for case in _CASES:

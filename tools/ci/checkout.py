@@ -1,4 +1,4 @@
-"""A revision in a folder of its own."""
+"""A revision of git in a temporary folder."""
 
 import contextlib
 import pathlib
@@ -17,12 +17,12 @@ class RevisionError(Exception):
 def checkout(
     root: pathlib.Path, revision: str
 ) -> Iterator[workspace.Workspace]:
-    """A revision in a folder of its own, with a Bazel of its own.
+    """A revision in a temporary folder, with its own Bazel server.
 
-    Nothing of it stays: neither files nor a server.
+    Afterwards, both the files and the server are gone.
 
     Raises:
-      RevisionError: there is no such revision.
+        RevisionError: There is no such revision.
     """
     with tempfile.TemporaryDirectory(
         prefix="regress_affected_", ignore_cleanup_errors=True
@@ -48,5 +48,5 @@ def checkout(
             yield there
         finally:
             there.shutdown()
-            # Bazel makes what it has built unwritable.
+            # Bazel makes its outputs read-only.
             subprocess.run(["chmod", "-R", "u+w", folder], check=False)

@@ -1,4 +1,4 @@
-"""The graph of targets, each with a digest of what it is by itself."""
+"""The graph of targets, each with a digest of its own content."""
 
 import dataclasses
 import hashlib
@@ -7,7 +7,7 @@ import re
 
 from tools.ci import query_pb2
 
-# Attributes that no action depends on: where a rule stands and who may use it.
+# No action depends on these: a rule's position and its visibility.
 _IGNORED = frozenset(
     [
         "generator_function",
@@ -24,10 +24,10 @@ class Node:
     """A rule or a file.
 
     Attributes:
-      digest: of the rule's attributes and implementation, or of the file's
-        content; not of what it depends on. Empty for one that is defined in
-        another repository, which changes as a whole.
-      inputs: labels of what it depends on.
+        digest: A digest of the rule's attributes and implementation, or of the
+            file's content, but not of its inputs. Empty for a node of another
+            repository, which changes as a whole.
+        inputs: The labels that it depends on.
     """
 
     digest: str
@@ -35,11 +35,11 @@ class Node:
 
 
 def nodes_of_query(result: bytes, root: pathlib.Path) -> dict[str, Node]:
-    """Returns the nodes of a query's result, by label.
+    """Returns the nodes in a query's result, by label.
 
     Args:
-      result: what `bazel query --output=proto` wrote.
-      root: the workspace that was queried, where the files are.
+        result: The output of `bazel query --output=proto`.
+        root: The workspace that was queried, which has the files.
     """
     nodes = {}
     for target in query_pb2.QueryResult.FromString(result).target:
@@ -70,13 +70,13 @@ def _rule_node(rule: query_pb2.Rule) -> Node:
 
 
 def _repository(label: str) -> tuple[str, ...]:
-    """The rule that makes a target's repository; nothing for our own."""
+    """Returns the rule for a target's repository, or nothing for our own."""
     external = _EXTERNAL.match(label)
     return (f"//external:{external[1]}",) if external else ()
 
 
 def _file_digest(label: str, root: pathlib.Path) -> str:
-    """SHA-256 of a file's content and of whether it may be executed."""
+    """Returns a SHA-256 of a file's content and its executable bit."""
     if _EXTERNAL.match(label):
         return ""
     path = root / label.removeprefix("//").replace(":", "/")

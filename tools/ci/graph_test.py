@@ -12,7 +12,7 @@ def _rule(name="//p:a", inputs=("//p:a.py",), **attributes: str):
     rule = query_pb2.Rule(name=name, rule_input=inputs)
     for key, value in attributes.items():
         named = query_pb2.Attribute(name=key).SerializeToString()
-        # string_value, which graph.py does not know by name.
+        # Adds the field string_value, which query.proto leaves out.
         rule.attribute.append(
             named + bytes([5 << 3 | 2, len(value)]) + value.encode()
         )

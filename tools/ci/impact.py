@@ -1,4 +1,4 @@
-"""What a change of some nodes can affect, and by which way."""
+"""What a change to some nodes can affect, and by which path."""
 
 import collections
 from collections.abc import Iterable, Mapping
@@ -9,10 +9,10 @@ from tools.ci import graph
 def changed(
     base: Mapping[str, graph.Node], head: Mapping[str, graph.Node]
 ) -> list[str]:
-    """Returns the labels of nodes that are new or not what they were.
+    """Returns the labels of nodes that are new or have changed.
 
-    What is gone changes those that depended on it: their inputs are part of
-    what they are.
+    A node that is gone changes those that depended on it, because their inputs
+    are part of their digests.
     """
     return sorted(
         label
@@ -25,14 +25,14 @@ def changed(
 def paths(
     head: Mapping[str, graph.Node], origins: Iterable[str]
 ) -> dict[str, list[str]]:
-    """Returns all that depends on some nodes, with a shortest way to each.
+    """Returns everything that depends on some nodes, with a shortest path.
 
     Args:
-      head: the graph.
-      origins: labels of nodes, or of what is an input without being a node.
+        head: The graph.
+        origins: The labels of nodes, or of inputs that are not nodes.
 
     Returns:
-      By label, the labels from an origin to it, both included.
+        For each label, the labels from an origin to it, both included.
     """
     dependents = collections.defaultdict(list)
     for label in sorted(head):

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Tests that a monorepo can use this repository: runs the tests of
-# examples/monorepo, which has this one as an external repository, a case, a
+# Tests that a monorepo can use this repository. Runs the tests of
+# examples/monorepo, which has this repository as an external one, and a case, a
 # corpus, a golden and a lock of its own.
 #   tools/ci/monorepo.sh          by WORKSPACE
 #   tools/ci/monorepo.sh bzlmod   by MODULE.bazel, under Bazel 7.7.1
@@ -13,8 +13,8 @@ bazel="${workspace}/tools/bazelw"
 flags=(--color=no --curses=no --noshow_progress)
 if [[ "${1:-}" == bzlmod ]]; then
     bazel="${workspace}/tools/bazel7"
-    # What Bazel would fetch from its registry comes from Debian, and what
-    # Debian does not have, and no test needs, from stubs.
+    # Debian has most of what Bazel would fetch from its registry. No test needs
+    # the rest, so stubs stand in for it.
     debian=/usr/share/bazel
     stubs="${workspace}/tools/stubs/bzlmod"
     flags+=(

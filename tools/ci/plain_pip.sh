@@ -1,12 +1,12 @@
 #!/bin/bash
-# Tests what a stranger has: this repository, and the package index as pip knows
-# it without any configuration.
+# Tests what a stranger gets, with only this repository and the package index
+# that pip uses without any configuration.
 #   tools/ci/plain_pip.sh          the index has every file that the locks pin
-#   tools/ci/plain_pip.sh clone    README's first command in a fresh clone, all
-#                                  of it fetched anew (gigabytes)
+#   tools/ci/plain_pip.sh clone    README's first command in a fresh clone, with
+#                                  fresh downloads (gigabytes)
 #   tools/ci/plain_pip.sh debian   the same in a minimal Debian stable that has
 #                                  git, python3 and pip; as root, on Debian
-# Certificates and proxies stay those of this machine.
+# This machine's certificates and proxies stay in use.
 set -euo pipefail
 
 readonly FIRST_COMMAND=(
@@ -23,7 +23,7 @@ fail() {
     exit 1
 }
 
-# No find-links, no other index, no constraint.
+# This machine's find-links, other indexes and constraints must not count.
 export PIP_CONFIG_FILE=/dev/null
 unset PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_INDEX_URL PIP_CONSTRAINT
 
@@ -54,12 +54,12 @@ debian() {
     scratch="$(mktemp --directory --tmpdir="${HOME}/.cache" regress.XXXXXX)"
     trap 'chmod --recursive u+w "${scratch}"; rm --recursive --force "${scratch}"' EXIT
     root="${scratch}/root"
-    # A mirror may be a snapshot, whose time is up.
+    # A mirror may be a snapshot that has expired.
     mmdebstrap --quiet --variant=minbase \
         --include=ca-certificates,git,python3,python3-pip \
         --aptopt='Acquire::Check-Valid-Until "false"' stable "${root}" >&2
     git clone --quiet "${workspace}" "${root}/root/regress"
-    # shellcheck disable=SC2016  # It is for the shell in there.
+    # shellcheck disable=SC2016  # The inner shell expands it.
     time bwrap \
         --clearenv \
         --bind "${root}" / \

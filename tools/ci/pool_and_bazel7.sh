@@ -1,5 +1,5 @@
 #!/bin/bash
-# What .ci/run has no time for, as root on Debian:
+# Runs what .ci/run has no time for, as root on Debian:
 #   - the tests on a pool of this machine;
 #   - a monorepo that uses this repository by MODULE.bazel;
 #   - every test under Bazel 7.7.1.
@@ -14,7 +14,7 @@ trap 'tools/bazel7 shutdown' EXIT
 passed=0
 failed=0
 
-# Runs a command, and counts it.
+# Runs a command, and counts it as passed or failed.
 step() {
     if "$@"; then
         passed=$((passed + 1))

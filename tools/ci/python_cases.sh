@@ -1,6 +1,6 @@
 #!/bin/bash
-# Tests which Python the first command takes, and what it says where there is
-# none that serves: a machine each, of a home directory and a PATH.
+# Tests which Python the first command takes, and what it says if there is none
+# it can use. A home directory and a PATH stand in for a machine.
 #   tools/ci/python_cases.sh
 # The last line says how many of the cases passed.
 set -uo pipefail
@@ -15,7 +15,7 @@ readonly bazel python
 passed=0
 failed=0
 
-# Expects a pattern in what a build says on a machine, or in what it makes.
+# Expects a pattern in a build's output on a machine, or in what it makes.
 expect() {
     local name="$1" pattern="$2" output base="${scratch}/output/$1"
     shift 2
@@ -43,7 +43,7 @@ trap finish EXIT
 
 mkdir --parents "${scratch}"/{bin,none,output,pyenv/.pyenv/versions/3.12.9/bin,uv/.local/share/uv/python/cpython-3.12.9-linux/bin}
 ln --symbolic "${bazel}" "${scratch}/bin/"
-# A version manager's stand-in.
+# A version manager puts a stub like this one on the PATH.
 printf '#!/bin/sh\necho "pyenv: python3.13: command not found" >&2\nexit 127\n' \
     >"${scratch}/bin/python3.13"
 chmod +x "${scratch}/bin/python3.13"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Prints the path of a Python of a minor version, looked for where
-# tools/python/toolchain.bzl looks: tools/ci/python_of.sh 3.12
+# Prints the path of a Python of a minor version; looks where
+# tools/python/toolchain.bzl does: tools/ci/python_of.sh 3.12
 set -euo pipefail
 
 for candidate in "python$1" \

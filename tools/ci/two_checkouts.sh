@@ -1,8 +1,8 @@
 #!/bin/bash
-# Tests that an action is the same wherever a checkout is: runs a test here, and
-# then in a copy of the working tree in another folder, with another Bazel
-# server and other wheels on the disk, which must take the result of the first
-# from the cache that they share.
+# Tests that an action is the same wherever the checkout is. Runs a test here,
+# and then in a copy of the working tree in another folder, with another Bazel
+# server and freshly fetched wheels. The second run must take the first one's
+# result from the shared cache.
 #   tools/ci/two_checkouts.sh
 set -euo pipefail
 
@@ -13,7 +13,7 @@ readonly workspace
 scratch="$(mktemp --directory)"
 readonly scratch
 readonly other="${scratch}/another/folder"
-# An action that nobody has cached yet.
+# Makes an action that is not in any cache yet.
 flags=(
     --color=no --curses=no --noshow_progress
     "--disk_cache=${scratch}/cache" "--test_env=REGRESS_RUN=${scratch}"

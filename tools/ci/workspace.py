@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from tools.ci import graph
 
-# What every rule depends on and no query knows of: Bazel's own settings, the
-# registered toolchain, and what they come from.
+# Every rule depends on these, and no query shows it: Bazel's settings, the
+# registered toolchain, and the files that define them.
 SETTINGS = (
     ".bazelrc",
     ".bazelversion",
@@ -26,16 +26,16 @@ _WHEEL = re.compile(r"@+pypi_[^/]*//")
 
 
 class QueryError(Exception):
-    """Bazel cannot load the targets. Its own words."""
+    """Bazel cannot load the targets. The message is Bazel's own."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """A checkout, and how Bazel is started in it.
+    """A checkout, and how to start Bazel in it.
 
     Attributes:
-      root: its folder.
-      startup_options: for Bazel.
+        root: The checkout's folder.
+        startup_options: Bazel's startup options.
     """
 
     root: pathlib.Path
@@ -45,13 +45,13 @@ class Workspace:
         """Returns the nodes of this repository, and the rules of others.
 
         Raises:
-          QueryError: a BUILD file cannot be loaded.
+            QueryError: A BUILD file cannot be loaded.
         """
         return graph.nodes_of_query(
             self._query(
                 "//...:all-targets + //external:all-targets",
                 "--output=proto",
-                # Which branch has what is part of what a rule is.
+                # A rule changes if a value moves to another branch.
                 "--noproto:flatten_selects",
             ),
             self.root,
@@ -60,12 +60,10 @@ class Workspace:
     def wheel_nodes(
         self, nodes: Mapping[str, graph.Node]
     ) -> dict[str, graph.Node]:
-        """Returns the nodes of the wheels that nodes depend on, and of theirs.
-
-        Fetches them.
+        """Fetches the wheels that nodes depend on, and returns all their nodes.
 
         Raises:
-          QueryError: a wheel cannot be fetched.
+            QueryError: A wheel cannot be fetched.
         """
         wheels = {
             label
@@ -81,7 +79,7 @@ class Workspace:
         )
 
     def settings(self) -> dict[str, graph.Node]:
-        """Returns a node for each file of the settings, by its path."""
+        """Returns a node for each settings file, by path."""
         files = {}
         for path in SETTINGS:
             for file in sorted(
@@ -96,7 +94,7 @@ class Workspace:
         """Returns the labels of the tests that `test //...` would run.
 
         Raises:
-          QueryError: a BUILD file cannot be loaded.
+            QueryError: A BUILD file cannot be loaded.
         """
         listed = self._query(_TESTS.format("//..."), "--output=label")
         return sorted(listed.decode().split())
@@ -105,13 +103,13 @@ class Workspace:
         """Returns the labels of the tests that depend on a target.
 
         Raises:
-          QueryError: a BUILD file cannot be loaded.
+            QueryError: A BUILD file cannot be loaded.
         """
         listed = self._query(
             _TESTS.format(f"rdeps(//... + {label}, {label})"),
             "--output=label",
-            # A select() may have a label that Bazel 4 knows without its being
-            # there, @platforms//:incompatible.
+            # Bazel 4 has @platforms//:incompatible built in, so a select() may
+            # name that label though there is no such target.
             "--keep_going",
             expected=(0, 3),
         )
@@ -142,7 +140,7 @@ class Workspace:
 def with_common_inputs(
     nodes: Mapping[str, graph.Node], settings: Mapping[str, graph.Node]
 ) -> dict[str, graph.Node]:
-    """Returns the nodes, and the settings, on which each of them depends."""
+    """Returns the nodes and the settings, on which every node now depends."""
     common = (_TOOLCHAIN, *settings)
     own = {
         label: graph.Node(node.digest, (*node.inputs, *common))

@@ -14,11 +14,13 @@ _BIN = flags.DEFINE_string("bin", None, "The .bin file.", required=True)
 _IDX = flags.DEFINE_string("idx", None, "The .idx file.", required=True)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the language and the text.")
 _VOCABULARY_SIZE = flags.DEFINE_integer(
-    "vocabulary_size", 0, "Tokens, the last one ends a document."
+    "vocabulary_size", 0, "Number of tokens; the last one ends a document."
 )
 _DOCUMENTS = flags.DEFINE_integer("documents", 0, "Number of documents.")
-_SHORTEST = flags.DEFINE_integer("shortest", 0, "Tokens, at the least.")
-_LONGEST = flags.DEFINE_integer("longest", 0, "Tokens, at the most.")
+_SHORTEST = flags.DEFINE_integer(
+    "shortest", 0, "Tokens in the shortest document."
+)
+_LONGEST = flags.DEFINE_integer("longest", 0, "Tokens in the longest document.")
 
 
 def build(
@@ -27,9 +29,9 @@ def build(
     """Writes the corpus.
 
     Args:
-      settings: what to write.
-      bin_path: the tokens, as uint16.
-      idx_path: the documents' places in them.
+        settings: What to write.
+        bin_path: The file for the tokens, as uint16.
+        idx_path: The file for the documents' offsets in it.
     """
     builder = indexed_dataset.IndexedDatasetBuilder(
         str(bin_path), dtype=numpy.uint16

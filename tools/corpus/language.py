@@ -1,9 +1,9 @@
 """A synthetic language with something to learn, from a seed.
 
-Each token has a few likely successors, as words have; now and then a common
-token comes instead. A model first learns which tokens are common, then which
-follow which, so its loss falls. The text is a pure function of its settings:
-only `random.Random.random` is drawn from, which Python keeps stable.
+Each token has a few likely successors, as words do; now and then a common token
+follows instead. A model first learns which tokens are common, then which follow
+which, so its loss falls. The text is a pure function of its settings: it draws
+only from `random.Random.random`, which Python keeps stable.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 
 _SUCCESSORS = 4
-# The chance that the k-th successor follows, of those that remain.
+# The chance of the first successor, of the second if not the first, and so on.
 _NEXT_SUCCESSOR = 0.55
 _LEAVES_THE_CHAIN = 0.1
 # Squaring a uniform draw twice makes low tokens common, as in Zipf's law.
@@ -23,11 +23,11 @@ class Language:
     """Settings of a corpus.
 
     Attributes:
-      seed: of the language and of the text.
-      vocabulary_size: the last token of it ends a document.
-      documents: number of documents.
-      shortest: tokens in the shortest document, without its end.
-      longest: tokens in the longest document, without its end.
+        seed: The seed of the language and the text.
+        vocabulary_size: Number of tokens; the last one ends a document.
+        documents: Number of documents.
+        shortest: Tokens in the shortest document, without its end.
+        longest: Tokens in the longest document, without its end.
     """
 
     seed: int

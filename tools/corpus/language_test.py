@@ -18,7 +18,7 @@ class LanguageTest(absltest.TestCase):
         self.assertEqual(list(_SMALL.generate()), list(_SMALL.generate()))
 
     def test_first_document_never_changes(self) -> None:
-        # Goldens were recorded with this text.
+        # All goldens were recorded with this text.
         first = next(_SMALL.generate())
         self.assertEqual(first[:8], [2, 30, 0, 32, 9, 31, 0, 0])
 

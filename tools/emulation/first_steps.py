@@ -8,11 +8,11 @@ from regress.run import run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What was found.
+    """The result of the comparison.
 
     Attributes:
-      compared: number of values.
-      differing: each value that differs, in words.
+        compared: How many values were compared.
+        differing: A description of each value that differs.
     """
 
     compared: int
@@ -24,7 +24,7 @@ def compare(
 ) -> Comparison:
     """Compares iterations 1 to `iterations` of all metrics on all ranks.
 
-    A value that the run lacks differs.
+    A value that the run does not have counts as differing.
     """
     found = series.from_attempt(attempt)
     compared = 0

@@ -1,11 +1,11 @@
-"""Shows that an older CPU gives the golden's bits.
+"""Shows that an older CPU computes the golden's bits.
 
     tools/bazelw run //tools/emulation
 
 trains the first iterations of the CPU case on an emulated Intel Haswell, which
 has AVX2 and nothing newer, and compares every metric of every rank with the
-golden. Needs qemu-x86_64 (Debian: apt-get install qemu-user), and minutes, for
-emulated ranks are some hundred times slower.
+golden. It needs qemu-x86_64 (Debian: apt-get install qemu-user) and takes
+minutes, because emulated ranks are some hundred times slower.
 """
 
 import pathlib
@@ -35,7 +35,9 @@ _GOLDEN = flags.DEFINE_string(
     f"testdata/golden/{_NAME}/dev_none.textproto",
     "Path of the golden record's textproto.",
 )
-_ITERATIONS = flags.DEFINE_integer("iterations", 3, "How many.", 1)
+_ITERATIONS = flags.DEFINE_integer(
+    "iterations", 3, "How many iterations to compare.", 1
+)
 _CPU = flags.DEFINE_string("cpu", "Haswell", "A CPU that qemu knows.")
 
 
@@ -70,8 +72,8 @@ def main(argv: Sequence[str]) -> int:
 def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.RunRecord:
     path = pathlib.Path(_CASE.value)
     case = load.load(path)
-    # What is left of the run is cut off where every rank has recorded the last
-    # iteration wanted.
+    # The interruption cuts the run off once every rank has recorded the last
+    # iteration to compare.
     case.interruption.CopyFrom(
         case_pb2.Interruption(
             iteration=_ITERATIONS.value + 1,

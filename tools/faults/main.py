@@ -1,9 +1,9 @@
-"""Runs the fault catalogue and writes what became of it to docs/faults.md.
+"""Runs the fault catalogue, and writes the results to docs/faults.md.
 
     tools/bazelw run //tools/faults
 
-Exit status: 0 if every fault got the verdict that it must, else 1. Nothing is
-written if the control, without a fault, does not pass.
+Exit status: 0 if every fault got the verdict that it must get, else 1. If the
+control, which has no fault, does not pass, nothing is written.
 """
 
 import os

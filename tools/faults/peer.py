@@ -1,31 +1,30 @@
-"""What Megatron-LM's functional test would have said of the same run.
+"""What Megatron-LM's functional test would have said about the same run.
 
-The peer trains to the end (its first run), puts the tracker back to the
-checkpoint in the middle, and trains again from there (its second run). It then
-compares, on the rank that logs, which is the last:
+The peer trains to the end (its first run), resets the tracker to the checkpoint
+in the middle, and trains again from there (its second run). Then it compares,
+on the last rank, which is the one that logs:
 
 1. the first run with the golden, at every step;
 2. the second run with the first run, at the steps after that checkpoint.
 
-It compares the loss and the number of zeros in the gradient, and nothing else:
-no learning rate, no norm, no state, no other rank, and nothing that tells
-whether the second run resumed. It reads the values from its log, where they are
-32-bit floats, and rounds them to 5 decimal places. With `EXACT_5_DIGITS` the
-rounded values must be equal at every step. With `APPROXIMATE` they must be
-within 5 %, but for one step in a hundred, or for one step if there are fewer.
-A training script that fails, or that a time-out ends, fails the test before
-anything is compared.
+It compares only the loss and the number of zeros in the gradient: no learning
+rate, norm, state or other rank, and nothing that shows whether the second run
+resumed. It reads the values from its log, where they are 32-bit floats, and
+rounds them to 5 decimal places. With `EXACT_5_DIGITS` the rounded values must
+be equal at every step. With `APPROXIMATE` they must be within 5 %, except at
+one step in a hundred, or at one step if there are fewer. If the training script
+fails or times out, the test fails before it compares anything.
 
-What our run record has in place of the peer's logs:
+Our run record takes the place of the peer's logs:
 
 - Attempt 1 is the second run.
-- Attempt 0 is the first run as far as it got. We interrupt it and the peer does
-  not, so the golden stands in for the steps that it could no longer make.
-- The steps after the checkpoint are those after the last one that attempt 0
-  wrote. The peer's is always in the middle.
+- Attempt 0 is the first run, as far as it got. We interrupt it and the peer
+  does not, so the golden stands in for the remaining steps.
+- The steps after the checkpoint are those after the last checkpoint that
+  attempt 0 wrote. The peer's checkpoint is always in the middle.
 
-Where its versions differ, or the mapping leaves a choice, the peer is given the
-version that sees more:
+Where versions of the peer differ, or the mapping leaves a choice, we take what
+sees more:
 
 - Zeros in the gradient may be off by 5 %. Older versions allow 20 %.
 - Every step is compared. Older versions take every fifth.
@@ -52,12 +51,12 @@ from regress.case import case_pb2
 from regress.golden import golden_pb2, series
 from regress.run import run_pb2
 
-# As the run record and the golden name them. The peer says "num-zeros".
+# The names in run records and goldens. The peer says "num-zeros".
 _METRICS = ("lm loss", "zeros in grad")
 _RELATIVE_TOLERANCE = 0.05
 _DECIMAL_PLACES = 5
 
-# Of one metric: rounded values by step.
+# One metric's rounded values, by step.
 _Log = Mapping[int, float]
 _Exit = run_pb2.ExitStatus
 
@@ -101,11 +100,11 @@ def would_see(
 
 
 def _failure(first: run_pb2.Attempt, second: run_pb2.Attempt) -> str:
-    """How the training script failed, in words, or ""."""
-    # How an interrupted rank ends is the interruption's doing.
+    """Describes how the training script failed; "" if it did not."""
+    # In an interrupted attempt, the interruption is what ends the ranks.
     interrupted = first.HasField("interruption")
     ranks = [*([] if interrupted else first.ranks), *second.ranks]
-    # Whoever ended by itself says more than those that were ended for it.
+    # A rank that ended on its own says more than those that followed it.
     ranks.sort(key=lambda rank: rank.exit.cause == _Exit.PEER_GONE)
     for rank in ranks:
         if rank.exit.cause == _Exit.CANCELLED:
@@ -127,7 +126,7 @@ def _difference(
     second: run_pb2.Attempt,
     golden: golden_pb2.Golden,
 ) -> str:
-    """How a metric differs by more than it may, in words, or ""."""
+    """Describes how a metric differs by too much; "" if it does not."""
     rank = case.parallelism.pipeline - 1
     expected = _golden_log(golden, metric, rank)
     reached = _last_step(first, rank)
@@ -148,7 +147,7 @@ def _difference(
 
 
 def _off(mode: Mode, expected: _Log, actual: _Log) -> str:
-    """At how many of the expected steps the values are off, if too many."""
+    """Describes at how many steps the values are off, if at too many."""
     steps = len(expected)
     if not steps:
         return "because a step to compare is missing"
@@ -160,15 +159,15 @@ def _off(mode: Mode, expected: _Log, actual: _Log) -> str:
         atol=0,
     )
     may_be_off = 0 if exact or steps == 1 else min(max(steps // 100, 1), 50)
-    # The peer compares shares. For some numbers of steps, such as 7, rounding
-    # makes that stricter than to count.
+    # The peer compares fractions. For some numbers of steps, such as 7,
+    # rounding makes that stricter than to count.
     if near.mean() >= 1 - may_be_off / steps:
         return ""
     return f"in {steps - int(near.sum())} of {steps} steps"
 
 
 def _log(attempt: run_pb2.Attempt, metric: str, rank: int) -> _Log:
-    """What the peer reads back: of a step logged twice, the later value."""
+    """Returns what the peer reads: the later value of a step logged twice."""
     trajectories = series.from_events(_events(attempt, rank), rank)
     trajectory = trajectories.get(series.Key(metric, "", rank))
     if trajectory is None:

@@ -14,8 +14,8 @@ from tools.faults import peer
 _EXACT = peer.Mode.EXACT_5_DIGITS
 _APPROXIMATE = peer.Mode.APPROXIMATE
 _Exit = run_pb2.ExitStatus
-# The small case: 8 iterations, interrupted in 5, resumed from 3. The loss falls
-# from 6.9 by 0.1 a step.
+# The small case has 8 iterations, is interrupted in 5 and resumed from 3. The
+# loss starts at 6.9 and falls by 0.1 in each step.
 _LAST_RANK = record_test_helper.RANKS - 1
 
 
@@ -130,7 +130,7 @@ class ExactTest(absltest.TestCase):
         records = record_test_helper.passing()
         _scale_loss(records, [4], 1.01, attempt=0)
         _scale_loss(records, [4], 1.01)
-        # The runs agree, so it is the golden that differs.
+        # The two runs agree, so the golden must be what differs.
         self.assertEqual(
             _seen(records),
             peer.Seen(True, "lm loss differs from the golden in 1 of 8 steps"),

@@ -1,4 +1,4 @@
-"""docs/faults.md: what became of each fault, here and by the peer's rules."""
+"""docs/faults.md: the verdict on each fault, and the peer's."""
 
 import dataclasses
 import re
@@ -9,21 +9,21 @@ from regress.testing.faults import fault as fault_lib
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
 
-# With the number that the system gave it.
+# The operating system chooses the number.
 _PROCESS = re.compile(r"^process \d+$")
 
 _HEAD = """\
 # Seeded faults
 
-Each row is a fault that was put into a resume, what our test said of it, and
-whether Megatron-LM's functional test would have failed on the same run record,
-with each of its two comparisons (`tools/faults/peer.py` says how they are
-carried over). The cause is the verdict's first finding. What each fault does is
-a sentence in `regress/testing/faults/*_faults.py`, and
+Each row is a fault that we put into a resume, what our test says about it, and
+whether Megatron-LM's functional test would fail on the same run record, by each
+of its two comparisons (`tools/faults/peer.py` says how it applies them). The
+cause is the verdict's first finding. `regress/testing/faults/*_faults.py` says
+in a sentence what each fault does, and
 `//regress/testing/faults:fault_catalogue_test` asserts the verdict and the
 cause.
 
-Made by
+This page is written by
 
     tools/bazelw run //tools/faults
 """
@@ -34,10 +34,10 @@ class Row:
     """One fault.
 
     Attributes:
-      fault: from the catalogue.
-      verdict: what our test said.
-      exact: whether the peer's exact comparison sees it.
-      approximate: whether the peer's approximate comparison sees it.
+        fault: A fault of the catalogue.
+        verdict: Our test's verdict.
+        exact: Whether the peer's exact comparison sees it.
+        approximate: Whether the peer's approximate comparison sees it.
     """
 
     fault: fault_lib.Fault
@@ -57,8 +57,8 @@ def render(
     """Returns the page.
 
     Args:
-      rows: in their order.
-      impossible: the faults that cannot exist here, in their order.
+        rows: The faults, in order.
+        impossible: The faults that cannot exist here, in order.
     """
     count = len(rows)
     return "\n".join(
@@ -109,7 +109,7 @@ def _count(rows: Sequence[Row], holds: Callable[[Row], bool]) -> int:
 
 
 def _ours(row: Row) -> str:
-    """The verdict and its cause, without what is another in each run."""
+    """Returns the verdict and its cause, without what varies between runs."""
     conclusion = _Conclusion.Name(row.verdict.conclusion)
     name = conclusion.lower().replace("_", " ")
     if not row.verdict.findings:

@@ -1,10 +1,10 @@
-"""Fuzzes the readers of files, guided by what the bytes make them execute.
+"""Fuzzes the readers of files, guided by coverage.
 
     tools/bazelw run //tools/fuzz -- --seconds 60
 
-gives each reader so many seconds, one after the other. Exit status: 0 if all
-kept to their contract (targets.py); else 1, and the bytes stay in a file that
-is named.
+fuzzes each reader in turn, for that many seconds. Exit status: 0 if all kept
+their contract (targets.py); else 1, and the output names a file with the
+offending bytes.
 """
 
 import os
@@ -22,11 +22,13 @@ from absl import app, flags
 with atheris.instrument_imports(include=["regress", "google.protobuf"]):
     from tools.fuzz import targets
 
-_SECONDS = flags.DEFINE_integer("seconds", 60, "For each reader.", 1)
+_SECONDS = flags.DEFINE_integer("seconds", 60, "Seconds for each reader.", 1)
 _TARGET = flags.DEFINE_string(
-    "target", "", "Of one reader, in this process; by default all are fuzzed."
+    "target",
+    "",
+    "Name of one reader to fuzz, in this process; by default, all are fuzzed.",
 )
-_FOLDER = flags.DEFINE_string("folder", "", "Of the target's files.")
+_FOLDER = flags.DEFINE_string("folder", "", "Folder for the target's files.")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,10 +56,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(target: targets.Target, folder: pathlib.Path) -> tuple[int, str]:
-    """Fuzzes one reader in a process of its own.
+    """Fuzzes one reader in a separate process.
 
     Returns:
-      The executions, and what went wrong or "".
+        The number of executions, and what went wrong, or "".
     """
     (folder / "corpus").mkdir(parents=True)
     for number, seed in enumerate(target.seeds()):
@@ -89,7 +91,7 @@ def _run(target: targets.Target, folder: pathlib.Path) -> tuple[int, str]:
 
 
 def _fuzz(target: targets.Target, folder: pathlib.Path) -> None:
-    """Never returns: libFuzzer ends the process."""
+    """Fuzzes; never returns, because libFuzzer ends the process."""
     atheris.Setup(
         [
             sys.argv[0],

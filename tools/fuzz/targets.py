@@ -1,9 +1,9 @@
-"""What is fuzzed: the readers of files that anybody may have written.
+"""The targets to fuzz: readers of files that anybody may have written.
 
-Each takes bytes and calls a reader as the project does. The contract is that
-the reader accepts them or raises the error that its users expect; and that what
-it accepts, it accepts again when it is written anew. Anything else escapes, or
-is a ContractError.
+Each target takes bytes and calls a reader as the project does. By contract, the
+reader accepts the bytes or raises the error that its callers expect; and when
+what it accepted is written again, it accepts that, too. Any other exception
+escapes, and any other result is a ContractError.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ _FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
 
 
 class ContractError(Exception):
-    """A reader has accepted what it should not have."""
+    """A reader accepted something that it should have rejected."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Target:
     """One reader.
 
     Attributes:
-      name: of the target.
-      read: gives it bytes. Raises nothing if the reader keeps to its contract.
-      seeds: valid ones, to begin with; called where the files are.
+        name: The target's name.
+        read: Gives bytes to the reader. Raises nothing if the reader keeps its
+            contract.
+        seeds: Returns valid bytes to start from; called where the files are.
     """
 
     name: str
@@ -54,7 +55,7 @@ def _path(name: str) -> pathlib.Path:
     return pathlib.Path(_FOLDER.name) / name
 
 
-# In memory, where that is a file system.
+# On a machine that has it, this folder is in memory.
 _SHARED_MEMORY = pathlib.Path("/dev/shm")
 _FOLDER = tempfile.TemporaryDirectory(
     dir=_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
@@ -101,8 +102,8 @@ def _read_events(data: bytes) -> None:
     with event_stream.Writer(again) as writer:
         for event in events:
             writer.write(event)
-    # The same events, but not always the same bytes: protobuf reads more than
-    # it writes.
+    # The events are the same, but not always the bytes: protobuf reads forms
+    # that it does not write.
     if not torn and event_stream.read(again) != (events, False):
         raise ContractError("The events have changed.")
 
@@ -115,7 +116,7 @@ def _read_run_record(data: bytes) -> None:
     case, golden = _declared()
     verdict = judge.judge(case, record, golden, _TARGET)
     if verdict.conclusion == verdict_pb2.Verdict.PASS:
-        raise ContractError("A run record of chance passes.")
+        raise ContractError("A random run record passes.")
 
 
 @functools.cache

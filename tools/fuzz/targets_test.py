@@ -1,6 +1,6 @@
-"""Properties of the readers, for bytes of chance and for damaged valid ones.
+"""Properties of the readers, for random bytes and for damaged valid ones.
 
-The same contracts as the fuzzer's, which searches longer.
+These are the fuzzer's contracts; the fuzzer searches longer.
 """
 
 import json
@@ -16,7 +16,7 @@ from regress.checkpoint import manifest
 from tools.fuzz import targets
 
 _NAMES = tuple(targets.BY_NAME)
-# The same examples each time, and no database of earlier ones.
+# Every run tries the same examples, without a database of earlier ones.
 _SETTINGS: dict[str, Any] = {
     "derandomize": True,
     "database": None,
@@ -28,7 +28,7 @@ _SETTINGS: dict[str, Any] = {
 
 @strategies.composite
 def _damaged(draw: strategies.DrawFn, valid: bytes) -> bytes:
-    """Valid bytes of which some are changed, lost, doubled or added."""
+    """Generates valid bytes with some changed, lost, doubled or added."""
     content = bytearray(valid)
     for _ in range(draw(strategies.integers(1, 4))):
         start = draw(strategies.integers(0, len(content)))
@@ -115,7 +115,7 @@ class ReaderTest(parameterized.TestCase):
                 read = manifest.decode(bytes(flipped))
             except manifest.ManifestError:
                 continue
-            # White space may become other white space.
+            # One kind of white space may become another.
             if seed[place : place + 1].strip():
                 self.assertNotEqual(read, whole)
 

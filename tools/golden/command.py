@@ -1,12 +1,13 @@
-"""What a command of this program is, and what its commands are told."""
+"""What a command of this program is, and what several commands share."""
 
+import argparse
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-# A path that begins so is the workspace's, as a label is.
-_OF_WORKSPACE = "//"
+# A path that starts with this is relative to the workspace, as a label is.
+_WORKSPACE_PREFIX = "//"
 
 
 class CommandError(Exception):
@@ -18,55 +19,67 @@ class Command:
     """A row of the table of commands.
 
     Attributes:
-      name: its first argument.
-      arguments: what follows the name, for the reader: "GOLDEN...".
-      what: what it does, for the reader; lines of at most 60 columns.
-      run: carries it out with the arguments that follow the name, and returns
-        the exit status.
+        name: The program's first argument.
+        description: What the command does, for `--help`.
+        add_arguments: Adds the command's arguments and flags to its parser.
+        run: Carries the command out and returns the exit status.
     """
 
     name: str
-    arguments: str
-    what: str
-    run: Callable[[Sequence[str]], int]
+    description: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def add_golden(parser: argparse.ArgumentParser) -> None:
+    """Adds the one golden that a command takes."""
+    parser.add_argument("golden", metavar="GOLDEN", type=path)
+
+
+def add_origin(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say what a new golden is for."""
+    parser.add_argument(
+        "--channel", default="dev", help="the packages' channel (dev)"
+    )
+    parser.add_argument(
+        "--hardware",
+        default="none",
+        help="the hardware: none, nvidia_h200, ... (none)",
+    )
+
+
+def add_reason(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag without which no golden is replaced."""
+    parser.add_argument(
+        "--reason",
+        default="",
+        help="why the golden that is there is replaced, in a sentence",
+    )
 
 
 def workspace() -> pathlib.Path:
-    """The root of the source tree, where `bazel run` says it is."""
+    """Returns the root of the source tree, as `bazel run` gives it."""
     return pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
 
 
 def path(argument: str) -> pathlib.Path:
-    """A path that the user gave: relative to where they are.
+    """Returns the path that the user means, relative to where they are.
 
-    One that begins with "//" is relative to the workspace, and one that is only
-    in the runfiles is taken from there.
+    A path that starts with "//" is relative to the workspace. One that exists
+    only in the runfiles is taken from there.
     """
-    if argument.startswith(_OF_WORKSPACE):
-        return workspace() / argument.removeprefix(_OF_WORKSPACE)
+    if argument.startswith(_WORKSPACE_PREFIX):
+        return workspace() / argument.removeprefix(_WORKSPACE_PREFIX)
     given = pathlib.Path(argument)
     user = pathlib.Path(os.environ.get("BUILD_WORKING_DIRECTORY", ".")) / given
     return given if given.exists() and not user.exists() else user
 
 
-def exactly(arguments: Sequence[str], names: str) -> list[str]:
-    """Checks that there are as many arguments as names.
-
-    Raises:
-      CommandError: there are not.
-    """
-    wanted = names.split()
-    if len(arguments) != len(wanted):
-        given = " ".join(arguments) or "nothing"
-        raise CommandError(f"expected {names or 'no argument'}, got {given}")
-    return list(arguments)
-
-
 def write(output: pathlib.Path, text: str) -> None:
-    """Writes a file.
+    """Writes a file, and says so.
 
     Raises:
-      CommandError: it cannot be written.
+        CommandError: The file cannot be written.
     """
     try:
         output.write_text(text, encoding="utf-8")
@@ -74,3 +87,4 @@ def write(output: pathlib.Path, text: str) -> None:
         raise CommandError(
             f"{output}: cannot write: {error.strerror}"
         ) from error
+    print(f"wrote {output}")

@@ -1,4 +1,4 @@
-"""Tests of what commands are told."""
+"""Tests of how a command reads its arguments."""
 
 import os
 import pathlib
@@ -25,14 +25,14 @@ class PathTest(absltest.TestCase):
             )
         )
 
-    def test_is_where_the_user_is(self) -> None:
+    def test_is_relative_to_the_user(self) -> None:
         self.assertEqual(command.path("a/b"), self.user / "a/b")
         self.assertEqual(command.path("/a/b"), pathlib.Path("/a/b"))
 
-    def test_can_be_the_workspaces(self) -> None:
+    def test_can_be_relative_to_the_workspace(self) -> None:
         self.assertEqual(command.path("//a/b"), self.root / "a/b")
 
-    def test_can_be_the_runfiles_own(self) -> None:
+    def test_can_be_in_the_runfiles(self) -> None:
         runfiles = self.create_tempdir().full_path
         before = pathlib.Path.cwd()
         os.chdir(runfiles)
@@ -41,19 +41,6 @@ class PathTest(absltest.TestCase):
         self.assertEqual(command.path("case"), pathlib.Path("case"))
         (self.user / "case").touch()
         self.assertEqual(command.path("case"), self.user / "case")
-
-
-class ExactlyTest(absltest.TestCase):
-    def test_counts_the_arguments(self) -> None:
-        self.assertEqual(command.exactly(["x", "y"], "OLD NEW"), ["x", "y"])
-        with self.assertRaisesRegex(
-            command.CommandError, "^expected OLD NEW, got x$"
-        ):
-            command.exactly(["x"], "OLD NEW")
-        with self.assertRaisesRegex(
-            command.CommandError, "^expected no argument, got x$"
-        ):
-            command.exactly(["x"], "")
 
 
 if __name__ == "__main__":

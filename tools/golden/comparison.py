@@ -8,25 +8,25 @@ import numpy as np
 from regress.golden import float_compare, golden_pb2, metrics, series
 from regress.oracle import preconditions
 
-# Facts that say nothing of what is to be expected.
+# These facts say nothing about which numbers to expect.
 _OF_THE_RECORDING = ("recorded", "repeats")
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """How a metric differs, over the ranks that share its values.
+    """How a metric differs, on all ranks that differ in the same way.
 
     Attributes:
-      subject: the metric, with its param group.
-      ranks: the ranks that it is so on.
-      differing: iterations that differ, and how many both have.
-      compared: how many iterations both have.
-      first: the first iteration that differs.
-      old: the old value in that iteration, with all digits.
-      new: the new one.
-      absolute: the largest distance; None if there is no finite one.
-      relative: the largest distance over the old value, likewise.
-      ulps: the largest distance in units in the last place, likewise.
+        subject: The metric, with its param group.
+        ranks: The ranks that differ like this.
+        compared: How many iterations both have.
+        differing: How many of those iterations differ.
+        first: The first iteration that differs.
+        old: The old value in that iteration, with all digits.
+        new: The new value.
+        absolute: The largest distance; None if there is no finite one.
+        relative: The largest distance over the old value, likewise.
+        ulps: The largest distance in units in the last place, likewise.
     """
 
     subject: str
@@ -46,14 +46,14 @@ class Comparison:
     """How two goldens differ.
 
     Attributes:
-      facts: what differs of case, provenance and environment: name, old, new.
-      only_old: metrics that only the old one has, in words.
-      only_new: metrics that only the new one has.
-      rows: the metrics that both have and that differ, in the order of the
-        table of metrics.
-      same: how many metrics have the same bits, by rank and param group.
-      first_checkpoint: the first iteration whose saved state differs, or that
-        only one of them saved; None if there is none.
+        facts: What differs in case, provenance and environment: name, old, new.
+        only_old: Metrics that only the old one has, in words.
+        only_new: Metrics that only the new one has.
+        rows: The metrics that both have and that differ, in the order of the
+            table of metrics.
+        same: How many metrics have the same bits, by rank and param group.
+        first_checkpoint: The first iteration whose saved state differs, or that
+            only one of them saved; None if there is none.
     """
 
     facts: tuple[tuple[str, str, str], ...]
@@ -85,7 +85,7 @@ def compare(old: golden_pb2.Golden, new: golden_pb2.Golden) -> Comparison:
     """Compares two goldens by their bits.
 
     Raises:
-      GoldenError: one of them contradicts itself.
+        GoldenError: One of them contradicts itself.
     """
     ours, theirs = series.unfold(old.series), series.unfold(new.series)
     rows: dict[tuple[object, ...], Row] = {}
@@ -123,13 +123,13 @@ def _row(
     metric = metrics.BY_NAME.get(key.metric)
     precision = metric.precision if metric else metrics.Precision.FLOAT64
     pairs = [(float(before[p]), float(after[p])) for p in places]
-    # How far apart two digests are says nothing.
+    # The distance between two digests means nothing.
     measured = [] if precision is metrics.Precision.DIGEST else pairs
     if pairs:
         first = int(iterations[places[0]])
         texts = [float_compare.text(value, precision) for value in pairs[0]]
     else:
-        # The one with more iterations has what the other has not.
+        # No value differs, so one has an iteration that the other does not.
         uncommon = np.setxor1d(old.iterations, new.iterations)
         first = int(uncommon[0])
         texts = [
@@ -218,7 +218,7 @@ def _bands(
 
 
 def describe_repeats(golden: golden_pb2.Golden) -> str:
-    """How many runs agreed, and how many of them were interrupted."""
+    """Says how many runs agreed, and how many of them were interrupted."""
     provenance = golden.provenance
     if not provenance.interrupted_repeats:
         return str(provenance.repeats)

@@ -1,8 +1,6 @@
 r"""The command line for golden records.
 
-    tools/bazelw run //tools/golden -- COMMAND [ARGUMENT...] [--flag...]
-
-{commands}
+    tools/bazelw run //tools/golden -- COMMAND --help
 
 Examples:
     tools/bazelw run //tools/golden -- record --case testdata/cases/x.textproto
@@ -11,42 +9,43 @@ Examples:
     tools/bazelw run //tools/golden -- accept /tmp/candidate_golden.textproto \
         testdata/golden/x/dev_none.textproto --reason="torch 2.14: new kernels"
 
-Paths are relative to where you are; one that begins with "//" is relative to
+Paths are relative to where you are; one that starts with "//" is relative to
 the workspace.
 """
 
+import argparse
+import os
+import signal
 import sys
-import textwrap
 from collections.abc import Sequence
+from typing import NoReturn
 
 from absl import app
+from absl.flags import argparse_flags
 
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
 from regress.supervisor import cancellation
 from regress.supervisor import errors as supervisor_errors
 from tools.golden import (
-    accept,
     command,
     diff,
-    export_command,
-    import_command,
-    plot,
-    record,
     recorder,
+    replacement,
     show,
+    upstream,
     verify,
 )
 
-COMMANDS = (
-    record.COMMAND,
-    accept.COMMAND,
-    show.COMMAND,
+_COMMANDS = (
+    recorder.COMMAND,
+    replacement.COMMAND,
+    show.SHOW,
     diff.COMMAND,
-    plot.COMMAND,
+    show.PLOT,
     verify.COMMAND,
-    import_command.COMMAND,
-    export_command.COMMAND,
+    upstream.IMPORT,
+    upstream.EXPORT,
 )
 
 _USER_ERRORS = (
@@ -57,40 +56,59 @@ _USER_ERRORS = (
     supervisor_errors.SupervisorError,
 )
 
+# A shell gives this status to a program that SIGPIPE ended.
+_BROKEN_PIPE = 128 + signal.SIGPIPE
 
-def main(argv: Sequence[str]) -> int:
+
+class _Parser(argparse_flags.ArgumentParser):
+    """A parser that says what is wrong in one line, and exits with 1."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"{self.prog}: {message}; see --help\n")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parses the command line; exits if it cannot."""
+    parser = _Parser(
+        prog="golden",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True
+    )
+    for one in _COMMANDS:
+        # Flags belong to one command, so that `show --reason` is an error.
+        own = commands.add_parser(
+            one.name,
+            help=one.description,
+            description=one.description,
+            allow_abbrev=False,
+        )
+        one.add_arguments(own)
+        own.set_defaults(run=one.run)
+    return parser.parse_args(argv[1:])
+
+
+def main(arguments: argparse.Namespace) -> int:
     """Runs one command. Returns the exit status."""
     try:
-        return _command_of(argv).run(argv[2:])
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
     except cancellation.Cancelled as cancelled:
         print(cancelled.attempt.ended_because, file=sys.stderr)
+    except BrokenPipeError:
+        # `| head` has read enough. Python would complain when it flushes the
+        # rest at exit, so let it flush into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    else:
+        return status
     return 1
 
 
-def _command_of(argv: Sequence[str]) -> command.Command:
-    by_name = {one.name: one for one in COMMANDS}
-    name = argv[1] if len(argv) > 1 else "nothing"
-    if name not in by_name:
-        raise command.CommandError(
-            f"expected one of the commands {', '.join(by_name)}, got {name}; "
-            "see --help"
-        )
-    return by_name[name]
-
-
-def describe_commands() -> str:
-    """The table of commands, for the reader."""
-    return "\n".join(
-        f"  {one.name} {one.arguments}\n{textwrap.indent(one.what, '      ')}\n"
-        for one in COMMANDS
-    )
-
-
-# What absl prints for --help and after a mistake.
-__doc__ = (__doc__ or "").replace("{commands}", describe_commands())
-
-
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse)

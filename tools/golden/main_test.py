@@ -24,12 +24,16 @@ class MainTest(absltest.TestCase):
         shutil.copyfile(_CASE, self.folder / "tiny.textproto")
 
     def run_golden(
-        self, *arguments: str, status: int = 0
+        self,
+        *arguments: str,
+        status: int = 0,
+        stdout: int = subprocess.PIPE,
     ) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
             [sys.executable, "-P", "-m", "tools.golden.main", *arguments],
             check=False,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             env={
                 **os.environ,
@@ -39,12 +43,12 @@ class MainTest(absltest.TestCase):
             },
         )
         self.assertEqual(
-            result.returncode, status, result.stdout + result.stderr
+            result.returncode, status, f"{result.stdout}{result.stderr}"
         )
         return result
 
     def changed(self) -> pathlib.Path:
-        """A candidate, whose loss is another."""
+        """Writes a candidate with another loss, and returns its path."""
         golden = files.read(self.golden)
         loss = next(one for one in golden.series if one.metric == "lm loss")
         loss.values[3] += 1
@@ -53,29 +57,53 @@ class MainTest(absltest.TestCase):
         return path
 
     def test_help_shows_every_command(self) -> None:
-        result = self.run_golden("--help", status=1)
+        result = self.run_golden("--help")
         for name in (
             *("record", "accept", "show", "diff"),
             *("plot", "verify", "import", "export"),
         ):
             self.assertRegex(result.stdout, rf"(?m)^ +{name} ")
-        self.assertIn("--reason=", result.stdout)
+
+    def test_help_of_a_command_shows_its_own_flags(self) -> None:
+        accept = self.run_golden("accept", "--help")
+        self.assertIn("--reason", accept.stdout)
+        self.assertNotIn("--output", accept.stdout)
+        plot = self.run_golden("plot", "--help")
+        self.assertIn("--output", plot.stdout)
+        self.assertNotIn("--reason", plot.stdout)
 
     def test_mistakes_are_one_sentence(self) -> None:
+        golden = str(self.golden)
         for arguments, words in (
             (("show", "none.textproto"), "no such golden"),
-            (("diff", str(self.golden)), "expected OLD NEW, got "),
-            (("update",), "expected one of the commands record, accept,"),
-            ((), "got nothing"),
-            (("record",), "record needs --case"),
+            (("show", golden, "--reason=x"), "arguments: --reason=x"),
+            (("verify", "--output=x"), "arguments: --output=x"),
+            (("diff", golden), "arguments are required: NEW"),
+            (("show", golden, golden), "unrecognized arguments: "),
+            (("update",), "invalid choice: 'update' (choose from"),
+            ((), "arguments are required: COMMAND"),
+            (("record",), "arguments are required: --case"),
             (("record", "--case=none.textproto"), "no such case"),
-            (("import", "x.json"), "import needs --source"),
+            (("record", "--case=x", "--repeats=1"), "expected 2 or more"),
+            (
+                ("import", "x.json"),
+                "arguments are required: --source, --note, --output",
+            ),
             (("export", "none"), "no such golden"),
         ):
             with self.subTest(arguments):
                 result = self.run_golden(*arguments, status=1)
                 self.assertIn(words, result.stderr)
                 self.assertLen(result.stderr.strip().splitlines(), 1)
+
+    def test_a_reader_that_leaves_early_is_no_error(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        self.addCleanup(os.close, writer)
+        result = self.run_golden(
+            "export", str(self.golden), status=141, stdout=writer
+        )
+        self.assertEqual(result.stderr, "")
 
     def test_show(self) -> None:
         result = self.run_golden("show", "tiny/dev_none.textproto")
@@ -84,7 +112,7 @@ class MainTest(absltest.TestCase):
     def test_verify(self) -> None:
         result = self.run_golden("verify", "tiny/dev_none.textproto")
         self.assertIn("1 goldens, 0 problems", result.stdout)
-        # None is no answer.
+        # No golden at all must not count as success.
         self.run_golden("verify", status=1)
         self.golden.write_text("")
         result = self.run_golden("verify", str(self.golden), status=1)
@@ -109,7 +137,7 @@ class MainTest(absltest.TestCase):
         self.assertIn("the other", text)
         self.assertEqual(text.count("<svg"), 4)
         refused = self.run_golden("plot", str(self.golden), status=1)
-        self.assertIn("plot needs --output", refused.stderr)
+        self.assertIn("arguments are required: --output", refused.stderr)
 
     def test_export_gives_what_import_takes(self) -> None:
         self.run_golden("export", str(self.golden), "--output=values.json")
@@ -162,7 +190,7 @@ class MainTest(absltest.TestCase):
         refused = self.run_golden(*command, status=1)
         self.assertIn("first in iteration 4", refused.stdout)
         self.assertEqual(self.golden.read_bytes(), before)
-        # What was recorded is there, to be accepted.
+        # The printed command accepts what was recorded.
         accept = refused.stdout.strip().splitlines()[-1]
         _, _, arguments = accept.partition(" -- ")
         words = arguments.split()[:-1]

@@ -1,4 +1,4 @@
-"""Tests of putting a golden in another's place."""
+"""Tests of replacing a golden."""
 
 import hashlib
 import pathlib
@@ -16,7 +16,7 @@ class WithHistoryTest(parameterized.TestCase):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir().full_path, "old")
         self.new = files.read(_GOLDEN)
-        # It has been in another's place itself.
+        # This golden has replaced others.
         self.new.ClearField("history")
         files.write(self.new, self.path)
         self.new.series[0].values[0] += 1

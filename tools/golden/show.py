@@ -1,6 +1,7 @@
-"""The command `show`: what a golden says, for a reader."""
+"""The commands `show` and `plot`: a golden as text, and as curves."""
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterator
 
 from regress.golden import files, float_compare, golden_pb2, metrics
 from regress.report import text_layout
@@ -8,7 +9,7 @@ from tools.golden import command, comparison
 
 
 def render(golden: golden_pb2.Golden) -> str:
-    """Renders a golden: where it comes from, and each series in a line."""
+    """Returns a golden as text: its origin, and one line for each series."""
     lines = [
         *_facts(golden),
         "",
@@ -40,7 +41,7 @@ def _facts(golden: golden_pb2.Golden) -> Iterator[str]:
         **environment.settings,
     }
     if imported.source:
-        # What others did not say.
+        # An imported golden does not say how many runs agreed.
         rows["repeats"] = ""
     width = max(map(len, rows))
     for name, text in rows.items():
@@ -82,15 +83,50 @@ def _history(golden: golden_pb2.Golden) -> Iterator[str]:
         yield f"  {one.predecessor_digest[:12]}  on {one.date}: {one.reason}"
 
 
-def _run(arguments: Sequence[str]) -> int:
-    (path,) = command.exactly(arguments, "GOLDEN")
-    print(render(files.read(command.path(path))), end="")
+def _run(arguments: argparse.Namespace) -> int:
+    print(render(files.read(arguments.golden)), end="")
     return 0
 
 
-COMMAND = command.Command(
+def _add_plot_arguments(parser: argparse.ArgumentParser) -> None:
+    command.add_golden(parser)
+    parser.add_argument(
+        "other",
+        metavar="OTHER",
+        nargs="?",
+        type=command.path,
+        help="another golden, drawn over the first",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=command.path,
+        help="the HTML file to write",
+    )
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    # Importing matplotlib takes a second, which no other command should pay.
+    from regress.report.html import page
+
+    other = files.read(arguments.other) if arguments.other else None
+    command.write(
+        arguments.output,
+        page.render_goldens(files.read(arguments.golden), other),
+    )
+    return 0
+
+
+SHOW = command.Command(
     "show",
-    "GOLDEN",
-    "says what a golden holds, where it comes from, and what it\nreplaced.",
+    "Shows what a golden holds, where it comes from, and what it replaced.",
+    command.add_golden,
     _run,
+)
+PLOT = command.Command(
+    "plot",
+    "Draws a golden's curves, or those of two goldens and how they differ, "
+    "into one HTML file.",
+    _add_plot_arguments,
+    _plot,
 )

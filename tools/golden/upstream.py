@@ -1,19 +1,22 @@
-"""Megatron-LM's golden values as golden records, and back.
+"""The commands `import` and `export`, for Megatron-LM's golden values.
 
-Its functional tests keep a JSON file for each case, channel and platform: by
-metric, the values of each step, rounded to five digits. They come from eight
-GPUs, as two replicas of the pipeline, and from a corpus that is not public; so
-an imported golden is for reference and no run of this project can pass it.
+Megatron-LM's functional tests keep a JSON file for each case, channel and
+platform. It has, for each metric, the values of all steps, rounded to five
+digits. They come from eight GPUs, with two replicas of the pipeline, and from a
+corpus that is not public. So an imported golden is for reference, and no run of
+this project can pass it.
 """
 
+import argparse
 import hashlib
 import json
 import pathlib
 from typing import Any
 
-from regress.golden import errors, golden_pb2
+from regress.golden import errors, files, golden_pb2
+from tools.golden import command
 
-# Theirs and ours.
+# Megatron-LM's names of metrics, and ours.
 _METRICS = {
     "lm loss": "lm loss",
     "num-zeros": "zeros in grad",
@@ -25,7 +28,7 @@ _THEIRS = {ours: theirs for theirs, ours in _METRICS.items()}
 _FIELDS = ["start_step", "end_step", "step_interval", "values"]
 _INDENT = 4
 
-# Megatron-LM's last rank writes the log that the values are taken from.
+# Megatron-LM takes the values from the log of its last rank.
 _LOGGING_RANK = 7
 
 
@@ -41,16 +44,16 @@ def to_golden(
     """Makes a golden of a JSON file's text.
 
     Args:
-      text: the whole text of the file.
-      case_name: the golden's case.
-      channel: `dev` or `lts`.
-      hardware: `nvidia_h100`, ..., or `any`.
-      source: who recorded it, and its name there.
-      note: what is known of the machine, and of how the values were made.
+        text: The whole text of the file.
+        case_name: The golden's case.
+        channel: The golden's channel, such as `dev`.
+        hardware: The golden's hardware: `nvidia_h100`, ..., or `any`.
+        source: Who recorded the values, and what they call the file.
+        note: What is known about the machine and how the values were made.
 
     Raises:
-      GoldenError: the text is not that of golden values, or the golden could
-        not give it back.
+        GoldenError: The text does not have golden values, or exporting the
+            golden would not reproduce it.
     """
     try:
         by_metric = json.loads(text)
@@ -88,7 +91,7 @@ def read(path: pathlib.Path) -> str:
     """Reads the text of a JSON file.
 
     Raises:
-      GoldenError: it cannot be read.
+        GoldenError: The file cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -99,15 +102,16 @@ def read(path: pathlib.Path) -> str:
 
 
 def to_text(golden: golden_pb2.Golden) -> str:
-    """The JSON file's text: what was imported, byte for byte.
+    """Returns a golden as the text of a JSON file.
 
-    A golden of our own can be exported, too; what Megatron-LM has no name for
-    is left out, and nothing is rounded.
+    An imported golden gives back its file byte for byte. A golden of our own
+    can be exported, too: metrics that Megatron-LM has no name for are left out,
+    and nothing is rounded.
 
     Raises:
-      GoldenError: Megatron-LM has a name for none of the metrics.
+        GoldenError: Megatron-LM has no name for any of the metrics.
     """
-    # Of a metric on several ranks, the last rank's, which has the loss.
+    # If several ranks have a metric, the last one wins, which has the loss.
     by_metric = {
         _THEIRS[one.metric]: _values(one)
         for one in sorted(golden.series, key=lambda one: max(one.ranks))
@@ -130,7 +134,9 @@ def _series(name: str, one: dict[str, Any]) -> golden_pb2.Series:
         str(step) for step in range(one["start_step"], one["end_step"] + 1)
     ]
     if one["step_interval"] != 1 or list(one["values"]) != steps:
-        raise ValueError(f"{name} has not a value for each step, in order")
+        raise ValueError(
+            f"{name} does not have a value for each step, in order"
+        )
     return golden_pb2.Series(
         metric=_METRICS[name],
         ranks=[_LOGGING_RANK],
@@ -149,3 +155,77 @@ def _values(one: golden_pb2.Series) -> dict[str, Any]:
             str(step): value for step, value in enumerate(one.values, first)
         },
     }
+
+
+def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "json",
+        metavar="JSON",
+        type=command.path,
+        help="the file of golden values",
+    )
+    command.add_origin(parser)
+    parser.add_argument(
+        "--source",
+        required=True,
+        help="who recorded the values, and what they call the file",
+    )
+    parser.add_argument(
+        "--note",
+        required=True,
+        help="the machine, and how the values were made",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=command.path,
+        help="the golden to write; its folder is named like the case",
+    )
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    golden = to_golden(
+        read(arguments.json),
+        # A golden has to be of the case that its path names.
+        case_name=arguments.output.absolute().parent.name,
+        channel=arguments.channel,
+        hardware=arguments.hardware,
+        source=arguments.source,
+        note=arguments.note,
+    )
+    files.write(golden, arguments.output)
+    print(f"wrote {arguments.output}")
+    return 0
+
+
+def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    command.add_golden(parser)
+    parser.add_argument(
+        "--output",
+        type=command.path,
+        help="the JSON file to write, in place of printing it",
+    )
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    text = to_text(files.read(arguments.golden))
+    if arguments.output is None:
+        print(text)
+        return 0
+    # Megatron-LM's files have no newline at their end.
+    command.write(arguments.output, text)
+    return 0
+
+
+IMPORT = command.Command(
+    "import",
+    "Makes a golden of Megatron-LM's golden values, for reference.",
+    _add_import_arguments,
+    _import,
+)
+EXPORT = command.Command(
+    "export",
+    "Writes a golden as Megatron-LM's golden values, in JSON.",
+    _add_export_arguments,
+    _export,
+)

@@ -1,14 +1,14 @@
-r"""Holds the results of a run of Megatron-LM's own test against its golden.
+r"""Compares a run of Megatron-LM's own test with its golden.
 
-For who has eight GPUs and the corpus: run the functional test as Megatron-LM
-does, let it write its golden values as JSON, and say where they are:
+If you have eight GPUs and the corpus, run the functional test as Megatron-LM
+does, have it write its golden values as JSON, and say where they are:
 
     tools/bazelw test //tools/golden:upstream_results_test \
         --test_arg=--results=/path/of/golden_values.json \
         --test_arg=--platform=dev_nvidia_h100
 
-Loss and zeros are compared, by all of their five digits; memory and time are
-the machine's own.
+Loss and zeros must agree in all of their five digits; memory and time are not
+compared.
 """
 
 import pathlib
@@ -17,7 +17,7 @@ from absl import flags
 from absl.testing import absltest
 
 from regress.golden import files, golden_pb2
-from tools.golden import comparison, comparison_text, upstream
+from tools.golden import comparison, diff, upstream
 
 _RESULTS = flags.DEFINE_string(
     "results", None, "Path of the golden values that the run wrote, as JSON."
@@ -37,7 +37,7 @@ _COMPARED = ("lm loss", "zeros in grad")
 
 
 def _compared(golden: golden_pb2.Golden) -> golden_pb2.Golden:
-    """The golden, with the metrics alone that are compared."""
+    """Returns the golden with only the metrics to compare."""
     kept = [one for one in golden.series if one.metric in _COMPARED]
     found = golden_pb2.Golden()
     found.CopyFrom(golden)
@@ -61,9 +61,7 @@ class UpstreamResultsTest(absltest.TestCase):
         )
         self.assertLen(_compared(golden).series, len(_COMPARED))
         found = comparison.compare(_compared(golden), _compared(results))
-        self.assertFalse(
-            found.numbers_differ, f"\n{comparison_text.render(found)}"
-        )
+        self.assertFalse(found.numbers_differ, f"\n{diff.render(found)}")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class UpstreamTest(parameterized.TestCase):
         golden = _import(text)
         self.assertEqual(upstream.to_text(golden), text)
         self.assertEqual(golden.series[1].first_iteration, 2)
-        # Also from its file.
+        # The golden's own file keeps every byte, too.
         path = pathlib.Path(self.create_tempdir().full_path, "golden")
         files.write(golden, path)
         self.assertEqual(upstream.to_text(files.read(path)), text)
@@ -85,7 +85,7 @@ class UpstreamTest(parameterized.TestCase):
             with self.subTest(path.name):
                 golden = files.read(path)
                 text = upstream.to_text(golden)
-                # That of the file that was imported.
+                # The golden has the digest of the file that was imported.
                 self.assertEqual(
                     hashlib.sha256(text.encode()).hexdigest(),
                     golden.provenance.imported.source_digest,

@@ -1,4 +1,4 @@
-"""Verifies every golden that is committed, and tests what that takes."""
+"""Verifies every golden that is committed, and tests the verification."""
 
 import pathlib
 import shutil
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from absl.testing import absltest, parameterized
 
 from regress.golden import files, golden_pb2
-from tools.golden import verification
+from tools.golden import verify
 
 _TINY = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
 _OTHERS = (
@@ -67,7 +67,7 @@ class CommittedTest(absltest.TestCase):
         self.assertNotEmpty(paths)
         for path in [*paths, *_OTHERS]:
             with self.subTest(str(path)):
-                self.assertEmpty(verification.problems(path))
+                self.assertEmpty(verify.problems(path))
 
 
 class ProblemsTest(parameterized.TestCase):
@@ -79,12 +79,12 @@ class ProblemsTest(parameterized.TestCase):
         self.case = root / "tiny.textproto"
         shutil.copyfile("regress/testdata/tiny.textproto", self.case)
         golden = files.read(_TINY)
-        # It has been in another's place itself.
+        # This golden has replaced others.
         golden.ClearField("history")
         files.write(golden, self.path)
 
     def assert_found(self, *patterns: str) -> None:
-        found = verification.problems(self.path)
+        found = verify.problems(self.path)
         self.assertLen(found, len(patterns), found)
         for pattern, problem in zip(patterns, found, strict=True):
             self.assertRegex(problem, pattern)

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs what tools/gpu_host/pack.sh packed, on the CUDA host:
 #   tools/gpu_host/install.sh FOLDER [PREFIX]
-# takes the parts in FOLDER, and makes of them PREFIX (/opt/regress): a Bazel,
-# packages as Bazel fetches them, and a Python with what the host's python3 has
-# and what training needs besides. It asks for python3, with pip and torch, and
-# no network. tools/gpu_host/run.sh then runs a test.
+# turns the parts in FOLDER into PREFIX (/opt/regress): a Bazel, packages as
+# Bazel fetches them, and a Python with the packages of the host's python3 and
+# whatever else training needs. It needs python3 with pip and torch, and no
+# network. tools/gpu_host/run.sh then runs a test.
 set -euo pipefail
 
 fail() {
@@ -35,8 +35,9 @@ with tarfile.open(sys.argv[1] + "/root.tar.xz") as tar:
 ' "${prefix}"
 rm "${prefix}/root.tar.xz"
 
-# The host's packages and, on top of them, those that it has not. Its python3 may
-# be of a virtual environment, which another one made by it would not see.
+# The new Python has the host's packages and those that the host lacks. The
+# host's python3 may be of a virtual environment; one made from it would not see
+# those packages, hence the .pth file.
 python3 -m venv --without-pip "${prefix}/python"
 python3 -c '
 import sys
@@ -67,12 +68,12 @@ startup --server_javabase=${prefix}/jdk
 build --javabase=@bazel_tools//tools/jdk:absolute_javabase
 build --host_javabase=@bazel_tools//tools/jdk:absolute_javabase
 build --define=ABSOLUTE_JAVABASE=${prefix}/jdk
-# For zip, with which a test packs its outputs.
+# A test packs its outputs with zip.
 build --action_env=PATH=${prefix}/bin:/bin:/usr/bin:/usr/local/bin
 EOF
 cat >"${prefix}/bin/bazel" <<EOF
 #!/bin/bash
-# Debian's Bazel, which does not know its version itself.
+# Debian's Bazel does not know its own version.
 if [[ "\${1:-}" == --version ]]; then
     echo "bazel 4.2.3"
     exit

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Packs what a bare CUDA host without a network lacks to run `bazel test` there:
-# Bazel, a JDK and zip; megatron-core and Transformer Engine with the extension
-# that is built here; and the small packages of the lock. torch and its CUDA
-# libraries are the host's.
+# Packs what a bare CUDA host without a network needs to run `bazel test`:
+# Bazel, a JDK and zip; megatron-core, and Transformer Engine with the extension
+# that is built here; and the small packages of the lock. The host has torch and
+# its CUDA libraries.
 #   tools/gpu_host/pack.sh FOLDER [MEGABYTES]
-# makes FOLDER/00/part, FOLDER/01/part and so on, none larger than MEGABYTES (45),
-# and FOLDER/sha256. tools/gpu_host/install.sh installs them there.
+# makes FOLDER/00/part, FOLDER/01/part and so on, none larger than MEGABYTES
+# (45), and FOLDER/sha256. tools/gpu_host/install.sh installs them there.
 #
 # Runs on Debian, where Bazel is the package that tools/bazelw installs. Set
 # REGRESS_PYTHON to a Python of the host's minor version.
@@ -13,17 +13,17 @@ set -euo pipefail
 
 readonly TARGET=//regress:gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_test
 readonly EXTENSION=@pypi_transformer_engine_torch//:extension
-# Whatever of these the host does not have goes into its Python; of what they
-# need, torch's own needs are there with torch.
+# install.sh installs those of these that the host does not have. What torch
+# needs comes with the host's torch.
 readonly TRAINING=(
     annotated-types einops importlib-metadata lazy-importer megatron-core
     ml-dtypes onnx onnx-ir onnxscript packaging psutil pydantic pydantic-core
     transformer-engine transformer-engine-cu13 typing-extensions
     typing-inspection zipp
 )
-# The host's, and no package to be sent in any form.
+# The host has these, so they are not packed.
 readonly HOSTS='^(cuda|nvidia)_|^(torch|triton|numpy)$'
-# Part of every Linux: a program that takes them from elsewhere does not start.
+# Every Linux has its own; with another machine's, a program does not start.
 readonly OF_LIBC='/(libc|libm|libpthread|libdl|librt|libresolv|ld-linux.*)\.so'
 
 fail() {
@@ -40,7 +40,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 stage="$(mktemp --directory)"
 trap 'chmod --recursive u+w "${stage}"; rm --recursive --force "${stage}"' EXIT
 
-# Copies a file or a folder to where it lies below a root.
+# Copies a file or a folder to the same path below a root.
 copy() {
     mkdir -p "$2$(dirname "$1")"
     cp --archive "$1" "$2$(dirname "$1")/"
@@ -53,7 +53,7 @@ pack_bazel() {
         /usr/libexec/x86_64-linux-gnu/bazel "$(type -P zip)"; do
         copy "${file}" "${root}"
     done
-    # ldd fails for what is no dynamic program, a script for instance.
+    # ldd fails for anything but a dynamic program, such as a script.
     { find "${root}/usr" -type f -executable -exec ldd {} + 2>/dev/null || true; } |
         awk '/=> \//{print $3}' | sort --unique | grep --invert-match --extended-regexp "${OF_LIBC}" |
         xargs --replace cp --dereference {} "${root}/lib/"
@@ -63,7 +63,8 @@ pack_bazel() {
         --strip-debug --no-header-files --no-man-pages --output "${root}/jdk"
 }
 
-# Prints the pins of the lock, of those whose keys are read, as pip takes them.
+# Reads keys, and prints the lock's pins of these distributions, as pip takes
+# them.
 pins_of() {
     local program='
 import json, sys
@@ -89,7 +90,7 @@ printf '%s\n' "${TRAINING[@]}" | pins_of >"${stage}/requirements.txt"
 "${python}" -m pip download --quiet --no-deps --only-binary=:all: --require-hashes \
     --dest "${stage}/wheels" --requirement "${stage}/requirements.txt"
 
-# What else the test is made of stays as Bazel fetches it, byte code included.
+# The other packages are packed as Bazel fetched them, byte code included.
 tools/bazelw cquery --config=h100 "deps(${TARGET})" |
     sed --quiet 's/^@pypi_\(dev_\)\?\([a-z0-9_]*\)\/\/.*/\2/p' |
     grep --invert-match --extended-regexp "${HOSTS}" |
@@ -97,14 +98,14 @@ tools/bazelw cquery --config=h100 "deps(${TARGET})" |
     pins_of >"${stage}/pins"
 mkdir "${stage}/scratch"
 while read -r pin hashes; do
-    # shellcheck disable=SC2086  # One argument a hash.
+    # shellcheck disable=SC2086  # Each hash is one argument.
     (cd "${stage}/scratch" && REGRESS_WHEEL_CACHE="${stage}/root/wheel_cache" \
         "${python}" -I "${OLDPWD}/tools/python/wheel.py" "${pin}" ${hashes//--hash=sha256:/}) ||
         fail "$(cat "${stage}/scratch/error")"
 done <"${stage}/pins"
 
 pack_bazel "${stage}/root"
-# Wheels are compressed already.
+# Wheels are already compressed.
 tar --directory="${stage}/root" --create . | xz -2 --threads=0 >"${stage}/root.tar.xz"
 rm --recursive --force "${output:?}"/[0-9][0-9] "${output}/sha256"
 tar --directory="${stage}" --create root.tar.xz wheels |

@@ -2,8 +2,8 @@
 # Runs the GPU test by Bazel on a host that tools/gpu_host/install.sh has
 # prepared, in a sandbox without a network and with the host's packages:
 #   tools/gpu_host/run.sh h200 [FLAG | TARGET]...
-# The first argument is the --config for the host's GPU. PREFIX is where it was
-# installed, if not in /opt/regress.
+# The first argument is the --config for the host's GPU. PREFIX names another
+# folder than /opt/regress, if install.sh got one.
 set -euo pipefail
 
 readonly TARGET=//regress:gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_test

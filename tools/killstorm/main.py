@@ -1,10 +1,10 @@
-"""Kills random ranks of a job at random times, until enough were killed.
+"""Kills random ranks of a job at random times, as often as asked.
 
     tools/bazelw run //tools/killstorm -- --kills 300 --seed 1
 
-Every job is resumed until it is done; its whole trajectory and every state that
-it saved or loaded must be the golden's, to the bit. Exit status: 0 if nothing
-was lost, else 1, and the files of the job that lost something stay.
+It resumes every job until it is done; the whole trajectory and every state that
+was saved or loaded must be the golden's, to the bit. Exit status: 0 if nothing
+was lost; else 1, and the files of the job that lost something are kept.
 """
 
 import pathlib
@@ -17,8 +17,10 @@ from absl import app, flags
 
 from regress.testing.crash import jobs, kill_storm
 
-_KILLS = flags.DEFINE_integer("kills", 300, "Kill at least so many ranks.", 1)
-_SEED = flags.DEFINE_integer("seed", 1, "Of the chance: who dies, and when.")
+_KILLS = flags.DEFINE_integer("kills", 300, "Kill at least this many ranks.", 1)
+_SEED = flags.DEFINE_integer(
+    "seed", 1, "Seed of the choice of who is killed, and when."
+)
 
 
 def main(argv: Sequence[str]) -> int:

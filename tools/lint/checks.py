@@ -1,4 +1,4 @@
-"""What is checked of the sources, and how to fix it."""
+"""The checks of the sources, and how to fix what they find."""
 
 import dataclasses
 import os
@@ -7,20 +7,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-# Kept between runs, and ignored by git. mypy's cache is not the one that a
-# developer's own mypy uses, which may not see the stubs.
+# These folders are kept between runs, and git ignores them. A developer's own
+# mypy may not see the stubs, so it must not share this cache.
 _STUBS = ".mypy_cache/protos"
 _CACHE = ".mypy_cache/lint"
+_DOCSTRINGS = str(pathlib.Path(__file__).with_name("docstrings.py").absolute())
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A command that takes the files of one language, and fails or not."""
+    """A command that checks the files of one language."""
 
     name: str
     language: str
     command: tuple[str, ...]
-    # The command that fixes what the check finds, if one can.
+    # The command that fixes what the check finds, if there is one.
     fix: tuple[str, ...] = ()
 
 
@@ -28,7 +29,7 @@ def all_checks(buildifier: pathlib.Path) -> list[Check]:
     """Returns every check.
 
     Args:
-        buildifier: Path of the program; the others come in wheels.
+        buildifier: Path of the program. The other programs come in wheels.
     """
     ruff = (sys.executable, "-m", "ruff")
     protoc = (sys.executable, "-m", "grpc_tools.protoc", "-I.")
@@ -41,14 +42,20 @@ def all_checks(buildifier: pathlib.Path) -> list[Check]:
             (*ruff, "check", "--quiet"),
             (*ruff, "check", "--quiet", "--fix"),
         ),
-        # After what changes more than the format.
+        Check(
+            "docstrings",
+            "python",
+            (sys.executable, _DOCSTRINGS),
+            (sys.executable, _DOCSTRINGS, "--fix"),
+        ),
+        # Fixes of the checks above need formatting, so this comes after them.
         Check(
             "ruff format",
             "python",
             (*ruff, "format", "--quiet", "--diff"),
             (*ruff, "format", "--quiet"),
         ),
-        # The types of messages, for mypy.
+        # Makes the types of messages, which mypy needs.
         Check("protoc", "proto", (*protoc, f"--pyi_out={_STUBS}")),
         Check("mypy", "python", mypy),
         Check(
@@ -67,13 +74,13 @@ def run(
     workspace: pathlib.Path,
     fix: bool,
 ) -> list[str]:
-    """Runs checks over sources; what a command finds, it prints.
+    """Runs checks on the sources. Each command prints what it finds.
 
     Args:
         checks: What to run.
         sources: Paths by language, relative to the workspace.
         workspace: The root of the checkout.
-        fix: Fix first what can be fixed.
+        fix: Whether to fix what can be fixed first.
 
     Returns:
         The names of the checks that failed.
@@ -86,8 +93,8 @@ def run(
     environment = {
         **os.environ,
         "MYPYPATH": f".:{_STUBS}",
-        # Not the sources that Bazel linked for this program. The stubs, so
-        # that mypy finds no fault with them: protoc's are not strict.
+        # Without the sources that Bazel linked for this program. With the
+        # stubs, as packages: protoc's are not strict enough for mypy.
         "PYTHONPATH": os.pathsep.join([*wheels, str(stubs)]),
     }
     failed = []
@@ -111,7 +118,7 @@ def run(
 
 
 def _program(name: str) -> str:
-    """Returns the path of a program that a wheel brings."""
+    """Returns the path of a program in a wheel."""
     for entry in sys.path:
         program = pathlib.Path(entry, "bin", name)
         if program.exists():

@@ -10,6 +10,13 @@ from absl.testing import absltest, parameterized
 from tools.lint import checks
 
 _CHECKS = checks.all_checks(pathlib.Path("no-buildifier"))
+_DOCSTRING = '''\
+"""Fails.
+
+Raises:
+    OSError: {} disk is full.
+"""
+'''
 
 
 class RunTest(parameterized.TestCase):
@@ -26,6 +33,8 @@ class RunTest(parameterized.TestCase):
         ("python", "a.py", "VALUE = [ 3 ]\n", ["ruff format"]),
         ("python", "a.py", "import os\n", ["ruff check"]),
         ("python", "a.py", 'VALUE: int = "three"\n', ["mypy"]),
+        ("python", "a.py", _DOCSTRING.format("The"), []),
+        ("python", "a.py", _DOCSTRING.format("the"), ["docstrings"]),
         ("shell", "a.sh", '#!/bin/bash\necho "$1"\n', []),
         ("shell", "a.sh", "#!/bin/bash\necho $1\n", ["shellcheck"]),
         ("proto", "a.proto", 'syntax = "proto3";\n', []),

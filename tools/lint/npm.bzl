@@ -1,4 +1,4 @@
-"""A package of the npm registry, by the user's own npm configuration."""
+"""A package of the npm registry, fetched with the user's npm configuration."""
 
 def _npm_repository_impl(ctx):
     npm = ctx.which("npm")

@@ -14,7 +14,7 @@ _NAMES = {"WORKSPACE": "starlark"}
 
 
 def by_language(workspace: pathlib.Path) -> dict[str, list[str]]:
-    """Returns the paths of the files that git has or would add.
+    """Returns the paths of all files that git tracks or would add.
 
     Args:
         workspace: The root of the checkout; paths are relative to it.

@@ -1,4 +1,4 @@
-"""The mutants that may survive, and why."""
+"""The mutants that may survive, and the reasons."""
 
 import ast
 import dataclasses
@@ -16,12 +16,12 @@ class Explanation:
     """Why some mutants of one line may survive.
 
     Attributes:
-        module: As "regress/oracle/check.py".
-        function: As "check" or "Check.find".
-        line: The line that is changed, without indentation; several lines if
-            the change takes several.
-        becomes: What the mutants make of it, each; "" if they remove it.
-        because: One sentence.
+        module: The module, such as "regress/oracle/check.py".
+        function: The function, such as "check" or "Check.find".
+        line: The line that changes, without indentation; several lines if the
+            change spans several.
+        becomes: What each mutant turns the line into; "" if it removes it.
+        because: The reason, in one sentence.
     """
 
     module: str
@@ -31,7 +31,7 @@ class Explanation:
     because: str
 
     def covers(self, mutant: mutants.Mutant, change: mutants.Change) -> bool:
-        """Whether it is about this mutant."""
+        """Returns whether this explains the mutant."""
         return (
             (self.module, self.function, self.line)
             == (mutant.module, mutant.function, change.line)
@@ -42,22 +42,22 @@ def load(path: pathlib.Path) -> list[Explanation]:
     """Reads explanations.
 
     Raises:
-        ValueError: The file is not as explained.toml says; the message names
-            the entry.
+        ValueError: An entry does not have the form that explained.toml
+            describes; the message names it.
     """
     entries = tomllib.loads(path.read_text()).get("mutant", [])
     return [_entry(place, entry) for place, entry in enumerate(entries, 1)]
 
 
 def places(explanation: Explanation, source: str) -> int:
-    """Counts where its line stands in its function.
+    """Counts how often the explained line occurs in its function.
 
-    At one place, it is about the mutants of that place; at more, nobody can say
-    which.
+    If it occurs once, the explanation is about that place; if more often,
+    nobody can tell which place it means.
 
     Args:
-        explanation: Any.
-        source: Its module's.
+        explanation: Any explanation.
+        source: The source of its module.
     """
     wanted = explanation.line.split("\n")
     lines = _function(ast.parse(source), source, explanation.function)
@@ -86,7 +86,7 @@ def _entry(place: int, entry: dict[str, object]) -> Explanation:
 
 
 def _function(module: ast.Module, source: str, name: str) -> list[str]:
-    """A function's lines, without indentation; none if it is not there."""
+    """Returns a function's lines, without indentation; none if it is gone."""
     scope: Iterable[ast.stmt] = module.body
     node = None
     for part in name.split("."):

@@ -1,4 +1,4 @@
-"""Tests of what is explained, and of how it is read."""
+"""Tests of reading and applying explanations."""
 
 import pathlib
 

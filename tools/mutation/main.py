@@ -1,12 +1,12 @@
-"""Shows what the oracle's tests do not notice.
+"""Shows which changes of the oracle its tests do not notice.
 
     tools/bazelw run //tools/mutation
     tools/bazelw run //tools/mutation -- --module regress/oracle/check.py
 
 changes the oracle in some two thousand ways, one at a time, and runs the tests
-that reach the change. A change that no test notices, a survivor, is a test that
-is missing, or makes no difference: then explained.toml says why. mutmut makes
-the changes, in functions only: tables and constants stay as they are.
+that reach the change. If no test notices a change, a survivor, then either a
+test is missing or the change makes no difference; explained.toml says why.
+mutmut makes the changes. It changes only functions, not tables or constants.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from collections.abc import Sequence
 
 from tools.mutation import explained, mutants, report, workplace
 
-# As Bazel has linked them. Not resolved: the sources that are generated of
-# protos are beside them only here.
+# The sources as Bazel linked them. The links are not resolved, because only
+# here are the generated modules of the protos beside them.
 _SOURCES = pathlib.Path(__file__).absolute().parents[2]
-# mutmut ends what takes too long by its process id, also when the process is
-# long gone and another one has the id. So it gets ids of its own.
+# mutmut kills what takes too long by its process id, even if that process has
+# long ended and another one has the id. So mutmut gets its own process ids.
 _IDS_OF_ITS_OWN = (
     *("unshare", "--user", "--map-current-user"),
     *("--pid", "--fork", "--kill-child"),
@@ -32,7 +32,7 @@ _EXPLAINED = pathlib.Path(__file__).absolute().parent / "explained.toml"
 
 
 def main() -> None:
-    """Exits with 1 if a mutant survives that is not explained."""
+    """Exits with 1 if a mutant survives without an explanation."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0] if __doc__ else None
     )
@@ -42,7 +42,7 @@ def main() -> None:
         action="append",
         choices=modules,
         metavar="MODULE",
-        help="mutate this module only, as regress/oracle/check.py",
+        help="mutate only this module, such as regress/oracle/check.py",
     )
     wanted = parser.parse_args().module or modules
     explanations = explained.load(_EXPLAINED)
@@ -98,7 +98,7 @@ def _mutmut(
         [*_IDS_OF_ITS_OWN, sys.executable, "-m", "mutmut", *arguments],
         check=False,
         cwd=place,
-        # Not the sources that Bazel linked for this program.
+        # Without the sources that Bazel linked for this program.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(wheels)},
         stdout=output,
         text=True,

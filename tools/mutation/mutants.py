@@ -1,25 +1,26 @@
-"""What mutmut says of its mutants."""
+"""What mutmut says about its mutants."""
 
 import collections
 import dataclasses
 import re
 
-# "x_check__mutmut_3" of a function, "xǁCheckǁfind__mutmut_3" of a method.
+# "x_check__mutmut_3" for a function, "xǁCheckǁfind__mutmut_3" for a method.
 _NAME = re.compile(r"(?P<module>.+)\.x(?P<function>[_ǁ].+)__mutmut_\d+")
 _DEAD = frozenset({"killed", "timeout"})
 _TEXT = re.compile(r'"([^"\\]*)"')
-# The beginning or the end of one.
+# Matches the beginning or the end of a sentence.
 _SENTENCE = re.compile(r"[A-Z][a-z]* .+|.+[a-z]\.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """One change of the sources, and what the tests said of it.
+    """One change of the sources, and what the tests made of it.
 
     Attributes:
-        name: mutmut's name of it, which another version of the source may give
-            to another mutant.
-        status: mutmut's word: "killed", "survived", "timeout", "no tests", ...
+        name: The name that mutmut gives it; for another version of the source,
+            that may be another mutant's name.
+        status: The status that mutmut gives it: "killed", "survived",
+            "timeout", "no tests", ...
     """
 
     name: str
@@ -27,28 +28,28 @@ class Mutant:
 
     @property
     def module(self) -> str:
-        """The file, as "regress/oracle/check.py"."""
+        """The file, such as "regress/oracle/check.py"."""
         return _part(self.name, "module").replace(".", "/") + ".py"
 
     @property
     def function(self) -> str:
-        """As "check" or "Check.find"."""
+        """The function, such as "check" or "Check.find"."""
         return _part(self.name, "function")[1:].replace("ǁ", ".")
 
     @property
     def survived(self) -> bool:
-        """Whether the tests did not notice it."""
+        """Whether no test noticed it."""
         return self.status not in _DEAD
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What a mutant changes, whatever the place of the lines in the file.
+    """What a mutant changes, wherever the lines are in the file.
 
     Attributes:
-        line: What the source says, without indentation; several lines if the
-            change takes several.
-        becomes: What the mutant says; "" if the line is gone.
+        line: The line in the source, without indentation; several lines if the
+            change spans several.
+        becomes: The line in the mutant; "" if it is gone.
     """
 
     line: str
@@ -56,7 +57,7 @@ class Change:
 
     @property
     def is_wording(self) -> bool:
-        """Whether it is to the letters of a sentence, and to nothing else."""
+        """Whether it changes only the wording of a sentence."""
         before, after = _TEXT.split(self.line), _TEXT.split(self.becomes)
         if len(before) != len(after):
             return False
@@ -76,7 +77,7 @@ def parse_results(output: str) -> list[Mutant]:
     """Parses what `mutmut results --all true` prints.
 
     Raises:
-        ValueError: A line is not of a mutant.
+        ValueError: A line is not about a mutant.
     """
     found = []
     for line in output.splitlines():
@@ -91,7 +92,7 @@ def parse_diff(diff: str) -> Change:
     """Parses what `mutmut show` prints: a unified diff of one function."""
     removed = _lines(diff, "-")
     added = _lines(diff, "+")
-    # A line that is only indented otherwise is on both sides.
+    # A line that only moves in or out is on both sides.
     common = collections.Counter(removed) & collections.Counter(added)
     return Change(_without(removed, common), _without(added, common))
 

@@ -41,11 +41,11 @@ class ParseResultsTest(parameterized.TestCase):
 class ParseDiffTest(parameterized.TestCase):
     @parameterized.parameters(
         ("-    a = 1\n+    a = 2\n", "a = 1", "a = 2"),
-        # A line that is gone.
+        # One line is gone.
         ("     f(\n-        a,\n         b,\n", "a,", ""),
-        # The last of the lines in brackets: what follows is indented anew.
+        # The last line in brackets is gone, so the next one is indented anew.
         ("-        b,\n-    )\n+        )\n", "b,", ""),
-        # Two lines of which one is left as it was.
+        # Only one of two lines changes.
         ("-    a = [\n-        1,\n+    a = [\n+        2,\n", "1,", "2,"),
         (
             "-    a = (\n-        b\n-    )\n+    a = None\n",
@@ -65,7 +65,7 @@ class WordingTest(parameterized.TestCase):
         ('why="A rank hung.",', 'why="XXA rank hung.XX",', True),
         ('why="A rank hung.",', 'why="a rank hung.",', True),
         ('why="A rank hung.",', 'why="A RANK HUNG.",', True),
-        # The two halves of a sentence that takes two lines.
+        # A sentence may be split over two lines.
         ('why="It is not the "', 'why="it is not the "', True),
         ('"golden\'s.",', '"XXgolden\'s.XX",', True),
         # The sentence is gone.
@@ -76,7 +76,7 @@ class WordingTest(parameterized.TestCase):
         ('f("A rank hung.", "x")', 'f("A rank hung.", "X")', False),
         ('f("A rank hung.", "b")', 'f("a rank hung.", "c")', False),
         ('f("A rank hung.")', 'f("A rank did not hang.")', False),
-        # No sentences.
+        # These are not sentences.
         ('"param group "', '"XXparam group XX"', False),
         ('"HANG"', '"hang"', False),
         ('"NONE_FOUND 0"', '"XXNONE_FOUND 0XX"', False),

@@ -1,31 +1,31 @@
-"""Writes properties so that mutmut mutates them, too."""
+"""Rewrites properties so that mutmut mutates them, too."""
 
 import ast
 
 
 def without_decorators(source: str) -> str:
-    """Returns the source with its properties made by a call.
+    """Returns the source with calls of property() in place of decorators.
 
-    mutmut passes over every function that has a decorator. So
+    mutmut skips every function that has a decorator. So
 
         @property
         def size(self) -> int: ...
 
-    becomes what Python makes of it,
+    becomes
 
         def size(self) -> int: ...
         size = property(size)
 
     Args:
-        source: A Python module's.
+        source: The source of a Python module.
 
     Raises:
-        SyntaxError: It is not.
+        SyntaxError: It is not Python.
     """
     lines = source.splitlines()
     for function in _properties(ast.parse(source)):
-        # A line more after it, and a line less before it: the places of the
-        # others stay.
+        # One line is added after the function and one is removed before it, so
+        # that all other lines keep their numbers.
         assert function.end_lineno is not None
         indent = " " * function.col_offset
         lines.insert(
@@ -37,7 +37,7 @@ def without_decorators(source: str) -> str:
 
 
 def _properties(module: ast.Module) -> list[ast.FunctionDef]:
-    """The properties of the module's classes, by their place."""
+    """Returns the properties of the module's classes, in order."""
     return [
         function
         for statement in module.body

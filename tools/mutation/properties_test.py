@@ -1,4 +1,4 @@
-"""Tests of how properties are written."""
+"""Tests of rewriting properties."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""What mutation testing says to its reader."""
+"""The report on mutation testing."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class Survivor:
     """A mutant that no test noticed.
 
     Attributes:
-        mutant: It.
+        mutant: The mutant.
         diff: What it changes, as a unified diff.
         because: Why it may survive; "" if nobody has explained it.
     """
@@ -29,7 +29,7 @@ def explain(
     diff: str,
     explanations: Sequence[explained.Explanation],
 ) -> Survivor:
-    """Looks up why a mutant may survive."""
+    """Adds the reason why a mutant may survive."""
     change = mutants.parse_diff(diff)
     because = (
         one.because for one in explanations if one.covers(mutant, change)
@@ -43,15 +43,16 @@ def idle(
     survivors: Sequence[Survivor],
     modules: Sequence[str],
 ) -> list[str]:
-    """What is explained and does not survive, or is not made any more.
+    """Returns the explanations that no survivor needs any more.
 
     Args:
-        explanations: All.
-        survivors: All.
-        modules: The modules that were mutated; of the others nothing is said.
+        explanations: All explanations.
+        survivors: All survivors.
+        modules: The modules that were mutated. Explanations of other modules
+            are left alone.
 
     Returns:
-        A line for each.
+        A line for each explanation.
     """
     changes = [(one.mutant, mutants.parse_diff(one.diff)) for one in survivors]
     return [
@@ -69,7 +70,7 @@ def idle(
 def table(
     results: Sequence[mutants.Mutant], survivors: Sequence[Survivor]
 ) -> str:
-    """A row for each module, and one for all."""
+    """Returns a table with a row for each module, and one for the total."""
     explained_names = {one.mutant.name for one in survivors if one.because}
     rows = [
         (module, [one for one in results if one.module == module])

@@ -1,4 +1,4 @@
-"""Tests of what is told of mutants."""
+"""Tests of the report on mutants."""
 
 from absl.testing import absltest
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from tools.mutation import properties
 
-# What the oracle calls is mutated as well where it judges numbers itself.
+# The oracle leaves some judging of numbers to float_compare.
 _MODULES = ("regress/oracle/*.py", "regress/golden/float_compare.py")
 _TESTS = ("regress/oracle", "regress/golden/float_compare_test.py")
-# The tests are absl's; pytest finds them by their names, and imports them by
-# their paths, because the packages are namespaces. EveryFieldTest asks whether
-# any change of a field is noticed at all, and takes most of the time: what no
-# other test notices wants one that says what is wrong.
+# pytest finds absl's tests by file name and imports them by path, because the
+# packages are namespaces. EveryFieldTest checks whether any change of a field
+# is noticed at all, and takes most of the time. A mutant that only it notices
+# needs a test that says what is wrong.
 _SETTINGS = """\
 [tool.mutmut]
 source_paths = ["regress"]
@@ -32,7 +32,7 @@ python_files = ["*_test.py"]
 
 
 def all_modules(sources: pathlib.Path) -> list[str]:
-    """Returns the modules that are mutated, as "regress/oracle/check.py".
+    """Returns the modules to mutate, such as "regress/oracle/check.py".
 
     Args:
         sources: The folder that `regress` is in.
@@ -53,7 +53,7 @@ def prepare(
     Args:
         sources: The folder that `regress` is in, with the modules that are
             generated of protos.
-        modules: What to mutate, as "regress/oracle/check.py".
+        modules: The modules to mutate, such as "regress/oracle/check.py".
         workplace: An empty folder.
     """
     for path in sorted((sources / "regress").rglob("*.py")):

@@ -5,7 +5,7 @@ config_setting `is_<name>`. For `--config=<gpu>`, add a line to .bazelrc.
 """
 
 GPUS = [
-    # A GPU that has no golden of its own.
+    # This stands for any GPU without a golden of its own.
     "any",
     "nvidia_a100",
     "nvidia_h100",

@@ -1,4 +1,4 @@
-"""The locked protoc, with the protos that come with it on its path."""
+"""Runs the locked protoc, with its own protos on its path."""
 
 import importlib.resources
 import sys

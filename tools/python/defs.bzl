@@ -1,7 +1,7 @@
 """The Python rules: the one place to move when Bazel drops its own."""
 
-# Our packages have no __init__.py, and Bazel is to make none: `regress` is the
-# name of the repository and of a package in it, and only without is it both.
+# Our packages have no __init__.py, and Bazel must not make any: `regress` is the
+# name of the repository and of a package in it, and works as both only without.
 _PROGRAM = {
     "legacy_create_init": False,
     "python_version": "PY3",

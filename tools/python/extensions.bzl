@@ -1,4 +1,4 @@
-"""For MODULE.bazel: the Python toolchain, and a repository a wheel."""
+"""For MODULE.bazel: the Python toolchain, and a repository for each wheel."""
 
 load(":toolchain.bzl", "python_repository")
 load(":wheels.bzl", "declare_wheels", "lock_repository", "missing_wheel_repository", "other_locks", "read_lock")
@@ -21,7 +21,7 @@ def _wheels_impl(ctx):
                 fail("{}: only the root module may choose the lock.".format(module.name))
             lock = tag.file
 
-    # Another lock has no other channels.
+    # A lock of the user's own has no other channels.
     channels = {} if lock != own_lock else other_locks()
     lock_repository(
         name = "pypi",

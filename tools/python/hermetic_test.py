@@ -1,4 +1,4 @@
-"""What a test did not declare, it cannot import."""
+"""A test sees only what it declares."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ class HermeticTest(absltest.TestCase):
         self.assertIn(sys.version_info[:2], [(3, 12), (3, 13)])
 
     def test_imports_no_undeclared_wheel(self):
-        # In the lock, and perhaps in this machine's own site-packages.
+        # The lock has these, and so may this machine's own site-packages.
         for module in ("numpy", "torch", "pip", "setuptools"):
             with self.subTest(module):
                 self.assertIsNone(importlib.util.find_spec(module))
@@ -37,8 +37,8 @@ class HermeticTest(absltest.TestCase):
         )
 
     def test_sees_no_variable_of_the_user(self):
-        # What Bazel, its stub and the Python set. A rank's record of its
-        # environment is then one of what was declared.
+        # Bazel, its stub and the Python set these. So what a rank records of
+        # its environment is what was declared.
         allowed = re.compile(
             r"(EXPERIMENTAL|GTEST|JAVA|PYTHON|RUNFILES|RUN_UNDER|TEST|TESTBRIDGE"
             r"|XML)\w*|BAZEL_TEST|HOME|LD_LIBRARY_PATH|LOGNAME|OLDPWD|PATH|PWD"
@@ -51,8 +51,8 @@ class HermeticTest(absltest.TestCase):
     def test_reaches_loopback_alone(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as loopback:
             loopback.bind(("127.0.0.1", 0))
-        # An address for documentation; to connect a datagram socket looks for
-        # a route, and sends nothing.
+        # This address is reserved for documentation. Connecting a datagram
+        # socket looks for a route, and sends nothing.
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
             self.assertRaisesRegex(OSError, "unreachable"),
@@ -66,7 +66,7 @@ class HermeticTest(absltest.TestCase):
             os.environ["TEST_TMPDIR"],
         ):
             if pathlib.Path("/tmp") in pathlib.Path(path).resolve().parents:
-                # As tools/bazelw does, too.
+                # tools/bazelw does not hide /tmp either in this case.
                 self.skipTest(f"{path} is in /tmp, which is thus not hidden.")
         self.assertEmpty(list(pathlib.Path("/tmp").iterdir()))
 

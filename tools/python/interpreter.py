@@ -1,11 +1,11 @@
 """Checks the Python that runs this, and copies it into a folder.
 
-The copy has the interpreter, the standard library and nothing that anybody has
-installed; it runs wherever it is moved to, on a machine with the same system
+The copy has the interpreter and the standard library, without any installed
+packages. It can be moved, and runs on any machine with the same system
 libraries.
 
-Runs in a repository rule, perhaps under a wrong and old Python: no syntax or
-module newer than Python 3.6.
+This runs in a repository rule, perhaps under a Python that is too old, so it
+uses no syntax or module newer than Python 3.6.
 """
 
 import compileall
@@ -16,9 +16,9 @@ import shutil
 import sys
 import sysconfig
 
-# What is installed beside the library, and parts of it that no test needs:
+# These are installed packages, and parts of the library that no test needs:
 # other programs, its own tests, what compiles against it. A site's
-# customization is no part of Python.
+# customization does not belong to Python.
 _LEFT_OUT = (
     "__pycache__",
     "config-*",
@@ -35,10 +35,10 @@ _LEFT_OUT = (
 
 
 def check(expected: "list[str]", actual: str, has_pip: bool) -> str:
-    """Returns why a Python does not serve, or nothing if it does.
+    """Returns why a Python cannot be used, or nothing if it can.
 
     Args:
-        expected: The minor versions that serve, as "3.12".
+        expected: The minor versions to use, such as "3.12".
         actual: The minor version found.
         has_pip: Whether it can run pip, which fetches the packages.
     """
@@ -55,9 +55,9 @@ def copy(
     """Copies the Python that runs this.
 
     Args:
-        version: Its minor version, as "3.12".
+        version: Its minor version, such as "3.12".
         executable: Its path, outside of any virtual environment.
-        directory: Where to; gets bin/python<version> and lib/.
+        directory: The folder that gets bin/python<version> and lib/.
     """
     library = directory / "lib" / f"python{version}"
     shutil.copytree(
@@ -72,8 +72,8 @@ def copy(
     programs = directory / "bin"
     programs.mkdir()
     shutil.copy(str(executable), str(programs / f"python{version}"))
-    # As for wheels: no sandbox can write byte code later, and where the files
-    # are copied to, their times may be others.
+    # No sandbox can write byte code later. Copying may change the files' times,
+    # so the byte code must not depend on them.
     compileall.compile_dir(
         str(library),
         stripdir=str(library),
@@ -84,11 +84,11 @@ def copy(
 
 
 def shared_library(settings: "dict[str, object]") -> "pathlib.Path | None":
-    """Returns the library of a Python that is built with a shared one.
+    """Returns the library of a Python that was built with a shared one.
 
-    Debian's interpreter has the library linked into it, though its settings
-    name a shared one, which is a package of its own. An interpreter that does
-    need its library could not have run this without.
+    Debian's interpreter has the library linked in, though its settings name a
+    shared one, which is a separate package. An interpreter that needs its
+    library could not have run this without it.
 
     Args:
         settings: As sysconfig.get_config_vars() returns them.
@@ -102,7 +102,7 @@ def shared_library(settings: "dict[str, object]") -> "pathlib.Path | None":
 def main(directory: str, *expected: str) -> None:
     """Prints the version, and the Python outside of any virtual environment.
 
-    Where this Python does not serve, says why and exits with 1.
+    If this Python cannot be used, says why and exits with 1.
     """
     actual = "{}.{}".format(*sys.version_info[:2])
     has_pip = importlib.util.find_spec("pip") is not None

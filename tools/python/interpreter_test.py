@@ -42,7 +42,7 @@ class InterpreterTest(absltest.TestCase):
         )
 
     def test_needs_no_shared_library_that_is_not_installed(self):
-        # As of a Debian with python3 and without libpython3.13.
+        # A Debian with python3 but without libpython3.13 has these.
         settings = {
             "Py_ENABLE_SHARED": 1,
             "LIBDIR": self.create_tempdir().full_path,

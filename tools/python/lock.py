@@ -2,16 +2,17 @@
 
     python3 tools/python/lock.py python3.12 python3.13
 
-takes a Python of each version in pythons.bzl, with its pip; with --check
-before them it writes nothing, and says whether the package index still has all
-that the locks pin. It pins what
-requirements.in names, all that it needs, and what requirements_source.in
-names, with the SHA-256 of each file that one of the Pythons would install. A
-channel's lock has what the channel has in another version: what
-tools/channels/channels.bzl names, resolved together with all that is in the
-first lock. The package index is that of pip's own configuration. It uses no
-other module of this project and no Bazel, so it also fixes a lock that cannot
-be read.
+takes a Python of each version in pythons.bzl, with its pip. It pins what
+requirements.in names, everything that this needs, and what
+requirements_source.in names, with the SHA-256 of each file that one of the
+Pythons would install. A channel's lock has only the versions that differ: what
+tools/channels/channels.bzl names, resolved together with everything in the
+first lock. The package index is the one in pip's configuration. With --check
+before the Pythons, the program writes nothing, and says whether the package
+index still has everything that the locks pin.
+
+It uses no other module of this project, nor Bazel, so it can also fix a lock
+that cannot be read.
 """
 
 import ast
@@ -36,7 +37,7 @@ _CHANNEL_HEADER = f"""\
 # of tools/channels/channels.bzl: change that, and run it again.
 """
 
-# By pin, as "torch==2.11.0", the SHA-256 of each file that may be it.
+# The SHA-256 of each file that a pin, such as "torch==2.11.0", may install.
 Pins = dict[str, frozenset[str]]
 
 
@@ -52,10 +53,10 @@ def resolve(
     """Resolves requirements, and all that they need, to wheels.
 
     Args:
-        requirements: As pip takes them, one a line of a file.
-        pythons: The Pythons that are to have the same versions. What one of
-            them alone needs is pinned, too.
-        constraints: Pins that hold for what is needed.
+        requirements: The lines of a requirements file.
+        pythons: The Pythons that must get the same versions. What only one of
+            them needs is pinned, too.
+        constraints: Pins for whatever the requirements need.
 
     Returns:
         The pins, each with the wheel of every Python that needs it.
@@ -106,8 +107,8 @@ def pins_of_report(report: dict[str, list[dict]]) -> dict[str, str]:  # type: ig
 def source_hash(pin: str, python: str) -> str:
     """Returns the SHA-256 of a source distribution, without building it.
 
-    pip builds what it downloads, to learn its name; but it compares hashes
-    before that, and says which one it got.
+    pip builds what it downloads, to learn its name. But it compares hashes
+    first, and its error says which hash the file has.
 
     Raises:
         LockError: There is no such source distribution.
@@ -132,18 +133,18 @@ def source_hash(pin: str, python: str) -> str:
 def resolve_in_place(
     requirements: Sequence[str], pins: Pins, pythons: Sequence[str]
 ) -> Pins:
-    """Resolves requirements that stand in for some of the pins.
+    """Resolves requirements that replace some of the pins.
 
     Args:
-        requirements: Pins; what they do not name stays as it is.
-        pins: What is there.
-        pythons: As `resolve` takes them.
+        requirements: The new pins; all others stay as they are.
+        pins: The pins of the first lock.
+        pythons: The Pythons, as for `resolve`.
 
     Returns:
         The pins that are not among `pins`.
 
     Raises:
-        LockError: They do not go together.
+        LockError: The pins conflict.
     """
     replaced = {_name(requirement) for requirement in requirements}
     kept = [pin for pin in pins if _name(pin) not in replaced]
@@ -179,10 +180,10 @@ def read_constant(path: pathlib.Path, name: str) -> object:
 def by_version(
     executables: Iterable[str], wanted: Sequence[str]
 ) -> dict[str, str]:
-    """Returns, by minor version, the Pythons that serve.
+    """Returns the Pythons to lock for, by minor version.
 
     Raises:
-        LockError: One that is wanted is not among them.
+        LockError: A wanted version is missing.
     """
     found = {}
     for executable in executables:
@@ -231,8 +232,8 @@ def make_locks(
 
     Args:
         root: The workspace.
-        executables: A Python of each version that serves.
-        constraints: Pins that hold for what is needed.
+        executables: A Python of each wanted version.
+        constraints: Pins for whatever the requirements need.
 
     Raises:
         LockError: There is no such set of wheels.
@@ -284,7 +285,7 @@ def main(arguments: Sequence[str]) -> None:
         elif path.read_text() != text:
             changed = [*set(path.read_text().split()) ^ set(text.split())]
             sys.exit(
-                f"{path}: the package index has no longer what is pinned: "
+                f"{path}: the package index no longer has what is pinned: "
                 f"{', '.join(changed)}: run `{_COMMAND}`."
             )
         print(f"{path}: {text.count('==')} distributions.")

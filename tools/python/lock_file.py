@@ -1,6 +1,6 @@
 """Reads requirements_lock.txt.
 
-Runs in a repository rule: the standard library is all that it may import.
+This runs in a repository rule, so it may import only the standard library.
 """
 
 import collections
@@ -23,7 +23,7 @@ class Distribution:
 
     name: str
     version: str
-    # SHA-256 of each file that may be installed, in hex.
+    # The SHA-256 of each file that may be installed, in hex.
     hashes: tuple[str, ...]
 
     @property
@@ -33,7 +33,7 @@ class Distribution:
 
     @property
     def key(self) -> str:
-        """The name in labels, as in `@pypi_<key>//:lib`."""
+        """The name in labels, such as `@pypi_<key>//:lib`."""
         return label_key(self.name)
 
 

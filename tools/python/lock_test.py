@@ -70,7 +70,7 @@ class LockTest(absltest.TestCase):
             lambda _, python, constraints: {
                 pin: sha256
                 for pin, sha256 in reports[python].items()
-                # The second is held to what the first has.
+                # The second Python gets the pins of the first.
                 if not constraints or pin in constraints
             },
         ):

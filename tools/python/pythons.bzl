@@ -1,6 +1,6 @@
-"""The minor versions of Python that serve, the first one preferred."""
+"""The supported minor versions of Python, the first one preferred."""
 
-# Plain data: tools/python/lock.py reads it, too.
+# This is plain data, because tools/python/lock.py reads it, too.
 PYTHONS = [
     "3.13",
     "3.12",

@@ -19,8 +19,8 @@ exports_files([
 
 py_runtime(
     name = "runtime",
-    # One label for the whole directory, and the file whose changes Bazel
-    # notices.
+    # One label for the whole directory, and the file whose changes Bazel does
+    # notice.
     files = [
         "home",
         "home.sha256",
@@ -42,9 +42,9 @@ toolchain(
 )
 """
 
-# How Bazel's stub, a Python program in front of every Python program, starts:
-# a shell that looks for the runfiles as the stub itself does. What the shell
-# reads is a string to Python.
+# The first line of Bazel's stub, the Python program in front of every Python
+# program. It is a shell command that looks for the runfiles as the stub itself
+# does. To Python, the command is a string.
 _SHEBANG = """\
 #!/bin/sh
 '''':; for d in "$0.runfiles" "${RUNFILES_DIR:-}" "${TEST_SRCDIR:-}" "${0%%.runfiles/*}.runfiles"; do [ -f "$d/@REPOSITORY@/python3" ] && exec "$d/@REPOSITORY@/python3" "$0" "$@"; done; echo >&2 "$0: no runfiles of it are here: run it by Bazel."; exit 2 # '''"""
@@ -79,8 +79,8 @@ export LD_LIBRARY_PATH="${home}/lib${LD_LIBRARY_PATH:+:${LD_LIBRARY_PATH}}"
 PYTHONNOUSERSITE=1 PYTHONSAFEPATH=1 exec "${home}/bin/python@VERSION@" "$@"
 """
 
-# Where version managers keep a folder for each Python: the variable that moves
-# it, and its usual place in the home directory.
+# Version managers keep a folder for each Python here: the variable that moves it,
+# its usual place in the home directory, and the folder below.
 _MANAGERS = [
     ("PYENV_ROOT", ".pyenv", "/versions"),
     ("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", ""),
@@ -94,7 +94,7 @@ def _numbers(path):
     return [int(word) for word in name.split(" ") if word]
 
 def _managed(ctx):
-    """Returns the folders of the Pythons that managers keep, newest first."""
+    """Returns the folders of version managers' Pythons, newest first."""
     found = []
     for variable, usual, below in _MANAGERS:
         root = ctx.os.environ.get(variable)
@@ -105,7 +105,7 @@ def _managed(ctx):
     return reversed(sorted(found, key = _numbers))
 
 def _candidates(ctx):
-    """Returns the paths of Pythons that may serve, the first one preferred."""
+    """Returns the paths of Pythons that may do, the first one preferred."""
     chosen = ctx.os.environ.get("REGRESS_PYTHON")
     if chosen:
         found = chosen if chosen.startswith("/") else ctx.which(chosen)
@@ -123,7 +123,7 @@ def _candidates(ctx):
     ]
 
 def _copy_python(ctx):
-    """Copies the first Python that serves. Returns its version and path."""
+    """Copies the first Python that can be used. Returns its version and path."""
     passed_over = []
     for candidate in _candidates(ctx):
         if not ctx.path(candidate).exists:
@@ -136,7 +136,7 @@ def _copy_python(ctx):
             return result.stdout.strip().split("\n")
         reason = result.stderr.strip().split("\n")[-1]
         if not reason.startswith(("is Python ", "has no pip")):
-            # Too old for the script, or a version manager's stand-in.
+            # It is too old for the script, or a version manager's stub.
             reason = "fails: " + reason
         passed_over.append("{} ({})".format(candidate, reason))
     where = ["REGRESS_PYTHON"] if ctx.os.environ.get("REGRESS_PYTHON") else [
@@ -173,12 +173,12 @@ python_repository = repository_rule(
     configure = True,
     doc = """Makes a toolchain of a Python on this machine.
 
-Takes what the environment variable REGRESS_PYTHON names; without it, the first
-Python of a version that serves on the PATH, or of those that pyenv and uv keep.
-It is copied without what is installed in it, so that only declared wheels can
-be imported. `host_python` is the Python itself, with its pip, and version.bzl
+Takes the Python that the environment variable REGRESS_PYTHON names; without it,
+the first one of a supported version on the PATH, or of those that pyenv and uv
+keep. It is copied without its installed packages, so that only declared wheels
+can be imported. `host_python` is the Python itself, with its pip, and version.bzl
 has its minor version as PYTHON_VERSION.""",
-    # Not PATH: a copy that somebody may be using is not made anew for each
-    # shell. `tools/bazelw sync --configure` does that.
+    # PATH is not here, so that another shell's PATH does not replace a copy that
+    # somebody may be using. `tools/bazelw sync --configure` looks again.
     environ = ["REGRESS_PYTHON"],
 )

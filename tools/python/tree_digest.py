@@ -1,9 +1,10 @@
-"""Prints the SHA-256 of all that is in a directory.
+"""Prints a SHA-256 of everything in a directory.
 
-Bazel takes a directory that is one label for unchanged, whatever has changed in
-it. A file beside it with this digest makes it notice.
+Bazel does not notice changes inside a directory that is one label. A file
+beside it with this digest makes it notice.
 
-Runs in a repository rule: no syntax or module newer than Python 3.6.
+This runs in a repository rule, so it uses no syntax or module newer than Python
+3.6.
 """
 
 import hashlib
@@ -16,11 +17,11 @@ def tree_digest(directory: pathlib.Path) -> str:
     """Returns a digest of the directory's files.
 
     Args:
-        directory: Links in it are followed.
+        directory: The directory; links in it are followed.
 
     Returns:
-        SHA-256 in hex of each file's path, whether it may be executed, and the
-        SHA-256 of its content.
+        A SHA-256 in hex of each file's path, executable bit, and the SHA-256
+        of its content.
     """
     digest = hashlib.sha256()
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):

@@ -1,12 +1,12 @@
-"""Installs one wheel into a directory, by pip, for a repository rule.
+"""Installs one wheel into a directory with pip, for a repository rule.
 
 The package index, the certificates and the proxy are those of the user's own
-pip configuration. What was installed once is kept in a cache, from which every
-workspace and every channel of this user has it by hard links: it is neither
-fetched nor unpacked again, and takes its room on the disk once.
+pip configuration. Installed wheels stay in a cache, and all workspaces and
+channels of this user have hard links into it: a wheel is fetched and unpacked
+once, and takes up space on the disk once.
 
-Runs in a repository rule: the standard library and the pip of the Python at
-hand are all that it may import.
+This runs in a repository rule, so it may import only the standard library and
+the pip of the Python that runs it.
 """
 
 import argparse
@@ -31,12 +31,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-# Changes when what is made of a wheel does.
+# Change this when a wheel's files in the cache change.
 _LAYOUT = 1
 _SITE = "site-packages"
 _REPORT = "report.json"
 
-# Byte code is made of all that a test may import, and these are large.
+# These folders are large, and no test imports them, so they get no byte code.
 _NOT_COMPILED = re.compile(r"/(tests?|_inductor|testing)/")
 
 
@@ -46,11 +46,11 @@ class WheelError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Pin:
-    """A distribution, its version, and the files that may be it."""
+    """A distribution, its version, and the files that it may come in."""
 
     name: str
     version: str
-    # SHA-256 of each, in hex.
+    # The SHA-256 of each file, in hex.
     hashes: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -64,27 +64,29 @@ def install(
     cache: pathlib.Path,
     pip_options: Sequence[str] = (),
 ) -> str:
-    """Installs a wheel, its byte code included.
+    """Installs a wheel, with its byte code.
 
     Args:
         pin: What to install.
-        directory: Where to; gets `site-packages` and pip's `report.json`.
-        cache: Where wheels that are installed are kept.
-        pip_options: Passed on to pip.
+        directory: The folder that gets `site-packages` and pip's
+            `report.json`.
+        cache: The cache of installed wheels.
+        pip_options: Options for pip.
 
     Returns:
-        A digest of what is installed: the wheel's, with that of what this
-        module makes of a wheel.
+        A digest of what is installed, of the wheel and of what this module
+        adds to it.
 
     Raises:
         WheelError: pip cannot find the wheel, or it is not the pinned one, or
             there is no room for it.
     """
-    # Of one Python, a wheel of another one does not serve.
+    # A wheel that was installed for one Python does not work with another.
     python = sys.implementation.cache_tag
     kept = {h: cache / f"{pin}-{python}-{_LAYOUT}-{h}" for h in pin.hashes}
     try:
-        # Not one a Python: what is half done has one place for all of them.
+        # All Pythons share this lock, because they share the folder for partial
+        # files.
         with _lock(cache / f"{pin}.lock"):
             found = [h for h, path in kept.items() if path.exists()]
             if not found:
@@ -105,7 +107,7 @@ def _add(
 ) -> str:
     """Installs a wheel into the cache, and returns its SHA-256."""
     parent = next(iter(kept.values())).parent
-    # Of a fetch that was interrupted.
+    # An interrupted fetch may have left this folder.
     partial = parent / f"{pin}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -113,10 +115,10 @@ def _add(
         report = _pip_install(pin, partial, pip_options)
         site = partial / _SITE
         unpin_scripts(site, sys.executable)
-        # What a compiler thinks of somebody else's code.
+        # Warnings about somebody else's code help nobody.
         warnings.simplefilter("ignore", SyntaxWarning)
-        # The sandbox cannot write byte code later, and to check it against the
-        # source would take a stat a module.
+        # The sandbox cannot write byte code later, and checking it against the
+        # source would take a stat for each module.
         compileall.compile_dir(
             site,
             stripdir=str(site),
@@ -125,7 +127,7 @@ def _add(
             rx=_NOT_COMPILED,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
-        # Every workspace has these very files.
+        # All workspaces share these files, so nobody may change them.
         for path in site.rglob("*"):
             if path.is_file() and not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~0o222)
@@ -149,7 +151,7 @@ def _lock(path: pathlib.Path) -> Iterator[None]:
 
 
 def _link(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Links a tree, file by file; copies what another disk keeps apart."""
+    """Links a tree, file by file; copies files onto another disk."""
 
     def link(file: str, copy: str) -> None:
         try:
@@ -166,18 +168,18 @@ def _link(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def unpin_scripts(directory: pathlib.Path, interpreter: str) -> None:
-    """Takes the path of a machine's Python out of a wheel's programs.
+    """Removes the path of the machine's Python from a wheel's programs.
 
-    What is installed is then the same in every checkout, and so is the key of
-    an action that it is an input of.
+    Then the installed files are the same in every checkout, and so is the key
+    of every action that has them as inputs.
 
     Args:
         directory: The wheel's site-packages directory.
-        interpreter: What pip has written into the programs' first lines.
+        interpreter: The path that pip wrote into the programs' first lines.
     """
     changed = {}
     here = re.escape(interpreter.encode())
-    # The second form is for a path that is too long for the first.
+    # pip writes the second form if the path is too long for the first.
     start = re.compile(
         rb"#!%b\n|#!/bin/sh\n'{3}exec' %b \"\$0\" \"\$@\"\n' '{3}\n"
         % (here, here)
@@ -192,7 +194,8 @@ def unpin_scripts(directory: pathlib.Path, interpreter: str) -> None:
         with open(record, newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))
         for row in rows:
-            # A path as pip writes it starts where modules are, not scripts.
+            # pip writes paths relative to the modules' folder, not the
+            # scripts'.
             path = row[0].removeprefix("../../")
             if path in changed:
                 digest = hashlib.sha256(changed[path]).digest()
@@ -209,14 +212,15 @@ def required(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
     """Returns what a distribution needs on this machine.
 
     Args:
-        metadata: Of pip's report: `name`, `requires_dist`, `provides_extra`.
+        metadata: The metadata in pip's report: `name`, `requires_dist`,
+            `provides_extra`.
 
     Returns:
-        By extra, and for none as "", what it needs beyond what it needs
-        anyhow: normalized names, each followed by an extra that is asked for,
-        as "cuda-toolkit[cudart]".
+        What each extra needs in addition, and, for "", what the distribution
+        itself needs: normalized names, each followed by the extra that it is
+        needed with, such as "cuda-toolkit[cudart]".
     """
-    # pip's own copy: what a marker means is then what pip takes it to mean.
+    # With pip's own copy, a marker means here what it means to pip.
     from pip._vendor.packaging import requirements as packaging_requirements
     from pip._vendor.packaging import utils
 
@@ -224,7 +228,7 @@ def required(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
         packaging_requirements.Requirement(text)
         for text in metadata.get("requires_dist", [])
     ]
-    # An extra may be made of others: with them comes the distribution itself.
+    # An extra may consist of others, and then names the distribution itself.
     itself = utils.canonicalize_name(metadata["name"])
     needs: dict[str, list[str]] = {}
     for extra in ("", *metadata.get("provides_extra", [])):
@@ -261,16 +265,17 @@ def _pip_install(
                     *("--no-deps", "--no-compile", "--only-binary=:all:"),
                     *("--report", str(report), "--log", str(log)),
                     *("--no-input", "--disable-pip-version-check"),
-                    # It is kept here, unpacked.
+                    # This module's cache keeps the unpacked wheel.
                     *("--no-cache-dir", "--progress-bar=off"),
                     *("--root-user-action=ignore", *pip_options),
                 ],
                 env={
                     **os.environ,
-                    # Settings that a developer may have, for other uses of pip.
+                    # A developer may have set these for other uses of pip.
                     "PIP_REQUIRE_VIRTUALENV": "0",
                     "PIP_USER": "0",
-                    # pip moves what it installs from its temporary directory.
+                    # pip moves files out of its temporary directory, so that
+                    # must be on this disk.
                     "TMPDIR": scratch,
                 },
                 stdout=subprocess.PIPE,
@@ -301,7 +306,7 @@ def explain(pin: Pin, stderr: str, log: str) -> str:
     Args:
         pin: What it was to install.
         stderr: What it printed.
-        log: Its verbose log, which names each file it passed over.
+        log: Its verbose log, which names each file that it skipped.
     """
     if "No module named pip" in stderr:
         return (
@@ -323,7 +328,7 @@ def explain(pin: Pin, stderr: str, log: str) -> str:
 
 
 def _explain_no_match(pin: Pin, stderr: str, log: str) -> str:
-    # An index that says 404 does not know the name, and is not out of reach.
+    # An index that answers 404 is within reach, and does not know the name.
     unreachable = re.search(
         r"Could not fetch URL (?!.*\b404\b)(\S+): (.+) - skipping", log
     )
@@ -367,7 +372,7 @@ def _explain_no_match(pin: Pin, stderr: str, log: str) -> str:
 
 
 def default_cache() -> pathlib.Path:
-    """Returns the folder that wheels are kept in, which may not be there."""
+    """Returns the folder of the cache, which may not exist."""
     if chosen := os.environ.get("REGRESS_WHEEL_CACHE"):
         return pathlib.Path(chosen)
     caches = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
@@ -377,8 +382,8 @@ def default_cache() -> pathlib.Path:
 def main() -> None:
     """Installs a wheel here, and writes what the repository rule reads.
 
-    That is `site-packages.sha256`, and `needs.json` with what it needs. Where
-    it fails, `error` has the sentence.
+    These are `site-packages.sha256`, and `needs.json` with what the wheel
+    needs. On failure, `error` has the message.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("requirement", help="as `torch==2.11.0`")

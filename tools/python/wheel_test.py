@@ -25,7 +25,7 @@ _WRONG = "0" * 64
 
 @contextlib.contextmanager
 def _serve(folder: pathlib.Path) -> Iterator[str]:
-    """Serves a folder over HTTP, for as long as it is entered."""
+    """Serves a folder over HTTP inside the context."""
     handler = functools.partial(_QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -39,7 +39,7 @@ def _serve(folder: pathlib.Path) -> Iterator[str]:
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
-        """Says nothing on stderr."""
+        """Keeps requests off stderr."""
 
 
 class InstallTest(absltest.TestCase):
@@ -80,7 +80,7 @@ class InstallTest(absltest.TestCase):
         with self.assertRaisesRegex(wheel.WheelError, pattern) as raised:
             self.install(sha256, version=version)
         self.assertNotIn("\n", str(raised.exception))
-        # Nothing half done is taken for a wheel the next time.
+        # No partial folder may pass for a wheel the next time.
         self.assertEmpty([p for p in self.cache.iterdir() if p.is_dir()])
 
     def test_installs_files_and_byte_code(self):
@@ -89,7 +89,7 @@ class InstallTest(absltest.TestCase):
         self.assertTrue((self.directory / "bin/foo").is_file())
         (compiled,) = self.directory.glob("foo/__pycache__/bar.*.pyc")
         code = compiled.read_bytes()
-        # Flags: by hash, and never checked.
+        # The flags say: by hash, and never checked.
         self.assertEqual(int.from_bytes(code[4:8], "little"), 0b01)
         self.assertNotIn(str(self.outputs).encode(), code)
 
@@ -108,7 +108,7 @@ class InstallTest(absltest.TestCase):
         interpreter = f"/{'long/' * 30}python3"
         (self.directory / "bin").mkdir(parents=True)
         program = self.directory / "bin/foo"
-        # As pip's distlib writes it.
+        # This is what pip's distlib writes.
         quotes = "'" * 3
         program.write_text(
             f'#!/bin/sh\n{quotes}exec\' {interpreter} "$0" "$@"\n'
@@ -217,7 +217,7 @@ class InstallTest(absltest.TestCase):
 
     def test_says_that_the_index_is_out_of_reach(self):
         with socket.socket() as closed:
-            # Bound and not listening, it refuses whoever connects.
+            # A socket that is bound but does not listen refuses connections.
             closed.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{closed.getsockname()[1]}/simple"
             with self.assertRaisesRegex(
@@ -234,7 +234,7 @@ class InstallTest(absltest.TestCase):
     def test_says_that_the_index_does_not_answer(self):
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
-            # It takes connections, and never says a word.
+            # It accepts connections, and never answers.
             silent.listen()
             url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
             with self.assertRaisesRegex(

@@ -1,9 +1,9 @@
-"""One external repository a distribution, fetched when a target needs it.
+"""One external repository for each distribution, fetched when needed.
 
 Every file is pinned by its SHA-256 in a lock file. A distribution `foo-bar` is
-`@pypi_foo_bar//:lib`: one directory, with byte code, so that a test's runfiles
-hold one link a distribution and not one a file. Where a channel has another
-version of it, that label is the version of the channel that is built.
+`@pypi_foo_bar//:lib`. It is one directory, with byte code, so that a test's
+runfiles have one link for each distribution and not one for each file. If a
+channel has another version, the label follows the channel that is built.
 """
 
 load("//tools/channels:channels.bzl", "CHANNELS", "pythons_of")

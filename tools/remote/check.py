@@ -1,9 +1,9 @@
-"""Checks the tests on a pool of this machine, as tools/remote starts it.
+"""Checks how tests behave on a pool such as tools/remote starts.
 
     tools/bazelw run //tools/remote:check
 
-Takes minutes. Bazel is 7.7.1, by tools/bazel7: buildbox's workers do not
-know how Bazel 4 names an action's outputs.
+It takes minutes. It uses Bazel 7.7.1, by tools/bazel7, because buildbox's
+workers do not know how Bazel 4 names an action's outputs.
 """
 
 import contextlib
@@ -33,25 +33,25 @@ _CPU = "worker-cpu"
 _END_SECONDS = 30
 _RANKS_SECONDS = 180
 _TEST_SECONDS = 600
-# Long for something that is refused at once, and for an idle worker.
+# Something that is rejected at once, or has an idle worker, takes less.
 _QUEUED_SECONDS = 20
 _FLAGS = ("--color=no", "--curses=no", "--noshow_progress")
 
 
 class CheckError(Exception):
-    """Something is not as it should be."""
+    """A check failed."""
 
 
 class Checks:
-    """The checks, in their order: later ones need what earlier ones built."""
+    """The checks, in order: later ones need what earlier ones built."""
 
     def __init__(self, running: pool.Pool, workspace: pathlib.Path) -> None:
-        """Takes a pool that runs, and the source tree."""
+        """Takes a running pool and the source tree."""
         self._pool = running
         self._workspace = workspace
 
     def all(self) -> Sequence[Callable[[], None]]:
-        """Returns each check; it raises CheckError."""
+        """Returns the checks. Each raises CheckError if it fails."""
         return (
             self.passes_with_a_cold_cache,
             self.passes_with_a_warm_cache,
@@ -66,43 +66,43 @@ class Checks:
         )
 
     def passes_with_a_cold_cache(self) -> None:
-        """Nothing is on the pool: the wheels are sent to it."""
+        """The pool has nothing yet, so Bazel sends it the wheels."""
         self._bazel("clean")
         self._expect(self._test(f"{_TESTS}:tiny_test"), "PASSED")
 
     def passes_with_a_warm_cache(self) -> None:
-        """Another action, with the same wheels."""
+        """Another action needs the same wheels."""
         output = self._test(
             f"{_TESTS}:tiny_test", "--test_env=REGRESS_ANOTHER_ACTION=1"
         )
         self._expect(output, "PASSED", r"\b1 remote\b")
 
     def is_not_run_again(self) -> None:
-        """A checkout that has built nothing takes the pool's result."""
+        """A checkout that has built nothing gets the pool's result."""
         self._bazel("clean")
         output = self._test(f"{_TESTS}:tiny_test")
         self._expect(output, r"\(cached\) PASSED", r"\d+ remote cache hit")
         self._expect_not(output, r"\b\d+ remote[,.]")
 
     def goes_to_the_gpu_that_it_asks_for(self) -> None:
-        """And what asks for none goes to a worker without."""
+        """A test that asks for no GPU goes to a worker without one."""
         self._expect_worker(_CPU)
         self._expect_worker("worker-h200", "--config=h200")
 
     def does_not_share_results_between_gpus(self) -> None:
-        """The same test has a result for each, whatever ran last."""
+        """The same test has one result for each GPU, whatever ran last."""
         for flag, worker in (("", _CPU), ("--config=h200", "worker-h200")):
             self._bazel("clean")
             output = self._expect_worker(worker, *filter(None, [flag]))
             self._expect(output, r"\(cached\) PASSED")
 
     def fails_on_a_worker_without_the_gpu_it_declares(self) -> None:
-        """The worker says that it has an H200; the test looks."""
+        """The worker claims an H200, and the test looks for itself."""
         output = self._test(f"{_TESTS}:tiny_test", "--config=h200")
         self._expect(output, "FAIL: wrong environment", "nvidia_h200")
 
     def waits_for_a_gpu_that_nobody_has(self) -> None:
-        """Until a worker has it, or its user gives up."""
+        """The test waits until a worker has the GPU or the user gives up."""
         with self._started(
             "test", f"{_TESTS}:worker_test", "--config=a100"
         ) as bazel:
@@ -113,15 +113,15 @@ class Checks:
             raise CheckError(f"it did not wait: {_output(bazel)}")
 
     def is_refused_with_an_unknown_property(self) -> None:
-        """No worker could ever have it."""
+        """The pool does not know the property."""
         started = time.monotonic()
         output = self._test(f"{_TESTS}:unknown_property_test")
         self._expect(output, "FAILED_PRECONDITION", "gpu-typo")
         if time.monotonic() - started > _QUEUED_SECONDS:
-            raise CheckError("it was refused late.")
+            raise CheckError("it was rejected late.")
 
     def survives_the_worker(self) -> None:
-        """Its worker dies while it trains; the engine gives it to the next."""
+        """The worker dies while ranks train; the next worker gets the test."""
         with self._started(
             "test",
             f"{_TESTS}:tiny_test",
@@ -139,14 +139,14 @@ class Checks:
         self._expect(output, "PASSED", r"\b1 remote\b")
 
     def main_test_passes(self) -> None:
-        """At its full length."""
+        """The main test passes, at its full length."""
         self._expect(self._test(_MAIN_TEST), "PASSED")
 
     def _training_processes(self) -> list[int]:
-        """Waits until both attempts' ranks are there; all that runs, by pidfd.
+        """Waits for both attempts' ranks; returns a pidfd for each process.
 
-        They are the test, its zygote, and for each attempt four ranks and the
-        guard over them.
+        These are the test, its zygote and, for each attempt, four ranks and
+        the process that guards them.
         """
         deadline = time.monotonic() + _RANKS_SECONDS
         while True:
@@ -174,11 +174,11 @@ class Checks:
 
     @contextlib.contextmanager
     def _started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Bazel, which ends with this."""
+        """Starts Bazel, and ends it on exit."""
         with subprocess.Popen(
             self._command(*arguments),
             cwd=self._workspace,
-            # To interrupt Bazel, too, and not only what it runs in.
+            # A signal to the group reaches Bazel and not only its container.
             start_new_session=True,
             stderr=subprocess.STDOUT,
             stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
     tools/bazelw run //tools/remote
 
-One worker has no GPU, and one says that it has an H200. In another terminal:
+One worker has no GPU, and one claims to have an H200. In another terminal, run
 
     tools/bazel7 test --config=pool //regress/...
 """
@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the pool. Returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
-    # Stopped from outside, it stops what it has started.
+    # SIGTERM must stop the pool's processes, too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(
         prefix="regress_pool_", ignore_cleanup_errors=True

@@ -1,8 +1,7 @@
 """A pool for remote execution on this machine: BuildGrid and workers.
 
-BuildGrid, with PostgreSQL, is the engine; a worker is buildbox's, in a
-container of its own with Debian sid, and with nothing of this machine but its
-loopback.
+The engine is BuildGrid with PostgreSQL. Each worker is buildbox's, in its own
+container with Debian sid, and shares nothing with this machine but loopback.
 """
 
 import contextlib
@@ -27,17 +26,17 @@ _ENGINE = (_POSTGRES, _BUILDGRID)
 
 
 class PoolError(Exception):
-    """Something that a pool needs is not there, or does not start."""
+    """Something that a pool needs is missing, or does not start."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Worker:
-    """A worker, which takes one action at a time.
+    """A worker, which runs one action at a time.
 
     Attributes:
-      name: its host name, too.
-      properties: what it offers; an action goes to a worker that has all that
-        the action asks for.
+        name: The worker's name, and its host name.
+        properties: What it offers. An action goes to a worker that offers all
+            that the action asks for.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Worker:
 
 
 class Pool:
-    """A pool that runs; see start()."""
+    """A running pool; see start()."""
 
     def __init__(
         self, folder: pathlib.Path, port: int, sid: pathlib.Path
@@ -53,9 +52,9 @@ class Pool:
         """Takes what start() has prepared.
 
         Args:
-          folder: for the pool's files.
-          port: BuildGrid's, on loopback.
-          sid: a directory with Debian sid.
+            folder: A folder for the pool's files.
+            port: BuildGrid's port on loopback.
+            sid: A directory with Debian sid.
         """
         self._folder = folder
         self._port = port
@@ -64,7 +63,7 @@ class Pool:
 
     @property
     def address(self) -> str:
-        """For Bazel's --remote_executor."""
+        """The address for Bazel's --remote_executor."""
         return f"grpc://127.0.0.1:{self._port}"
 
     def log(self, name: str) -> pathlib.Path:
@@ -75,12 +74,12 @@ class Pool:
         """Starts PostgreSQL and BuildGrid, and waits until they answer.
 
         Raises:
-          PoolError: one of them does not start.
+            PoolError: One of them does not start.
         """
         programs = _postgres_programs()
         data = self._folder / _POSTGRES
         data.mkdir()
-        # It refuses to be run by root.
+        # PostgreSQL refuses to run as root.
         user = _POSTGRES if os.getuid() == 0 else None
         if user:
             shutil.chown(data, user, user)
@@ -96,7 +95,7 @@ class Pool:
             _POSTGRES,
             [
                 *(programs / "postgres", "-D", f"{data}/data", "-k", data),
-                # It is reached through a socket in its folder alone.
+                # It listens only on a socket in its folder.
                 *("-c", "listen_addresses=", "-c", "fsync=off"),
             ],
             user,
@@ -122,7 +121,7 @@ class Pool:
         """Starts a worker, or starts it again after kill_worker().
 
         Raises:
-          PoolError: it does not start.
+            PoolError: It does not start.
         """
         folder = self._folder / worker.name
         folder.mkdir(exist_ok=True)
@@ -132,8 +131,8 @@ class Pool:
             for key, value in worker.properties.items()
         ]
         (folder / "tmp").mkdir(exist_ok=True)
-        # As Bazel's own sandbox: no network but loopback, an empty /tmp, and no
-        # process outlives its action.
+        # Like Bazel's own sandbox, this has no network but loopback and an
+        # empty /tmp, and no process outlives its action.
         runner = folder / "run"
         runner.write_text(
             "#!/bin/sh\n"
@@ -142,8 +141,8 @@ class Pool:
             ' /usr/bin/buildbox-run-hosttools "$@"\n'
         )
         runner.chmod(0o755)
-        # The cache keeps the blobs of earlier actions, and a file of an action
-        # is a hard link to one.
+        # The cache keeps the blobs of earlier actions; an action's files are
+        # hard links to blobs.
         script = f"""
             buildbox-casd --cas-remote=http://127.0.0.1:{self._port} \\
                 --bind=unix:/mnt/casd.sock /mnt/cache &
@@ -157,7 +156,7 @@ class Pool:
                 {" ".join(properties)} {worker.name}
         """
         (folder / "casd.sock").unlink(missing_ok=True)
-        # What was under way when the last one was killed.
+        # A worker that was killed leaves the files of its last action.
         shutil.rmtree(folder / "cache/cas/staging", ignore_errors=True)
         self._start(
             worker.name,
@@ -165,11 +164,11 @@ class Pool:
                 *("bwrap", "--ro-bind", self._sid, "/"),
                 *("--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
                 *("--bind", folder, "/mnt"),
-                # All that it has started ends with it.
+                # All processes that the worker started end with it.
                 *("--unshare-pid", "--die-with-parent"),
                 *("--unshare-uts", "--hostname", worker.name),
                 *("--clearenv", "--setenv", "PATH", "/usr/bin:/bin"),
-                # Of buildbox, which an action's own must not hide.
+                # An action's own /tmp must not hide buildbox's TMPDIR.
                 *("--setenv", "TMPDIR", "/mnt/tmp"),
                 *("/bin/sh", "-c", script),
             ],
@@ -177,13 +176,13 @@ class Pool:
         self._wait(worker.name, (folder / "ready").exists)
 
     def kill_worker(self, name: str) -> None:
-        """Kills a worker as a crash of its machine would."""
+        """Kills a worker, as a crash of its machine would."""
         process = self._processes.pop(name)
         process.kill()
         process.wait(_END_SECONDS)
 
     def processes(self, worker: str) -> dict[int, str]:
-        """Returns all that runs in a worker: each one's command, by its id."""
+        """Returns the command of each process in a worker, by process id."""
         found: dict[int, str] = {}
         pids = [self._processes[worker].pid]
         while pids:
@@ -191,18 +190,18 @@ class Pool:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 proc = pathlib.Path("/proc", str(pid))
                 found[pid] = (proc / "cmdline").read_text().replace("\0", " ")
-                # Any thread may have started one.
+                # Any thread may have started a child.
                 for children in proc.glob("task/*/children"):
                     pids += map(int, children.read_text().split())
         return found
 
     def stop(self) -> None:
-        """Ends all that runs, the last one first."""
+        """Ends all processes, the last one first."""
         for name in reversed(list(self._processes)):
             if name not in _ENGINE:
                 self.kill_worker(name)
         for process in reversed(self._processes.values()):
-            # As fast as PostgreSQL can end in good order; BuildGrid, too.
+            # SIGINT is the fastest clean shutdown of PostgreSQL and BuildGrid.
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(_END_SECONDS)
@@ -212,7 +211,7 @@ class Pool:
         self._processes.clear()
 
     def check(self) -> None:
-        """Raises PoolError if something has ended that should run."""
+        """Raises PoolError if a process has ended that should be running."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise PoolError(self._ended(name))
@@ -248,7 +247,7 @@ class Pool:
                 command,
                 cwd="/",
                 env=_environment(),
-                # A Ctrl-C is for this program, which then stops the others.
+                # Ctrl-C must reach only this program, which stops the others.
                 start_new_session=True,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -279,23 +278,23 @@ def start(
     sid: pathlib.Path,
     workers: Sequence[Worker],
 ) -> Iterator[Pool]:
-    """Runs a pool; when it ends, none of its processes is left.
+    """Runs a pool, and leaves no process behind.
 
     Args:
-      folder: for its files, an empty folder.
-      port: BuildGrid's, on loopback.
-      sid: a directory with Debian sid.
-      workers: those to start.
+        folder: An empty folder for the pool's files.
+        port: BuildGrid's port on loopback.
+        sid: A directory with Debian sid.
+        workers: The workers to start.
 
     Raises:
-      PoolError: something does not start.
+        PoolError: Something does not start.
     """
     if _answers(port):
         raise PoolError(
             f"expected port {port} to be free, but something listens there: "
             "choose another by --port."
         )
-    # PostgreSQL's user is another one.
+    # PostgreSQL runs as another user, who must get in.
     folder.chmod(0o755)
     pool = Pool(folder, port, sid)
     try:
@@ -308,7 +307,7 @@ def start(
 
 
 def _environment() -> dict[str, str]:
-    """The environment of every process."""
+    """Returns the environment for every process."""
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -319,7 +318,7 @@ def _postgres_programs() -> pathlib.Path:
     """Returns the folder of PostgreSQL's programs.
 
     Raises:
-      PoolError: it is not installed.
+        PoolError: PostgreSQL is not installed.
     """
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     try:

@@ -1,4 +1,4 @@
-"""What a pool needs of the machine, installed if it is not there."""
+"""Installs what a pool needs, if it is missing."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ def workspace() -> pathlib.Path:
     """Returns the source tree's root.
 
     Raises:
-      PoolError: this was not started by `bazel run`.
+        PoolError: This was not started by `bazel run`.
     """
     root = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not root:
@@ -24,7 +24,7 @@ def debian_sid() -> pathlib.Path:
     """Installs PostgreSQL, and returns a directory with Debian sid.
 
     Raises:
-      PoolError: it cannot be made.
+        PoolError: One of them cannot be installed.
     """
     if not shutil.which("initdb", path=_postgres_path()):
         for command in (

@@ -10,21 +10,21 @@ load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 
 _COMPILE_FLAGS = [
     "-std=c++17",
-    # What this does is call kernels: with more, it takes longer to compile, and
-    # no step becomes faster.
+    # This code only calls kernels. More optimization would make it compile more
+    # slowly and no step faster.
     "-O1",
     "-g0",
     "-w",
     "-DNDEBUG",
     "-fvisibility=hidden",
-    # The same bytes from any folder, at any time.
+    # The output must not depend on the folder or the time.
     "-frandom-seed=transformer_engine_torch",
 ]
 
 _LINK_FLAGS = [
     "-Wl,--as-needed",
     "-Wl,--build-id=none",
-    # Not the output's path.
+    # Keeps the output's path out of it.
     "-Wl,-soname=transformer_engine_torch.so",
     "-Wl,--strip-all",
 ]
@@ -87,8 +87,8 @@ def _torch_extension_impl(ctx):
             source_file = unit.path,
             use_pic = True,
             user_compile_flags = _COMPILE_FLAGS + [
-                # Messages name their source file, which lies elsewhere when
-                # this repository is another one's dependency.
+                # Messages name their source file, whose path differs if this
+                # repository is another one's dependency.
                 "-ffile-prefix-map=%s%s/=" % (quoted, root)
                 for quoted in ["", "./"]
             ] + [

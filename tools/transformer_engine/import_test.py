@@ -9,8 +9,8 @@ import sys
 
 from absl.testing import absltest
 
-# As a rank of the trainer does it. In a process of its own: what is loaded into
-# this one stays.
+# Imports it as a rank does, in a separate process, because a library cannot be
+# unloaded.
 _PROGRAM = """
 import json
 import os
@@ -33,7 +33,7 @@ print(json.dumps({
 
 class ImportTest(absltest.TestCase):
     def test_loads_with_the_libraries_of_the_wheels(self) -> None:
-        # A host's toolkit, where the linker looks first.
+        # The linker looks first in this folder, as in a host's toolkit.
         toolkit = pathlib.Path(self.create_tempdir().full_path)
         for entry in sys.path:
             for file in pathlib.Path(entry).glob("nvidia/*/lib/libcudart.so.*"):
@@ -58,7 +58,7 @@ class ImportTest(absltest.TestCase):
             {"libcudnn.so.9", "libnvrtc.so.13", "libtransformer_engine.so"},
             libraries,
         )
-        # None is the host's.
+        # No library is the host's.
         self.assertEqual(
             {}, {k: v for k, v in libraries.items() if v.startswith("/")}
         )

@@ -1,17 +1,17 @@
 """Lays out Transformer Engine for PyTorch, for a repository rule.
 
 Its three distributions share one package folder. The package index has two of
-them as wheels; those are linked into one directory. The third is source alone:
-it is fetched and unpacked, beside the headers of this Python, for an action to
-compile.
+them as wheels, which are linked into one directory. The third is published only
+as source. It is fetched and unpacked, beside the headers of this Python, for an
+action to compile.
 
-Nothing of the source is run: its setup.py looks for a wheel on the network and
-for a CUDA toolkit. But pip builds what it downloads, to learn its metadata, so
-pip's own classes fetch it here, with the user's own index, certificates and
-proxy.
+None of the source runs here, because its setup.py looks for a wheel on the
+network and for a CUDA toolkit. pip would build what it downloads, to learn its
+metadata, so pip's own classes fetch the source, with the user's index,
+certificates and proxy.
 
-Runs in a repository rule: the standard library and the pip of the Python at
-hand are all that it may import.
+This runs in a repository rule, so it may import only the standard library and
+the pip of the Python that runs it.
 """
 
 import argparse
@@ -33,15 +33,15 @@ _PYTHON_HEADERS = pathlib.Path("headers", "python")
 
 
 class LayOutError(Exception):
-    """Something is missing or not what was pinned; for the user."""
+    """Something is missing or not what was pinned. For the user."""
 
 
 def fetch_source(requirement: str, sha256: str) -> bytes:
     """Returns a source distribution, without building it.
 
     Args:
-        requirement: The pin, as "transformer-engine-torch==2.20.2".
-        sha256: Of the archive, in hex.
+        requirement: The pin, such as "transformer-engine-torch==2.20.2".
+        sha256: The SHA-256 of the archive, in hex.
 
     Raises:
         LayOutError: The index has no such file, or another one.
@@ -71,7 +71,7 @@ def fetch_source(requirement: str, sha256: str) -> bytes:
             fetched = response.content
             return 0
 
-    # pip would turn an exception into a status and a traceback.
+    # pip's own command would turn an exception into a status and a traceback.
     options = ["--no-binary=:all:", "--quiet", "--disable-pip-version-check"]
     command = Fetch("download", "Fetches a source distribution.")
     with command.main_context():
@@ -93,8 +93,8 @@ def unpack_source(
 
     Args:
         archive: A .tar.gz with one folder.
-        source: Where its files go.
-        site: Gets a .dist-info with the distribution's metadata.
+        source: The folder for its files.
+        site: The folder that gets a .dist-info with its metadata.
     """
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar.getmembers():
@@ -111,14 +111,14 @@ def unpack_source(
 
 
 def merge(trees: Sequence[pathlib.Path], target: pathlib.Path) -> None:
-    """Links the files of several trees into one; what cannot be is copied.
+    """Links the files of several trees into one, or copies them.
 
     Raises:
         LayOutError: Two trees have a file of the same name that differs.
     """
     for tree in trees:
         for path in sorted(tree.rglob("*")):
-            # Byte code of equal files may differ, as it names the tree.
+            # Byte code names the tree, so that of equal files may differ.
             copy = target / path.relative_to(tree)
             if path.is_dir():
                 copy.mkdir(parents=True, exist_ok=True)
@@ -139,16 +139,16 @@ def merge(trees: Sequence[pathlib.Path], target: pathlib.Path) -> None:
 def copy_python_headers(
     include: pathlib.Path, multiarch: str, target: pathlib.Path
 ) -> None:
-    """Copies what compiles against a Python.
+    """Copies the headers of a Python.
 
     Args:
         include: The folder with its Python.h.
-        multiarch: The name by which Debian keeps what depends on the machine
-            in a folder of its own, or nothing.
-        target: Where to.
+        multiarch: The name of Debian's separate folder for headers that depend
+            on the machine, or nothing.
+        target: The folder to copy to.
 
     Raises:
-        LayOutError: This Python came without.
+        LayOutError: This Python has no headers.
     """
     if not (include / "Python.h").exists():
         raise LayOutError(
@@ -184,7 +184,7 @@ def main() -> None:
         )
     except LayOutError as error:
         sys.exit(str(error))
-    except Exception as error:  # Of pip, whose classes are its own affair.
+    except Exception as error:  # pip's own classes may raise anything.
         sys.exit(f"{arguments.requirement}: pip fails: {error!r}")
 
 

@@ -3,8 +3,8 @@
     python3 tools/transformer_engine/pack_wheel.py EXTENSION METADATA FOLDER
 
 takes the .so that `tools/bazelw build --config=h100
-@pypi_transformer_engine_torch//:extension` makes, and the METADATA that lies in
-the .dist-info beside its package. The same files give the same wheel.
+@pypi_transformer_engine_torch//:extension` builds, and the METADATA in the
+.dist-info beside its package. The same files give the same wheel.
 """
 
 import base64
@@ -24,7 +24,7 @@ Tag: {tag}
 
 
 class PackError(Exception):
-    """What is to be packed is not what it should be; for the user."""
+    """The files cannot be packed. The message is for the user."""
 
 
 def pack(
@@ -33,15 +33,16 @@ def pack(
     """Packs an extension.
 
     Args:
-        extension: Named as CPython finds it, as "x.cpython-312-x86_64-...so".
-        metadata: Of its distribution.
-        folder: Where the wheel goes.
+        extension: The .so, named as CPython finds it:
+            "x.cpython-312-x86_64-...so".
+        metadata: The METADATA of its distribution.
+        folder: The folder for the wheel.
 
     Returns:
         The wheel's path.
 
     Raises:
-        PackError: The extension's name or the metadata tell too little.
+        PackError: The extension's name or the metadata lack something.
     """
     python = re.search(r"\.cpython-(\d+)-", extension.name)
     name = re.search(r"^Name: (.+)$", metadata, re.MULTILINE)
@@ -69,7 +70,7 @@ def pack(
     wheel = folder / f"{title}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
-            # Without the time of the build.
+            # A ZipInfo without a date keeps the time of the build out.
             archive.writestr(zipfile.ZipInfo(path), content)
     return wheel
 

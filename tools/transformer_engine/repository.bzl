@@ -14,7 +14,7 @@ With --config=image they are the image's, as it has them.
 
 load("//tools/python:image.bzl", "IMAGE_ATTRS", "IMAGE_PYTHON", "label_key", "link_from_image")
 
-# Where in a wheel headers are, and which of the folders below are searched.
+# Where a wheel has headers, and which of the folders below to search.
 _HEADERS = {
     "torch": ("torch/include", ["", "/torch/csrc/api/include"]),
     "nvidia_cublas": ("nvidia/cu13/include", [""]),
@@ -40,14 +40,14 @@ _LIBRARIES = {
     "nvidia_cuda_runtime": ["nvidia/cu13/lib/libcudart.so.13"],
 }
 
-# Wheels with a part of the package folder.
+# Each of these wheels has a part of the package folder.
 _PARTS = [
     "transformer_engine",
     "transformer_engine_cu13",
 ]
 
-# What it imports: nothing that only its debugging tools, its tests or another
-# framework ask for.
+# What it imports, without what only its debugging tools, its tests or another
+# framework need.
 _NEEDS = [
     "einops",
     "importlib_metadata",
@@ -58,7 +58,7 @@ _NEEDS = [
     "torch",
 ]
 
-# Every distribution that its repository is made of.
+# The repository consists of these distributions.
 TRANSFORMER_ENGINE_PARTS = _PARTS + _HEADERS.keys()
 
 _BUILD = """\
@@ -79,7 +79,7 @@ torch_extension(
         "source/common_headers/**",
     ]) + {headers} + [
         "headers/python",
-        # The file whose changes Bazel notices.
+        # Bazel notices changes of this file only.
         "parts.sha256",
     ],
     defines = [
@@ -88,7 +88,8 @@ torch_extension(
         "_GLIBCXX_USE_CXX11_ABI=1",
     ],
     first = "source/csrc/common.cpp",
-    # The sources' own folder comes last: they mean by common.h another one's.
+    # The sources' own folder comes last, because their common.h is not the one
+    # that they include by that name.
     includes = [
         "source/common_headers",
         "source/common_headers/common",
@@ -138,21 +139,21 @@ locked_library(
 _HOST_PYTHON = Label("@python//:host_python")
 
 def _transformer_engine_repository_impl(ctx):
-    # Those that build it themselves have it as one distribution.
+    # A Transformer Engine that was built locally is one distribution.
     if link_from_image(ctx, [ctx.attr.requirement.partition("==")[0]] + [
         "transformer-engine",
         "transformer-engine-cu12",
         "transformer-engine-cu13",
     ]):
         ctx.file("BUILD.bazel", _IMAGE_BUILD.format(needs = {
-            # An extra of one of them is none of the whole.
+            # An extra of one distribution is not an extra of the whole.
             label_key(need.partition("[")[0]) + "//:lib": None
             for need in json.decode(ctx.read("needs.json"))[""]
         }.keys()))
         return
 
-    # A wheel is its folder, but a label is of a file: of the one beside it that
-    # changes when the wheel does.
+    # A wheel is a folder, but a label names a file: the digest beside the folder,
+    # which changes when the wheel does.
     wheels = {key: ctx.path(label) for label, key in ctx.attr.wheels.items()}
     python = ctx.path(_HOST_PYTHON)
     script = ctx.path(ctx.attr._script)
