@@ -83,8 +83,10 @@ readonly python
 
 mkdir -p "${stage}/wheels" "${stage}/root"
 metadata=("$(tools/bazelw info output_base)"/external/pypi_transformer_engine_torch/site-packages/transformer_engine_torch-*.dist-info/METADATA)
+# Beside it may be what was built for another Python.
+suffix="$("${python}" -I -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')"
 "${python}" tools/transformer_engine/pack_wheel.py \
-    "$(tools/bazelw info bazel-bin)"/external/pypi_transformer_engine_torch/site-packages/transformer_engine/wheel_lib/*.so \
+    "$(tools/bazelw info bazel-bin)/external/pypi_transformer_engine_torch/site-packages/transformer_engine/wheel_lib/transformer_engine_torch${suffix}" \
     "${metadata[0]}" "${stage}/wheels"
 printf '%s\n' "${TRAINING[@]}" | pins_of >"${stage}/requirements.txt"
 "${python}" -m pip download --quiet --no-deps --only-binary=:all: --require-hashes \
