@@ -11,7 +11,7 @@ from absl.testing import absltest
 
 from regress.case import case_pb2, load
 from regress.oracle import judge, observations, verdict_pb2
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import watchdog
@@ -65,7 +65,7 @@ class ReleasesTest(absltest.TestCase):
             interrupted.HasField("interruption"),
             "This release cannot train on a CPU; if it names the CUDA device "
             "where none of regress/trainer/cpu_patches.py stands in, add one: "
-            f"{interrupted.ended_because}",
+            f"{attempt_end.describe(interrupted.end)}",
         )
         return judge.judge(
             case,

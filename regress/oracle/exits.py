@@ -4,13 +4,12 @@ How far a rank got in its attempt tells what it was doing then.
 """
 
 import dataclasses
-import re
 import signal as signals
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from regress.case import case_pb2
 from regress.oracle import check, observations, rules
-from regress.run import exit_codes, run_pb2
+from regress.run import attempt_end, exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
 
@@ -192,7 +191,7 @@ def _hang_note(
     """What the first of the suspects did."""
     rank, where = suspects[0]
     timeline = facts.attempts[attempt].timelines[rank]
-    did = timeline.exit.found or "running"
+    did = attempt_end.describe_state(timeline.exit.process_state)
     least = where.events < min(
         (other.events for _, other in suspects[1:]), default=where.events
     )
@@ -212,7 +211,7 @@ def _hang_note(
 
 
 def _was_stopped(timeline: observations.Timeline) -> bool:
-    return timeline.exit.found.startswith("stopped")
+    return timeline.exit.process_state == "T"
 
 
 def _quoted_first(
@@ -226,9 +225,8 @@ def _quoted_first(
 
 def _quoted(facts: observations.Observations, attempt: int) -> int | None:
     """The rank whose last line the supervisor gives as the reason."""
-    because = facts.attempts[attempt].record.ended_because
-    named = re.match(r"Rank (\d+) ", because)
-    return int(named[1]) if named else None
+    end = facts.attempts[attempt].record.end
+    return end.failure.rank.rank if end.HasField("failure") else None
 
 
 def _find_end(
@@ -250,7 +248,7 @@ def _find_end(
         attempt=attempt,
         rank=rank,
         iteration=iteration,
-        explanation=record.record.ended_because,
+        explanation=attempt_end.describe(record.record.end),
     )
 
 

@@ -11,13 +11,14 @@ from regress.oracle import (
     verdict_pb2,
 )
 from regress.oracle import verdict_test_helper as verdict_testing
-from regress.run import exit_codes, run_pb2
+from regress.run import attempt_end, exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
 
 _Verdict = verdict_pb2.Verdict
 
 _Checkpoint = run_pb2.CheckpointEvent
+_NO_MEMORY = attempt_end.describe(record_test_helper.failed(2))
 
 
 def _ended(
@@ -31,7 +32,7 @@ def _ended(
             statuses.get(rank, _Exit(cause=_Exit.PEER_GONE, signal=9))
         )
         del record.events[4:]
-    records.run.attempts[attempt].ended_because = "Rank 2 failed: no memory."
+    records.run.attempts[attempt].end.CopyFrom(record_test_helper.failed(2))
     return records
 
 
@@ -54,9 +55,9 @@ class CrashTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=2,
             expected="exit code 0, unless somebody ended it",
             actual=exits.describe(status),
-            explanation="Rank 2 failed: no memory.",
+            explanation=_NO_MEMORY,
         )
-        self.assertIn("Rank 2 failed: no memory", records.judge().summary)
+        self.assertIn(_NO_MEMORY, records.judge().summary)
 
     def test_a_damaged_checkpoint_without_an_interruption_is_a_crash(self):
         damaged = _Exit(
@@ -106,13 +107,16 @@ class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertStartsWith(
             records.judge().summary,
             "a rank crashed; rank 2 crashed in attempt 1, while it loaded the "
-            "checkpoint of iteration 3; Rank 2 failed: no memory.",
+            f"checkpoint of iteration 3; {_NO_MEMORY}.",
         )
 
     def test_ranks_come_in_their_order_if_none_is_quoted(self):
         records = self._crashed({1: 2, 3: 2})
-        for because in ("", "The supervisor lost them."):
-            records.run.attempts[1].ended_because = because
+        for end in (
+            run_pb2.AttemptEnd(),
+            run_pb2.AttemptEnd(stop_signal=15),
+        ):
+            records.run.attempts[1].end.CopyFrom(end)
             findings = records.judge().findings
             self.assertEqual([finding.rank for finding in findings], [1, 3])
 
@@ -223,7 +227,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         Args:
             events: How many events each rank had recorded.
         """
-        hung = _Exit(cause=_Exit.HANG, signal=9, found="running (state S)")
+        hung = _Exit(cause=_Exit.HANG, signal=9, process_state="S")
         records = _ended(1, dict.fromkeys(range(4), hung))
         for rank, count in enumerate(events):
             complete = record_test_helper.passing().rank(1, rank).events
@@ -241,7 +245,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_names_the_rank_that_was_stopped(self):
         # The others may have got less far.
         records = self._hung((5, 5, 6, 5))
-        records.rank(1, 2).exit.found = "stopped (state T)"
+        records.rank(1, 2).exit.process_state = "T"
         self.assertEqual(self._first(records), (2, 6))
         self.assertStartsWith(
             records.judge().summary,
@@ -270,7 +274,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
     def test_says_what_it_can_of_a_rank_that_nobody_looked_at(self):
         records = self._hung((6, 5, 6, 6))
-        records.rank(1, 1).exit.found = ""
+        records.rank(1, 1).exit.process_state = ""
         self.assertEqual(self._first(records), (1, 5))
         self.assertIn(
             "rank 1 was running after iteration 4 of attempt 1",
@@ -296,7 +300,7 @@ class HangTest(verdict_testing.VerdictTestCase):
                 rank=0,
                 expected="not HANG",
                 actual="HANG, signal 9 (SIGKILL)",
-                explanation="Rank 2 failed: no memory.",
+                explanation=_NO_MEMORY,
             )
             self.assert_counts(records, rules.NO_HANG, 8, 4)
 

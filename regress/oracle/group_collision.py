@@ -33,7 +33,7 @@ _REFUSAL = (
 
 def refused(facts: observations.Observations) -> str | None:
     """Says which groups made torch refuse the load; None if none did."""
-    if _REFUSAL not in facts.resumed.record.ended_because:
+    if _REFUSAL not in facts.resumed.record.end.failure.rank.last_log_line:
         return None
     must_fail = {
         rank: groups

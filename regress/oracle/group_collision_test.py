@@ -92,7 +92,8 @@ class RefusedTest(parameterized.TestCase):
     def test_another_crash_is_not_it(self):
         run = helper.Run()
         run.refuse()
-        run.records.run.attempts[1].ended_because = "Rank 2 failed: no memory."
+        end = run.records.run.attempts[1].end
+        end.failure.rank.last_log_line = "no memory"
         self.assertEmpty(run.known_bug())
 
     @parameterized.product(attempt=(0, 1), rank=(0, 2))

@@ -12,9 +12,8 @@ from regress.run import run_pb2
 SAVED = run_pb2.StateDigest.SAVED
 LOADED = run_pb2.StateDigest.LOADED
 REFUSAL = (
-    "Rank 2 exited with code 1; its log ends in: ValueError: loaded state dict "
-    "contains a parameter group that doesn't match the size of optimizer's "
-    "group"
+    "ValueError: loaded state dict contains a parameter group that doesn't "
+    "match the size of optimizer's group"
 )
 DEFAULT = "default"
 DECOUPLED = "decoupled"
@@ -154,7 +153,7 @@ class Run:
     def refuse(self) -> None:
         """Torch refuses the load, on every rank."""
         attempt = self.records.run.attempts[1]
-        attempt.ended_because = REFUSAL
+        attempt.end.failure.rank.last_log_line = REFUSAL
         for rank in attempt.ranks:
             del rank.events[2:]
             rank.exit.CopyFrom(_Exit(cause=_Exit.PEER_GONE, signal=9))

@@ -12,7 +12,7 @@ from regress.oracle import (
     record_checks,
     rules,
 )
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 
 _Exit = run_pb2.ExitStatus
 
@@ -54,7 +54,7 @@ def _check_interruption(facts: observations.Observations) -> check.Outcome:
                 if record.HasField("interruption")
                 else "no interruption",
                 attempt=0,
-                explanation=record.ended_because
+                explanation=attempt_end.describe(record.end)
                 or "The interruption is not the one that the case asks for.",
             )
     return result.outcome()

@@ -19,14 +19,14 @@ _Verdict = verdict_pb2.Verdict
 # What a run record may say without anybody asking why.
 _NOT_JUDGED = frozenset(
     {
-        "Attempt.ended_because",
+        "Attempt.end",
         "Attempt.launcher",
         "Attempt.seconds",
         "Attempt.started_at",
         "CheckpointEvent.bytes",
         "CheckpointEvent.seconds",
         # It explains a hang, and is none.
-        "ExitStatus.found",
+        "ExitStatus.process_state",
         "ExitStatus.peak_resident_bytes",
         "ExitStatus.system_seconds",
         "ExitStatus.user_seconds",

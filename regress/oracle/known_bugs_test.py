@@ -135,7 +135,8 @@ class KnownBugTest(absltest.TestCase):
 
     def test_a_run_that_passes_has_no_bug(self):
         run = helper.Run()
-        run.records.run.attempts[1].ended_because = helper.REFUSAL
+        end = run.records.run.attempts[1].end
+        end.failure.rank.last_log_line = helper.REFUSAL
         self.assertEmpty(run.known_bug())
         self.assertEqual(
             run.records.judge().conclusion, verdict_pb2.Verdict.PASS

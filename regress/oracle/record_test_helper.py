@@ -164,6 +164,18 @@ def environment() -> run_pb2.Environment:
     )
 
 
+def failed(rank: int) -> run_pb2.AttemptEnd:
+    """What the supervisor says of an attempt that a rank's failure ended."""
+    return run_pb2.AttemptEnd(
+        failure=run_pb2.AttemptEnd.Failure(
+            rank=run_pb2.LastSeen(
+                rank=rank, log="a/log", last_log_line="no memory"
+            ),
+            code=1,
+        )
+    )
+
+
 def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
     """What a scenario observes if all goes well."""
     return run_pb2.RunRecord(
@@ -315,7 +327,9 @@ def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
             ranks=hit,
             seconds=4.5,
         ),
-        ended_because="The watchdog ended the attempt." if stopped else "",
+        end=run_pb2.AttemptEnd(silence=run_pb2.AttemptEnd.Silence(seconds=60))
+        if stopped
+        else None,
     )
     for rank in range(RANKS):
         events = _start(100 + rank)

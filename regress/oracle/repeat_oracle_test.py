@@ -7,7 +7,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 
 _Verdict = verdict_pb2.Verdict
 _SAVED = run_pb2.StateDigest.SAVED
@@ -143,7 +143,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_a_repeat_that_came_too_short_is_a_crash(self, rank):
         records = _drifted()
         repeat = records.add_repeat(_REPLAYED)
-        repeat.ended_because = "Rank 9 failed: no memory."
+        repeat.end.CopyFrom(record_test_helper.failed(3))
         events = [
             event
             for event in repeat.ranks[rank].events
@@ -160,7 +160,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=rank,
             expected="iterations 1 to 4, each once",
             actual="3 iterations, the last is 3",
-            explanation="Rank 9 failed: no memory.",
+            explanation=attempt_end.describe(record_test_helper.failed(3)),
         )
         summary = records.judge().summary
         self.assertIn("of the repeat of attempt 0", summary)

@@ -8,7 +8,7 @@ from regress.oracle import (
     record_checks,
     rules,
 )
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 
 _Exit = run_pb2.ExitStatus
 
@@ -87,7 +87,7 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
             exits.describe(timeline.exit),
             attempt=1,
             rank=rank,
-            explanation=facts.resumed.record.ended_because,
+            explanation=attempt_end.describe(facts.resumed.record.end),
         )
         result.expect(
             "finished",

@@ -18,7 +18,7 @@ from regress.golden import errors as golden_errors
 from regress.golden import golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.report import console, next_steps, xml
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.runner import advice, selection
 from regress.runner import candidate_golden as candidate_golden_lib
 from regress.runner import environment as environment_lib
@@ -182,7 +182,9 @@ def _run(
             except cancellation.Cancelled as cancelled:
                 # There is a verdict; it is not lost because time ran out.
                 candidate = candidate_golden_lib.Candidate(
-                    why_not=cancelled.attempt.ended_because.rstrip(".")
+                    why_not=attempt_end.describe(cancelled.attempt.end).rstrip(
+                        "."
+                    )
                 )
     return record, verdict, candidate
 
@@ -198,7 +200,7 @@ def _print_partial_record(
         selected.case.parallelism.pipeline,
         fingerprint.fingerprint(selected.case),
     )
-    print(cancelled.attempt.ended_because, file=sys.stderr)
+    print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
     print(partial_record.describe(record, files), file=sys.stderr)
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())

@@ -23,6 +23,7 @@ from absl import app
 
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
+from regress.run import attempt_end
 from regress.supervisor import cancellation
 from regress.supervisor import errors as supervisor_errors
 from tools.golden import (
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
     except cancellation.Cancelled as cancelled:
-        print(cancelled.attempt.ended_because, file=sys.stderr)
+        print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
     return 1
 
 
