@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from regress.case import case_pb2
 from regress.oracle import record_test_helper
+from regress.report import summary
 from regress.run import run_pb2
 
 SAVED = run_pb2.StateDigest.SAVED
@@ -89,7 +90,7 @@ class Run:
     def known_bug(self) -> str:
         """What the verdict says of a known bug."""
         self.records.record_first_save()
-        return self.records.judge().known_bug
+        return summary.known_bug(self.records.judge())
 
     def set(
         self,

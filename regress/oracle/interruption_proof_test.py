@@ -39,7 +39,9 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records,
             _NOT_INTERRUPTED,
             rules.INTERRUPTION,
-            explanation=attempt_end.describe(record_test_helper.failed(2)),
+            explanation=attempt_end.describe(
+                record_test_helper.failed(2), "attempt_0"
+            ),
         )
 
     @parameterized.parameters(

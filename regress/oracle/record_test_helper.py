@@ -16,9 +16,7 @@ from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 
 RANKS = 4
-TARGET = observations.DeclaredTarget(
-    hardware="none", channel="dev", repeat_command="repeat the test"
-)
+TARGET = observations.DeclaredTarget(hardware="none", channel="dev")
 CORPUS_DIGEST = "c0ffee"
 _SIGNAL_NUMBERS = {
     case_pb2.SIGKILL: 9,

@@ -44,7 +44,7 @@ from regress.oracle import (
     trajectory_comparison,
     verdict_pb2,
 )
-from regress.run import attempt_end, run_pb2
+from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
 
@@ -131,7 +131,7 @@ def _check_ran(
         timeline = repeat.timelines.get(rank, observations.NO_TIMELINE)
         recorded = timeline.iterations
         result.expect(
-            "iterations",
+            verdict_pb2.Fact.REPEATED_ITERATIONS,
             expected,
             expected
             if recorded[:through] == wanted
@@ -139,9 +139,7 @@ def _check_ran(
             f"{max(recorded, default='none')}",
             attempt=0,
             rank=rank,
-            explanation=attempt_end.describe(repeat.record.end)
-            or "The repeat of attempt 0 did not get to the first bad "
-            "iteration.",
+            end=repeat.end,
         )
     return result.outcome()
 

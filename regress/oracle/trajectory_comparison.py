@@ -10,9 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.golden import float_compare, metrics, series
-from regress.oracle import check
+from regress.oracle import check, verdict_pb2
 
-_OF_GROUP = ' of group "'
+_PRECISIONS = {
+    metrics.Precision.FLOAT32: verdict_pb2.Number.FLOAT32,
+    metrics.Precision.FLOAT64: verdict_pb2.Number.FLOAT64,
+    metrics.Precision.INTEGER: verdict_pb2.Number.INTEGER,
+    metrics.Precision.DIGEST: verdict_pb2.Number.DIGEST,
+}
 _NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
 
 
@@ -51,16 +56,9 @@ def compare(
         )
 
 
-def subject(key: series.Key) -> str:
+def subject(key: series.Key) -> verdict_pb2.Metric:
     """The metric and its param group, without the rank."""
-    if not key.param_group:
-        return key.metric
-    return f'{key.metric}{_OF_GROUP}{key.param_group}"'
-
-
-def metric_of(subject: str) -> str:
-    """The metric of a finding's subject, without its param group."""
-    return subject.partition(_OF_GROUP)[0]
+    return verdict_pb2.Metric(name=key.metric, param_group=key.param_group)
 
 
 class _Row:
@@ -99,30 +97,37 @@ class _Row:
     ) -> None:
         # How far apart two digests are says nothing.
         has_distance = self._precision is not metrics.Precision.DIGEST
-        self._result.find(
+        finding = self._result.find(
             subject(self._key),
-            float_compare.text(expected, self._precision) + self._tolerance(),
-            float_compare.text(actual, self._precision),
+            self._number(expected, self._band),
+            self._number(actual),
             attempt=self._attempt,
             rank=self._key.rank,
             iteration=iteration,
-            absolute=float_compare.absolute(expected, actual)
-            if has_distance
-            else None,
-            relative=float_compare.relative(expected, actual)
-            if has_distance
-            else None,
-            ulps=float_compare.ulps(expected, actual, self._precision),
+        )
+        for field, distance in (
+            ("absolute", float_compare.absolute(expected, actual)),
+            ("relative", float_compare.relative(expected, actual)),
+            ("ulps", float_compare.ulps(expected, actual, self._precision)),
+        ):
+            if has_distance and distance is not None:
+                setattr(finding, field, distance)
+
+    def _number(
+        self, value: float, band: float | None = None
+    ) -> verdict_pb2.Value:
+        return verdict_pb2.Value(
+            number=verdict_pb2.Number(
+                value=value, precision=_PRECISIONS[self._precision], band=band
+            )
         )
 
-    def _tolerance(self) -> str:
-        return "" if self._band is None else f" within {self._band:.3g} of it"
-
-    def find_count(self, iteration: int, expected: str, actual: str) -> None:
+    def find_count(self, iteration: int, expected: int, actual: int) -> None:
+        """Finds that a source has no value, or more than one."""
         self._result.find(
             subject(self._key),
-            expected,
-            actual,
+            verdict_pb2.Value(values=expected),
+            verdict_pb2.Value(values=actual),
             attempt=self._attempt,
             rank=self._key.rank,
             iteration=iteration,
@@ -144,7 +149,7 @@ def _compare_one(
         return
     if not all(sizes):
         row.count(len(steps), len(steps))
-        row.find_count(steps[0], _values(sizes[0]), _values(sizes[1]))
+        row.find_count(steps[0], sizes[0], sizes[1])
         return
     _compare_uneven(row, expected, actual, steps)
 
@@ -165,8 +170,8 @@ def _compare_uneven(
     for place in uneven[: check.FINDINGS_KEPT]:
         row.find_count(
             int(iterations[place]),
-            _values(int(count_expected[place])),
-            _values(int(count_actual[place])),
+            int(count_expected[place]),
+            int(count_actual[place]),
         )
     differing = _compare_values(
         row,
@@ -216,7 +221,3 @@ def _select(
 def _has_each_once(trajectory: series.Trajectory, steps: range) -> bool:
     wanted = np.arange(steps.start, steps.stop)
     return np.array_equal(trajectory.iterations, wanted)
-
-
-def _values(count: int) -> str:
-    return {0: "no value", 1: "one value"}.get(count, f"{count} values")

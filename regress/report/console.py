@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 from regress.oracle import verdict_pb2
 from regress.report import (
-    attempts,
     check_status,
     check_table,
     fact_section,
     finding_kind,
     next_steps,
-    record_names,
     state_section,
+    summary,
     text_layout,
     value_section,
+    wording,
 )
 
 _Section = Callable[
@@ -52,11 +52,10 @@ def render(
         Lines of at most 80 columns, but for a command and a path, which stay
         whole.
     """
-    verdict = record_names.shorten(verdict)
     blocks = [
         [_headline(verdict), *_first_bad_iteration(verdict)],
         list(_environment(verdict)),
-        text_layout.wrap(text_layout.sentence(verdict.summary)),
+        text_layout.wrap(text_layout.sentence(summary.summarize(verdict))),
         text_layout.wrap(_known_bug(verdict)),
         *_findings(verdict),
         check_table.render(verdict),
@@ -80,7 +79,7 @@ def _first_bad_iteration(verdict: verdict_pb2.Verdict) -> Iterator[str]:
     for finding in _of_iteration(verdict.findings, iteration)[:1]:
         if finding.HasField("rank"):
             where += f", on rank {finding.rank}"
-        if name := attempts.name(finding):
+        if name := wording.attempt(finding):
             where += f", in {name}"
     yield from text_layout.wrap(f"first bad iteration: {iteration}{where}")
 
@@ -101,11 +100,13 @@ def _environment(verdict: verdict_pb2.Verdict) -> Iterator[str]:
         return
     yield "The environment is not the golden's:"
     for difference in verdict.environment_differences:
-        yield from text_layout.wrap(difference, "  ", "    ")
+        words = wording.environment_difference(difference)
+        yield from text_layout.wrap(words, "  ", "    ")
 
 
 def _known_bug(verdict: verdict_pb2.Verdict) -> str:
-    return f"Known bug: {verdict.known_bug}" if verdict.known_bug else ""
+    known = summary.known_bug(verdict)
+    return f"Known bug: {known}" if known else ""
 
 
 def _findings(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:

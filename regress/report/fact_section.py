@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import same_findings, text_layout
+from regress.report import same_findings, summary, text_layout, wording
 
 _SHOWN = 6
 _SHOWN_OF_CAUSE = 3
@@ -31,24 +31,24 @@ def render(
     lines = []
     explained = ""
     # What the summary has said need not be said again.
-    said = verdict.summary
+    said = summary.summarize(verdict)
     for same in _first(findings, verdict):
         finding = same.first
         where = f", {same.where()}" if same.where() else ""
-        lines += text_layout.wrap(f"{finding.subject}{where}", "  ", _INDENT)
+        lines += text_layout.wrap(
+            f"{wording.subject(finding)}{where}", "  ", _INDENT
+        )
         for name, text in (
-            ("expected", finding.expected),
-            ("actual", finding.actual),
+            ("expected", wording.expected(finding)),
+            ("actual", wording.actual(finding)),
         ):
             lines += text_layout.wrap(
                 text, f"{_INDENT}{name:8}  ", f"{_INDENT}{'':8}  "
             )
-        if (
-            finding.explanation != explained
-            and finding.explanation.rstrip(".") not in said
-        ):
-            lines += text_layout.wrap(finding.explanation, _INDENT, _INDENT)
-        explained = finding.explanation
+        explanation = wording.explanation(finding)
+        if explanation != explained and explanation.rstrip(".") not in said:
+            lines += text_layout.wrap(explanation, _INDENT, _INDENT)
+        explained = explanation
     return ["What was found:", *lines] if lines else []
 
 

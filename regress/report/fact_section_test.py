@@ -3,20 +3,22 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
-from regress.report import fact_section
+from regress.report import fact_section, summary
+from regress.report import finding_test_helper as helper
+
+_Fact = verdict_pb2.Fact
 
 
 def _finding(
     check: str, iteration: int, **fields: object
 ) -> verdict_pb2.Finding:
-    finding = verdict_pb2.Finding(
-        oracle=verdict_pb2.RESUME_PROOF,
-        check=check,
-        subject="step",
-        iteration=iteration,
-    )
-    finding.MergeFrom(verdict_pb2.Finding(**fields))  # type: ignore[arg-type]
-    return finding
+    wanted: dict[str, object] = {
+        "oracle": verdict_pb2.RESUME_PROOF,
+        "check": check,
+        "subject": _Fact.EXIT_STATUS,
+        "iteration": iteration,
+    }
+    return helper.make(**(wanted | fields))  # type: ignore[arg-type]
 
 
 def _shown(
@@ -65,33 +67,34 @@ class FactSectionTest(parameterized.TestCase):
 
     def test_says_an_explanation_once_in_a_row(self):
         findings = [
-            _finding(f"check {iteration}", iteration, explanation=text)
-            for iteration, text in enumerate(("One.", "One.", "Two.", "One."))
+            _finding(f"check {iteration}", iteration, end=helper.said(text))
+            for iteration, text in enumerate(("1st.", "1st.", "2nd.", "1st."))
         ]
         lines = fact_section.render(findings, verdict_pb2.Verdict())
         self.assertEqual(
-            [line.strip() for line in lines if line.endswith(".")],
-            ["One.", "Two.", "One."],
+            [line.split()[-1] for line in lines if line.endswith(".")],
+            ["1st.", "2nd.", "1st."],
         )
 
     def test_does_not_say_again_what_the_summary_says(self):
-        finding = _finding("steps", 4, explanation="It starts over.")
-        lines = fact_section.render(
-            [finding],
-            verdict_pb2.Verdict(summary="a step; It starts over; so what."),
+        finding = _finding("steps", 4, end=helper.said("It starts over."))
+        verdict = verdict_pb2.Verdict(
+            conclusion=verdict_pb2.Verdict.CRASH, findings=[finding]
         )
+        self.assertIn("It starts over", summary.summarize(verdict))
+        lines = fact_section.render([finding], verdict)
         self.assertNotIn("It starts over", "".join(lines))
 
     def test_a_fact_of_nowhere_is_its_subject(self):
         lines = fact_section.render(
-            [verdict_pb2.Finding(subject="attempts", expected="2", actual="1")],
+            [helper.make(_Fact.GOLDEN_CHECKPOINTS, "2", "1")],
             verdict_pb2.Verdict(),
         )
         self.assertEqual(
             lines,
             [
                 "What was found:",
-                "  attempts",
+                "  checkpoints of the golden",
                 "    expected  2",
                 "    actual    1",
             ],

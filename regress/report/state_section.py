@@ -1,14 +1,12 @@
 """The state entries that were not loaded as they were saved."""
 
-import re
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import same_findings, text_layout
+from regress.report import same_findings, text_layout, wording
 
 _SHOWN = 6
 _INDENT = " " * 6
-_ENTRY = re.compile(r"([0-9a-f]{32})(?: (.+))?")
 # As many digits of a digest as a metric has.
 _DIGITS = 12
 
@@ -44,11 +42,11 @@ def render(
             iteration = finding.iteration
             lines.append(f"of iteration {iteration}")
         rank = f"{text_layout.numbers(same.ranks):>4}  "
-        lines += text_layout.wrap(finding.subject, rank, _INDENT)
-        change = _change(finding.expected, finding.actual)
+        lines += text_layout.wrap(wording.subject(finding), rank, _INDENT)
+        change = _change(finding)
         lines += text_layout.wrap(change, _INDENT + "  ", _INDENT + "  ")
-        if finding.explanation != explained:
-            explained = finding.explanation
+        if wording.explanation(finding) != explained:
+            explained = wording.explanation(finding)
             lines += text_layout.wrap(explained, _INDENT, _INDENT)
     more = differing - sum(len(same.ranks) or 1 for same in shown)
     if more > 0:
@@ -56,12 +54,19 @@ def render(
     return lines
 
 
-def _change(saved: str, loaded: str) -> str:
+def _change(finding: verdict_pb2.Finding) -> str:
     """What differs: the descriptions, or else the digests."""
-    before, after = _ENTRY.fullmatch(saved), _ENTRY.fullmatch(loaded)
-    if before is None or after is None:
-        return f"{saved} -> {loaded}"
-    if before[2] != after[2]:
-        return f"{before[2] or before[1]} -> {after[2] or after[1]}"
-    digests = f"{before[1][:_DIGITS]}... -> {after[1][:_DIGITS]}..."
-    return f"{before[2]}, digest {digests}" if before[2] else digests
+    saved = finding.expected.entries.entries
+    loaded = finding.actual.entries.entries
+    if len(saved) != 1 or len(loaded) != 1:
+        return f"{wording.expected(finding)} -> {wording.actual(finding)}"
+    before, after = saved[0], loaded[0]
+    if before.description != after.description:
+        return (
+            f"{before.description or before.digest} -> "
+            f"{after.description or after.digest}"
+        )
+    digests = f"{before.digest[:_DIGITS]}... -> {after.digest[:_DIGITS]}..."
+    if not before.description:
+        return digests
+    return f"{before.description}, digest {digests}"

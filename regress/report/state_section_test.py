@@ -5,16 +5,21 @@ from collections.abc import Mapping
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
+from regress.report import finding_test_helper as helper
 from regress.report import state_section
 
 _A = "a39bc724240823570b4eb0f6cb0baa29"
 _B = "7120c381a222b698b55fea348d31d923"
+_loaded = helper.loaded
+_ABSENT = verdict_pb2.Value(absent=True)
 
 
 def _render(*findings: Mapping[str, object], differing: int = 0) -> list[str]:
     return state_section.render(
         [
-            verdict_pb2.Finding(**finding)  # type: ignore[arg-type]
+            helper.make(
+                **({"subject": helper.entry("rng")} | dict(finding))  # type: ignore[arg-type]
+            )
             for finding in findings
         ],
         verdict_pb2.Verdict(
@@ -39,25 +44,26 @@ class StateSectionTest(parameterized.TestCase):
 
     @parameterized.parameters(
         # What differs is said: the description, or else the digest.
-        (f"{_A} 0.001", f"{_B} 0.005", "0.001 -> 0.005"),
+        (_loaded(_A, "0.001"), _loaded(_B, "0.005"), "0.001 -> 0.005"),
         (
-            f"{_A} float32[16]",
-            f"{_B} float32[16]",
+            _loaded(_A, "float32[16]"),
+            _loaded(_B, "float32[16]"),
             "float32[16], digest a39bc7242408... -> 7120c381a222...",
         ),
-        (_A, _B, "a39bc7242408... -> 7120c381a222..."),
-        (_A, f"{_B} 0.005", f"{_A} -> 0.005"),
-        (f"{_A} 0.001", _B, f"0.001 -> {_B}"),
-        (f"{_A} 0.001", "absent", f"{_A} 0.001 -> absent"),
-        ("absent", f"{_A} 0.001", f"absent -> {_A} 0.001"),
+        (_loaded(_A), _loaded(_B), "a39bc7242408... -> 7120c381a222..."),
+        (_loaded(_A), _loaded(_B, "0.005"), f"{_A} -> 0.005"),
+        (_loaded(_A, "0.001"), _loaded(_B), f"0.001 -> {_B}"),
+        (_loaded(_A, "0.001"), _ABSENT, f"{_A} 0.001 -> absent"),
+        (_ABSENT, _loaded(_A, "0.001"), f"absent -> {_A} 0.001"),
     )
     def test_says_what_changed(self, saved, loaded, text):
-        (line,) = _render({"expected": saved, "actual": loaded})[3:]
+        (line,) = _render({"expected": saved, "actual": loaded})[4:]
         self.assertEqual(line.strip(), text)
 
     def test_shows_the_first_entries_and_counts_the_others(self):
         findings = [
-            {"subject": f"entry {entry}", "rank": 1} for entry in range(9)
+            {"subject": helper.entry(f"entry {entry}"), "rank": 1}
+            for entry in range(9)
         ]
         lines = _render(*findings, differing=6000)
         self.assertEqual(
@@ -70,7 +76,7 @@ class StateSectionTest(parameterized.TestCase):
     def test_draws_ranks_together_and_counts_each(self):
         lines = _render(
             *(
-                {"subject": "scheduler/max_lr", "rank": rank}
+                {"subject": helper.entry("scheduler/max_lr"), "rank": rank}
                 for rank in (0, 1, 2)
             ),
             differing=4,
@@ -84,7 +90,10 @@ class StateSectionTest(parameterized.TestCase):
     def test_names_each_iteration_once_in_a_row(self):
         lines = _render(
             *(
-                {"subject": f"entry {entry}", "iteration": iteration}
+                {
+                    "subject": helper.entry(f"entry {entry}"),
+                    "iteration": iteration,
+                }
                 for entry, iteration in enumerate((4, 4, 2))
             ),
         )
@@ -96,13 +105,20 @@ class StateSectionTest(parameterized.TestCase):
     def test_says_an_explanation_once_in_a_row(self):
         lines = _render(
             *(
-                {"subject": f"entry {entry}", "explanation": explanation}
-                for entry, explanation in enumerate(("One.", "One.", "Two."))
+                {
+                    "subject": helper.entry(f"entry {entry}"),
+                    "origin": verdict_pb2.StateOrigin(rank=source),
+                }
+                for entry, source in enumerate((1, 1, 2))
             ),
         )
         self.assertEqual(
             [line for line in lines if line.endswith(".")],
-            ["      One.", "      Two."],
+            [
+                "      Where it differs, what rank 0 loaded is what rank "
+                f"{rank} saved."
+                for rank in (1, 2)
+            ],
         )
 
 

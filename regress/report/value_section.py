@@ -4,7 +4,7 @@ import collections
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import finding_kind, same_findings, text_layout
+from regress.report import same_findings, text_layout, wording
 
 _SHOWN = 10
 # So that one check leaves room for what another one found.
@@ -92,21 +92,20 @@ def _heading(
 def _value(same: same_findings.SameFindings) -> list[str]:
     finding = same.first
     indent = _WHERE.format("", "")
-    *names, name = text_layout.wrap(finding.subject, width=_METRIC_WIDTH) or [
-        ""
-    ]
+    *names, name = text_layout.wrap(
+        wording.subject(finding), width=_METRIC_WIDTH
+    ) or [""]
     lines = [f"{indent}{one}" for one in names]
     lines += [
-        indent + _METRIC.format(name) + _digits(finding.expected),
-        indent + _distance(finding) + _digits(finding.actual),
-        *text_layout.wrap(finding.explanation, indent, indent),
+        indent + _METRIC.format(name) + _short(finding.expected),
+        indent + _distance(finding) + _short(finding.actual),
     ]
     where = _WHERE.format(finding.iteration, _ranks(same.ranks))
     return [where + lines[0][len(indent) :], *lines[1:]]
 
 
-def _digits(text: str) -> str:
-    return text_layout.printable(finding_kind.decimal(text))
+def _short(value: verdict_pb2.Value) -> str:
+    return text_layout.printable(wording.short_value(value))
 
 
 def _ranks(ranks: Sequence[int]) -> str:

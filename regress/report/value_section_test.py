@@ -3,21 +3,21 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
+from regress.report import finding_test_helper as helper
 from regress.report import value_section
 
 
 def _finding(**fields: object) -> verdict_pb2.Finding:
-    finding = verdict_pb2.Finding(
-        oracle=verdict_pb2.GOLDEN,
-        check="attempt 1: metrics",
-        subject="lm loss",
-        attempt=1,
-        iteration=4,
-        expected="1.0 (0x1p+0)",
-        actual="2.0 (0x1p+1)",
-    )
-    finding.MergeFrom(verdict_pb2.Finding(**fields))  # type: ignore[arg-type]
-    return finding
+    wanted: dict[str, object] = {
+        "oracle": verdict_pb2.GOLDEN,
+        "check": "attempt 1: metrics",
+        "subject": helper.metric(),
+        "attempt": 1,
+        "iteration": 4,
+        "expected": 1.0,
+        "actual": 2.0,
+    }
+    return helper.make(**(wanted | fields))  # type: ignore[arg-type]
 
 
 def _render(*findings: verdict_pb2.Finding) -> list[str]:
@@ -57,7 +57,13 @@ class ValueSectionTest(parameterized.TestCase):
 
     def test_a_long_name_leaves_expected_above_actual(self):
         name = 'learning rate of group "default (no weight decay)"'
-        _, first, expected, actual = _render(_finding(subject=name))
+        _, first, expected, actual = _render(
+            _finding(
+                subject=helper.metric(
+                    "learning rate", "default (no weight decay)"
+                )
+            )
+        )
         self.assertEqual(expected.index("1.0"), actual.index("2.0"))
         self.assertEqual(
             f"{first.split(maxsplit=1)[1]} {expected[:54].strip()}", name
@@ -122,10 +128,6 @@ class ValueSectionTest(parameterized.TestCase):
             # Rather one value too little known than none.
             lines = value_section.render(findings[:3], verdict)
             self.assertEqual(_iterations(lines), [4])
-
-    def test_gives_the_explanation(self):
-        lines = _render(_finding(explanation="It is a batch of iteration 3."))
-        self.assertEqual(lines[3].strip(), "It is a batch of iteration 3.")
 
 
 if __name__ == "__main__":

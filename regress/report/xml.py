@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from regress.oracle import verdict_pb2
-from regress.report import check_status, record_names
+from regress.report import check_status, summary, wording
 
 # Characters that XML 1.0 has no way to write.
 _NOT_IN_XML = re.compile(
@@ -25,7 +25,6 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     Returns:
         The text of an XML file: a test suite with a test case for each check.
     """
-    verdict = record_names.shorten(verdict)
     statuses = [
         check_status.status_of(check, verdict.conclusion)
         for check in verdict.checks
@@ -44,9 +43,12 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     properties = ET.SubElement(suite, "properties")
     for name, value in (
         ("conclusion", conclusion),
-        ("summary", verdict.summary),
-        ("known bug", verdict.known_bug),
-        *(("environment", text) for text in verdict.environment_differences),
+        ("summary", summary.summarize(verdict)),
+        ("known bug", summary.known_bug(verdict)),
+        *(
+            ("environment", wording.environment_difference(difference))
+            for difference in verdict.environment_differences
+        ),
     ):
         if value:
             ET.SubElement(
@@ -96,12 +98,13 @@ def _describe(finding: verdict_pb2.Finding) -> str:
         for field in ("absolute", "relative", "ulps")
         if finding.HasField(field)
     )
+    subject = wording.subject(finding)
     lines = [
-        f"{finding.subject} ({where})" if where else finding.subject,
-        f"expected: {finding.expected}",
-        f"actual: {finding.actual}",
+        f"{subject} ({where})" if where else subject,
+        f"expected: {wording.expected(finding)}",
+        f"actual: {wording.actual(finding)}",
         f"difference: {distance}" if distance else "",
-        finding.explanation,
+        wording.explanation(finding),
     ]
     return "\n".join(line for line in lines if line)
 

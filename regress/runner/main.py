@@ -91,7 +91,6 @@ def main(argv: Sequence[str]) -> int:
                     observations.DeclaredTarget(
                         hardware=selected.hardware,
                         channel=selected.channel,
-                        repeat_command=environment.repeat_command,
                     ),
                 )
             except cancellation.Cancelled as cancelled:

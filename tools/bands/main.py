@@ -198,8 +198,8 @@ def _check_finished(
             log = scenario.files.log(0, rank.rank).read_text()
             raise golden_errors.GoldenError(
                 f'variation "{name}": rank {rank.rank} did not finish; '
-                f"{attempt_end.describe(record.attempts[0].end)} The end of its log:\n"
-                + "\n".join(log.splitlines()[-20:])
+                f"{attempt_end.describe(record.attempts[0].end)} The end of "
+                "its log:\n" + "\n".join(log.splitlines()[-20:])
             )
 
 

@@ -201,7 +201,11 @@ def _facts(
         old.provenance.environment, new.provenance.environment
     ):
         if differing.name != "hardware":
-            yield differing.name, differing.expected, differing.actual
+            yield (
+                differing.name,
+                "absent" if differing.expected is None else differing.expected,
+                "absent" if differing.actual is None else differing.actual,
+            )
 
 
 def _bands(
