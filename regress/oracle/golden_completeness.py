@@ -10,7 +10,7 @@ from regress.oracle import (
     check,
     observations,
     rules,
-    trajectory_comparison,
+    trajectory_findings,
     verdict_pb2,
 )
 
@@ -120,7 +120,7 @@ def _check_values(
     if key.rank not in facts.ranks:
         actual += " for a rank that the case has not"
     result.expect(
-        trajectory_comparison.subject(key),
+        trajectory_findings.subject(key),
         f"{facts.case.training.iterations} numbers",
         actual,
         rank=key.rank,

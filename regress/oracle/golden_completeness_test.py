@@ -8,6 +8,11 @@ from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.report import wording
 
+_OF_METRICS = (
+    "The golden has not exactly the case's metrics, each with one number for "
+    "every iteration."
+)
+
 
 class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
     def assert_incomplete(
@@ -77,7 +82,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
                 rank=0,
                 expected="8 numbers",
                 actual=f"{count} numbers",
-                explanation="The golden is not a whole trajectory of the case.",
+                explanation=_OF_METRICS,
             )
 
     def test_rejects_nan(self):
@@ -122,7 +127,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
             rank=2,
             expected="a series",
             actual="no series",
-            explanation="The golden has not exactly the case's metrics.",
+            explanation=_OF_METRICS,
         )
 
     def test_rejects_a_metric_that_a_param_group_lacks(self):

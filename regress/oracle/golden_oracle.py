@@ -12,7 +12,7 @@ from regress.oracle import (
     expected_run,
     observations,
     rules,
-    trajectory_comparison,
+    trajectory_findings,
     verdict_pb2,
 )
 from regress.run import run_pb2
@@ -67,7 +67,7 @@ def check_metrics(
         attempt: The attempt.
     """
     result = check.Check(rule)
-    trajectory_comparison.compare(
+    trajectory_findings.compare(
         result,
         facts.golden_trajectories,
         attempt.trajectories,

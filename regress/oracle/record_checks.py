@@ -15,7 +15,7 @@ from regress.oracle import (
     expected_run,
     observations,
     rules,
-    trajectory_comparison,
+    trajectory_findings,
     verdict_pb2,
 )
 from regress.run import run_pb2
@@ -217,7 +217,7 @@ def _check_samples(
     result = check.Check(rule)
     if index < len(facts.attempts):
         recorded = facts.attempts[index].trajectories
-        trajectory_comparison.compare(
+        trajectory_findings.compare(
             result,
             {
                 series.Key(_METRIC, "", rank): _samples(facts, iterations)

@@ -41,7 +41,7 @@ from regress.oracle import (
     observations,
     rules,
     state_comparison,
-    trajectory_comparison,
+    trajectory_findings,
     verdict_pb2,
 )
 from regress.run import run_pb2
@@ -152,7 +152,7 @@ def _check_repeated(
 ) -> list[check.Outcome]:
     """Compares the repeat with attempt 0 in what both had to do."""
     result = check.Check(rules.ATTEMPT_REPEATED)
-    trajectory_comparison.compare(
+    trajectory_findings.compare(
         result,
         facts.interrupted.trajectories,
         repeat.trajectories,
@@ -197,7 +197,7 @@ def _check_continued(
             facts, golden, rules.REPEAT_METRICS, beyond, repeat
         )
         if to_golden.failed:
-            trajectory_comparison.compare(
+            trajectory_findings.compare(
                 result,
                 repeat.trajectories,
                 facts.resumed.trajectories,

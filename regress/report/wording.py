@@ -36,6 +36,10 @@ class _Words(NamedTuple):
 _OF_THE_CASE = "The run record is not of the case that the target declares."
 _INTERRUPTION = "The interruption is not the one that the case asks for."
 _INCOMPLETE = "The golden is not a whole trajectory of the case."
+_OF_METRICS = (
+    "The golden has not exactly the case's metrics, each with one number for "
+    "every iteration."
+)
 _LOADED = "checkpoint loaded"
 
 FACTS: dict[int, _Words] = {
@@ -291,7 +295,7 @@ def explanation(finding: verdict_pb2.Finding) -> str:
         )
     # Of the preconditions, only the golden's completeness is about metrics.
     if finding.oracle == verdict_pb2.PRECONDITIONS:
-        return _INCOMPLETE
+        return _OF_METRICS
     return ""
 
 

@@ -140,7 +140,9 @@ class ExplanationTest(parameterized.TestCase):
 
     def test_a_metric_of_the_golden_is_not_complete(self) -> None:
         finding = helper.make(helper.metric(), oracle=verdict_pb2.PRECONDITIONS)
-        self.assertIn("not a whole trajectory", wording.explanation(finding))
+        self.assertIn(
+            "exactly the case's metrics", wording.explanation(finding)
+        )
         finding.oracle = verdict_pb2.GOLDEN
         self.assertEqual(wording.explanation(finding), "")
 
@@ -161,11 +163,15 @@ class AttemptTest(parameterized.TestCase):
 
 class ActivityTest(absltest.TestCase):
     def test_every_activity_has_words_of_its_own(self) -> None:
-        kinds = set(_Progress.Activity.values()) - {
-            _Progress.ACTIVITY_UNSPECIFIED
-        }
+        kinds = [
+            kind
+            for kind in _Progress.Activity.values()
+            if kind != _Progress.ACTIVITY_UNSPECIFIED
+        ]
         words = {
-            wording.activity(_Progress(activity=kind, iteration=4))
+            wording.activity(
+                _Progress(activity=_Progress.Activity.Name(kind), iteration=4)
+            )
             for kind in kinds
         }
         self.assertLen(words, len(kinds))

@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from regress.oracle import verdict_pb2
-from regress.report import check_status, summary, wording
+from regress.report import checks, summary, wording
 
 # Characters that XML 1.0 has no way to write.
 _NOT_IN_XML = re.compile(
@@ -26,10 +26,9 @@ def render(verdict: verdict_pb2.Verdict) -> str:
         The text of an XML file: a test suite with a test case for each check.
     """
     statuses = [
-        check_status.status_of(check, verdict.conclusion)
-        for check in verdict.checks
+        checks.status_of(check, verdict.conclusion) for check in verdict.checks
     ]
-    failures = sum(status != check_status.Status.OK for status in statuses)
+    failures = sum(status != checks.Status.OK for status in statuses)
     suites = ET.Element("testsuites")
     suite = ET.SubElement(
         suites,
@@ -61,7 +60,7 @@ def render(verdict: verdict_pb2.Verdict) -> str:
             classname=f"regress.{verdict_pb2.Oracle.Name(check.oracle).lower()}",
             name=_clean(check.name),
         )
-        if status != check_status.Status.OK:
+        if status != checks.Status.OK:
             failure = ET.SubElement(
                 case,
                 "failure",
@@ -81,7 +80,7 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 
 
-def _message(check: verdict_pb2.Check, status: check_status.Status) -> str:
+def _message(check: verdict_pb2.Check, status: checks.Status) -> str:
     if not check.compared:
         return f"{status.value}: nothing to compare"
     return f"{status.value}: {check.differing} of {check.compared} differ"

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from tools.mutation import properties
 
 # What the oracle calls is mutated as well where it judges numbers itself.
-_MODULES = ("regress/oracle/*.py", "regress/golden/float_compare.py")
-_TESTS = ("regress/oracle", "regress/golden/float_compare_test.py")
+_MODULES = (
+    "regress/oracle/*.py",
+    "regress/golden/float_compare.py",
+    "regress/golden/trajectory_comparison.py",
+)
+_TESTS = (
+    "regress/oracle",
+    "regress/golden/float_compare_test.py",
+    "regress/golden/trajectory_comparison_test.py",
+)
 # The tests are absl's; pytest finds them by their names, and imports them by
 # their paths, because the packages are namespaces. EveryFieldTest asks whether
 # any change of a field is noticed at all, and takes most of the time: what no

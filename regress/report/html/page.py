@@ -15,7 +15,7 @@ import markupsafe
 from regress.golden import errors, golden_pb2, series
 from regress.oracle import verdict_pb2
 from regress.report import (
-    check_status,
+    checks,
     next_steps,
     same_findings,
     summary,
@@ -262,16 +262,16 @@ def _finding(same: same_findings.SameFindings) -> Mapping[str, str]:
 
 
 _TONES = {
-    check_status.Status.FAIL: "bad",
-    check_status.Status.FAILS_TOO: "bad",
-    check_status.Status.NO_DATA: "dim",
+    checks.Status.FAIL: "bad",
+    checks.Status.FAILS_TOO: "bad",
+    checks.Status.NO_DATA: "dim",
 }
 
 
 def _check(
     check: verdict_pb2.Check, verdict: verdict_pb2.Verdict
 ) -> Mapping[str, str]:
-    status = check_status.status_of(check, verdict.conclusion)
+    status = checks.status_of(check, verdict.conclusion)
     return {
         "oracle": text_layout.words(verdict_pb2.Oracle.Name(check.oracle)),
         "name": check.name,

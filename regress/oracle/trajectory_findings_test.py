@@ -6,7 +6,7 @@ import numpy as np
 from absl.testing import absltest
 
 from regress.golden import series
-from regress.oracle import check, rules, trajectory_comparison
+from regress.oracle import check, rules, trajectory_findings
 from regress.report import wording
 
 _LOSS = series.Key("lm loss", "", 0)
@@ -29,9 +29,7 @@ def _compare(
     steps: range = range(1, 4),
 ) -> check.Outcome:
     result = check.Check(rules.RESUMED_METRICS)
-    trajectory_comparison.compare(
-        result, expected, actual, {0: steps}, attempt=1
-    )
+    trajectory_findings.compare(result, expected, actual, {0: steps}, attempt=1)
     return result.outcome()
 
 
@@ -94,7 +92,7 @@ class CompareTest(absltest.TestCase):
 
     def test_looks_at_the_ranks_after_one_that_it_does_not_look_at(self):
         result = check.Check(rules.RESUMED_METRICS)
-        trajectory_comparison.compare(
+        trajectory_findings.compare(
             result,
             {
                 series.Key("lm loss", "", rank): _trajectory([1.0])
