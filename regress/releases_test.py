@@ -11,7 +11,8 @@ from absl.testing import absltest
 
 from regress.case import case_pb2, load
 from regress.oracle import judge, observations, verdict_pb2
-from regress.run import run_pb2
+from regress.report import summary
+from regress.run import attempt_end, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import watchdog
@@ -34,10 +35,10 @@ class ReleasesTest(absltest.TestCase):
         broken = _CHANNEL.value in _BROKEN
         self._assert_concluded(verdict, "CRASH" if broken else "PASS")
         if broken:
-            self.assertIn("Megatron-LM #4705", verdict.known_bug)
-            self.assertIn(_ADVICE, verdict.known_bug)
+            self.assertIn("Megatron-LM #4705", summary.known_bug(verdict))
+            self.assertIn(_ADVICE, summary.known_bug(verdict))
         else:
-            self.assertEmpty(verdict.known_bug)
+            self.assertEmpty(summary.known_bug(verdict))
 
     def test_the_advice_helps(self) -> None:
         if _CHANNEL.value not in _BROKEN:
@@ -65,7 +66,7 @@ class ReleasesTest(absltest.TestCase):
             interrupted.HasField("interruption"),
             "This release cannot train on a CPU; if it names the CUDA device "
             "where none of regress/trainer/cpu_patches.py stands in, add one: "
-            f"{interrupted.ended_because}",
+            f"{attempt_end.describe(interrupted.end)}",
         )
         return judge.judge(
             case,
@@ -74,7 +75,6 @@ class ReleasesTest(absltest.TestCase):
             observations.DeclaredTarget(
                 hardware="none",
                 channel=_CHANNEL.value,
-                repeat_command="unused",
             ),
         )
 
@@ -84,7 +84,7 @@ class ReleasesTest(absltest.TestCase):
         self.assertEqual(
             verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion),
             conclusion,
-            verdict.summary,
+            summary.summarize(verdict),
         )
 
 

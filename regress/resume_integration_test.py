@@ -13,6 +13,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2, load
 from regress.golden import files, golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
+from regress.report import summary, wording
 from regress.run import event_stream, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -20,9 +21,7 @@ from regress.supervisor import launcher, watchdog
 
 _CASE_PATH = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN_PATH = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
-_TARGET = observations.DeclaredTarget(
-    hardware="none", channel="dev", repeat_command="unused"
-)
+_TARGET = observations.DeclaredTarget(hardware="none", channel="dev")
 _Verdict = verdict_pb2.Verdict
 
 
@@ -83,7 +82,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
         self.assertEqual(
             _Verdict.Conclusion.Name(verdict.conclusion),
             conclusion,
-            verdict.summary,
+            summary.summarize(verdict),
         )
 
     @parameterized.parameters(
@@ -193,7 +192,12 @@ class ResumeIntegrationTest(parameterized.TestCase):
         self._assert_concluded(verdict, "RESUME_DIVERGENCE")
         finding = verdict.findings[0]
         self.assertEqual(
-            (finding.subject, finding.rank, finding.iteration, finding.ulps),
+            (
+                wording.subject(finding),
+                finding.rank,
+                finding.iteration,
+                finding.ulps,
+            ),
             ("lm loss", 3, 5, 1),
         )
 

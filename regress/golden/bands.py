@@ -10,9 +10,14 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from regress.golden import errors, golden_pb2, metrics, series
+from regress.golden import (
+    errors,
+    float_compare,
+    golden_pb2,
+    metrics,
+    series,
+    trajectory_comparison,
+)
 
 HARDWARE = "any"
 
@@ -132,23 +137,25 @@ def _measure(
     largest = golden_pb2.Measurement(
         variation=variation.name, hardware=variation.hardware, relative=-1.0
     )
-    for key, trajectory in variation.trajectories.items():
-        if key.metric != metric.name or key not in expected:
+    for one in trajectory_comparison.compare(expected, variation.trajectories):
+        if one.key.metric != metric.name or not all(one.totals):
             continue
-        wanted = expected[key].values[trajectory.iterations - 1]
-        apart = np.abs(trajectory.values - wanted)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distances = np.where(apart == 0, 0.0, apart / np.abs(wanted))
-        worst = int(np.argmax(distances))
-        if not np.isfinite(distances).all():
-            raise errors.GoldenError(
-                f'variation "{variation.name}" has no number for '
-                f"{series.describe(key)} in some iteration, or the golden's is "
-                "0: a band cannot be derived from it"
-            )
-        if distances[worst] > largest.relative:
-            largest.relative = float(distances[worst])
-            largest.iteration = int(trajectory.iterations[worst])
+        if largest.relative < 0:
+            # As near as can be, unless something below is further.
+            largest.relative = 0.0
+            first = variation.trajectories[one.key].iterations[0]
+            largest.iteration = int(first)
+        for iteration, wanted, found in one.pairs:
+            distance = float_compare.relative(wanted, found)
+            if distance is None:
+                raise errors.GoldenError(
+                    f'variation "{variation.name}" has no number for '
+                    f"{series.describe(one.key)} in some iteration, or the "
+                    "golden's is 0: a band cannot be derived from it"
+                )
+            if distance > largest.relative:
+                largest.relative = distance
+                largest.iteration = iteration
     if largest.relative < 0:
         raise errors.GoldenError(
             f'variation "{variation.name}" has no {metric.name}'

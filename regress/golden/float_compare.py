@@ -111,6 +111,27 @@ def ulps(
     return distance if distance <= _LARGEST_INT64 else None
 
 
+def decimal(value: float, precision: metrics.Precision) -> str:
+    """A number in decimal, or a digest in hexadecimal.
+
+    Args:
+        value: A number.
+        precision: The arithmetic that it comes from.
+
+    Returns:
+        The fewest digits that give the number back, as a float32 if it is one.
+    """
+    if not math.isfinite(value):
+        return str(value)
+    if precision is metrics.Precision.DIGEST and value.is_integer():
+        return f"{int(value):012x}"
+    if precision is metrics.Precision.INTEGER and value.is_integer():
+        return str(int(value))
+    if precision is metrics.Precision.FLOAT32 and _as_float32(value) == value:
+        return str(np.float32(value))
+    return repr(value)
+
+
 def text(value: float, precision: metrics.Precision) -> str:
     """All digits of a number, in decimal and in binary.
 
@@ -123,16 +144,10 @@ def text(value: float, precision: metrics.Precision) -> str:
         is one, and its exact value in hexadecimal: "0.1 (0x1.99999ap-4)". An
         integer has decimal digits only, a digest hexadecimal ones.
     """
-    if not math.isfinite(value):
-        return str(value)
-    if precision is metrics.Precision.DIGEST and value.is_integer():
-        return f"{int(value):012x}"
-    if precision is metrics.Precision.INTEGER and value.is_integer():
-        return str(int(value))
-    if precision is metrics.Precision.FLOAT32 and _as_float32(value) == value:
-        digits = str(np.float32(value))
-    else:
-        digits = repr(value)
+    digits = decimal(value, precision)
+    whole = (metrics.Precision.DIGEST, metrics.Precision.INTEGER)
+    if not math.isfinite(value) or (precision in whole and value.is_integer()):
+        return digits
     return f"{digits} ({_hexadecimal(value)})"
 
 

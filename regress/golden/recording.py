@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from regress.golden import errors, metrics, series
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +50,9 @@ def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
             f"{attempt.interruption.iteration}, expected a run that nobody "
             "interrupts"
         )
-    if attempt.ended_because:
+    if attempt.HasField("end"):
         raise errors.GoldenError(
-            f"{name} ended before its time: {attempt.ended_because}"
+            f"{name} ended before its time: {attempt_end.describe(attempt.end)}"
         )
     found = [rank.rank for rank in attempt.ranks]
     wanted = list(range(run.case.parallelism.pipeline))

@@ -35,7 +35,7 @@ def _interrupt(run: run_pb2.RunRecord) -> None:
 
 
 def _end_early(run: run_pb2.RunRecord) -> None:
-    run.attempts[0].ended_because = "Rank 1 made no progress for 60 s."
+    run.attempts[0].end.stop_signal = 15
 
 
 def _set_nan(run: run_pb2.RunRecord) -> None:
@@ -103,7 +103,7 @@ class RecordingTest(parameterized.TestCase):
         ),
         (
             _end_early,
-            "run 1 ended before its time: Rank 1 made no progress for 60 s.",
+            "run 1 ended before its time: The supervisor was sent SIGTERM.",
         ),
         (
             lambda run: run.attempts[0].ranks.pop(),

@@ -1,8 +1,6 @@
 """Whether two runs agree to the bit, and where they first do not."""
 
-import numpy as np
-
-from regress.golden import errors, recording, series
+from regress.golden import errors, recording, series, trajectory_comparison
 
 
 def check(first: recording.Recording, second: recording.Recording) -> None:
@@ -46,14 +44,14 @@ def _metric_differences(
     first: recording.Recording, second: recording.Recording
 ) -> list[_Difference]:
     differences = []
-    for place, key in enumerate(series.in_order(first.trajectories)):
-        one, other = first.trajectories[key], second.trajectories[key]
-        for index in np.flatnonzero(one.bits != other.bits)[:1]:
-            iteration = int(one.iterations[index])
-            values = [_text(t.values[index]) for t in (one, other)]
+    for place, one in enumerate(
+        trajectory_comparison.compare(first.trajectories, second.trajectories)
+    ):
+        # Each has every value, so that only values can differ.
+        for iteration, *values in one.pairs[:1]:
             what = (
-                f"{series.describe(key)} at iteration {iteration}, "
-                f"{values[0]} and {values[1]}"
+                f"{series.describe(one.key)} at iteration {iteration}, "
+                f"{_text(values[0])} and {_text(values[1])}"
             )
             differences.append((iteration, place, what))
     return differences
@@ -83,5 +81,4 @@ def _state_differences(
 
 def _text(value: float) -> str:
     """All digits, for a reader, and all bits."""
-    value = float(value)
     return f"{value!r} ({value.hex()})"

@@ -13,6 +13,7 @@ from regress.oracle import (
     rules,
     verdict_pb2,
 )
+from regress.report import wording
 from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
@@ -88,7 +89,11 @@ class AnyHardwareTest(parameterized.TestCase):
         self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
         finding = verdict.findings[0]
         self.assertEqual(
-            (finding.subject, finding.expected, finding.actual),
+            (
+                wording.subject(finding),
+                wording.expected(finding),
+                wording.actual(finding),
+            ),
             ("hardware found", "any", found),
         )
 
@@ -111,7 +116,9 @@ class AnyHardwareTest(parameterized.TestCase):
         _multiply(records, "grad_norm", factor)
         verdict = _judge(records)
         self.assert_concludes(verdict, _Verdict.NUMERIC_DRIFT)
-        self.assertIn(" within 0.02 of it", verdict.findings[0].expected)
+        self.assertIn(
+            " within 0.02 of it", wording.expected(verdict.findings[0])
+        )
 
     def test_a_metric_that_varied_in_no_run_is_exact(self) -> None:
         records = _records()

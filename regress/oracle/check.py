@@ -1,11 +1,10 @@
-"""What a check counts, the first of its findings, and words for them."""
+"""What a check counts, and the first of its findings."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
 
-from google.protobuf.internal import enum_type_wrapper
-
 from regress.oracle import rules, verdict_pb2
+from regress.run import run_pb2
 
 # A reader looks at the first few; the counts are of all.
 FINDINGS_KEPT = 20
@@ -24,14 +23,12 @@ class Outcome:
         compared: How many values, entries or facts were compared.
         differing: How many of them differ.
         findings: The first of them, in the check's order.
-        note: What the counts and the findings do not say, for the summary.
     """
 
     rule: rules.Rule
     compared: int
     differing: int
     findings: tuple[verdict_pb2.Finding, ...]
-    note: str = ""
 
     @property
     def failed(self) -> bool:
@@ -56,8 +53,19 @@ class Outcome:
             compared=self.compared,
             differing=self.differing,
             conclusion=self.conclusion,
+            of_repeat=self.rule.of_repeat,
         )
 
+
+# What a finding is about; a kind stands for a fact that needs no name.
+type Subject = (
+    verdict_pb2.Fact.Kind
+    | verdict_pb2.Fact
+    | verdict_pb2.Metric
+    | verdict_pb2.StateEntryKey
+)
+
+ABSENT = verdict_pb2.Value(absent=True)
 
 # What findings are sorted by.
 Order = Callable[[verdict_pb2.Finding], tuple[int, ...]]
@@ -75,11 +83,7 @@ def as_found(finding: verdict_pb2.Finding) -> tuple[int, ...]:
 
 
 class Check:
-    """An outcome in the making.
-
-    Attributes:
-        note: As the outcome's.
-    """
+    """An outcome in the making."""
 
     def __init__(self, rule: rules.Rule, order: Order = by_iteration) -> None:
         """Starts at nothing compared.
@@ -94,7 +98,6 @@ class Check:
         self._compared = 0
         self._differing = 0
         self._findings: list[verdict_pb2.Finding] = []
-        self.note = ""
 
     def count(self, compared: int, differing: int) -> None:
         """Adds to the counts."""
@@ -103,74 +106,80 @@ class Check:
 
     def find(
         self,
-        subject: str,
-        expected: str,
-        actual: str,
+        subject: Subject,
+        expected: verdict_pb2.Value | str,
+        actual: verdict_pb2.Value | str,
         *,
-        explanation: str = "",
         attempt: int | None = None,
         rank: int | None = None,
         iteration: int | None = None,
-        absolute: float | None = None,
-        relative: float | None = None,
-        ulps: int | None = None,
-    ) -> None:
+        end: run_pb2.AttemptEnd | None = None,
+    ) -> verdict_pb2.Finding:
         """Adds a finding, and nothing to the counts.
 
-        The arguments are the fields of `Finding`, without its check.
+        The arguments are the fields of `Finding`, without its check; a string
+        is a value that is a text.
+
+        Returns:
+            The finding, for what else is to be said in it.
         """
-        self._findings.append(
-            verdict_pb2.Finding(
-                oracle=self._rule.oracle,
-                check=self._rule.name,
-                subject=subject,
-                attempt=attempt,
-                rank=rank,
-                iteration=iteration,
-                expected=expected,
-                actual=actual,
-                explanation=explanation,
-                absolute=absolute,
-                relative=relative,
-                ulps=ulps,
-            )
+        finding = verdict_pb2.Finding(
+            oracle=self._rule.oracle,
+            check=self._rule.name,
+            of_repeat=self._rule.of_repeat,
+            attempt=attempt,
+            rank=rank,
+            iteration=iteration,
+            expected=_value(expected),
+            actual=_value(actual),
+            end=end,
         )
+        match subject:
+            case verdict_pb2.Metric():
+                finding.metric.CopyFrom(subject)
+            case verdict_pb2.StateEntryKey():
+                finding.state_entry.CopyFrom(subject)
+            case verdict_pb2.Fact():
+                finding.fact.CopyFrom(subject)
+            case _:
+                finding.fact.kind = subject
+        self._findings.append(finding)
         if len(self._findings) >= _BATCH:
             self._keep_first()
+        return finding
 
     def expect(
         self,
-        subject: str,
-        expected: str,
-        actual: str,
+        subject: Subject,
+        expected: verdict_pb2.Value | str,
+        actual: verdict_pb2.Value | str,
         *,
-        explanation: str = "",
         attempt: int | None = None,
         rank: int | None = None,
         iteration: int | None = None,
+        end: run_pb2.AttemptEnd | None = None,
     ) -> None:
         """Compares one fact: counts it, and finds it if it differs."""
-        differs = expected != actual
+        differs = _value(expected) != _value(actual)
         self.count(1, int(differs))
         if differs:
             self.find(
                 subject,
                 expected,
                 actual,
-                explanation=explanation,
                 attempt=attempt,
                 rank=rank,
                 iteration=iteration,
+                end=end,
             )
 
     def outcome(self) -> Outcome:
         """The outcome of what was counted and found so far."""
         if self._compared == 0:
             self.find(
-                self._rule.name,
+                verdict_pb2.Fact.NOTHING_COMPARED,
                 "something to compare",
                 "nothing",
-                explanation="A check that compared nothing shows nothing.",
             )
         self._keep_first()
         return Outcome(
@@ -178,7 +187,6 @@ class Check:
             self._compared,
             self._differing,
             tuple(self._findings),
-            self.note,
         )
 
     def _keep_first(self) -> None:
@@ -186,24 +194,24 @@ class Check:
         del self._findings[FINDINGS_KEPT:]
 
 
-def numbers(values: Iterable[int]) -> str:
-    """As "1, 2, 3", or "none"."""
-    return ", ".join(map(str, values)) or "none"
+def integers(values: Iterable[int]) -> verdict_pb2.Value:
+    """Iterations, ranks or attempts."""
+    return verdict_pb2.Value(integers=verdict_pb2.Integers(values=values))
 
 
-def ranks(values: Iterable[int]) -> str:
-    """As "rank 2", "ranks 0, 3"."""
-    named = list(values)
-    return f"rank{'' if len(named) == 1 else 's'} {numbers(named)}"
+def times(count: int) -> verdict_pb2.Value:
+    """How many times something was recorded."""
+    return verdict_pb2.Value(times=count)
 
 
-def times(count: int) -> str:
-    """As "never", "once", "3 times"."""
-    return {0: "never", 1: "once"}.get(count, f"{count} times")
-
-
-def enum_name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
-    """The enum value's name, or its number if a newer writer made it."""
-    return dict(zip(enum.values(), enum.keys(), strict=True)).get(
-        value, str(value)
+def exit_status(status: run_pb2.ExitStatus) -> verdict_pb2.Value:
+    """How a rank ended, without what it used."""
+    return verdict_pb2.Value(
+        exit=run_pb2.ExitStatus(
+            cause=status.cause, code=status.code, signal=status.signal
+        )
     )
+
+
+def _value(value: verdict_pb2.Value | str) -> verdict_pb2.Value:
+    return verdict_pb2.Value(text=value) if isinstance(value, str) else value

@@ -1,10 +1,12 @@
-"""Tests of counting, of keeping the first findings, and of words for them."""
+"""Tests of counting, and of keeping the first findings."""
 
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 
-from regress.case import case_pb2
 from regress.oracle import check, rules, verdict_pb2
+from regress.report import wording
 
+_Fact = verdict_pb2.Fact
+_LOSS = verdict_pb2.Metric(name="lm loss")
 _CRASH = verdict_pb2.Verdict.CRASH
 
 _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
@@ -13,7 +15,7 @@ _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
 class CheckTest(absltest.TestCase):
     def test_passes_if_nothing_differs(self):
         result = check.Check(rules.NO_CRASH)
-        result.expect("exit", "0", "0")
+        result.expect(_Fact.EXIT_STATUS, "0", "0")
         outcome = result.outcome()
         self.assertFalse(outcome.failed)
         self.assertEqual(outcome.conclusion, verdict_pb2.Verdict.PASS)
@@ -28,12 +30,11 @@ class CheckTest(absltest.TestCase):
             ),
         )
         self.assertEmpty(outcome.findings)
-        self.assertEqual(outcome.note, "")
 
     def test_finds_a_fact_that_differs(self):
         result = check.Check(rules.NO_CRASH)
-        result.expect("exit", "0", "0")
-        result.expect("exit", "0", "1", attempt=0, rank=2, explanation="Why.")
+        result.expect(_Fact.EXIT_STATUS, "0", "0")
+        result.expect(_Fact.EXIT_STATUS, "0", "1", attempt=0, rank=2)
         outcome = result.outcome()
         self.assertTrue(outcome.failed)
         self.assertEqual(outcome.conclusion, _CRASH)
@@ -44,22 +45,22 @@ class CheckTest(absltest.TestCase):
                 verdict_pb2.Finding(
                     oracle=verdict_pb2.RESUME_PROOF,
                     check="no rank crashed",
-                    subject="exit",
+                    fact=_Fact(kind=_Fact.EXIT_STATUS),
                     attempt=0,
                     rank=2,
-                    expected="0",
-                    actual="1",
-                    explanation="Why.",
+                    expected=verdict_pb2.Value(text="0"),
+                    actual=verdict_pb2.Value(text="1"),
                 )
             ],
         )
 
     def test_explains_nothing_that_nobody_explains(self):
         result = check.Check(rules.NO_CRASH)
-        result.find("lm loss", "1", "2")
-        result.expect("exit", "0", "1")
+        result.find(_LOSS, "1", "2")
+        result.expect(_Fact.EXIT_STATUS, "0", "1")
         self.assertEqual(
-            [one.explanation for one in result.outcome().findings], ["", ""]
+            [wording.explanation(one) for one in result.outcome().findings],
+            ["", ""],
         )
 
     def test_fails_if_nothing_was_compared(self):
@@ -68,10 +69,14 @@ class CheckTest(absltest.TestCase):
         self.assertEqual(outcome.conclusion, verdict_pb2.Verdict.NOT_RESUMED)
         (finding,) = outcome.findings
         self.assertEqual(
-            (finding.subject, finding.expected, finding.actual),
+            (
+                wording.subject(finding),
+                wording.expected(finding),
+                wording.actual(finding),
+            ),
             (rules.FINISHED.name, "something to compare", "nothing"),
         )
-        self.assertNotEmpty(finding.explanation)
+        self.assertNotEmpty(wording.explanation(finding))
 
     def test_nothing_compared_is_no_crash(self):
         outcome = check.Check(rules.NO_CRASH).outcome()
@@ -81,43 +86,16 @@ class CheckTest(absltest.TestCase):
         result = check.Check(rules.RESUMED_METRICS)
         for iteration in range(5000, 0, -1):
             result.count(1, 1)
-            result.find("lm loss", "1", "2", iteration=iteration)
+            result.find(_LOSS, "1", "2", iteration=iteration)
         result.count(1, 1)
-        result.find("grad norm", "there", "absent")
+        result.find(verdict_pb2.Metric(name="grad norm"), "there", "absent")
         outcome = result.outcome()
         self.assertEqual((outcome.compared, outcome.differing), (5001, 5001))
         self.assertEqual(
             [finding.iteration for finding in outcome.findings],
             [0, *range(1, check.FINDINGS_KEPT)],
         )
-        self.assertEqual(outcome.findings[0].subject, "grad norm")
-
-
-class WordingTest(parameterized.TestCase):
-    @parameterized.parameters(([], "none"), ([0], "0"), ([3, 1, 2], "3, 1, 2"))
-    def test_numbers_are_listed_in_their_order(self, values, text):
-        self.assertEqual(check.numbers(values), text)
-
-    @parameterized.parameters(
-        ([], "ranks none"), ([2], "rank 2"), ([0, 3], "ranks 0, 3")
-    )
-    def test_ranks_are_named(self, values, text):
-        self.assertEqual(check.ranks(values), text)
-        self.assertEqual(check.ranks(iter(values)), text)
-
-    @parameterized.parameters(
-        (0, "never"), (1, "once"), (2, "2 times"), (30, "30 times")
-    )
-    def test_times_are_counted(self, count, text):
-        self.assertEqual(check.times(count), text)
-
-    @parameterized.parameters(
-        (case_pb2.SIGKILL, "SIGKILL"),
-        # Of a newer writer.
-        (99, "99"),
-    )
-    def test_a_value_has_its_name_or_its_number(self, value, text):
-        self.assertEqual(check.enum_name(case_pb2.Signal, value), text)
+        self.assertEqual(wording.subject(outcome.findings[0]), "grad norm")
 
 
 if __name__ == "__main__":

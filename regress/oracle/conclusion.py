@@ -20,62 +20,13 @@ from collections.abc import Sequence
 from regress.golden import metrics
 from regress.oracle import (
     check,
+    conclusions,
     observations,
     rules,
-    trajectory_comparison,
     verdict_pb2,
 )
 
 _Verdict = verdict_pb2.Verdict
-
-# The conclusions, the first that holds wins; and why each stands where it does.
-ORDER: tuple[tuple[verdict_pb2.Verdict.Conclusion, str], ...] = (
-    (
-        _Verdict.CRASH,
-        "A rank that crashed leaves everything after it undone.",
-    ),
-    (
-        _Verdict.HANG,
-        "So does one that hung, and a peer's crash can look like a hang, but "
-        "not the other way round.",
-    ),
-    (
-        _Verdict.WRONG_ENVIRONMENT,
-        "On another machine, or of another case, neither the golden nor the "
-        "proof of resume says anything.",
-    ),
-    (
-        _Verdict.STALE_GOLDEN,
-        "A golden of something else differs everywhere, whatever the run did.",
-    ),
-    (
-        _Verdict.NOT_INTERRUPTED,
-        "Where nothing was interrupted, nothing can have been resumed.",
-    ),
-    (
-        _Verdict.DAMAGED_CHECKPOINT,
-        "A checkpoint that cannot be read is the cause of not resuming.",
-    ),
-    (
-        _Verdict.NOT_RESUMED,
-        "A run from another iteration also computes other numbers; and if it "
-        "computes the same ones, it still is no resume.",
-    ),
-    (
-        _Verdict.NONDETERMINISM,
-        "If a repeat of the same iterations differs, neither drift nor "
-        "divergence can be told from noise.",
-    ),
-    (
-        _Verdict.NUMERIC_DRIFT,
-        "What was wrong before the interruption is not the resume's fault, and "
-        "stays wrong after it.",
-    ),
-    (
-        _Verdict.RESUME_DIVERGENCE,
-        "All was right until the resume.",
-    ),
-)
 
 # Other oracles state facts, but for some metrics.
 _OF_VALUES = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
@@ -119,9 +70,9 @@ def conclude(
         for outcome in outcomes
         if not (faulty and outcome.rule.yields)
     }
-    for conclusion, _ in ORDER:
-        if conclusion in reached:
-            return conclusion
+    for conclusion in conclusions.ORDER:
+        if conclusion.reached in reached:
+            return conclusion.reached
     return _Verdict.PASS
 
 
@@ -242,7 +193,9 @@ def _place(outcome: check.Outcome) -> tuple[int, int]:
     downstream = len(metrics.ORDER)
     if outcome.findings:
         first = outcome.findings[0]
-        metric = trajectory_comparison.metric_of(first.subject)
-        if metric in metrics.ORDER or outcome.rule.oracle in _OF_VALUES:
+        metric = first.metric.name
+        if (
+            metric in metrics.ORDER and _is_dated(first)
+        ) or outcome.rule.oracle in _OF_VALUES:
             return first.iteration, metrics.ORDER.get(metric, downstream)
     return 0, downstream

@@ -2,9 +2,14 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import check, conclusion, rules, verdict_pb2
+from regress.oracle import check, conclusion, conclusions, rules, verdict_pb2
 
 _Verdict = verdict_pb2.Verdict
+_Fact = verdict_pb2.Fact
+_RNG = verdict_pb2.StateEntryKey(kind="rng")
+_LOSS = verdict_pb2.Metric(name="lm loss")
+_PARAMS = verdict_pb2.Metric(name="params norm")
+_RATE = verdict_pb2.Metric(name="learning rate", param_group="default")
 
 
 def _failed(rule: rules.Rule) -> check.Outcome:
@@ -17,7 +22,7 @@ def _passed(rule: rules.Rule) -> check.Outcome:
 
 class OrderTest(parameterized.TestCase):
     def test_has_every_conclusion_once(self):
-        ordered = [reached for reached, _ in conclusion.ORDER]
+        ordered = [one.reached for one in conclusions.ORDER]
         self.assertCountEqual(
             ordered,
             set(_Verdict.Conclusion.values())
@@ -27,8 +32,8 @@ class OrderTest(parameterized.TestCase):
     def test_is_from_the_cause_to_what_follows(self):
         self.assertEqual(
             [
-                _Verdict.Conclusion.Name(reached)
-                for reached, _ in conclusion.ORDER
+                _Verdict.Conclusion.Name(one.reached)
+                for one in conclusions.ORDER
             ],
             [
                 "CRASH",
@@ -107,9 +112,10 @@ class ByWeightTest(absltest.TestCase):
 
 
 def _found(
-    rule: rules.Rule, subject: str, iteration: int | None
+    rule: rules.Rule, subject: check.Subject, iteration: int | None
 ) -> check.Outcome:
-    finding = verdict_pb2.Finding(subject=subject, iteration=iteration)
+    found = check.Check(rule)
+    finding = found.find(subject, "", "", iteration=iteration)
     return check.Outcome(rule, compared=3, differing=1, findings=(finding,))
 
 
@@ -119,33 +125,33 @@ class NearestTheCauseTest(parameterized.TestCase):
     @parameterized.named_parameters(
         (
             "a_wrong_state_before_earlier_metrics",
-            (rules.STATE_RESTORED, "rng", 6),
-            (rules.METRICS_REPEATED, "lm loss", 4),
+            (rules.STATE_RESTORED, _RNG, 6),
+            (rules.METRICS_REPEATED, _LOSS, 4),
         ),
         (
             "a_wrong_state_before_metrics_of_the_first_iteration",
-            (rules.STATE_RESTORED, "rng", 1),
-            (rules.METRICS_REPEATED, "lm loss", 1),
+            (rules.STATE_RESTORED, _RNG, 1),
+            (rules.METRICS_REPEATED, _LOSS, 1),
         ),
         (
             "an_earlier_iteration_before_a_metric_upstream",
-            (rules.RESUMED_STATE, "digest of the saved state", 6),
-            (rules.RESUMED_METRICS, 'learning rate of group "default"', 7),
+            (rules.RESUMED_STATE, _Fact.SAVED_STATE, 6),
+            (rules.RESUMED_METRICS, _RATE, 7),
         ),
         (
             "a_metric_upstream_before_a_more_telling_oracle",
-            (rules.RESUMED_METRICS, 'learning rate of group "default"', 6),
-            (rules.METRICS_REPEATED, "lm loss", 6),
+            (rules.RESUMED_METRICS, _RATE, 6),
+            (rules.METRICS_REPEATED, _LOSS, 6),
         ),
         (
             "a_metric_before_the_state_that_follows_from_it",
-            (rules.RESUMED_METRICS, "params norm", 6),
-            (rules.RESUMED_STATE, "digest of the saved state", 6),
+            (rules.RESUMED_METRICS, _PARAMS, 6),
+            (rules.RESUMED_STATE, _Fact.SAVED_STATE, 6),
         ),
         (
             "the_more_telling_oracle_of_the_same_metric",
-            (rules.METRICS_REPEATED, "lm loss", 6),
-            (rules.RESUMED_METRICS, "lm loss", 6),
+            (rules.METRICS_REPEATED, _LOSS, 6),
+            (rules.RESUMED_METRICS, _LOSS, 6),
         ),
     )
     def test_orders(self, first, second):
@@ -158,17 +164,17 @@ class NearestTheCauseTest(parameterized.TestCase):
 
     def test_facts_come_in_the_order_of_their_checks(self):
         outcomes = [
-            _found(rules.CHECKPOINT_LOADED, "checkpoint loaded", None),
-            _found(rules.RESUMED_STEPS, "step", 8),
-            _found(rules.RESUMED_SAVES, "checkpoints written", None),
+            _found(rules.CHECKPOINT_LOADED, _Fact.LOADED_BY_RESUME, None),
+            _found(rules.RESUMED_STEPS, _Fact.STEP, 8),
+            _found(rules.RESUMED_SAVES, _Fact.CHECKPOINTS_WRITTEN, None),
         ]
         self.assertEqual(
             conclusion.by_weight(outcomes, _Verdict.NOT_RESUMED), outcomes
         )
 
     def test_what_decided_comes_before_all_others(self):
-        drift = _found(rules.INTERRUPTED_METRICS, "params norm", 4)
-        state = _found(rules.STATE_RESTORED, "rng", 3)
+        drift = _found(rules.INTERRUPTED_METRICS, _PARAMS, 4)
+        state = _found(rules.STATE_RESTORED, _RNG, 3)
         self.assertEqual(
             conclusion.by_weight([state, drift], _Verdict.NUMERIC_DRIFT),
             [drift, state],

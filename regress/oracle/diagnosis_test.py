@@ -5,7 +5,8 @@ from collections.abc import MutableSequence
 from absl.testing import absltest, parameterized
 
 from regress.golden import metrics
-from regress.oracle import diagnosis, golden_oracle, record_test_helper
+from regress.oracle import record_test_helper
+from regress.report import summary, wording
 from regress.run import run_pb2
 
 _Step = run_pb2.StepMetrics
@@ -36,9 +37,7 @@ _STAGES = (0, 3)
 
 class DiagnosisTest(parameterized.TestCase):
     def test_every_metric_points_to_something(self):
-        self.assertCountEqual(
-            diagnosis.POINTERS, [*metrics.ORDER, golden_oracle.SAVED_STATE]
-        )
+        self.assertCountEqual(summary.POINTERS, metrics.ORDER)
         self.assertEqual(list(_BREAK), list(metrics.ORDER))
 
     @parameterized.parameters(*_BREAK)
@@ -51,11 +50,11 @@ class DiagnosisTest(parameterized.TestCase):
                 for metric in following:
                     _BREAK[metric](records.step(attempt, _LAST_RANK, 4))
             verdict = records.judge()
-            self.assertStartsWith(verdict.findings[0].subject, name)
+            self.assertStartsWith(wording.subject(verdict.findings[0]), name)
             self.assertIn(
                 f"that {name} is the first to differ points to "
-                f"{diagnosis.POINTERS[name]};",
-                verdict.summary,
+                f"{summary.POINTERS[name]};",
+                summary.summarize(verdict),
             )
             self.assertEqual(verdict.first_bad_iteration, 4)
 
@@ -64,8 +63,10 @@ class DiagnosisTest(parameterized.TestCase):
         _BREAK["params norm"](records.step(1, 0, 5))
         _BREAK["learning rate"](records.step(1, 0, 6))
         verdict = records.judge()
-        self.assertEqual(verdict.findings[0].subject, "params norm")
-        self.assertIn("that params norm is the first", verdict.summary)
+        self.assertEqual(wording.subject(verdict.findings[0]), "params norm")
+        self.assertIn(
+            "that params norm is the first", summary.summarize(verdict)
+        )
         self.assertEqual(verdict.first_bad_iteration, 5)
 
     def test_a_saved_state_points_beyond_the_metrics(self):
@@ -75,7 +76,8 @@ class DiagnosisTest(parameterized.TestCase):
                 event.state.entries[0].digest = "bad"
         verdict = records.judge()
         self.assertIn(
-            diagnosis.POINTERS[golden_oracle.SAVED_STATE], verdict.summary
+            "state that no metric of a step shows",
+            summary.summarize(verdict),
         )
         self.assertEqual(verdict.first_bad_iteration, 6)
 
@@ -106,29 +108,29 @@ def _golden_streams(
 class DataTest(parameterized.TestCase):
     @parameterized.parameters((5, 4, "again"), (5, 6, "too early"))
     def test_names_the_iteration_whose_batch_was_trained(self, at, of, how):
-        summary = _records_with_batch(at, of).judge().summary
+        said = summary.summarize(_records_with_batch(at, of).judge())
         self.assertIn(
-            f"iteration {at} trained the batch of iteration {of} {how}", summary
+            f"iteration {at} trained the batch of iteration {of} {how}", said
         )
-        self.assertNotIn("iterators", summary)
+        self.assertNotIn("iterators", said)
 
     @parameterized.parameters(*_STAGES)
     def test_says_that_the_stages_disagree(self, wrong):
         (right,) = set(_STAGES) - {wrong}
-        summary = _records_with_batch(5, 4, (wrong,)).judge().summary
+        said = summary.summarize(_records_with_batch(5, 4, (wrong,)).judge())
         self.assertIn(
             f"rank {right} read the right batch and rank {wrong} did not, so "
             "the stages' iterators disagree",
-            summary,
+            said,
         )
 
     def test_says_nothing_of_a_batch_that_nobody_trained(self):
         records = record_test_helper.passing()
         for rank in _STAGES:
             records.step(1, rank, 5).data_digest = 0xABCDEF
-        summary = records.judge().summary
-        self.assertIn("points to the order of the data", summary)
-        self.assertNotIn("trained the batch", summary)
+        said = summary.summarize(records.judge())
+        self.assertIn("points to the order of the data", said)
+        self.assertNotIn("trained the batch", said)
 
     def test_says_nothing_of_a_batch_that_is_right(self):
         # It is the repeat's, and attempt 0's is wrong.
@@ -138,15 +140,15 @@ class DataTest(parameterized.TestCase):
                 records.step(attempt, rank, 4).data_digest = 0xABCDEF
         records.add_repeat(4)
         verdict = records.judge()
-        self.assertEqual(verdict.findings[0].actual, "0000da7a0004")
-        self.assertNotIn("trained the batch", verdict.summary)
+        self.assertEqual(wording.actual(verdict.findings[0]), "0000da7a0004")
+        self.assertNotIn("trained the batch", summary.summarize(verdict))
 
     def test_says_nothing_of_a_digest_that_is_absent(self):
         records = record_test_helper.passing()
         records.step(1, 0, 5).ClearField("data_digest")
-        summary = records.judge().summary
-        self.assertIn("points to the order of the data", summary)
-        self.assertNotIn("iterators", summary)
+        said = summary.summarize(records.judge())
+        self.assertIn("points to the order of the data", said)
+        self.assertNotIn("iterators", said)
 
     def test_says_nothing_of_a_digest_on_a_stage_without_data(self):
         records = record_test_helper.passing()
@@ -156,9 +158,11 @@ class DataTest(parameterized.TestCase):
             records.all_steps(repeat, iteration)[1].data_digest = 0xFEDCBA
         records.step(1, 1, 4).data_digest = 0xABCDEF
         verdict = records.judge()
-        self.assertEqual(verdict.findings[0].actual, "000000fedcba")
-        self.assertIn("points to the order of the data", verdict.summary)
-        self.assertNotIn("trained the batch", verdict.summary)
+        self.assertEqual(wording.actual(verdict.findings[0]), "000000fedcba")
+        self.assertIn(
+            "points to the order of the data", summary.summarize(verdict)
+        )
+        self.assertNotIn("trained the batch", summary.summarize(verdict))
 
     def test_names_the_first_of_equal_batches(self):
         records = record_test_helper.passing()
@@ -168,16 +172,16 @@ class DataTest(parameterized.TestCase):
         for rank in _STAGES:
             for attempt, iteration in ((0, 1), (0, 2), (1, 5)):
                 records.step(attempt, rank, iteration).data_digest = batch
-        summary = records.judge().summary
+        said = summary.summarize(records.judge())
         self.assertIn(
-            "iteration 5 trained the batch of iteration 1 again", summary
+            "iteration 5 trained the batch of iteration 1 again", said
         )
-        self.assertNotIn("of iteration 2", summary)
+        self.assertNotIn("of iteration 2", said)
 
     def test_a_digest_on_a_stage_without_data_is_no_disagreement(self):
         records = record_test_helper.passing()
         records.step(1, 1, 5).data_digest = 0xABCDEF
-        self.assertNotIn("iterators", records.judge().summary)
+        self.assertNotIn("iterators", summary.summarize(records.judge()))
 
 
 class RandomTest(parameterized.TestCase):
@@ -188,7 +192,7 @@ class RandomTest(parameterized.TestCase):
         ).random_state_digest
         self.assertIn(
             "rank 2 began iteration 5 with the random streams of iteration 4;",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     def test_names_the_rank_whose_streams_a_step_began_with(self):
@@ -198,7 +202,7 @@ class RandomTest(parameterized.TestCase):
         ).random_state_digest
         self.assertIn(
             "rank 2 began iteration 5 with the random streams of rank 0;",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     def test_names_the_first_of_equal_streams(self):
@@ -209,9 +213,9 @@ class RandomTest(parameterized.TestCase):
             records.step(0, 2, iteration).random_state_digest = drawn
             _golden_streams(records, 2)[iteration - 1] = drawn
         records.step(1, 2, 5).random_state_digest = drawn
-        summary = records.judge().summary
-        self.assertIn("the random streams of iteration 1;", summary)
-        self.assertEqual(summary.count("began iteration 5"), 1)
+        said = summary.summarize(records.judge())
+        self.assertIn("the random streams of iteration 1;", said)
+        self.assertEqual(said.count("began iteration 5"), 1)
 
     def test_names_the_first_of_ranks_with_equal_streams(self):
         records = record_test_helper.passing()
@@ -220,9 +224,9 @@ class RandomTest(parameterized.TestCase):
             records.step(1, rank, 5).random_state_digest = drawn
             _golden_streams(records, rank)[4] = drawn
         records.step(1, 2, 5).random_state_digest = drawn
-        summary = records.judge().summary
-        self.assertIn("the random streams of rank 0;", summary)
-        self.assertEqual(summary.count("began iteration 5"), 1)
+        said = summary.summarize(records.judge())
+        self.assertIn("the random streams of rank 0;", said)
+        self.assertEqual(said.count("began iteration 5"), 1)
 
     def test_says_nothing_of_streams_that_are_right(self):
         records = record_test_helper.passing()
@@ -230,15 +234,17 @@ class RandomTest(parameterized.TestCase):
             records.step(attempt, 2, 4).random_state_digest = 0xABCDEF
         records.add_repeat(4)
         verdict = records.judge()
-        self.assertEqual(verdict.findings[0].subject, "random state digest")
-        self.assertNotIn("began iteration", verdict.summary)
+        self.assertEqual(
+            wording.subject(verdict.findings[0]), "random state digest"
+        )
+        self.assertNotIn("began iteration", summary.summarize(verdict))
 
     def test_says_nothing_of_streams_that_nobody_had(self):
         records = record_test_helper.passing()
         records.step(1, 2, 5).random_state_digest = 0xABCDEF
-        summary = records.judge().summary
-        self.assertIn("points to a random stream", summary)
-        self.assertNotIn("began iteration", summary)
+        said = summary.summarize(records.judge())
+        self.assertIn("points to a random stream", said)
+        self.assertNotIn("began iteration", said)
 
 
 if __name__ == "__main__":

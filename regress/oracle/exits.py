@@ -3,33 +3,27 @@
 How far a rank got in its attempt tells what it was doing then.
 """
 
-import dataclasses
-import re
-import signal as signals
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from regress.case import case_pb2
-from regress.oracle import check, observations, rules
+from regress.oracle import check, observations, rules, verdict_pb2
 from regress.run import exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
+_Progress = verdict_pb2.RankProgress
 
 
-@dataclasses.dataclass(frozen=True)
-class RankProgress:
+class RankProgress(NamedTuple):
     """Where a rank was when its attempt ended.
 
     Attributes:
-        during: What it was doing, as "in iteration 6", "while it loaded the
-            checkpoint of iteration 4".
-        after: What it had done, as "after iteration 5"; as `during` if it had
-            not yet run an iteration.
+        activity: What it was doing.
         iteration: The first iteration that it did not complete.
         events: How many things it had recorded.
     """
 
-    during: str
-    after: str
+    activity: verdict_pb2.RankProgress
     iteration: int
     events: int
 
@@ -46,20 +40,6 @@ def check_checkpoint_readable(
     return _check_given_up(
         facts, rules.CHECKPOINT_READ, exit_codes.DAMAGED_CHECKPOINT, (1,)
     )
-
-
-def describe(exit_status: run_pb2.ExitStatus) -> str:
-    """The exit status in words: "INTERRUPTED, signal 9 (SIGKILL)"."""
-    cause = check.enum_name(_Exit.Cause, exit_status.cause)
-    number = exit_status.signal
-    names = {signal.value: signal.name for signal in signals.Signals}
-    signal_text = f"signal {number} ({names.get(number, 'unknown')})"
-    code_text = f"exit code {exit_status.code}"
-    if not number:
-        return f"{cause}, {code_text}"
-    # The system never gives both.
-    both = f" and {code_text}" if exit_status.code else ""
-    return f"{cause}, {signal_text}{both}"
 
 
 def _check_device(facts: observations.Observations) -> check.Outcome:
@@ -105,7 +85,7 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
             result.count(1, 0)
     for index, rank in _quoted_first(facts, crashed):
         where = rank_progress(facts, index, rank)
-        _find_end(
+        finding = _find_end(
             result,
             facts,
             index,
@@ -113,10 +93,7 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
             expected="exit code 0, unless somebody ended it",
             iteration=where.iteration,
         )
-        result.note = (
-            result.note
-            or f"rank {rank} crashed in attempt {index}, {where.during}"
-        )
+        finding.progress.CopyFrom(where.activity)
     _check_event_files(facts, result)
     return result.outcome()
 
@@ -129,12 +106,11 @@ def _check_event_files(
         for rank in attempt.record.ranks:
             if rank.exit.cause == _Exit.BY_ITSELF and not rank.exit.signal:
                 result.expect(
-                    "event file",
+                    verdict_pb2.Fact.EVENT_FILE,
                     "whole",
                     "torn in its last event" if rank.torn else "whole",
                     attempt=index,
                     rank=rank.rank,
-                    explanation="Only a kill may tear a rank's event file.",
                 )
 
 
@@ -152,8 +128,8 @@ def _check_hang(facts: observations.Observations) -> check.Outcome:
             result.count(1, 0)
     for index, ranks in hung.items():
         suspects = _suspects(facts, index, ranks)
-        for rank, where in suspects:
-            _find_end(
+        for place, (rank, where) in enumerate(suspects):
+            finding = _find_end(
                 result,
                 facts,
                 index,
@@ -161,7 +137,11 @@ def _check_hang(facts: observations.Observations) -> check.Outcome:
                 expected="not HANG",
                 iteration=where.iteration,
             )
-        result.note = result.note or _hang_note(facts, index, suspects)
+            finding.progress.CopyFrom(where.activity)
+            timeline = facts.attempts[index].timelines[rank]
+            finding.progress.process_state = timeline.exit.process_state
+            if place == 0:
+                finding.progress.others = _others(facts, index, suspects)
     return result.outcome()
 
 
@@ -186,33 +166,21 @@ def _suspects(
     )
 
 
-def _hang_note(
+def _others(
     facts: observations.Observations, attempt: int, suspects: _Suspects
-) -> str:
-    """What the first of the suspects did."""
+) -> verdict_pb2.RankProgress.Others:
+    """What the others did while the first of the suspects hung."""
     rank, where = suspects[0]
-    timeline = facts.attempts[attempt].timelines[rank]
-    did = timeline.exit.found or "running"
+    if _was_stopped(facts.attempts[attempt].timelines[rank]):
+        return _Progress.WAITED
     least = where.events < min(
         (other.events for _, other in suspects[1:]), default=where.events
     )
-    others = (
-        ", while the others waited"
-        if _was_stopped(timeline)
-        else ", and the others had got further"
-        if least
-        else ", and no rank had got less far"
-    )
-    return (
-        f"rank {rank} was {did} {where.after} of attempt {attempt}{others}"
-        if where.after != where.during
-        else f"rank {rank} was {did} in attempt {attempt}, {where.during}"
-        f"{others}"
-    )
+    return _Progress.GOT_FURTHER if least else _Progress.GOT_NO_LESS_FAR
 
 
 def _was_stopped(timeline: observations.Timeline) -> bool:
-    return timeline.exit.found.startswith("stopped")
+    return timeline.exit.process_state == "T"
 
 
 def _quoted_first(
@@ -226,9 +194,8 @@ def _quoted_first(
 
 def _quoted(facts: observations.Observations, attempt: int) -> int | None:
     """The rank whose last line the supervisor gives as the reason."""
-    because = facts.attempts[attempt].record.ended_because
-    named = re.match(r"Rank (\d+) ", because)
-    return int(named[1]) if named else None
+    end = facts.attempts[attempt].record.end
+    return end.failure.rank.rank if end.HasField("failure") else None
 
 
 def _find_end(
@@ -239,18 +206,18 @@ def _find_end(
     *,
     expected: str,
     iteration: int | None = None,
-) -> None:
+) -> verdict_pb2.Finding:
     """Finds how a rank ended, and counts it."""
-    record = facts.attempts[attempt]
+    attempted = facts.attempts[attempt]
     result.count(1, 1)
-    result.find(
-        "exit status",
+    return result.find(
+        verdict_pb2.Fact.EXIT_STATUS,
         expected,
-        describe(record.timelines[rank].exit),
+        check.exit_status(attempted.timelines[rank].exit),
         attempt=attempt,
         rank=rank,
         iteration=iteration,
-        explanation=record.record.ended_because,
+        end=attempted.end,
     )
 
 
@@ -343,29 +310,33 @@ def rank_progress(
     )
     if timeline.iterations:
         last = timeline.iterations[-1]
-        during = _beyond(facts, timeline, last)
-        return RankProgress(during, f"after iteration {last}", last + 1, events)
-    during = _before_the_first(timeline, start)
-    return RankProgress(during, during, start + 1, events)
+        return RankProgress(_beyond(facts, timeline, last), last + 1, events)
+    return RankProgress(_before_the_first(timeline, start), start + 1, events)
 
 
-def _before_the_first(timeline: observations.Timeline, start: int) -> str:
+def _before_the_first(
+    timeline: observations.Timeline, start: int
+) -> verdict_pb2.RankProgress:
     if not timeline.started:
-        return "before it reported its start"
+        return _Progress(activity=_Progress.STARTING)
     if any(event.kind != _Checkpoint.SAVED for event in timeline.checkpoints):
-        return f"before it completed iteration {start + 1}"
+        return _Progress(
+            activity=_Progress.BEFORE_FIRST_ITERATION, iteration=start + 1
+        )
     if start:
-        return f"while it loaded the checkpoint of iteration {start}"
-    return "while it looked for a checkpoint"
+        return _Progress(activity=_Progress.LOADING, iteration=start)
+    return _Progress(activity=_Progress.LOOKING_FOR_CHECKPOINT)
 
 
 def _beyond(
     facts: observations.Observations, timeline: observations.Timeline, last: int
-) -> str:
+) -> verdict_pb2.RankProgress:
     """What comes after a step that was recorded."""
     saved = timeline.checkpoint_iterations(_Checkpoint.SAVED)
     if last % facts.case.training.save_interval == 0 and last not in saved:
-        return f"while it saved the checkpoint of iteration {last}"
-    if last >= facts.case.training.iterations:
-        return f"after the last iteration, {last}"
-    return f"in iteration {last + 1}"
+        activity, iteration = _Progress.SAVING, last
+    elif last >= facts.case.training.iterations:
+        activity, iteration = _Progress.AFTER_LAST_ITERATION, last
+    else:
+        activity, iteration = _Progress.IN_ITERATION, last + 1
+    return _Progress(activity=activity, iteration=iteration, completed=last)

@@ -11,13 +11,21 @@ from regress.oracle import (
     verdict_pb2,
 )
 from regress.oracle import verdict_test_helper as verdict_testing
-from regress.run import exit_codes, run_pb2
+from regress.report import summary, wording
+from regress.run import attempt_end, exit_codes, run_pb2
 
 _Exit = run_pb2.ExitStatus
 
 _Verdict = verdict_pb2.Verdict
 
 _Checkpoint = run_pb2.CheckpointEvent
+
+
+def _no_memory(attempt: int) -> str:
+    """The words for the end of an attempt that `_ended` has made."""
+    return attempt_end.describe(
+        record_test_helper.failed(2), f"attempt_{attempt}"
+    )
 
 
 def _ended(
@@ -31,7 +39,7 @@ def _ended(
             statuses.get(rank, _Exit(cause=_Exit.PEER_GONE, signal=9))
         )
         del record.events[4:]
-    records.run.attempts[attempt].ended_because = "Rank 2 failed: no memory."
+    records.run.attempts[attempt].end.CopyFrom(record_test_helper.failed(2))
     return records
 
 
@@ -53,10 +61,10 @@ class CrashTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             attempt=attempt,
             rank=2,
             expected="exit code 0, unless somebody ended it",
-            actual=exits.describe(status),
-            explanation="Rank 2 failed: no memory.",
+            actual=wording.exit_status(status),
+            explanation=_no_memory(attempt),
         )
-        self.assertIn("Rank 2 failed: no memory", records.judge().summary)
+        self.assertIn(_no_memory(attempt), summary.summarize(records.judge()))
 
     def test_a_damaged_checkpoint_without_an_interruption_is_a_crash(self):
         damaged = _Exit(
@@ -104,15 +112,18 @@ class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         findings = records.judge().findings
         self.assertEqual([finding.rank for finding in findings], [2, 0, 3])
         self.assertStartsWith(
-            records.judge().summary,
+            summary.summarize(records.judge()),
             "a rank crashed; rank 2 crashed in attempt 1, while it loaded the "
-            "checkpoint of iteration 3; Rank 2 failed: no memory.",
+            f"checkpoint of iteration 3; {_no_memory(1)}.",
         )
 
     def test_ranks_come_in_their_order_if_none_is_quoted(self):
         records = self._crashed({1: 2, 3: 2})
-        for because in ("", "The supervisor lost them."):
-            records.run.attempts[1].ended_because = because
+        for end in (
+            run_pb2.AttemptEnd(),
+            run_pb2.AttemptEnd(stop_signal=15),
+        ):
+            records.run.attempts[1].end.CopyFrom(end)
             findings = records.judge().findings
             self.assertEqual([finding.rank for finding in findings], [1, 3])
 
@@ -130,7 +141,9 @@ class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             [(finding.attempt, finding.rank) for finding in findings[:2]],
             [(0, 3), (1, 2)],
         )
-        self.assertIn("rank 3 crashed in attempt 0", records.judge().summary)
+        self.assertIn(
+            "rank 3 crashed in attempt 0", summary.summarize(records.judge())
+        )
 
 
 class ApartTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
@@ -208,7 +221,7 @@ class EventFileTest(verdict_testing.VerdictTestCase):
         self.assert_fails(records, _Verdict.CRASH, rules.NO_CRASH, rank=2)
         self.assertEqual(
             [
-                finding.subject
+                wording.subject(finding)
                 for finding in records.judge().findings
                 if finding.check == rules.NO_CRASH.name
             ],
@@ -223,7 +236,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         Args:
             events: How many events each rank had recorded.
         """
-        hung = _Exit(cause=_Exit.HANG, signal=9, found="running (state S)")
+        hung = _Exit(cause=_Exit.HANG, signal=9, process_state="S")
         records = _ended(1, dict.fromkeys(range(4), hung))
         for rank, count in enumerate(events):
             complete = record_test_helper.passing().rank(1, rank).events
@@ -241,10 +254,10 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_names_the_rank_that_was_stopped(self):
         # The others may have got less far.
         records = self._hung((5, 5, 6, 5))
-        records.rank(1, 2).exit.found = "stopped (state T)"
+        records.rank(1, 2).exit.process_state = "T"
         self.assertEqual(self._first(records), (2, 6))
         self.assertStartsWith(
-            records.judge().summary,
+            summary.summarize(records.judge()),
             "a rank hung; rank 2 was stopped (state T) after iteration 5 of "
             "attempt 1, while the others waited; ",
         )
@@ -255,7 +268,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertIn(
             "; rank 1 was running (state S) in attempt 1, while it loaded the "
             "checkpoint of iteration 3, and the others had got further; ",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     @parameterized.parameters(((4, 4, 4, 4),), ((4, 4, 5, 4),), ((4, 4, 5, 5),))
@@ -265,16 +278,16 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertIn(
             "; rank 0 was running (state S) in attempt 1, before it completed "
             "iteration 4, and no rank had got less far; ",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     def test_says_what_it_can_of_a_rank_that_nobody_looked_at(self):
         records = self._hung((6, 5, 6, 6))
-        records.rank(1, 1).exit.found = ""
+        records.rank(1, 1).exit.process_state = ""
         self.assertEqual(self._first(records), (1, 5))
         self.assertIn(
             "rank 1 was running after iteration 4 of attempt 1",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     def test_a_rank_that_hung_alone_waited_for_nobody(self):
@@ -296,7 +309,7 @@ class HangTest(verdict_testing.VerdictTestCase):
                 rank=0,
                 expected="not HANG",
                 actual="HANG, signal 9 (SIGKILL)",
-                explanation="Rank 2 failed: no memory.",
+                explanation=_no_memory(attempt),
             )
             self.assert_counts(records, rules.NO_HANG, 8, 4)
 
@@ -394,7 +407,7 @@ class DescribeTest(parameterized.TestCase):
         (_Exit(signal=99), "CAUSE_UNSPECIFIED, signal 99 (unknown)"),
     )
     def test_says_cause_and_how(self, status, text):
-        self.assertEqual(exits.describe(status), text)
+        self.assertEqual(wording.exit_status(status), text)
 
 
 def _of(
@@ -430,7 +443,10 @@ class RankProgressTest(parameterized.TestCase):
         records = record_test_helper.passing()
         _keep(records, 1, 2, events)
         where = _of(records, 1, 2)
-        self.assertEqual((where.during, where.iteration), (during, iteration))
+        self.assertEqual(
+            (wording.activity(where.activity), where.iteration),
+            (during, iteration),
+        )
         # A span is no news.
         self.assertEqual(where.events, max(events - 1, 0))
 
@@ -443,20 +459,25 @@ class RankProgressTest(parameterized.TestCase):
         records = record_test_helper.passing()
         _keep(records, 0, 0, events)
         where = _of(records, 0, 0)
-        self.assertEqual((where.during, where.iteration), (during, iteration))
+        self.assertEqual(
+            (wording.activity(where.activity), where.iteration),
+            (during, iteration),
+        )
 
     def test_says_what_it_had_done(self):
         records = record_test_helper.passing()
-        self.assertEqual(_of(records, 1, 0).after, "after iteration 8")
+        self.assertEqual(_of(records, 1, 0).activity.completed, 8)
         _keep(records, 1, 0, 2)
         where = _of(records, 1, 0)
-        self.assertEqual(where.after, where.during)
+        self.assertFalse(where.activity.HasField("completed"))
 
     def test_a_rank_that_is_not_in_the_record_did_nothing(self):
         records = record_test_helper.passing()
         del records.run.attempts[1].ranks[3]
         where = _of(records, 1, 3)
-        self.assertEqual(where.during, "before it reported its start")
+        self.assertEqual(
+            wording.activity(where.activity), "before it reported its start"
+        )
         self.assertEqual(where.events, 0)
 
 

@@ -6,7 +6,15 @@ A golden that lacks something would let a run that lacks it, too, pass.
 import numpy as np
 
 from regress.golden import bands, golden_pb2, metrics, series
-from regress.oracle import check, observations, rules
+from regress.oracle import (
+    check,
+    observations,
+    rules,
+    trajectory_findings,
+    verdict_pb2,
+)
+
+_Fact = verdict_pb2.Fact
 
 # As few as tools/golden takes.
 _FEWEST_REPEATS = 2
@@ -31,35 +39,31 @@ def _check_golden(
 ) -> check.Outcome:
     result = check.Check(rules.GOLDEN_COMPLETE)
     result.expect(
-        "iterations of the golden",
-        str(facts.case.training.iterations),
-        str(golden.iterations),
-        explanation="The golden is not a whole trajectory of the case.",
+        _Fact.GOLDEN_ITERATIONS,
+        check.integers([facts.case.training.iterations]),
+        check.integers([golden.iterations]),
     )
     result.expect(
-        "series of the golden", _WHOLE, facts.golden_contradiction or _WHOLE
+        _Fact.GOLDEN_SERIES, _WHOLE, facts.golden_contradiction or _WHOLE
     )
     result.expect(
-        "bands of the golden",
+        _Fact.GOLDEN_BANDS,
         _BANDS,
         bands.why_wrong(golden) or _BANDS,
     )
     repeats = golden.provenance.repeats
     result.expect(
-        "runs that the golden was recorded from",
+        _Fact.GOLDEN_RUNS,
         _AGREEING,
         _AGREEING if repeats >= _FEWEST_REPEATS else str(repeats),
-        explanation="A golden that was made of one run, as of the run itself, "
-        "shows nothing.",
     )
     interrupted = golden.provenance.interrupted_repeats
     result.expect(
-        "runs of the golden that nobody interrupted",
+        _Fact.GOLDEN_UNINTERRUPTED_RUNS,
         _UNINTERRUPTED,
         _UNINTERRUPTED
         if interrupted < repeats
         else f"{repeats - interrupted} of {repeats}",
-        explanation="Resumed runs alone may all have the same fault.",
     )
     for rank in facts.ranks:
         _check_metrics(facts, result, rank)
@@ -79,7 +83,7 @@ def _check_metrics(
     }
     groups = {group for _, group in held if group}
     result.expect(
-        "param groups of the golden",
+        _Fact.GOLDEN_PARAM_GROUPS,
         "at least one",
         "at least one" if groups else "none",
         rank=rank,
@@ -95,11 +99,10 @@ def _check_metrics(
     }
     for metric, group in sorted(wanted | held):
         result.expect(
-            series.describe(series.Key(metric, group, rank)),
+            verdict_pb2.Metric(name=metric, param_group=group),
             _presence((metric, group) in wanted),
             _presence((metric, group) in held),
             rank=rank,
-            explanation="The golden has not exactly the case's metrics.",
         )
 
 
@@ -117,11 +120,10 @@ def _check_values(
     if key.rank not in facts.ranks:
         actual += " for a rank that the case has not"
     result.expect(
-        series.describe(key),
+        trajectory_findings.subject(key),
         f"{facts.case.training.iterations} numbers",
         actual,
         rank=key.rank,
-        explanation="The golden is not a whole trajectory of the case.",
     )
 
 
@@ -137,14 +139,14 @@ def _check_checkpoints(
         else range(0)
     )
     result.expect(
-        "checkpoints of the golden",
-        check.numbers(saves),
-        check.numbers(checkpoint.iteration for checkpoint in checkpoints),
+        _Fact.GOLDEN_CHECKPOINTS,
+        check.integers(saves),
+        check.integers(checkpoint.iteration for checkpoint in checkpoints),
     )
     for checkpoint in checkpoints:
         digests = [bool(digest) for digest in checkpoint.digests]
         result.expect(
-            "state digests of the golden",
+            _Fact.GOLDEN_STATE_DIGESTS,
             f"{len(facts.ranks)} digests",
             f"{sum(digests)} digests of {len(digests)} ranks"
             if digests != [True] * len(facts.ranks)

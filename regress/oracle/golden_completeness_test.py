@@ -6,6 +6,12 @@ from absl.testing import absltest
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import wording
+
+_OF_METRICS = (
+    "The golden has not exactly the case's metrics, each with one number for "
+    "every iteration."
+)
 
 
 class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
@@ -72,10 +78,11 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
             change(records.series("grad norm").values)
             self.assert_incomplete(
                 records,
-                subject="grad norm on rank 0",
+                subject="grad norm",
+                rank=0,
                 expected="8 numbers",
                 actual=f"{count} numbers",
-                explanation="The golden is not a whole trajectory of the case.",
+                explanation=_OF_METRICS,
             )
 
     def test_rejects_nan(self):
@@ -116,11 +123,11 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         records.series("params norm").ranks.remove(2)
         self.assert_incomplete(
             records,
-            subject="params norm on rank 2",
+            subject="params norm",
             rank=2,
             expected="a series",
             actual="no series",
-            explanation="The golden has not exactly the case's metrics.",
+            explanation=_OF_METRICS,
         )
 
     def test_rejects_a_metric_that_a_param_group_lacks(self):
@@ -134,7 +141,8 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         records.golden.series.remove(lacking)
         self.assert_incomplete(
             records,
-            subject='elements of group "decoupled" on rank 3',
+            subject='elements of group "decoupled"',
+            rank=3,
             actual="no series",
         )
 
@@ -142,7 +150,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         records = record_test_helper.passing()
         records.series("lm loss").ranks.append(0)
         self.assert_incomplete(
-            records, subject="lm loss on rank 0", expected="no series"
+            records, subject="lm loss", rank=0, expected="no series"
         )
 
     def test_rejects_an_unknown_metric_and_an_unknown_rank(self):
@@ -150,12 +158,12 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         records.golden.series.add(
             metric="temperature", ranks=[0], values=[1.0] * 8
         )
-        self.assert_incomplete(records, subject="temperature on rank 0")
+        self.assert_incomplete(records, subject="temperature", rank=0)
         records = record_test_helper.passing()
         records.series("grad norm").ranks.append(4)
         self.assert_incomplete(
             records,
-            subject="grad norm on rank 4",
+            subject="grad norm",
             rank=4,
             expected="8 numbers",
             actual="8 numbers for a rank that the case has not",
@@ -183,7 +191,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
             rules.GOLDEN_COMPLETE,
             subject="series of the golden",
         )
-        self.assertIn("grad norm", finding.actual)
+        self.assertIn("grad norm", wording.actual(finding))
 
     def test_rejects_bands_of_a_golden_that_is_exact(self):
         records = record_test_helper.passing()

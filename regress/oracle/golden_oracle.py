@@ -12,12 +12,10 @@ from regress.oracle import (
     expected_run,
     observations,
     rules,
-    trajectory_comparison,
+    trajectory_findings,
+    verdict_pb2,
 )
 from regress.run import run_pb2
-
-# What a finding about the whole of a saved state is about.
-SAVED_STATE = "digest of the saved state"
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
@@ -69,7 +67,7 @@ def check_metrics(
         attempt: The attempt.
     """
     result = check.Check(rule)
-    trajectory_comparison.compare(
+    trajectory_findings.compare(
         result,
         facts.golden_trajectories,
         attempt.trajectories,
@@ -104,16 +102,17 @@ def check_state(
         timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
         for iteration in iterations:
             digests = timeline.digests(run_pb2.StateDigest.SAVED, iteration)
+            wanted = expected.get((iteration, rank))
             result.expect(
-                SAVED_STATE,
-                expected.get((iteration, rank)) or "one in the golden",
-                state.fold(digests[0])
+                verdict_pb2.Fact.SAVED_STATE,
+                verdict_pb2.Value(digest=wanted)
+                if wanted
+                else "one in the golden",
+                verdict_pb2.Value(digest=state.fold(digests[0]))
                 if len(digests) == 1
-                else f"recorded {check.times(len(digests))}",
+                else check.times(len(digests)),
                 attempt=attempt.index,
                 rank=rank,
                 iteration=iteration,
-                explanation="Some entry of the rank's state is not the "
-                "golden's.",
             )
     return result.outcome()

@@ -7,6 +7,7 @@ from absl.testing import absltest, parameterized
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import wording
 from regress.run import run_pb2
 
 _DRIFT = verdict_pb2.Verdict.NUMERIC_DRIFT
@@ -64,8 +65,8 @@ class MetricsTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=0,
             iteration=4,
         )
-        self.assertIn("0.0004 ", finding.expected)
-        self.assertIn("0.002 ", finding.actual)
+        self.assertIn("0.0004 ", wording.expected(finding))
+        self.assertIn("0.002 ", wording.actual(finding))
 
     @parameterized.parameters("weight_decay", "elements")
     def test_finds_other_fields_of_a_group(self, field):
@@ -219,7 +220,7 @@ class StateTest(verdict_testing.VerdictTestCase):
             iteration=6,
         )
         self.assertEqual(
-            finding.expected, records.golden.checkpoints[1].digests[2]
+            wording.expected(finding), records.golden.checkpoints[1].digests[2]
         )
 
     def test_finds_a_state_that_was_not_saved(self):
@@ -243,7 +244,7 @@ class StateTest(verdict_testing.VerdictTestCase):
             if finding.check == rules.RESUMED_STATE.name
         )
         self.assertEqual((finding.rank, finding.iteration), (3, 6))
-        self.assertEqual(finding.expected, "one in the golden")
+        self.assertEqual(wording.expected(finding), "one in the golden")
 
     def test_finds_a_digest_of_another_iteration(self):
         records = record_test_helper.passing()

@@ -10,11 +10,10 @@ collide, and which of them gets whose fields. A run shows the bug only if that
 is what it did.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
-from regress.oracle import check, observations
-from regress.run import run_pb2
+from regress.oracle import observations, verdict_pb2
+from regress.run import run_pb2, state_entry
 
 _Digest = run_pb2.StateDigest
 _Exit = run_pb2.ExitStatus
@@ -22,7 +21,6 @@ _Exit = run_pb2.ExitStatus
 _Groups = Mapping[str, Mapping[str, run_pb2.StateEntry]]
 
 _KEY = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
-_FIELD = re.compile(r"param group (?P<group>.+)/(?P<field>[^/]+)")
 _PARAMS = "params"
 _RATES = ("max_lr", "min_lr", "lr")
 _REFUSAL = (
@@ -31,9 +29,11 @@ _REFUSAL = (
 )
 
 
-def refused(facts: observations.Observations) -> str | None:
-    """Says which groups made torch refuse the load; None if none did."""
-    if _REFUSAL not in facts.resumed.record.ended_because:
+def refused(
+    facts: observations.Observations,
+) -> verdict_pb2.GroupCollision | None:
+    """Which groups made torch refuse the load; None if none did."""
+    if _REFUSAL not in facts.resumed.record.end.failure.rank.last_log_line:
         return None
     must_fail = {
         rank: groups
@@ -47,16 +47,21 @@ def refused(facts: observations.Observations) -> str | None:
     taker, giver = next(
         pair for pair in _takers(groups).items() if _sizes_differ(groups, *pair)
     )
-    return (
-        f"On {check.ranks(must_fail)} saved param groups have the same key, "
-        f"and not as many params: on rank {failed[0]} the group {taker} has "
-        f"{groups[taker][_PARAMS].description} and the group {giver} "
-        f"{groups[giver][_PARAMS].description}."
+    return verdict_pb2.GroupCollision(
+        ranks=must_fail,
+        rank=failed[0],
+        taker=taker,
+        giver=giver,
+        field=_PARAMS,
+        own=groups[taker][_PARAMS].description,
+        taken=groups[giver][_PARAMS].description,
     )
 
 
-def exchanged(facts: observations.Observations) -> str | None:
-    """Says which group was loaded with another's fields; None if none was.
+def exchanged(
+    facts: observations.Observations,
+) -> verdict_pb2.GroupCollision | None:
+    """Which group was loaded with another's fields; None if none was.
 
     A rate that was given anew for the resume may equal another group's by
     accident. It then leaves that group's other fields where they were, reaches
@@ -75,10 +80,14 @@ def exchanged(facts: observations.Observations) -> str | None:
     if not shown:
         return None
     rank, (taker, giver, field, own, taken) = next(iter(shown.items()))
-    return (
-        f"On {check.ranks(shown)} a param group was loaded with the fields "
-        f"of another one: on rank {rank} the group {taker} has the {field} "
-        f"{taken} of the group {giver}, and not its own, {own}."
+    return verdict_pb2.GroupCollision(
+        ranks=shown,
+        rank=rank,
+        taker=taker,
+        giver=giver,
+        field=field,
+        own=own,
+        taken=taken,
     )
 
 
@@ -93,9 +102,9 @@ def _saved_groups(facts: observations.Observations) -> dict[int, _Groups]:
 
 def _groups(state: run_pb2.StateDigest) -> _Groups:
     groups: dict[str, dict[str, run_pb2.StateEntry]] = {}
-    for entry in state.entries:
-        if entry.digest and (name := _FIELD.fullmatch(entry.name)):
-            groups.setdefault(name["group"], {})[name["field"]] = entry
+    for key, entry in state_entry.by_key(state).items():
+        if entry.digest and key.group:
+            groups.setdefault(key.group, {})[key.name] = entry
     return groups
 
 
@@ -161,9 +170,9 @@ def _differences(
 
 def _scheduler(state: run_pb2.StateDigest) -> dict[str, str]:
     return {
-        entry.name: entry.digest
-        for entry in state.entries
-        if entry.name.startswith("scheduler/")
+        key.name: entry.digest
+        for key, entry in state_entry.by_key(state).items()
+        if key.kind == "scheduler"
     }
 
 

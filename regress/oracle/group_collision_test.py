@@ -5,6 +5,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2
 from regress.oracle import group_collision_test_helper as helper
 from regress.oracle import record_test_helper, verdict_pb2
+from regress.report import summary, wording
 from regress.run import run_pb2
 
 _RANKS = range(record_test_helper.RANKS)
@@ -92,7 +93,8 @@ class RefusedTest(parameterized.TestCase):
     def test_another_crash_is_not_it(self):
         run = helper.Run()
         run.refuse()
-        run.records.run.attempts[1].ended_because = "Rank 2 failed: no memory."
+        end = run.records.run.attempts[1].end
+        end.failure.rank.last_log_line = "no memory"
         self.assertEmpty(run.known_bug())
 
     @parameterized.product(attempt=(0, 1), rank=(0, 2))
@@ -103,7 +105,7 @@ class RefusedTest(parameterized.TestCase):
         del run.records.run.attempts[attempt].ranks[rank]
         verdict = run.records.judge()
         # Rank 2 is the one that failed by itself.
-        self.assertEqual(bool(verdict.known_bug), rank == 0)
+        self.assertEqual(bool(summary.known_bug(verdict)), rank == 0)
 
 
 class ExchangedTest(parameterized.TestCase):
@@ -121,7 +123,7 @@ class ExchangedTest(parameterized.TestCase):
             verdict.conclusion, verdict_pb2.Verdict.RESUME_DIVERGENCE
         )
         self.assertEqual(
-            [finding.subject for finding in verdict.findings[:4]],
+            [wording.subject(finding) for finding in verdict.findings[:4]],
             [
                 f"param group default/{field}"
                 for field in ("default_config", "max_lr", "min_lr", "lr")

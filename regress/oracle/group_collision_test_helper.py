@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from regress.case import case_pb2
 from regress.oracle import record_test_helper
+from regress.report import summary
 from regress.run import run_pb2
 
 SAVED = run_pb2.StateDigest.SAVED
 LOADED = run_pb2.StateDigest.LOADED
 REFUSAL = (
-    "Rank 2 exited with code 1; its log ends in: ValueError: loaded state dict "
-    "contains a parameter group that doesn't match the size of optimizer's "
-    "group"
+    "ValueError: loaded state dict contains a parameter group that doesn't "
+    "match the size of optimizer's group"
 )
 DEFAULT = "default"
 DECOUPLED = "decoupled"
@@ -90,7 +90,7 @@ class Run:
     def known_bug(self) -> str:
         """What the verdict says of a known bug."""
         self.records.record_first_save()
-        return self.records.judge().known_bug
+        return summary.known_bug(self.records.judge())
 
     def set(
         self,
@@ -154,7 +154,7 @@ class Run:
     def refuse(self) -> None:
         """Torch refuses the load, on every rank."""
         attempt = self.records.run.attempts[1]
-        attempt.ended_because = REFUSAL
+        attempt.end.failure.rank.last_log_line = REFUSAL
         for rank in attempt.ranks:
             del rank.events[2:]
             rank.exit.CopyFrom(_Exit(cause=_Exit.PEER_GONE, signal=9))

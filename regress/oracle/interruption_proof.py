@@ -3,17 +3,20 @@
 import signal as signals
 from collections.abc import Iterable
 
+from google.protobuf.internal import enum_type_wrapper
+
 from regress.case import case_pb2
 from regress.oracle import (
     check,
-    exits,
     expected_run,
     observations,
     record_checks,
     rules,
+    verdict_pb2,
 )
 from regress.run import run_pb2
 
+_Fact = verdict_pb2.Fact
 _Exit = run_pb2.ExitStatus
 
 
@@ -48,14 +51,13 @@ def _check_interruption(facts: observations.Observations) -> check.Outcome:
         happened = _describe(record.interruption, record.interruption.ranks)
         for subject, expected in asked.items():
             result.expect(
-                f"interruption: {subject}",
+                subject,
                 expected,
                 happened[subject]
                 if record.HasField("interruption")
                 else "no interruption",
                 attempt=0,
-                explanation=record.ended_because
-                or "The interruption is not the one that the case asks for.",
+                end=facts.interrupted.end,
             )
     return result.outcome()
 
@@ -63,13 +65,20 @@ def _check_interruption(facts: observations.Observations) -> check.Outcome:
 def _describe(
     interruption: case_pb2.Interruption | run_pb2.InterruptionEvent,
     ranks: Iterable[int],
-) -> dict[str, str]:
+) -> dict[verdict_pb2.Fact.Kind, verdict_pb2.Value | str]:
     return {
-        "iteration": str(interruption.iteration),
-        "phase": check.enum_name(case_pb2.Phase, interruption.phase),
-        "signal": check.enum_name(case_pb2.Signal, interruption.signal),
-        "ranks hit": check.numbers(sorted(ranks)),
+        _Fact.INTERRUPTED_ITERATION: check.integers([interruption.iteration]),
+        _Fact.INTERRUPTED_PHASE: _name(case_pb2.Phase, interruption.phase),
+        _Fact.INTERRUPTION_SIGNAL: _name(case_pb2.Signal, interruption.signal),
+        _Fact.RANKS_HIT: check.integers(sorted(ranks)),
     }
+
+
+def _name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
+    """The enum value's name, or its number if a newer writer made it."""
+    return dict(zip(enum.values(), enum.keys(), strict=True)).get(
+        value, str(value)
+    )
 
 
 def _check_exits(facts: observations.Observations) -> check.Outcome:
@@ -77,34 +86,33 @@ def _check_exits(facts: observations.Observations) -> check.Outcome:
     stopped = facts.case.interruption.signal == case_pb2.SIGSTOP
     graceful = facts.case.interruption.graceful
     for rank, timeline in facts.interrupted.timelines.items():
+        hit = rank in _hit_ranks(facts)
+        actual = timeline.exit
         if graceful:
-            hit = rank in _hit_ranks(facts)
-            expected = exits.describe(
-                _Exit(cause=_Exit.INTERRUPTED if hit else _Exit.BY_ITSELF)
+            subject = _Fact.EXIT_AFTER_GRACEFUL_STOP
+            expected = _Exit(
+                cause=_Exit.INTERRUPTED if hit else _Exit.BY_ITSELF
             )
-            actual = exits.describe(timeline.exit)
-            why = "A graceful stop saves and exits with 0, on every rank."
-        elif rank in _hit_ranks(facts):
-            expected = exits.describe(
-                _Exit(cause=_Exit.INTERRUPTED, signal=_deadly_signal(facts))
-            )
-            actual = exits.describe(timeline.exit)
-            why = (
-                "A stopped rank is ended by the watchdog."
+        elif hit:
+            subject = (
+                _Fact.EXIT_OF_STOPPED_RANK
                 if stopped
-                else "The rank that is hit must die by the signal."
+                else _Fact.EXIT_OF_HIT_RANK
+            )
+            expected = _Exit(
+                cause=_Exit.INTERRUPTED, signal=_deadly_signal(facts)
             )
         else:
-            expected = "HANG" if stopped else "PEER_GONE"
-            actual = check.enum_name(_Exit.Cause, timeline.exit.cause)
-            why = "The ranks that are not hit are ended because a peer is gone."
+            subject = _Fact.EXIT_OF_PEER
+            expected = _Exit(cause=_Exit.HANG if stopped else _Exit.PEER_GONE)
+            # By which signal does not matter.
+            actual = _Exit(cause=timeline.exit.cause)
         result.expect(
-            "exit status",
-            expected,
-            actual,
+            subject,
+            check.exit_status(expected),
+            check.exit_status(actual),
             attempt=0,
             rank=rank,
-            explanation=why,
         )
     return result.outcome()
 

@@ -5,7 +5,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 
 _Exit = run_pb2.ExitStatus
 _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
@@ -34,12 +34,14 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         records = record_test_helper.passing()
         attempt = records.run.attempts[0]
         attempt.ClearField("interruption")
-        attempt.ended_because = "Rank 2 failed."
+        attempt.end.CopyFrom(record_test_helper.failed(2))
         self.assert_fails(
             records,
             _NOT_INTERRUPTED,
             rules.INTERRUPTION,
-            explanation="Rank 2 failed.",
+            explanation=attempt_end.describe(
+                record_test_helper.failed(2), "attempt_0"
+            ),
         )
 
     @parameterized.parameters(

@@ -9,6 +9,7 @@ from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import (
     conclusion,
+    diagnosis,
     exits,
     golden_completeness,
     golden_oracle,
@@ -20,7 +21,6 @@ from regress.oracle import (
     replay_oracle,
     resume_proof,
     state_oracle,
-    summary,
     verdict_pb2,
 )
 from regress.run import run_pb2
@@ -46,22 +46,23 @@ def judge(
         The verdict. The findings of the checks that decided it come first.
     """
     facts = observations.gather(case, run, golden, target)
+    restored = state_oracle.check_restored(facts)
     outcomes = [
         *preconditions.check_all(facts),
         *golden_completeness.check_all(facts),
         *exits.check_all(facts),
         *interruption_proof.check_all(facts),
         *resume_proof.check_all(facts),
-        *state_oracle.check_all(facts),
+        restored.outcome,
         *replay_oracle.check_all(facts),
         *golden_oracle.check_all(facts),
     ]
     through = conclusion.repeat_through(outcomes, conclusion.conclude(outcomes))
     outcomes += repeat_oracle.check_all(facts, outcomes, through)
     reached = conclusion.conclude(outcomes)
+    first = next(iter(conclusion.by_weight(outcomes, reached)), None)
     return verdict_pb2.Verdict(
         conclusion=reached,
-        summary=summary.summarize(facts, outcomes, reached),
         checks=[
             outcome.check
             # Those of a repeat stand with the others of their oracle.
@@ -72,4 +73,12 @@ def judge(
         first_bad_iteration=conclusion.first_bad_iteration(outcomes, reached),
         repeat_through=None if run.HasField("repeat") else through,
         known_bug=known_bugs.find(facts, reached),
+        clues=diagnosis.clues(facts, first.findings) if first else [],
+        restored_state=restored.state,
+        outline=verdict_pb2.Outline(
+            interruption=case.interruption,
+            resume_iteration=facts.resume_iteration,
+            iterations=case.training.iterations,
+            has_golden=golden is not None,
+        ),
     )

@@ -12,6 +12,7 @@ from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import judge, record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import summary
 from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
@@ -19,14 +20,14 @@ _Verdict = verdict_pb2.Verdict
 # What a run record may say without anybody asking why.
 _NOT_JUDGED = frozenset(
     {
-        "Attempt.ended_because",
+        "Attempt.end",
         "Attempt.launcher",
         "Attempt.seconds",
         "Attempt.started_at",
         "CheckpointEvent.bytes",
         "CheckpointEvent.seconds",
         # It explains a hang, and is none.
-        "ExitStatus.found",
+        "ExitStatus.process_state",
         "ExitStatus.peak_resident_bytes",
         "ExitStatus.system_seconds",
         "ExitStatus.user_seconds",
@@ -156,7 +157,7 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_says_what_passed(self):
         verdict = record_test_helper.passing().judge()
         self.assertStartsWith(
-            verdict.summary,
+            summary.summarize(verdict),
             "the resumed run is the run that was never interrupted: SIGKILL in "
             "iteration 5 (BACKWARD), resumed from 3, trained to 8; ",
         )
@@ -170,15 +171,15 @@ class CauseTest(verdict_testing.VerdictTestCase):
         verdict = records.judge()
         self.assertEqual(verdict.conclusion, _Verdict.RESUME_DIVERGENCE)
         self.assertEqual(
-            verdict.summary,
+            summary.summarize(verdict),
             "the resumed run is not the run that was interrupted; lm loss of "
             "attempt 1 on rank 3 at iteration 4: expected 6.6 (0x1.a66666p+2), "
             "actual 7.1 (0x1.c66666p+2); that lm loss is the first to differ "
             "points to the forward pass, as what it reads is right: weights, "
             "or arithmetic; the loaded state is the saved state, "
             "so either some state is never saved, or training is not "
-            "deterministic: `repeat the test` gives the same wrong numbers "
-            "each time in the first case and others in the second.",
+            "deterministic: other runs of the test give the same wrong "
+            "numbers in the first case and others in the second.",
         )
 
     def test_says_that_drift_is_reproducible_if_the_replay_agrees(self):
@@ -187,7 +188,9 @@ class CauseTest(verdict_testing.VerdictTestCase):
             records.step(attempt, 3, 4).lm_loss = 1.0
         verdict = records.judge()
         self.assertEqual(verdict.conclusion, _Verdict.NUMERIC_DRIFT)
-        self.assertIn("so the numbers are reproducible", verdict.summary)
+        self.assertIn(
+            "so the numbers are reproducible", summary.summarize(verdict)
+        )
 
     def test_says_how_to_tell_whether_drift_is_reproducible_if_not(self):
         records = record_test_helper.passing()
@@ -195,14 +198,15 @@ class CauseTest(verdict_testing.VerdictTestCase):
         verdict = records.judge()
         self.assertEqual(verdict.conclusion, _Verdict.NUMERIC_DRIFT)
         self.assertIn(
-            "reproducible at all, `repeat the test` tells", verdict.summary
+            "reproducible at all, another run of the test tells",
+            summary.summarize(verdict),
         )
 
     def test_says_why_the_golden_is_stale(self):
         records = record_test_helper.passing()
         records.golden.provenance.corpus_digest = "decade"
         self.assertEqual(
-            records.judge().summary,
+            summary.summarize(records.judge()),
             "the golden is not of what ran; corpus digest of the golden: "
             "expected c0ffee, actual decade; The corpus has changed since the "
             "golden was recorded.",

@@ -7,7 +7,7 @@ bug costs the reader more than no pointer.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from regress.case import case_pb2
 from regress.oracle import group_collision, observations, verdict_pb2
@@ -39,19 +39,6 @@ class Releases:
 
 
 @dataclasses.dataclass(frozen=True)
-class Remedy:
-    """What a case can do about a bug.
-
-    Attributes:
-        words: What to do, as "set ... in the case".
-        is_taken: Whether a case does it already.
-    """
-
-    words: str
-    is_taken: Callable[[case_pb2.Case], bool]
-
-
-@dataclasses.dataclass(frozen=True)
 class KnownBug:
     """A bug.
 
@@ -59,31 +46,40 @@ class KnownBug:
         package: The package that has it, as named in the environment.
         releases: The package's releases that have it.
         conclusions: What a run that has it comes to.
-        signs: Each says, in a sentence, what of the bug shows in a run; None if
-            it does not show.
-        what: What those releases do, after their name.
+        signs: By the field of the verdict that says so: what of the bug shows
+            in a run; None if it does not show.
         report: Where it was reported.
-        remedies: What can be done besides taking a release that has the fix.
+        remedies: What can be done besides taking a release that has the fix,
+            and whether a case does it already.
     """
 
     package: str
     releases: Releases
     conclusions: frozenset[verdict_pb2.Verdict.Conclusion]
-    signs: tuple[Callable[[observations.Observations], str | None], ...]
-    what: str
+    signs: Mapping[
+        str,
+        Callable[
+            [observations.Observations], verdict_pb2.GroupCollision | None
+        ],
+    ]
     report: str
-    remedies: tuple[Remedy, ...] = ()
+    remedies: Mapping[
+        verdict_pb2.KnownBug.Remedy, Callable[[case_pb2.Case], bool]
+    ]
 
-    def describe(self, case: case_pb2.Case) -> str:
+    def describe(self, case: case_pb2.Case) -> verdict_pb2.KnownBug:
         """What is known of it, and what is left for this case to do."""
-        bad = self.releases
-        ways = [
-            *(one.words for one in self.remedies if not one.is_taken(case)),
-            f"use {self.package} {bad.first_good} or newer",
-        ]
-        return (
-            f"{self.package} {bad.first_bad} to {bad.last_bad} {self.what} "
-            f"({self.report}, fixed in {bad.first_good}); {', or '.join(ways)}."
+        return verdict_pb2.KnownBug(
+            report=self.report,
+            package=self.package,
+            first_bad=self.releases.first_bad,
+            last_bad=self.releases.last_bad,
+            first_good=self.releases.first_good,
+            remedies=[
+                remedy
+                for remedy, is_taken in self.remedies.items()
+                if not is_taken(case)
+            ],
         )
 
 
@@ -92,26 +88,24 @@ KNOWN_BUGS = (
         package="megatron-core",
         releases=Releases("0.16.0", "0.18.2", "0.19.0"),
         conclusions=frozenset({_Verdict.CRASH, _Verdict.RESUME_DIVERGENCE}),
-        signs=(group_collision.refused, group_collision.exchanged),
-        what="match saved param groups by a key that leaves out their rates, "
-        "so groups that differ by their rates alone collide on load",
+        signs={
+            "refused": group_collision.refused,
+            "exchanged": group_collision.exchanged,
+        },
         report="Megatron-LM #4705",
-        remedies=(
-            Remedy(
-                "set optimizer.param_grouping: RESUMABLE in the case",
-                lambda case: (
-                    case.optimizer.param_grouping == case_pb2.RESUMABLE
-                ),
+        remedies={
+            verdict_pb2.KnownBug.RESUMABLE_PARAM_GROUPING: lambda case: (
+                case.optimizer.param_grouping == case_pb2.RESUMABLE
             ),
-        ),
+        },
     ),
 )
 
 
 def find(
     facts: observations.Observations, reached: verdict_pb2.Verdict.Conclusion
-) -> str:
-    """What is known of the cause of a failure; "" if nothing is.
+) -> verdict_pb2.KnownBug | None:
+    """What is known of the cause of a failure; None if nothing is.
 
     Args:
         facts: What is judged.
@@ -126,11 +120,13 @@ def find(
             or any(not bug.releases.include(release) for release in releases)
         ):
             continue
-        for sign in bug.signs:
+        for field, sign in bug.signs.items():
             shown = sign(facts)
             if shown is not None:
-                return f"{shown} {bug.describe(facts.case)}"
-    return ""
+                known = bug.describe(facts.case)
+                getattr(known, field).CopyFrom(shown)
+                return known
+    return None
 
 
 def _releases(facts: observations.Observations, package: str) -> Iterator[str]:

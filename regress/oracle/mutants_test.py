@@ -16,6 +16,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2, fingerprint
 from regress.golden import golden_pb2, metrics, state
 from regress.oracle import record_test_helper, verdict_pb2
+from regress.report import summary
 from regress.run import run_pb2
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
@@ -113,7 +114,7 @@ class _MutantsTestCase(parameterized.TestCase):
         self.assertEqual(
             _Conclusion.Name(verdict.conclusion),
             _Conclusion.Name(conclusion),
-            f"{mutant}: {verdict.summary}",
+            f"{mutant}: {summary.summarize(verdict)}",
         )
         self.assertNotEmpty(verdict.findings, mutant)
 

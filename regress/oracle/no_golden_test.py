@@ -3,6 +3,7 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.report import summary
 from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
@@ -29,7 +30,7 @@ class NoGoldenTest(parameterized.TestCase):
         verdict = record_test_helper.passing().judge_without_golden()
         self.assertEqual(verdict.conclusion, _Verdict.PASS)
         self.assertEndsWith(
-            verdict.summary,
+            summary.summarize(verdict),
             " comparisons, none differs; no trajectory was compared with a "
             "golden, as there is none, so the iterations that ran once are "
             "not judged.",
@@ -95,10 +96,8 @@ class NoGoldenTest(parameterized.TestCase):
         self.assertEqual(verdict.first_bad_iteration, _REPLAYED)
 
     def test_says_what_the_repeat_was_the_same_as(self) -> None:
-        summary = _diverged(None).judge_without_golden().summary
-        self.assertIn(
-            "gave the same numbers as attempt 0, so some state", summary
-        )
+        said = summary.summarize(_diverged(None).judge_without_golden())
+        self.assertIn("gave the same numbers as attempt 0, so some state", said)
 
     def test_wrong_samples_of_attempt_0_are_no_word_of_a_golden(self) -> None:
         records = record_test_helper.passing()
@@ -106,11 +105,11 @@ class NoGoldenTest(parameterized.TestCase):
         verdict = records.judge_without_golden()
         self.assertEqual(verdict.conclusion, _Verdict.NUMERIC_DRIFT)
         self.assertStartsWith(
-            verdict.summary,
+            summary.summarize(verdict),
             "the numbers were wrong before anything was resumed; consumed "
             "samples of attempt 0 on rank 0 at iteration 2: ",
         )
-        self.assertNotIn("golden", verdict.summary)
+        self.assertNotIn("golden", summary.summarize(verdict))
 
 
 if __name__ == "__main__":

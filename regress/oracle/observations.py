@@ -18,12 +18,10 @@ class DeclaredTarget:
     Attributes:
         hardware: `none`, `nvidia_h200`, ..., or `any` for any GPU.
         channel: `dev` or `lts`.
-        repeat_command: The command that runs the same test several times.
     """
 
     hardware: str
     channel: str
-    repeat_command: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +76,11 @@ class Attempt:
     ranks: list[int]
     timelines: Mapping[int, Timeline]
     trajectories: series.Trajectories
+
+    @property
+    def end(self) -> run_pb2.AttemptEnd | None:
+        """Why the supervisor ended it, if it did."""
+        return self.record.end if self.record.HasField("end") else None
 
 
 @dataclasses.dataclass(frozen=True)

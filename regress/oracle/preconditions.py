@@ -6,12 +6,12 @@ from google.protobuf import text_format
 
 from regress.case import case_pb2, fingerprint
 from regress.golden import bands, golden_pb2
-from regress.oracle import check, observations, rules
+from regress.oracle import check, observations, rules, verdict_pb2
 from regress.run import run_pb2
 
 _COMPUTING = ("torch", "megatron-core", "transformer-engine")
 
-_ABSENT = "absent"
+_Fact = verdict_pb2.Fact
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
@@ -30,8 +30,10 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
     return outcomes
 
 
-def environment_differences(facts: observations.Observations) -> list[str]:
-    """How the run's environment differs from the golden's, for a reader.
+def environment_differences(
+    facts: observations.Observations,
+) -> list[verdict_pb2.EnvironmentDifference]:
+    """How the run's environment differs from the golden's.
 
     A difference is no failure by itself: whether the numbers depend on it is
     what the other oracles find out. It is empty if there is no golden, or if no
@@ -42,34 +44,38 @@ def environment_differences(facts: observations.Observations) -> list[str]:
         return []
     recorded = facts.golden.provenance.environment
     return [
-        f"{difference.name}: {difference.actual}, golden {difference.expected}"
+        verdict_pb2.EnvironmentDifference(
+            name=difference.name,
+            expected=_value(difference.expected),
+            actual=_value(difference.actual),
+        )
         for difference in compare_environments(recorded, reported[0][2])
     ]
+
+
+def _value(text: str | None) -> verdict_pb2.Value:
+    return check.ABSENT if text is None else verdict_pb2.Value(text=text)
 
 
 def _check_case(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.DECLARED_CASE)
     declared, ran = facts.case, facts.run.case
     declared_print = fingerprint.fingerprint(declared)
-    why = "The run record is not of the case that the target declares."
-    result.expect("case name", declared.name, ran.name, explanation=why)
+    result.expect(_Fact.CASE_NAME, declared.name, ran.name)
     result.expect(
-        "case fingerprint",
+        _Fact.CASE_FINGERPRINT,
         declared_print,
         fingerprint.fingerprint(ran),
-        explanation=why,
     )
     result.expect(
-        "recorded case fingerprint",
+        _Fact.RECORDED_CASE_FINGERPRINT,
         declared_print,
         facts.run.case_fingerprint,
-        explanation=why,
     )
     result.expect(
-        "interruption",
+        _Fact.DECLARED_INTERRUPTION,
         _one_line(declared.interruption),
         _one_line(ran.interruption),
-        explanation=why,
     )
     return result.outcome()
 
@@ -79,29 +85,26 @@ def _check_hardware(facts: observations.Observations) -> check.Outcome:
     target = facts.target
     if facts.golden is not None:
         result.expect(
-            "channel of the golden",
+            _Fact.GOLDEN_CHANNEL,
             target.channel,
             facts.golden.channel,
-            explanation=f"The target declares channel {target.channel}.",
         )
         result.expect(
-            "hardware of the golden",
+            _Fact.GOLDEN_HARDWARE,
             target.hardware,
             target.hardware
             if _serves(facts.golden.hardware, target.hardware)
             else facts.golden.hardware,
-            explanation=f"The target declares hardware {target.hardware}.",
         )
     for attempt, rank, found in _reported(facts):
         result.expect(
-            "hardware found",
+            _Fact.HARDWARE_FOUND,
             target.hardware,
             target.hardware
             if _serves(target.hardware, found.hardware)
             else found.hardware,
             attempt=attempt,
             rank=rank,
-            explanation=f"The target declares hardware {target.hardware}.",
         )
     return result.outcome()
 
@@ -124,16 +127,15 @@ def _check_one_environment(facts: observations.Observations) -> check.Outcome:
         differences = compare_environments(reported[0][2], found)
         result.count(1, int(bool(differences)))
         for difference in differences:
-            result.find(
-                difference.name,
-                difference.expected,
-                difference.actual,
+            finding = result.find(
+                _Fact(kind=_Fact.ENVIRONMENT, name=difference.name),
+                _value(difference.expected),
+                _value(difference.actual),
                 attempt=attempt,
                 rank=rank,
-                explanation="The ranks do not run in one environment: expected "
-                f"is what rank {reported[0][1]} of attempt {reported[0][0]} "
-                "reports.",
             )
+            finding.expected_of.attempt = reported[0][0]
+            finding.expected_of.rank = reported[0][1]
     return result.outcome()
 
 
@@ -149,14 +151,11 @@ def _check_libraries(facts: observations.Observations) -> check.Outcome:
         result.count(1, int(bool(of_host)))
         for name, path in of_host.items():
             result.find(
-                f"library {name}",
-                "of a package",
-                path,
+                _Fact(kind=_Fact.LIBRARY_OF_HOST, name=name),
+                check.ABSENT,
+                _value(path),
                 attempt=attempt,
                 rank=rank,
-                explanation="The packages are the lock's, and so must be the "
-                "libraries that compute. Unset what points at the host's, as "
-                "CUDNN_HOME or LD_LIBRARY_PATH does.",
             )
     return result.outcome()
 
@@ -167,22 +166,19 @@ def _check_golden_of_case(
     result = check.Check(rules.GOLDEN_OF_CASE)
     provenance = golden.provenance
     result.expect(
-        "case name of the golden",
+        _Fact.GOLDEN_CASE_NAME,
         facts.case.name,
         golden.case_name,
-        explanation="The golden was recorded for another case.",
     )
     result.expect(
-        "case fingerprint of the golden",
+        _Fact.GOLDEN_CASE_FINGERPRINT,
         fingerprint.fingerprint(facts.case),
         provenance.case_fingerprint,
-        explanation="The case has changed since the golden was recorded.",
     )
     result.expect(
-        "corpus digest of the golden",
+        _Fact.GOLDEN_CORPUS,
         facts.run.corpus_digest or "a digest, but the run record has none",
         provenance.corpus_digest,
-        explanation="The corpus has changed since the golden was recorded.",
     )
     return result.outcome()
 
@@ -197,11 +193,9 @@ def _check_golden_of_packages(
         for package in _COMPUTING:
             if package in recorded or package in found.versions:
                 result.expect(
-                    f"{package} of the golden",
-                    found.versions.get(package, _ABSENT),
-                    recorded.get(package, _ABSENT),
-                    explanation=f"The golden was recorded with another release "
-                    f"of {package}: its numbers need not be this one's.",
+                    _Fact(kind=_Fact.GOLDEN_PACKAGE, name=package),
+                    _value(found.versions.get(package)),
+                    _value(recorded.get(package)),
                 )
     return result.outcome()
 
@@ -228,13 +222,13 @@ class EnvironmentDifference(NamedTuple):
 
     Attributes:
         name: What it is: "torch", "device name", "ATEN_CPU_CAPABILITY".
-        expected: The first environment's, or "absent".
-        actual: The second environment's, or "absent".
+        expected: The first environment's; None if it has none.
+        actual: The second environment's, likewise.
     """
 
     name: str
-    expected: str
-    actual: str
+    expected: str | None
+    actual: str | None
 
 
 def compare_environments(
@@ -243,9 +237,7 @@ def compare_environments(
     """All differences: of the device first, then of what computes."""
     ours, theirs = _flatten(expected), _flatten(actual)
     return [
-        EnvironmentDifference(
-            name, ours.get(name, _ABSENT), theirs.get(name, _ABSENT)
-        )
+        EnvironmentDifference(name, ours.get(name), theirs.get(name))
         for name in ours | theirs
         if ours.get(name) != theirs.get(name)
     ]

@@ -5,6 +5,7 @@ from absl.testing import absltest
 from regress.case import fingerprint
 from regress.oracle import preconditions, record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import wording
 from regress.run import run_pb2
 
 _WRONG_ENVIRONMENT = verdict_pb2.Verdict.WRONG_ENVIRONMENT
@@ -163,11 +164,11 @@ class OneEnvironmentTest(verdict_testing.VerdictTestCase):
         ]
         self.assertLen(findings, 7)
         for finding in findings:
-            self.assertEqual(finding.expected, "Intel Xeon")
-            self.assertEqual(finding.actual, "AMD EPYC")
+            self.assertEqual(wording.expected(finding), "Intel Xeon")
+            self.assertEqual(wording.actual(finding), "AMD EPYC")
             self.assertIn(
                 "expected is what rank 0 of attempt 0 reports",
-                finding.explanation,
+                wording.explanation(finding),
             )
 
     def test_names_the_first_rank_that_says_where_it_runs(self):
@@ -182,7 +183,8 @@ class OneEnvironmentTest(verdict_testing.VerdictTestCase):
         )
         self.assertEqual((finding.attempt, finding.rank), (1, 2))
         self.assertIn(
-            "expected is what rank 3 of attempt 0 reports", finding.explanation
+            "expected is what rank 3 of attempt 0 reports",
+            wording.explanation(finding),
         )
 
 
@@ -200,10 +202,10 @@ class LibrariesTest(verdict_testing.VerdictTestCase):
             records,
             _WRONG_ENVIRONMENT,
             rules.LIBRARIES_OF_PACKAGES,
-            subject="library libcudnn.so.9",
+            subject="library libcudnn.so.9 of the host",
             attempt=0,
             rank=0,
-            expected="of a package",
+            expected="absent",
             actual="/usr/lib/x86_64-linux-gnu/libcudnn.so.9",
         )
 
@@ -235,7 +237,12 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
         recorded.device_name = "Intel Xeon"
         self.assert_passes(records)
         self.assertEqual(
-            list(records.judge().environment_differences),
+            list(
+                map(
+                    wording.environment_difference,
+                    records.judge().environment_differences,
+                )
+            ),
             [
                 "device name: AMD EPYC, golden Intel Xeon",
                 "numpy: absent, golden 2.4.6",
@@ -247,7 +254,12 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
         records = record_test_helper.passing()
         _environment(records, 0, 0).versions["torch"] = "2.12.0"
         self.assertEqual(
-            list(records.judge().environment_differences),
+            list(
+                map(
+                    wording.environment_difference,
+                    records.judge().environment_differences,
+                )
+            ),
             ["torch: 2.12.0, golden 2.13.0"],
         )
 
@@ -435,8 +447,8 @@ class CompareEnvironmentsTest(absltest.TestCase):
                 ("device name", "AMD EPYC", "NVIDIA H200"),
                 ("device count", "1", "8"),
                 ("torch", "2.13.0", "2.12.0"),
-                ("ATEN_CPU_CAPABILITY", "avx2", "absent"),
-                ("nccl", "absent", "2.28.9"),
+                ("ATEN_CPU_CAPABILITY", "avx2", None),
+                ("nccl", None, "2.28.9"),
             ],
         )
 

@@ -15,11 +15,12 @@ from regress.oracle import (
     expected_run,
     observations,
     rules,
-    trajectory_comparison,
+    trajectory_findings,
+    verdict_pb2,
 )
 from regress.run import run_pb2
 
-_EXPLANATION = "Each step must be recorded once, in order, and no other."
+_Fact = verdict_pb2.Fact
 _Kind = run_pb2.CheckpointEvent
 _SAYS_NOTHING = "nothing"
 _FOUND_NOTHING = "NONE_FOUND 0"
@@ -34,20 +35,18 @@ def check_ranks(
     if index < len(facts.attempts):
         attempt = facts.attempts[index]
         result.expect(
-            "ranks",
-            check.numbers(facts.ranks),
-            check.numbers(sorted(attempt.ranks)),
+            _Fact.RANKS,
+            check.integers(facts.ranks),
+            check.integers(sorted(attempt.ranks)),
             attempt=index,
-            explanation="The case asks for one rank a pipeline stage.",
         )
         for rank, timeline in attempt.timelines.items():
             result.expect(
-                "start",
+                _Fact.START,
                 check.times(1),
                 check.times(len(timeline.started)),
                 attempt=index,
                 rank=rank,
-                explanation="A rank of an attempt is one process.",
             )
     return result.outcome()
 
@@ -78,23 +77,24 @@ def check_steps(
         result.count(max(len(expected), len(recorded)), len(found))
         for iteration, wanted, actual in found:
             result.find(
-                "step",
+                _Fact.STEP,
                 wanted,
                 actual,
                 attempt=index,
                 rank=rank,
                 iteration=iteration,
-                explanation=_EXPLANATION,
             )
     return result.outcome()
 
 
 def _differences(
     expected: range, recorded: list[int]
-) -> list[tuple[int, str, str]]:
+) -> list[tuple[int, verdict_pb2.Value | str, verdict_pb2.Value | str]]:
     """Iteration, what was expected of it and what was found, by iteration."""
     counts = Counter(recorded)
-    found = [
+    found: list[
+        tuple[int, verdict_pb2.Value | str, verdict_pb2.Value | str]
+    ] = [
         (iteration, check.times(1), check.times(counts[iteration]))
         for iteration in expected
         if counts[iteration] != 1
@@ -114,7 +114,7 @@ def _differences(
         found.append(
             (expected[place], "in order", f"after step {recorded[place]}")
         )
-    return sorted(found)
+    return sorted(found, key=lambda one: one[0])
 
 
 def check_interrupted_loads(facts: observations.Observations) -> check.Outcome:
@@ -123,13 +123,12 @@ def check_interrupted_loads(facts: observations.Observations) -> check.Outcome:
     for rank, timeline in facts.interrupted.timelines.items():
         sought = _sought(timeline)
         result.expect(
-            "checkpoint loaded",
+            _Fact.LOADED_BY_FIRST_ATTEMPT,
             # A trainer need not say that it found nothing.
             _FOUND_NOTHING if sought != _SAYS_NOTHING else _SAYS_NOTHING,
             sought,
             attempt=0,
             rank=rank,
-            explanation="Attempt 0 must train from the beginning.",
         )
     return result.outcome()
 
@@ -139,23 +138,29 @@ def check_resumed_loads(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.CHECKPOINT_LOADED)
     for rank, timeline in facts.resumed.timelines.items():
         result.expect(
-            "checkpoint loaded",
+            _Fact.LOADED_BY_RESUME,
             f"LOADED {facts.resume_iteration}",
             _sought(timeline),
             attempt=1,
             rank=rank,
-            explanation="Attempt 1 must load the newest whole checkpoint.",
         )
     return result.outcome()
 
 
 def _sought(timeline: observations.Timeline) -> str:
     events = [
-        f"{check.enum_name(_Kind.Kind, event.kind)} {event.iteration}"
+        f"{_name(event.kind)} {event.iteration}"
         for event in timeline.checkpoints
         if event.kind != _Kind.SAVED
     ]
     return ", ".join(events) or _SAYS_NOTHING
+
+
+def _name(kind: int) -> str:
+    """The kind's name, or its number if a newer writer made it."""
+    return {value: name for name, value in _Kind.Kind.items()}.get(
+        kind, str(kind)
+    )
 
 
 def check_saves(
@@ -176,14 +181,13 @@ def check_saves(
     result = check.Check(rule)
     for rank, timeline in attempt.timelines.items():
         result.expect(
-            "checkpoints written",
-            check.numbers(saves.get(rank, ())),
-            check.numbers(
+            _Fact.CHECKPOINTS_WRITTEN,
+            check.integers(saves.get(rank, ())),
+            check.integers(
                 timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED)
             ),
             attempt=index,
             rank=rank,
-            explanation="A checkpoint ends every save interval.",
         )
     return result.outcome()
 
@@ -213,7 +217,7 @@ def _check_samples(
     result = check.Check(rule)
     if index < len(facts.attempts):
         recorded = facts.attempts[index].trajectories
-        trajectory_comparison.compare(
+        trajectory_findings.compare(
             result,
             {
                 series.Key(_METRIC, "", rank): _samples(facts, iterations)

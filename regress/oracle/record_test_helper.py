@@ -16,9 +16,7 @@ from regress.oracle import judge, observations, verdict_pb2
 from regress.run import run_pb2
 
 RANKS = 4
-TARGET = observations.DeclaredTarget(
-    hardware="none", channel="dev", repeat_command="repeat the test"
-)
+TARGET = observations.DeclaredTarget(hardware="none", channel="dev")
 CORPUS_DIGEST = "c0ffee"
 _SIGNAL_NUMBERS = {
     case_pb2.SIGKILL: 9,
@@ -161,6 +159,18 @@ def environment() -> run_pb2.Environment:
         device_count=1,
         versions={"torch": "2.13.0", "python": "3.11.2"},
         settings={"ATEN_CPU_CAPABILITY": "avx2"},
+    )
+
+
+def failed(rank: int) -> run_pb2.AttemptEnd:
+    """What the supervisor says of an attempt that a rank's failure ended."""
+    return run_pb2.AttemptEnd(
+        failure=run_pb2.AttemptEnd.Failure(
+            rank=run_pb2.LastSeen(
+                rank=rank, log="a/log", last_log_line="no memory"
+            ),
+            code=1,
+        )
     )
 
 
@@ -315,7 +325,9 @@ def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
             ranks=hit,
             seconds=4.5,
         ),
-        ended_because="The watchdog ended the attempt." if stopped else "",
+        end=run_pb2.AttemptEnd(silence=run_pb2.AttemptEnd.Silence(seconds=60))
+        if stopped
+        else None,
     )
     for rank in range(RANKS):
         events = _start(100 + rank)

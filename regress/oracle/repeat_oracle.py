@@ -41,7 +41,7 @@ from regress.oracle import (
     observations,
     rules,
     state_comparison,
-    trajectory_comparison,
+    trajectory_findings,
     verdict_pb2,
 )
 from regress.run import run_pb2
@@ -131,7 +131,7 @@ def _check_ran(
         timeline = repeat.timelines.get(rank, observations.NO_TIMELINE)
         recorded = timeline.iterations
         result.expect(
-            "iterations",
+            verdict_pb2.Fact.REPEATED_ITERATIONS,
             expected,
             expected
             if recorded[:through] == wanted
@@ -139,9 +139,7 @@ def _check_ran(
             f"{max(recorded, default='none')}",
             attempt=0,
             rank=rank,
-            explanation=repeat.record.ended_because
-            or "The repeat of attempt 0 did not get to the first bad "
-            "iteration.",
+            end=repeat.end,
         )
     return result.outcome()
 
@@ -154,7 +152,7 @@ def _check_repeated(
 ) -> list[check.Outcome]:
     """Compares the repeat with attempt 0 in what both had to do."""
     result = check.Check(rules.ATTEMPT_REPEATED)
-    trajectory_comparison.compare(
+    trajectory_findings.compare(
         result,
         facts.interrupted.trajectories,
         repeat.trajectories,
@@ -199,7 +197,7 @@ def _check_continued(
             facts, golden, rules.REPEAT_METRICS, beyond, repeat
         )
         if to_golden.failed:
-            trajectory_comparison.compare(
+            trajectory_findings.compare(
                 result,
                 repeat.trajectories,
                 facts.resumed.trajectories,

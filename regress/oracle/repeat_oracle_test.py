@@ -7,7 +7,8 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
-from regress.run import run_pb2
+from regress.report import summary, wording
+from regress.run import attempt_end, run_pb2
 
 _Verdict = verdict_pb2.Verdict
 _SAVED = run_pb2.StateDigest.SAVED
@@ -143,7 +144,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_a_repeat_that_came_too_short_is_a_crash(self, rank):
         records = _drifted()
         repeat = records.add_repeat(_REPLAYED)
-        repeat.ended_because = "Rank 9 failed: no memory."
+        repeat.end.CopyFrom(record_test_helper.failed(3))
         events = [
             event
             for event in repeat.ranks[rank].events
@@ -160,11 +161,13 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=rank,
             expected="iterations 1 to 4, each once",
             actual="3 iterations, the last is 3",
-            explanation="Rank 9 failed: no memory.",
+            explanation=attempt_end.describe(
+                record_test_helper.failed(3), "repeat/attempt_0"
+            ),
         )
-        summary = records.judge().summary
-        self.assertIn("of the repeat of attempt 0", summary)
-        self.assertIn("no memory", summary)
+        said = summary.summarize(records.judge())
+        self.assertIn("of the repeat of attempt 0", said)
+        self.assertIn("no memory", said)
 
     @parameterized.parameters(
         (_drifted, "iterations 1 to 4, each once"),
@@ -214,7 +217,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertIn(
             "a repeat of attempt 0 gave the same numbers, so the numbers are "
             "reproducible",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     @parameterized.parameters(None, 2.5)
@@ -237,7 +240,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             "the same iterations, run twice from the same state, differ; lm "
             f"loss of the repeat of attempt 0 on rank {_LAST} at iteration "
             f"{_REPLAYED}: expected 1.5 ",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
         self.assertEqual(records.judge().first_bad_iteration, _REPLAYED)
 
@@ -294,7 +297,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         finding = self.assert_fails(
             records, _Verdict.NONDETERMINISM, rules.ATTEMPT_STATE_REPEATED
         )
-        self.assertEqual(finding.subject, "scheduler/num_steps")
+        self.assertEqual(wording.subject(finding), "scheduler/num_steps")
 
     def test_a_rank_that_attempt_0_lacks_cannot_be_compared(self):
         records = record_test_helper.passing()
@@ -321,9 +324,11 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertIn(
             "a repeat of attempt 0 gave the same numbers as attempt 0 and the "
             "golden, so some state is not saved, or is changed after the load",
-            verdict.summary,
+            summary.summarize(verdict),
         )
-        self.assertIn("that lm loss is the first to differ", verdict.summary)
+        self.assertIn(
+            "that lm loss is the first to differ", summary.summarize(verdict)
+        )
 
     def test_a_divergence_is_noise_if_attempt_0_is_not_repeated(self):
         records = _diverged(_BEYOND)
@@ -346,11 +351,11 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=_LAST,
             iteration=_BEYOND,
         )
-        self.assertStartsWith(finding.expected, "2.5 ")
-        self.assertStartsWith(finding.actual, "1.5 ")
+        self.assertStartsWith(wording.expected(finding), "2.5 ")
+        self.assertStartsWith(wording.actual(finding), "1.5 ")
         self.assertIn(
             "expected is what the repeat of attempt 0 did",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     def test_two_runs_beyond_attempt_0_that_agree_have_drifted(self):
@@ -365,7 +370,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
         self.assertIn(
             "attempt 1 and a repeat of attempt 0 gave the same numbers",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     @parameterized.parameters(
@@ -397,8 +402,8 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=1,
             iteration=_SAVED_BEYOND,
         )
-        self.assertStartsWith(finding.expected, "another ")
-        self.assertStartsWith(finding.actual, "bad ")
+        self.assertStartsWith(wording.expected(finding), "another ")
+        self.assertStartsWith(wording.actual(finding), "bad ")
 
     def test_a_repeat_that_came_to_no_save_has_no_row_of_saves(self):
         records = record_test_helper.passing()

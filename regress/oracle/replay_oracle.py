@@ -6,7 +6,7 @@ from regress.oracle import (
     observations,
     rules,
     state_comparison,
-    trajectory_comparison,
+    trajectory_findings,
 )
 from regress.run import run_pb2
 
@@ -30,7 +30,7 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
 
 def _check_metrics(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.METRICS_REPEATED)
-    trajectory_comparison.compare(
+    trajectory_findings.compare(
         result,
         facts.interrupted.trajectories,
         facts.resumed.trajectories,

@@ -5,6 +5,7 @@ from absl.testing import absltest
 from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import wording
 from regress.run import run_pb2
 
 _DIVERGENCE = verdict_pb2.Verdict.RESUME_DIVERGENCE
@@ -117,7 +118,7 @@ class StateTest(verdict_testing.VerdictTestCase):
         for entry in records.state(1, 2, run_pb2.StateDigest.SAVED).entries:
             entry.digest = "bad"
         finding = self.assert_fails(records, _DIVERGENCE, rules.STATE_REPEATED)
-        self.assertEqual(finding.subject, "scheduler/num_steps")
+        self.assertEqual(wording.subject(finding), "scheduler/num_steps")
 
     def test_only_the_waiting_rank_must_have_begun_to_save(self):
         for rank in range(record_test_helper.RANKS):

@@ -10,22 +10,22 @@ and each saves and loads its own.
 import collections
 from collections.abc import Iterator, Mapping
 
-from regress.oracle import check, observations
-from regress.run import run_pb2
+from regress.oracle import observations, verdict_pb2
+from regress.run import run_pb2, state_entry
 
 _Digest = run_pb2.StateDigest
 
-# Digests by the names of the entries.
-Entries = Mapping[str, str]
+# Digests by what the entries are.
+Entries = Mapping[state_entry.Key, str]
 
-# The ends of the replicas' names, on the first and on the last stage.
+# The names of the replicas, on the first and on the last stage.
 _FIRST_REPLICA = "embedding.word_embeddings.weight"
 _LAST_REPLICA = "output_layer.weight"
 
 
-def loaded_from(
+def origin(
     facts: observations.Observations, rank: int, iteration: int
-) -> str:
+) -> verdict_pb2.StateOrigin | None:
     """Where a rank's wrong entries come from.
 
     Args:
@@ -34,93 +34,56 @@ def loaded_from(
         iteration: The iteration of the checkpoint that it loaded.
 
     Returns:
-        What the rank loaded, where it differs, without the subject: "what rank
-        1 saved", "of iteration 20". "" if no other saved state has it.
+        The saved state that has what the rank loaded, where it differs; or for
+        each chunk, the one that has it. None if no saved state does.
     """
     wrong = _wrong(facts, rank, iteration)
     if not wrong:
-        return ""
-    return next(
-        (
-            text
-            for text, entries in _saved_states(facts, rank, iteration)
-            if _explains(entries, wrong)
-        ),
-        "",
-    )
+        return None
+    for source, entries in _saved_states(facts, rank, iteration):
+        if _explains(entries, wrong):
+            return source
+    chunks = list(_chunk_origins(facts, wrong, rank, iteration))
+    return verdict_pb2.StateOrigin(chunks=chunks) if chunks else None
 
 
-def chunks_from(
-    facts: observations.Observations, rank: int, iteration: int
-) -> list[str]:
-    """Which of a rank's chunks holds what another one saved.
-
-    Args:
-        facts: What is judged.
-        rank: A rank of attempt 1.
-        iteration: The iteration of the checkpoint that it loaded.
-
-    Returns:
-        As "chunk 0 holds what chunk 1 saved", each chunk at most once.
-    """
+def _chunk_origins(
+    facts: observations.Observations, wrong: Entries, rank: int, iteration: int
+) -> Iterator[verdict_pb2.ChunkOrigin]:
+    """Which chunks hold what another one saved."""
     saved = _by_chunk(_saved(facts, rank, iteration))
-    found = []
-    for chunk, wrong in _by_chunk(_wrong(facts, rank, iteration)).items():
+    for chunk, of_chunk in _by_chunk(wrong).items():
         others = (
             other
             for other, entries in saved.items()
-            if _explains(entries, wrong)
+            if _explains(entries, of_chunk)
         )
-        found += [f"{chunk} holds what {other} saved" for other in others][:1]
-    return found
-
-
-def note(
-    facts: observations.Observations, loaded: Mapping[int, int]
-) -> tuple[list[str], dict[int, str]]:
-    """What is known of where wrong states come from.
-
-    Args:
-        facts: What is judged.
-        loaded: The iteration of the checkpoint that each rank loaded.
-
-    Returns:
-        Clauses for the summary, and a sentence for each rank that there is
-        something to say about.
-    """
-    ranks_by_text: dict[str, list[int]] = collections.defaultdict(list)
-    clauses, sentences = [], {}
-    for rank, iteration in loaded.items():
-        if text := loaded_from(facts, rank, iteration):
-            ranks_by_text[text].append(rank)
-            sentences[rank] = (
-                f"Where it differs, what rank {rank} loaded is {text}."
-            )
-        elif chunks := chunks_from(facts, rank, iteration):
-            clauses.append(f"on rank {rank} {', '.join(chunks)}")
-            sentences[rank] = f"On rank {rank} {', '.join(chunks)}."
-    clauses += [
-        f"what {check.ranks(ranks)} loaded is {text}"
-        for text, ranks in ranks_by_text.items()
-    ]
-    return clauses, sentences
+        for other in others:
+            yield verdict_pb2.ChunkOrigin(chunk=chunk, source=other)
+            break
 
 
 def _saved_states(
     facts: observations.Observations, rank: int, iteration: int
-) -> Iterator[tuple[str, Entries]]:
-    """What attempt 0 saved, with its name.
+) -> Iterator[tuple[verdict_pb2.StateOrigin, Entries]]:
+    """What attempt 0 saved, with where it did.
 
     The rank's own state of the iteration is among them, and does no harm: it
     never explains what differs from it.
     """
     for other in facts.ranks:
-        yield f"what rank {other} saved", _saved(facts, other, iteration)
+        yield (
+            verdict_pb2.StateOrigin(rank=other),
+            _saved(facts, other, iteration),
+        )
     timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     # The newest first: a file that is too old is most often of the save before.
     for state in reversed(timeline.states):
         if state.moment == _Digest.SAVED:
-            yield f"of iteration {state.iteration}", _entries(state)
+            yield (
+                verdict_pb2.StateOrigin(iteration=state.iteration),
+                _entries(state),
+            )
 
 
 def _explains(source: Entries, wrong: Entries) -> bool:
@@ -159,17 +122,20 @@ def _saved(
 
 
 def _entries(state: run_pb2.StateDigest) -> Entries:
-    return {entry.name: entry.digest for entry in state.entries}
+    return {
+        key: entry.digest for key, entry in state_entry.by_key(state).items()
+    }
 
 
-def _by_chunk(entries: Entries) -> dict[str, dict[str, str]]:
-    """The entries of each chunk, named without it."""
-    chunks: dict[str, dict[str, str]] = collections.defaultdict(dict)
-    for name, digest in entries.items():
-        owner, _, rest = name.partition("/")
-        if owner.startswith("chunk "):
-            chunks[owner][rest] = digest
-    return chunks
+def _by_chunk(entries: Entries) -> dict[int, Entries]:
+    """The entries of each chunk, as if it were the only one."""
+    chunks: dict[int, dict[state_entry.Key, str]] = collections.defaultdict(
+        dict
+    )
+    for key, digest in entries.items():
+        if key.chunk is not None:
+            chunks[key.chunk][key._replace(chunk=None)] = digest
+    return dict(chunks)
 
 
 def parted_replicas(
@@ -204,8 +170,11 @@ def _same(
 ) -> dict[str, bool]:
     """For each kind that both replicas have: whether they are the same."""
     first, last = (
-        _replica(attempt, rank, end, moment, iteration)
-        for rank, end in ((0, _FIRST_REPLICA), (facts.last_rank, _LAST_REPLICA))
+        _replica(attempt, rank, name, moment, iteration)
+        for rank, name in (
+            (0, _FIRST_REPLICA),
+            (facts.last_rank, _LAST_REPLICA),
+        )
     )
     return {kind: first[kind] == last[kind] for kind in first if kind in last}
 
@@ -213,17 +182,15 @@ def _same(
 def _replica(
     attempt: observations.Attempt,
     rank: int,
-    end: str,
+    name: str,
     moment: run_pb2.StateDigest.Moment,
     iteration: int,
 ) -> dict[str, str]:
     """The digests of one replica's entries, by kind."""
     timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
     return {
-        parts[1]: entry.digest
+        key.kind: digest
         for state in timeline.digests(moment, iteration)
-        for entry in state.entries
-        # The chunk, the kind, and the rest.
-        for parts in [entry.name.split("/")]
-        if parts[2:] == [end]
+        for key, digest in _entries(state).items()
+        if key.chunk is not None and key.name == name
     }

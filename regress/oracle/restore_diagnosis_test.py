@@ -8,6 +8,7 @@ from regress.oracle import (
     restore_diagnosis,
     verdict_pb2,
 )
+from regress.report import summary, wording
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
@@ -46,7 +47,7 @@ def _digest(rank: int, iteration: int) -> run_pb2.StateDigest:
 def _summary(records: record_test_helper.Records) -> str:
     verdict = records.judge()
     assert verdict.conclusion == verdict_pb2.Verdict.RESUME_DIVERGENCE
-    return verdict.summary
+    return summary.summarize(verdict)
 
 
 class LoadedFromTest(parameterized.TestCase):
@@ -59,7 +60,7 @@ class LoadedFromTest(parameterized.TestCase):
             _summary(records),
         )
         self.assertEqual(
-            records.judge().findings[0].explanation,
+            wording.explanation(records.judge().findings[0]),
             f"Where it differs, what rank {rank} loaded is what rank {other} "
             "saved.",
         )
@@ -106,7 +107,7 @@ class LoadedFromTest(parameterized.TestCase):
             _summary(records),
         )
         self.assertEqual(
-            records.judge().findings[0].explanation,
+            wording.explanation(records.judge().findings[0]),
             "On rank 2 chunk 0 holds what chunk 1 saved, chunk 1 holds what "
             "chunk 0 saved.",
         )
@@ -181,14 +182,14 @@ class LoadedFromTest(parameterized.TestCase):
         _load(records, 1, _digest(0, _SAVED))
         records.state(1, 1, _Digest.LOADED).entries[0].digest = "none's"
         self.assertNotIn("what rank 1 loaded is", _summary(records))
-        self.assertEqual(records.judge().findings[0].explanation, "")
+        self.assertEqual(wording.explanation(records.judge().findings[0]), "")
         facts = observations.gather(
             records.case,
             records.run,
             records.golden,
             record_test_helper.TARGET,
         )
-        self.assertEqual(restore_diagnosis.loaded_from(facts, 1, _SAVED), "")
+        self.assertIsNone(restore_diagnosis.origin(facts, 1, _SAVED))
 
     def test_says_nothing_of_entries_that_were_not_loaded(self):
         records = record_test_helper.passing()
@@ -235,48 +236,54 @@ class TiedEmbeddingTest(absltest.TestCase):
         for rank in (0, 3):
             records = _tied_records()
             _replica(records, 1, rank, "param").digest = "another"
-            self.assertIn(f"{_PARTED} (param)", records.judge().summary)
+            self.assertIn(
+                f"{_PARTED} (param)", summary.summarize(records.judge())
+            )
 
     def test_says_what_kinds_differ(self):
         records = _tied_records()
         for kind in _KINDS:
             _replica(records, 1, 3, kind).digest = "another"
-        self.assertIn(f"{_PARTED} (param, main param)", records.judge().summary)
+        self.assertIn(
+            f"{_PARTED} (param, main param)", summary.summarize(records.judge())
+        )
 
     def test_replicas_that_are_wrong_alike_have_not_parted(self):
         records = _tied_records()
         for rank in (0, 3):
             _replica(records, 1, rank, "param").digest = "another"
-        self.assertIn("param (2) on ranks 0, 3", records.judge().summary)
-        self.assertNotIn(_PARTED, records.judge().summary)
+        self.assertIn(
+            "param (2) on ranks 0, 3", summary.summarize(records.judge())
+        )
+        self.assertNotIn(_PARTED, summary.summarize(records.judge()))
 
     def test_replicas_that_had_parted_before_are_no_news(self):
         records = _tied_records()
         _replica(records, 0, 0, "param").digest = "before"
         records.record_first_save()
         _replica(records, 1, 0, "param").digest = "after"
-        self.assertNotIn(_PARTED, records.judge().summary)
+        self.assertNotIn(_PARTED, summary.summarize(records.judge()))
 
     def test_a_replica_that_was_not_loaded_has_not_parted(self):
         records = _tied_records()
         loaded = records.state(1, 3, _Digest.LOADED)
         loaded.entries.remove(_replica(records, 1, 3, "param"))
-        summary = records.judge().summary
-        self.assertIn("param (1) on rank 3", summary)
-        self.assertNotIn(_PARTED, summary)
+        said = summary.summarize(records.judge())
+        self.assertIn("param (1) on rank 3", said)
+        self.assertNotIn(_PARTED, said)
 
     def test_a_replica_of_a_rank_that_is_not_there_has_not_parted(self):
         for attempt in (0, 1):
             for rank in (0, -1):
                 records = _tied_records()
                 del records.run.attempts[attempt].ranks[rank]
-                self.assertNotIn(_PARTED, records.judge().summary)
+                self.assertNotIn(_PARTED, summary.summarize(records.judge()))
 
     def test_embeddings_that_are_not_tied_may_differ(self):
         records = _tied_records(tied=False)
         _replica(records, 1, 0, "param").digest = "another"
-        self.assertIn("param (1) on rank 0", records.judge().summary)
-        self.assertNotIn(_PARTED, records.judge().summary)
+        self.assertIn("param (1) on rank 0", summary.summarize(records.judge()))
+        self.assertNotIn(_PARTED, summary.summarize(records.judge()))
 
 
 if __name__ == "__main__":

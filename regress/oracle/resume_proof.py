@@ -7,10 +7,12 @@ from regress.oracle import (
     observations,
     record_checks,
     rules,
+    verdict_pb2,
 )
 from regress.run import run_pb2
 
 _Exit = run_pb2.ExitStatus
+_Fact = verdict_pb2.Fact
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
@@ -49,11 +51,9 @@ def _check_attempts(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.TWO_ATTEMPTS)
     if facts.attempts:
         result.expect(
-            "attempts",
-            "0, 1",
-            ", ".join(str(attempt.record.index) for attempt in facts.attempts),
-            explanation="Attempt 0 is interrupted and attempt 1 resumes; there "
-            "is no other.",
+            _Fact.ATTEMPTS,
+            check.integers([0, 1]),
+            check.integers(one.record.index for one in facts.attempts),
         )
     return result.outcome()
 
@@ -65,12 +65,11 @@ def _check_processes(facts: observations.Observations) -> check.Outcome:
         for rank, timeline in attempt.timelines.items():
             for started in timeline.started:
                 result.expect(
-                    f"process {started.pid}",
+                    _Fact(kind=_Fact.PROCESS, name=str(started.pid)),
                     "a new process",
                     seen.get(started.pid, "a new process"),
                     attempt=index,
                     rank=rank,
-                    explanation="Resume is from disk: no process lives on.",
                 )
                 seen[started.pid] = f"rank {rank} of attempt {index}"
     return result.outcome()
@@ -79,18 +78,18 @@ def _check_processes(facts: observations.Observations) -> check.Outcome:
 def _check_finish(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.FINISHED)
     last = facts.case.training.iterations
-    expected = exits.describe(_Exit(cause=_Exit.BY_ITSELF))
+    expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))
     for rank, timeline in facts.resumed.timelines.items():
         result.expect(
-            "exit status",
+            _Fact.EXIT_STATUS,
             expected,
-            exits.describe(timeline.exit),
+            check.exit_status(timeline.exit),
             attempt=1,
             rank=rank,
-            explanation=facts.resumed.record.ended_because,
+            end=facts.resumed.end,
         )
         result.expect(
-            "finished",
+            _Fact.FINISHED,
             f"after iteration {last}",
             ", ".join(
                 f"after iteration {finished.iteration}"
@@ -99,6 +98,5 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
             or "not finished",
             attempt=1,
             rank=rank,
-            explanation="Attempt 1 must train to the case's last iteration.",
         )
     return result.outcome()

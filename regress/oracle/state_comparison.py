@@ -7,18 +7,17 @@ stay wrong in all that is computed of them.
 """
 
 import collections
+import dataclasses
 from collections.abc import Sequence
 
 from regress.oracle import check, verdict_pb2
-from regress.run import run_pb2
+from regress.run import run_pb2, state_entry
 
-_ABSENT = "absent"
+_Fact = verdict_pb2.Fact
 
 # The kinds of entries, from the cause to what follows from it. Entries of any
 # other kind come after them.
 KINDS = (
-    # No entry, but that there are any.
-    "state digest",
     "iteration",
     "consumed samples",
     "scheduler",
@@ -34,6 +33,23 @@ KINDS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """How many entries of each kind were compared, and how many differ."""
+
+    compared: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    differing: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+
+    def add(self, other: "Counts") -> None:
+        """Adds another's counts."""
+        self.compared.update(other.compared)
+        self.differing.update(other.differing)
+
+
 def compare(
     result: check.Check,
     expected: Sequence[run_pb2.StateDigest],
@@ -42,8 +58,8 @@ def compare(
     attempt: int,
     rank: int,
     iteration: int,
-    explanation: str = "",
-) -> collections.Counter[str]:
+    origin: verdict_pb2.StateOrigin | None = None,
+) -> Counts:
     """Compares the entries by name.
 
     An entry that only one of the digests has differs, and so does one that a
@@ -57,36 +73,34 @@ def compare(
         attempt: The attempt that `actual` was recorded in.
         rank: The rank of both.
         iteration: The iteration of both.
-        explanation: What is known of the entries that differ, in one sentence.
+        origin: Where the entries come from that differ, if that is known.
 
     Returns:
-        How many entries of each kind differ.
+        How many entries of each kind were compared, and how many differ.
     """
-    kinds: collections.Counter[str] = collections.Counter()
-    recorded = tuple(check.times(len(side)) for side in (expected, actual))
-    if recorded != (check.times(1), check.times(1)):
+    counts = Counts()
+    if (len(expected), len(actual)) != (1, 1):
         result.count(1, 1)
+        # Which of the two is not there once, the values tell.
         result.find(
-            "state digest",
-            "recorded once, and once to compare with",
-            f"recorded {recorded[1]}, and {recorded[0]} to compare with",
+            _Fact.STATE_DIGEST,
+            check.times(len(expected)),
+            check.times(len(actual)),
             attempt=attempt,
             rank=rank,
             iteration=iteration,
-            explanation="Without one digest on each side, nothing is compared.",
         )
-        return kinds
+        return counts
     wanted, found = _by_name(expected[0]), _by_name(actual[0])
     if not wanted:
         result.count(1, 1)
         result.find(
-            "state digest",
+            _Fact.EMPTY_STATE_DIGEST,
             "state entries to compare with",
             "none",
             attempt=attempt,
             rank=rank,
             iteration=iteration,
-            explanation="A digest without entries shows nothing.",
         )
     for name in wanted | found:
         before, after = wanted.get(name, []), found.get(name, [])
@@ -95,29 +109,27 @@ def compare(
             and before[0].digest == after[0].digest != ""
         )
         result.count(1, int(not same))
+        key = state_entry.read(name)
+        counts.compared[key.kind] += 1
         if not same:
-            kinds[kind(name)] += 1
-            result.find(
-                name,
-                _text(before),
-                _text(after),
+            counts.differing[key.kind] += 1
+            finding = result.find(
+                _subject(key),
+                _value(before),
+                _value(after),
                 attempt=attempt,
                 rank=rank,
                 iteration=iteration,
-                explanation=explanation,
             )
-    return kinds
+            if origin is not None:
+                finding.origin.CopyFrom(origin)
+    return counts
 
 
-def kind(name: str) -> str:
-    """What an entry is, whatever it is of: "exp_avg", "rng", "scheduler"."""
-    first, *others = name.split("/")
-    word, _, of = first.rpartition(" ")
-    if word == "chunk" and of.isdecimal() and others:
-        return others[0]
-    if first.startswith("param group "):
-        return "param group"
-    return first
+def _subject(key: state_entry.Key) -> verdict_pb2.StateEntryKey:
+    return verdict_pb2.StateEntryKey(
+        chunk=key.chunk, kind=key.kind, group=key.group, name=key.name
+    )
 
 
 def _by_name(
@@ -129,12 +141,18 @@ def _by_name(
     return entries
 
 
-def _text(entries: Sequence[run_pb2.StateEntry]) -> str:
+def _value(entries: Sequence[run_pb2.StateEntry]) -> verdict_pb2.Value:
     if not entries:
-        return _ABSENT
-    return " and ".join(
-        f"{entry.digest or 'no digest'} {entry.description}".strip()
-        for entry in entries
+        return check.ABSENT
+    return verdict_pb2.Value(
+        entries=verdict_pb2.StateEntries(
+            entries=[
+                run_pb2.StateEntry(
+                    digest=entry.digest, description=entry.description
+                )
+                for entry in entries
+            ]
+        )
     )
 
 
@@ -148,5 +166,10 @@ def kind_position(kind: str) -> int:
 
 def by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
     """Sorts findings of entries by iteration, kind and rank."""
-    position = kind_position(kind(finding.subject))
+    position = (
+        kind_position(finding.state_entry.kind)
+        if finding.HasField("state_entry")
+        # Whether there are any comes before what they are.
+        else -1
+    )
     return finding.iteration, position, finding.rank

@@ -1,6 +1,6 @@
 """Is the state right after the load the state right before the save?"""
 
-import collections
+from typing import NamedTuple
 
 from regress.oracle import (
     check,
@@ -8,57 +8,83 @@ from regress.oracle import (
     restore_diagnosis,
     rules,
     state_comparison,
+    verdict_pb2,
 )
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+class Restored(NamedTuple):
+    """What became of the saved state by loading it.
+
+    Attributes:
+        outcome: Whether it is the same.
+        state: What is known of it, by rank and kind of entry.
+    """
+
+    outcome: check.Outcome
+    state: verdict_pb2.RestoredState
+
+
+def check_restored(facts: observations.Observations) -> Restored:
     """Compares what attempt 1 loaded with what attempt 0 saved, by rank.
 
     The first finding is of the entry that is nearest the cause.
     """
     result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
-    kinds: dict[int, collections.Counter[str]] = {}
-    expected = dict.fromkeys(facts.ranks, facts.resume_iteration)
-    origins, of_rank = restore_diagnosis.note(facts, expected)
+    state = verdict_pb2.RestoredState(
+        iteration=facts.resume_iteration,
+        last_rank=facts.last_rank,
+        parted_replicas=restore_diagnosis.parted_replicas(
+            facts, facts.resume_iteration
+        ),
+    )
+    kinds: list[verdict_pb2.RestoredKind] = []
     for rank in facts.ranks:
-        saved = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
-        loaded = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
-        kinds[rank] = collections.Counter()
-        iterations = {facts.resume_iteration} | {
-            state.iteration
-            for state in loaded.states
-            if state.moment == _Digest.LOADED
-        }
-        for iteration in sorted(iterations):
-            kinds[rank] += state_comparison.compare(
+        origin = restore_diagnosis.origin(facts, rank, facts.resume_iteration)
+        if origin is not None:
+            state.origins.add(rank=rank, origin=origin)
+        counts = _compare(facts, result, rank, origin)
+        kinds += [
+            verdict_pb2.RestoredKind(
+                kind=kind,
+                rank=rank,
+                entries=compared,
+                differing=counts.differing[kind],
+            )
+            for kind, compared in counts.compared.items()
+        ]
+    kinds.sort(key=lambda one: state_comparison.kind_position(one.kind))
+    state.kinds.extend(kinds)
+    return Restored(result.outcome(), state)
+
+
+def _compare(
+    facts: observations.Observations,
+    result: check.Check,
+    rank: int,
+    origin: verdict_pb2.StateOrigin | None,
+) -> state_comparison.Counts:
+    """Compares every state that a rank loaded, and the one that it had to."""
+    saved = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
+    loaded = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
+    counts = state_comparison.Counts()
+    iterations = {facts.resume_iteration} | {
+        state.iteration
+        for state in loaded.states
+        if state.moment == _Digest.LOADED
+    }
+    for iteration in sorted(iterations):
+        counts.add(
+            state_comparison.compare(
                 result,
                 saved.digests(_Digest.SAVED, iteration),
                 loaded.digests(_Digest.LOADED, iteration),
                 attempt=1,
                 rank=rank,
                 iteration=iteration,
-                explanation=of_rank.get(rank, ""),
+                origin=origin,
             )
-    clauses = [*_sums(kinds), *origins]
-    if parted := restore_diagnosis.parted_replicas(
-        facts, facts.resume_iteration
-    ):
-        clauses.append(
-            f"the tied embedding of rank 0 is not that of rank "
-            f"{facts.last_rank} ({', '.join(parted)})"
         )
-    result.note = "; ".join(clauses)
-    return [result.outcome()]
-
-
-def _sums(kinds: dict[int, collections.Counter[str]]) -> list[str]:
-    """As "main param (12) on ranks 0, 3", the cause first."""
-    totals = sum(kinds.values(), collections.Counter())
-    return [
-        f"{kind} ({totals[kind]}) on "
-        + check.ranks(rank for rank, counts in kinds.items() if counts[kind])
-        for kind in sorted(totals, key=state_comparison.kind_position)
-    ]
+    return counts

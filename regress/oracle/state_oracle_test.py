@@ -4,6 +4,7 @@ from absl.testing import absltest, parameterized
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import summary, wording
 from regress.run import run_pb2
 
 _Digest = run_pb2.StateDigest
@@ -33,8 +34,10 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=2,
             iteration=3,
         )
-        self.assertEqual(finding.expected, f"{saved} float32[64, 256]")
-        self.assertEqual(finding.actual, f"{entry.digest} float32[64, 256]")
+        self.assertEqual(wording.expected(finding), f"{saved} float32[64, 256]")
+        self.assertEqual(
+            wording.actual(finding), f"{entry.digest} float32[64, 256]"
+        )
 
     def test_names_an_entry_that_was_not_loaded(self):
         records = record_test_helper.passing()
@@ -82,7 +85,7 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertNotEqual(verdict.conclusion, verdict_pb2.Verdict.PASS)
         self.assertTrue(
             any(
-                finding.subject == "state digest" and finding.rank == 3
+                wording.subject(finding) == "state digest" and finding.rank == 3
                 for finding in verdict.findings
             )
         )
@@ -122,7 +125,7 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
         self.assertIn(
             "of 29 loaded state entries 2 differ: exp_avg (1) on rank 0.",
-            records.judge().summary,
+            summary.summarize(records.judge()),
         )
 
     def test_sums_up_what_kinds_of_entries_differ(self):
@@ -134,7 +137,7 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertIn(
             "of 28 loaded state entries 4 differ: exp_avg (3) on ranks 0, 2; "
             "rng (1) on rank 2.",
-            verdict.summary,
+            summary.summarize(verdict),
         )
 
 

@@ -3,6 +3,7 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import record_test_helper
+from regress.report import summary
 from regress.run import run_pb2
 
 _LAST = record_test_helper.RANKS - 1
@@ -94,7 +95,7 @@ class SummaryTest(parameterized.TestCase):
             f"{_DRIFT}; lm loss of attempt 0 on rank 3 at iteration 4: "
             "expected 6.6 (0x1.a66666p+2), actual 1.5 (0x1.8p+0); "
             f"{_POINTER}; whether the numbers are reproducible at all, "
-            "`repeat the test` tells.",
+            "another run of the test tells.",
         ),
         (
             "a_divergence",
@@ -102,9 +103,9 @@ class SummaryTest(parameterized.TestCase):
             f"{_DIVERGENCE}; lm loss of attempt 1 on rank 3 at iteration 7: "
             "expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
             f"{_POINTER}; the loaded state is the saved state, so either some "
-            "state is never saved, or training is not deterministic: `repeat "
-            "the test` gives the same wrong numbers each time in the first "
-            "case and others in the second.",
+            "state is never saved, or training is not deterministic: other "
+            "runs of the test give the same wrong numbers in the first case "
+            "and others in the second.",
         ),
         (
             "a_divergence_that_a_repeat_has_not",
@@ -119,7 +120,7 @@ class SummaryTest(parameterized.TestCase):
         ),
     )
     def test_says_what_differs_and_what_that_shows(self, records, expected):
-        self.assertEqual(records.judge().summary, expected)
+        self.assertEqual(summary.summarize(records.judge()), expected)
 
     def test_a_state_that_differs_points_to_nothing(self):
         records = record_test_helper.passing()
@@ -132,7 +133,7 @@ class SummaryTest(parameterized.TestCase):
         before = saved.entries[0].digest
         saved.entries[0].digest = "bad"
         self.assertEqual(
-            records.judge().summary,
+            summary.summarize(records.judge()),
             f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
             f"rank 1 at iteration 3: expected {before} float32[64, 256], "
             "actual bad float32[64, 256]; expected is what attempt 0 did; "
@@ -145,7 +146,7 @@ class SummaryTest(parameterized.TestCase):
         before = loaded.entries[0].digest
         loaded.entries[0].digest = "bad"
         self.assertEqual(
-            records.judge().summary,
+            summary.summarize(records.judge()),
             f"{_DIVERGENCE}; chunk 0/param/weight of attempt 1 on rank 0 at "
             f"iteration 3: expected {before} float32[64, 256], actual bad "
             "float32[64, 256]; of 28 loaded state entries 1 differ: param "
@@ -156,7 +157,7 @@ class SummaryTest(parameterized.TestCase):
         records = record_test_helper.passing()
         records.remove_events(1, 0, "state")
         self.assertEqual(
-            records.judge().summary,
+            summary.summarize(records.judge()),
             f"{_DIVERGENCE}; state digest of attempt 1 on rank 0 at iteration "
             "3: expected recorded once, and once to compare with, actual "
             "recorded never, and once to compare with.",

@@ -1,11 +1,21 @@
 """A test case that looks into verdicts."""
 
+import operator
+from collections.abc import Callable, Mapping
+
 from absl.testing import absltest
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
+from regress.report import summary, wording
 
 # How the names of the checks that are about one attempt begin.
 _OF_ATTEMPT = {0: ("attempt 0", "the repeat"), 1: ("attempt 1",)}
+_WORDS: Mapping[str, Callable[[verdict_pb2.Finding], object]] = {
+    "subject": wording.subject,
+    "expected": wording.expected,
+    "actual": wording.actual,
+    "explanation": wording.explanation,
+}
 
 
 class VerdictTestCase(absltest.TestCase):
@@ -15,7 +25,9 @@ class VerdictTestCase(absltest.TestCase):
         """All is well, and every check has compared something."""
         verdict = records.judge()
         self.assertEqual(
-            verdict.conclusion, verdict_pb2.Verdict.PASS, verdict.summary
+            verdict.conclusion,
+            verdict_pb2.Verdict.PASS,
+            summary.summarize(verdict),
         )
         self.assertEmpty(verdict.findings)
         for check in verdict.checks:
@@ -36,8 +48,8 @@ class VerdictTestCase(absltest.TestCase):
             conclusion: The expected one.
             rule: The check that is expected to have failed, with whatever
                 others.
-            **finding: Fields of a finding of the check that must be
-                there.
+            **finding: Fields of a finding of the check that must be there;
+                subject, values and explanation as a report words them.
 
         Returns:
             The first such finding.
@@ -46,7 +58,7 @@ class VerdictTestCase(absltest.TestCase):
         self.assertEqual(
             verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion),
             verdict_pb2.Verdict.Conclusion.Name(conclusion),
-            verdict.summary,
+            summary.summarize(verdict),
         )
         failed = [
             (check.oracle, check.name)
@@ -61,7 +73,8 @@ class VerdictTestCase(absltest.TestCase):
             for candidate in verdict.findings
             if (candidate.oracle, candidate.check) == (rule.oracle, rule.name)
             and all(
-                getattr(candidate, field) == value
+                _WORDS.get(field, operator.attrgetter(field))(candidate)
+                == value
                 for field, value in finding.items()
             )
         ]
@@ -89,7 +102,7 @@ class VerdictTestCase(absltest.TestCase):
 
     def _assert_names_its_attempt(self, finding: verdict_pb2.Finding) -> None:
         for attempt, beginnings in _OF_ATTEMPT.items():
-            is_empty = finding.subject == finding.check
+            is_empty = finding.fact.kind == verdict_pb2.Fact.NOTHING_COMPARED
             if finding.check.startswith(beginnings) and not is_empty:
                 self.assertTrue(finding.HasField("attempt"), finding)
                 self.assertEqual(finding.attempt, attempt, finding)

@@ -5,30 +5,18 @@ what may explain it, the first findings, the table of checks, and what to run
 next.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from regress.oracle import verdict_pb2
 from regress.report import (
-    attempts,
-    check_status,
-    check_table,
-    fact_section,
-    finding_kind,
+    checks,
+    finding_sections,
     next_steps,
-    record_names,
-    state_section,
+    summary,
     text_layout,
-    value_section,
+    wording,
 )
 
-_Section = Callable[
-    [Sequence[verdict_pb2.Finding], verdict_pb2.Verdict], list[str]
-]
-_SECTIONS: dict[finding_kind.Kind, _Section] = {
-    finding_kind.Kind.STATE: state_section.render,
-    finding_kind.Kind.VALUE: value_section.render,
-    finding_kind.Kind.FACT: fact_section.render,
-}
 # What there is of each in the folder or file of the full record.
 _RECORD = (
     ("report.html", "the curves, for a browser"),
@@ -52,14 +40,13 @@ def render(
         Lines of at most 80 columns, but for a command and a path, which stay
         whole.
     """
-    verdict = record_names.shorten(verdict)
     blocks = [
         [_headline(verdict), *_first_bad_iteration(verdict)],
         list(_environment(verdict)),
-        text_layout.wrap(text_layout.sentence(verdict.summary)),
+        text_layout.wrap(text_layout.sentence(summary.summarize(verdict))),
         text_layout.wrap(_known_bug(verdict)),
-        *_findings(verdict),
-        check_table.render(verdict),
+        *finding_sections.render(verdict),
+        checks.render_table(verdict),
         *(_next_steps(following) if following else []),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -80,7 +67,7 @@ def _first_bad_iteration(verdict: verdict_pb2.Verdict) -> Iterator[str]:
     for finding in _of_iteration(verdict.findings, iteration)[:1]:
         if finding.HasField("rank"):
             where += f", on rank {finding.rank}"
-        if name := attempts.name(finding):
+        if name := wording.attempt(finding):
             where += f", in {name}"
     yield from text_layout.wrap(f"first bad iteration: {iteration}{where}")
 
@@ -101,29 +88,13 @@ def _environment(verdict: verdict_pb2.Verdict) -> Iterator[str]:
         return
     yield "The environment is not the golden's:"
     for difference in verdict.environment_differences:
-        yield from text_layout.wrap(difference, "  ", "    ")
+        words = wording.environment_difference(difference)
+        yield from text_layout.wrap(words, "  ", "    ")
 
 
 def _known_bug(verdict: verdict_pb2.Verdict) -> str:
-    return f"Known bug: {verdict.known_bug}" if verdict.known_bug else ""
-
-
-def _findings(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
-    """The sections, the one with the first finding first."""
-    empty = {
-        (check.oracle, check.name)
-        for check in verdict.checks
-        if check_status.status_of(check, verdict.conclusion)
-        == check_status.Status.NO_DATA
-    }
-    sections: dict[finding_kind.Kind, list[verdict_pb2.Finding]] = {}
-    for finding in verdict.findings:
-        # That a check had no data is in the table.
-        if (finding.oracle, finding.check) not in empty:
-            kind = finding_kind.classify(finding)
-            sections.setdefault(kind, []).append(finding)
-    for kind, findings in sections.items():
-        yield _SECTIONS[kind](findings, verdict)
+    known = summary.known_bug(verdict)
+    return f"Known bug: {known}" if known else ""
 
 
 def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:

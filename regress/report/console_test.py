@@ -4,12 +4,19 @@ from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
 from regress.report import console, next_steps
+from regress.report import finding_test_helper as helper
 
 _Verdict = verdict_pb2.Verdict
 
 
 def _finding(**fields: object) -> verdict_pb2.Finding:
-    return verdict_pb2.Finding(**fields)  # type: ignore[arg-type]
+    return helper.make(**fields)  # type: ignore[arg-type]
+
+
+def _known_bug(words: str) -> verdict_pb2.KnownBug:
+    return verdict_pb2.KnownBug(
+        exchanged=verdict_pb2.GroupCollision(taker=words)
+    )
 
 
 class RenderTest(parameterized.TestCase):
@@ -39,7 +46,7 @@ class RenderTest(parameterized.TestCase):
         (
             (
                 {
-                    "check": "attempt 0 repeated: metrics",
+                    "of_repeat": True,
                     "iteration": 5,
                     "rank": 0,
                     "attempt": 0,
@@ -70,13 +77,13 @@ class RenderTest(parameterized.TestCase):
         )
         self.assertIn("The curves, then: /tmp/x/report.html\n", text)
 
-    def test_names_logs_as_the_full_record_does(self):
-        text = console.render(_Verdict(summary="see /x/attempt_1/rank_2.log"))
-        self.assertIn("See attempt_1/rank_2.log", text)
-
     def test_the_section_with_the_first_finding_is_the_first(self):
-        fact = _finding(oracle=verdict_pb2.RESUME_PROOF, subject="step")
-        state = _finding(oracle=verdict_pb2.STATE, subject="entry")
+        fact = _finding(
+            oracle=verdict_pb2.RESUME_PROOF, subject=verdict_pb2.Fact.STEP
+        )
+        state = _finding(
+            oracle=verdict_pb2.STATE, subject=helper.entry("entry")
+        )
         for findings in ([fact, state], [state, fact]):
             text = console.render(_Verdict(findings=findings))
             self.assertEqual(
@@ -97,7 +104,9 @@ class RenderTest(parameterized.TestCase):
             ],
             findings=[
                 _finding(
-                    oracle=verdict_pb2.RESUME_PROOF, check=name, subject=name
+                    oracle=verdict_pb2.RESUME_PROOF,
+                    check=name,
+                    subject=verdict_pb2.Fact.NOTHING_COMPARED,
                 )
             ],
         )
@@ -117,24 +126,27 @@ class RenderTest(parameterized.TestCase):
         }
         verdict = _Verdict(
             conclusion=_Verdict.WRONG_ENVIRONMENT,
-            summary=long,
-            known_bug=long,
-            environment_differences=[long],
+            known_bug=_known_bug(long),
+            environment_differences=[
+                verdict_pb2.EnvironmentDifference(name=long)
+            ],
             findings=[
-                _finding(subject=long, expected=long, explanation=long),
+                _finding(subject=long, expected=long, end=helper.said(long)),
                 _finding(
-                    **state, subject=long, expected=long, explanation=long
+                    **state,
+                    subject=helper.entry(long),
+                    expected=long,
+                    end=helper.said(long),
                 ),
                 _finding(
                     **number,
                     check="x" * 100,
-                    subject=long,
-                    expected="-1.7976931348623157e+308",
-                    actual="1.7976931348623157e+308",
+                    subject=helper.metric(long),
+                    expected=-1.7976931348623157e308,
+                    actual=1.7976931348623157e308,
                     absolute=1.234e-100,
                     relative=1.234e100,
                     ulps=2**63 - 1,
-                    explanation=long,
                 ),
             ],
             checks=[
@@ -163,29 +175,31 @@ class RenderTest(parameterized.TestCase):
         escape = "log: \x1b[31mred\x07"
         rendered = console.render(
             _Verdict(
-                summary=escape,
-                known_bug=escape,
-                environment_differences=[escape],
+                conclusion=_Verdict.CRASH,
+                known_bug=_known_bug(escape),
+                environment_differences=[
+                    verdict_pb2.EnvironmentDifference(name=escape)
+                ],
                 findings=[
                     _finding(
                         oracle=oracle,
                         iteration=1,
-                        subject=escape,
+                        subject=subject,
                         expected=escape,
                         actual=escape,
-                        explanation=escape,
+                        end=helper.said(escape),
                     )
-                    for oracle in (
-                        verdict_pb2.STATE,
-                        verdict_pb2.GOLDEN,
-                        verdict_pb2.RESUME_PROOF,
+                    for oracle, subject in (
+                        (verdict_pb2.RESUME_PROOF, escape),
+                        (verdict_pb2.STATE, helper.entry(escape)),
+                        (verdict_pb2.GOLDEN, helper.metric(escape)),
                     )
                 ],
             )
         )
         self.assertNotIn("\x1b", rendered)
         self.assertNotIn("\x07", rendered)
-        self.assertIn("Log: ?[31mred?\n", rendered)
+        self.assertIn("actual log: ?[31mred?;", " ".join(rendered.split()))
 
 
 if __name__ == "__main__":

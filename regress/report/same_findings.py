@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from regress.oracle import verdict_pb2
-from regress.report import attempts, text_layout
+from regress.report import text_layout, wording
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SameFindings:
 
     def where(self) -> str:
         """As "attempt 1, ranks 0-3, iteration 4"; "" if they name nothing."""
-        parts = [name] if (name := attempts.name(self.first)) else []
+        parts = [name] if (name := wording.attempt(self.first)) else []
         if self.ranks:
             plural = "s" if len(self.ranks) > 1 else ""
             parts.append(f"rank{plural} {text_layout.numbers(self.ranks)}")
@@ -51,6 +51,9 @@ def merge(findings: Iterable[verdict_pb2.Finding]) -> list[SameFindings]:
 def _what_it_says(finding: verdict_pb2.Finding) -> bytes:
     said = verdict_pb2.Finding()
     said.CopyFrom(finding)
-    for field in ("rank", "oracle", "check"):
+    for field in ("rank", "oracle", "check", "progress"):
         said.ClearField(field)
+    # Where a rank's state comes from is of that rank.
+    if finding.HasField("origin"):
+        said.rank = finding.rank
     return said.SerializeToString(deterministic=True)

@@ -3,24 +3,23 @@
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
+from regress.report import finding_test_helper as helper
 from regress.report import same_findings
 
 
 def _finding(rank: int | None, **fields: object) -> verdict_pb2.Finding:
-    finding = verdict_pb2.Finding(
-        oracle=verdict_pb2.REPLAY,
-        check="metrics of steps that ran twice",
-        subject="grad norm",
-        attempt=1,
-        rank=rank,
-        iteration=4,
-        expected="1.0",
-        actual="2.0",
-        explanation="It grew.",
-        absolute=1.0,
-    )
-    finding.MergeFrom(verdict_pb2.Finding(**fields))  # type: ignore[arg-type]
-    return finding
+    wanted: dict[str, object] = {
+        "oracle": verdict_pb2.REPLAY,
+        "check": "metrics of steps that ran twice",
+        "subject": helper.metric("grad norm"),
+        "attempt": 1,
+        "rank": rank,
+        "iteration": 4,
+        "expected": 1.0,
+        "actual": 2.0,
+        "absolute": 1.0,
+    }
+    return helper.make(**(wanted | fields))  # type: ignore[arg-type]
 
 
 class MergeTest(parameterized.TestCase):
@@ -42,12 +41,14 @@ class MergeTest(parameterized.TestCase):
         self.assertEqual(same.first.oracle, verdict_pb2.REPLAY)
 
     @parameterized.parameters(
-        {"subject": "lm loss"},
+        {"subject": helper.metric()},
+        {"of_repeat": True},
         {"attempt": 0},
         {"iteration": 5},
-        {"expected": "1.5"},
-        {"actual": "2.5"},
-        {"explanation": "It shrank."},
+        {"expected": 1.5},
+        {"actual": 2.5},
+        {"end": helper.said("It shrank.")},
+        {"origin": verdict_pb2.StateOrigin(rank=3)},
     )
     def test_keeps_apart_what_says_something_else(
         self, **fields: object

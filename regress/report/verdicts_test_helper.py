@@ -1,7 +1,16 @@
 """Verdicts as a reader may meet them."""
 
+from regress.case import case_pb2
 from regress.oracle import verdict_pb2
+from regress.report import finding_test_helper
+from regress.run import run_pb2
 
+_finding = finding_test_helper.make
+_metric = finding_test_helper.metric
+_entry = finding_test_helper.entry
+_loaded = finding_test_helper.loaded
+_number = finding_test_helper.number
+_Fact = verdict_pb2.Fact
 _Verdict = verdict_pb2.Verdict
 
 _PRECONDITIONS = verdict_pb2.PRECONDITIONS
@@ -27,9 +36,58 @@ def _check(
     )
 
 
-def _finding(**fields: object) -> verdict_pb2.Finding:
-    return verdict_pb2.Finding(**fields)  # type: ignore[arg-type]
+def _difference(
+    name: str, expected: str, actual: str
+) -> verdict_pb2.EnvironmentDifference:
+    return verdict_pb2.EnvironmentDifference(
+        name=name,
+        expected=verdict_pb2.Value(text=expected),
+        actual=verdict_pb2.Value(text=actual)
+        if actual
+        else verdict_pb2.Value(absent=True),
+    )
 
+
+_WITH_GOLDEN = verdict_pb2.Outline(
+    interruption=case_pb2.Interruption(
+        iteration=6, phase=case_pb2.BACKWARD, signal=case_pb2.SIGKILL
+    ),
+    resume_iteration=3,
+    iterations=8,
+    has_golden=True,
+)
+_KNOWN_BUG = verdict_pb2.KnownBug(
+    report="Megatron-LM #4705",
+    package="megatron-core",
+    first_bad="0.16.0",
+    last_bad="0.18.2",
+    first_good="0.19.0",
+    remedies=[verdict_pb2.KnownBug.RESUMABLE_PARAM_GROUPING],
+    exchanged=verdict_pb2.GroupCollision(
+        ranks=[2],
+        rank=2,
+        taker="default",
+        giver="decoupled",
+        field="max_lr",
+        own="0.001",
+        taken="0.005",
+    ),
+)
+_BY_ITSELF = run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF, code=1)
+_SILENCE = run_pb2.AttemptEnd(
+    silence=run_pb2.AttemptEnd.Silence(
+        seconds=60,
+        ranks=[
+            run_pb2.LastSeen(
+                rank=2,
+                progress=run_pb2.Progress(iteration=4, text="lm loss 5.1"),
+                log="/sandbox/7/attempt_1/rank_2.log",
+                process_state="T",
+            )
+        ],
+    )
+)
+_HUNG = run_pb2.ExitStatus(cause=run_pb2.ExitStatus.HANG, signal=9)
 
 _PRECONDITIONS_HELD = (
     _check(_PRECONDITIONS, "the declared case ran", 4),
@@ -41,12 +99,8 @@ def passed() -> verdict_pb2.Verdict:
     """Every check is ok, on another numpy."""
     return _Verdict(
         conclusion=_Verdict.PASS,
-        summary=(
-            "the resumed run is the run that was never interrupted: SIGKILL in "
-            "iteration 6 (BACKWARD), resumed from 3, trained to 8; 4985 "
-            "comparisons, none differs."
-        ),
-        environment_differences=["numpy: 2.5.2, golden 2.4.6"],
+        outline=_WITH_GOLDEN,
+        environment_differences=[_difference("numpy", "2.4.6", "2.5.2")],
         checks=[
             *_PRECONDITIONS_HELD,
             _check(_RESUME_PROOF, "no rank crashed", 8),
@@ -77,9 +131,9 @@ def resume_divergence() -> verdict_pb2.Verdict:
             **(replay | source),
             rank=rank,
             iteration=4,
-            subject="grad norm",
-            expected="2.078686975199257 (0x1.0a126a308d0d7p+1)",
-            actual="3.1815820247154836 (0x1.973e146cd8e44p+1)",
+            subject=_metric("grad norm"),
+            expected=_number(2.078686975199257, verdict_pb2.Number.FLOAT64),
+            actual=_number(3.1815820247154836, verdict_pb2.Number.FLOAT64),
             absolute=1.1028950495162266,
             relative=0.5305729315,
             ulps=4625877,
@@ -92,14 +146,25 @@ def resume_divergence() -> verdict_pb2.Verdict:
     ]
     return _Verdict(
         conclusion=_Verdict.RESUME_DIVERGENCE,
+        outline=_WITH_GOLDEN,
         first_bad_iteration=3,
-        summary=(
-            "the resumed run is not the run that was interrupted; of 813 "
-            "loaded state entries 21 differ: param group (5) on rank 2."
-        ),
-        known_bug=(
-            "megatron-core 0.16.1 matches saved param groups by a key that "
-            "leaves out their rates."
+        known_bug=_KNOWN_BUG,
+        restored_state=verdict_pb2.RestoredState(
+            iteration=3,
+            last_rank=3,
+            kinds=[
+                verdict_pb2.RestoredKind(
+                    kind="param group", rank=2, entries=40, differing=5
+                ),
+                verdict_pb2.RestoredKind(
+                    kind="param group", rank=3, entries=40
+                ),
+            ],
+            origins=[
+                verdict_pb2.RestoredOrigin(
+                    rank=2, origin=verdict_pb2.StateOrigin(rank=1)
+                )
+            ],
         ),
         checks=[
             *_PRECONDITIONS_HELD,
@@ -130,32 +195,40 @@ def resume_divergence() -> verdict_pb2.Verdict:
             _finding(
                 **state,
                 rank=2,
-                subject="param group default/max_lr",
-                expected="33e24a75d7d88245a665503ea14f64e9 0.001",
-                actual="663bdf73e040e59a25137888383322af 0.005",
-                explanation="It is what the group decoupled has saved.",
+                subject=_entry("param group default/max_lr"),
+                expected=_loaded("33e24a75d7d88245a665503ea14f64e9", "0.001"),
+                actual=_loaded("663bdf73e040e59a25137888383322af", "0.005"),
+                origin=verdict_pb2.StateOrigin(rank=1),
             ),
             _finding(
                 **state,
                 rank=2,
-                subject="chunk 0/exp_avg/embedding.word_embeddings.weight",
-                expected="a39bc724240823570b4eb0f6cb0baa29 float32[32, 16]",
-                actual="7120c381a222b698b55fea348d31d923 float32[32, 16]",
+                subject=_entry(
+                    "chunk 0/exp_avg/embedding.word_embeddings.weight"
+                ),
+                expected=_loaded(
+                    "a39bc724240823570b4eb0f6cb0baa29", "float32[32, 16]"
+                ),
+                actual=_loaded(
+                    "7120c381a222b698b55fea348d31d923", "float32[32, 16]"
+                ),
             ),
             _finding(
                 **state,
                 rank=3,
-                subject="rng/rng_tracker_states/model-parallel-rng",
-                expected="8778449d50b418a0e20d77ea005b4fe3 uint8[5056]",
-                actual="absent",
+                subject=_entry("rng/rng_tracker_states/model-parallel-rng"),
+                expected=_loaded(
+                    "8778449d50b418a0e20d77ea005b4fe3", "uint8[5056]"
+                ),
+                actual=verdict_pb2.Value(absent=True),
             ),
             _finding(
                 **replay,
                 rank=3,
                 iteration=4,
-                subject="lm loss",
-                expected="3.3604312 (0x1.ae229cp+1)",
-                actual="3.4601293 (0x1.bae584p+1)",
+                subject=_metric("lm loss"),
+                expected=3.3604312,
+                actual=3.4601293,
                 absolute=0.09969807,
                 relative=0.029668237,
                 ulps=418164,
@@ -167,9 +240,9 @@ def resume_divergence() -> verdict_pb2.Verdict:
                 attempt=1,
                 rank=3,
                 iteration=6,
-                subject="lm loss",
-                expected="3.1 (0x1.8ccccccp+1)",
-                actual="nan",
+                subject=_metric("lm loss"),
+                expected=3.1,
+                actual=float("nan"),
             ),
         ],
     )
@@ -184,11 +257,11 @@ def numeric_drift() -> verdict_pb2.Verdict:
     }
     return _Verdict(
         conclusion=_Verdict.NUMERIC_DRIFT,
+        outline=_WITH_GOLDEN,
         first_bad_iteration=2,
-        summary="the numbers left the golden before anything was resumed.",
         environment_differences=[
-            "torch: 2.13.0, golden 2.12.0",
-            "ATEN_CPU_CAPABILITY: absent, golden avx2",
+            _difference("torch", "2.12.0", "2.13.0"),
+            _difference("ATEN_CPU_CAPABILITY", "avx2", ""),
         ],
         checks=[
             *_PRECONDITIONS_HELD,
@@ -217,11 +290,13 @@ def numeric_drift() -> verdict_pb2.Verdict:
                     **drift,
                     rank=rank,
                     iteration=2,
-                    subject=(
-                        'learning rate of group "default (no weight decay)"'
+                    subject=_metric(
+                        "learning rate", "default (no weight decay)"
                     ),
-                    expected="0.0007749999999999999 (0x1.9652bd3c36112p-11)",
-                    actual="0.000775 (0x1.9652bd3c36113p-11)",
+                    expected=_number(
+                        0.0007749999999999999, verdict_pb2.Number.FLOAT64
+                    ),
+                    actual=0.000775,
                     absolute=1.0842021724855044e-19,
                     relative=1.3989705451425863e-16,
                     ulps=1,
@@ -232,17 +307,17 @@ def numeric_drift() -> verdict_pb2.Verdict:
                 **drift,
                 rank=0,
                 iteration=2,
-                subject="data digest",
-                expected="0a126a308d0d",
-                actual="73e146cd8e44",
+                subject=_metric("data digest"),
+                expected=_number(0x0A126A308D0D, verdict_pb2.Number.DIGEST),
+                actual=_number(0x73E146CD8E44, verdict_pb2.Number.DIGEST),
             ),
             _finding(
                 **drift,
                 rank=3,
                 iteration=3,
-                subject="lm loss",
-                expected="-0.0 (-0x0p+0)",
-                actual="-12.5 (-0x1.9p+3)",
+                subject=_metric("lm loss"),
+                expected=-0.0,
+                actual=-12.5,
                 absolute=12.5,
                 ulps=3246915584,
             ),
@@ -251,9 +326,9 @@ def numeric_drift() -> verdict_pb2.Verdict:
                 **drift,
                 rank=0,
                 iteration=3,
-                subject="grad norm",
-                expected="1.0 (0x1p+0)",
-                actual="2.0 (0x1p+1)",
+                subject=_metric("grad norm"),
+                expected=1.0,
+                actual=2.0,
             ),
             _finding(
                 oracle=_GOLDEN,
@@ -261,12 +336,9 @@ def numeric_drift() -> verdict_pb2.Verdict:
                 attempt=0,
                 rank=0,
                 iteration=3,
-                subject="digest of the saved state",
-                expected="1a26cadd" * 8,
-                actual="d48d40b8" * 8,
-                explanation=(
-                    "Some entry of the rank's state is not the golden's."
-                ),
+                subject=_Fact.SAVED_STATE,
+                expected=verdict_pb2.Value(digest="1a26cadd" * 8),
+                actual=verdict_pb2.Value(digest="d48d40b8" * 8),
             ),
         ],
     )
@@ -276,10 +348,7 @@ def crash() -> verdict_pb2.Verdict:
     """A rank ended before attempt 0 was interrupted."""
     return _Verdict(
         conclusion=_Verdict.CRASH,
-        summary=(
-            "a rank crashed; rank 2 crashed in attempt 0, before its first "
-            "iteration."
-        ),
+        outline=_WITH_GOLDEN,
         checks=[
             *_PRECONDITIONS_HELD,
             _check(_RESUME_PROOF, "no rank crashed", 4, 1, _Verdict.CRASH),
@@ -307,19 +376,29 @@ def crash() -> verdict_pb2.Verdict:
                 check="no rank crashed",
                 attempt=0,
                 rank=2,
-                subject="exit status",
+                subject=_Fact.EXIT_STATUS,
                 expected="exit code 0, unless somebody ended it",
-                actual="BY_ITSELF, exit code 1",
-                explanation=(
-                    "Rank 2 exited with code 1 before its first progress "
-                    "message; its log /sandbox/7/attempt_0/rank_2.log ends "
-                    "in: ImportError: no module named megatron"
+                actual=verdict_pb2.Value(exit=_BY_ITSELF),
+                end=run_pb2.AttemptEnd(
+                    failure=run_pb2.AttemptEnd.Failure(
+                        rank=run_pb2.LastSeen(
+                            rank=2,
+                            log="/sandbox/7/attempt_0/rank_2.log",
+                            last_log_line=(
+                                "ImportError: no module named megatron"
+                            ),
+                        ),
+                        code=1,
+                    )
+                ),
+                progress=verdict_pb2.RankProgress(
+                    activity=verdict_pb2.RankProgress.LOOKING_FOR_CHECKPOINT
                 ),
             ),
             _finding(
                 oracle=_RESUME_PROOF,
                 check="attempt 1: every step once",
-                subject="attempt 1: every step once",
+                subject=_Fact.NOTHING_COMPARED,
                 expected="something to compare",
                 actual="nothing",
             ),
@@ -331,11 +410,8 @@ def hang() -> verdict_pb2.Verdict:
     """One rank was stopped, and the others waited."""
     return _Verdict(
         conclusion=_Verdict.HANG,
+        outline=_WITH_GOLDEN,
         first_bad_iteration=5,
-        summary=(
-            "a rank hung; rank 2 was stopped (state T) after iteration 4, "
-            "while the others waited."
-        ),
         checks=[
             *_PRECONDITIONS_HELD,
             _check(_RESUME_PROOF, "no rank crashed", 8),
@@ -353,15 +429,19 @@ def hang() -> verdict_pb2.Verdict:
                 oracle=_RESUME_PROOF,
                 check="no rank hung",
                 attempt=1,
+                progress=verdict_pb2.RankProgress(
+                    activity=verdict_pb2.RankProgress.IN_ITERATION,
+                    iteration=5,
+                    completed=4,
+                    others=verdict_pb2.RankProgress.WAITED,
+                    process_state="T",
+                ),
                 rank=2,
                 iteration=5,
-                subject="exit status",
+                subject=_Fact.EXIT_STATUS,
                 expected="not HANG",
-                actual="HANG, signal 9 (SIGKILL); found stopped (state T)",
-                explanation=(
-                    "The watchdog ended the attempt, as there was no progress "
-                    "for 60 s."
-                ),
+                actual=verdict_pb2.Value(exit=_HUNG),
+                end=_SILENCE,
             ),
             *(
                 _finding(
@@ -370,13 +450,10 @@ def hang() -> verdict_pb2.Verdict:
                     attempt=1,
                     rank=rank,
                     iteration=5,
-                    subject="exit status",
+                    subject=_Fact.EXIT_STATUS,
                     expected="not HANG",
-                    actual="HANG, signal 9 (SIGKILL); found sleeping (state S)",
-                    explanation=(
-                        "The watchdog ended the attempt, as there was no "
-                        "progress for 60 s."
-                    ),
+                    actual=verdict_pb2.Value(exit=_HUNG),
+                    end=_SILENCE,
                 )
                 for rank in (0, 1, 3)
             ),
@@ -388,8 +465,8 @@ def not_resumed() -> verdict_pb2.Verdict:
     """Attempt 1 started from nothing."""
     return _Verdict(
         conclusion=_Verdict.NOT_RESUMED,
+        outline=_WITH_GOLDEN,
         first_bad_iteration=1,
-        summary="attempt 1 did not continue where it had to.",
         checks=[
             *_PRECONDITIONS_HELD,
             _check(
@@ -422,12 +499,9 @@ def not_resumed() -> verdict_pb2.Verdict:
                     check="attempt 1: loaded the newest save",
                     attempt=1,
                     rank=rank,
-                    subject="checkpoint loaded",
+                    subject=_Fact.LOADED_BY_RESUME,
                     expected="LOADED 3",
                     actual="NONE_FOUND 0",
-                    explanation=(
-                        "Attempt 1 must load the newest whole checkpoint."
-                    ),
                 )
                 for rank in range(4)
             ),
@@ -438,10 +512,9 @@ def not_resumed() -> verdict_pb2.Verdict:
                     attempt=1,
                     rank=rank,
                     iteration=iteration,
-                    subject="step",
-                    expected="never",
-                    actual="once",
-                    explanation="Each step must be recorded once.",
+                    subject=_Fact.STEP,
+                    expected=verdict_pb2.Value(times=0),
+                    actual=verdict_pb2.Value(times=1),
                 )
                 for iteration in (1, 2, 3)
                 for rank in range(4)
@@ -453,9 +526,9 @@ def not_resumed() -> verdict_pb2.Verdict:
                     attempt=1,
                     rank=rank,
                     iteration=3,
-                    subject="state digest",
-                    expected="recorded once, and once to compare with",
-                    actual="recorded never, and once to compare with",
+                    subject=_Fact.STATE_DIGEST,
+                    expected=verdict_pb2.Value(times=1),
+                    actual=verdict_pb2.Value(times=0),
                 )
                 for rank in range(4)
             ),

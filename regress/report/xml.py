@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from regress.oracle import verdict_pb2
-from regress.report import check_status, record_names
+from regress.report import checks, summary, wording
 
 # Characters that XML 1.0 has no way to write.
 _NOT_IN_XML = re.compile(
@@ -25,12 +25,10 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     Returns:
         The text of an XML file: a test suite with a test case for each check.
     """
-    verdict = record_names.shorten(verdict)
     statuses = [
-        check_status.status_of(check, verdict.conclusion)
-        for check in verdict.checks
+        checks.status_of(check, verdict.conclusion) for check in verdict.checks
     ]
-    failures = sum(status != check_status.Status.OK for status in statuses)
+    failures = sum(status != checks.Status.OK for status in statuses)
     suites = ET.Element("testsuites")
     suite = ET.SubElement(
         suites,
@@ -44,9 +42,12 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     properties = ET.SubElement(suite, "properties")
     for name, value in (
         ("conclusion", conclusion),
-        ("summary", verdict.summary),
-        ("known bug", verdict.known_bug),
-        *(("environment", text) for text in verdict.environment_differences),
+        ("summary", summary.summarize(verdict)),
+        ("known bug", summary.known_bug(verdict)),
+        *(
+            ("environment", wording.environment_difference(difference))
+            for difference in verdict.environment_differences
+        ),
     ):
         if value:
             ET.SubElement(
@@ -59,7 +60,7 @@ def render(verdict: verdict_pb2.Verdict) -> str:
             classname=f"regress.{verdict_pb2.Oracle.Name(check.oracle).lower()}",
             name=_clean(check.name),
         )
-        if status != check_status.Status.OK:
+        if status != checks.Status.OK:
             failure = ET.SubElement(
                 case,
                 "failure",
@@ -79,7 +80,7 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 
 
-def _message(check: verdict_pb2.Check, status: check_status.Status) -> str:
+def _message(check: verdict_pb2.Check, status: checks.Status) -> str:
     if not check.compared:
         return f"{status.value}: nothing to compare"
     return f"{status.value}: {check.differing} of {check.compared} differ"
@@ -96,12 +97,13 @@ def _describe(finding: verdict_pb2.Finding) -> str:
         for field in ("absolute", "relative", "ulps")
         if finding.HasField(field)
     )
+    subject = wording.subject(finding)
     lines = [
-        f"{finding.subject} ({where})" if where else finding.subject,
-        f"expected: {finding.expected}",
-        f"actual: {finding.actual}",
+        f"{subject} ({where})" if where else subject,
+        f"expected: {wording.expected(finding)}",
+        f"actual: {wording.actual(finding)}",
         f"difference: {distance}" if distance else "",
-        finding.explanation,
+        wording.explanation(finding),
     ]
     return "\n".join(line for line in lines if line)
 

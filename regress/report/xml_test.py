@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
+from regress.report import finding_test_helper as helper
+from regress.report import summary, wording
 from regress.report import xml as xml_report
 
 _Verdict = verdict_pb2.Verdict
@@ -14,8 +16,14 @@ _Verdict = verdict_pb2.Verdict
 def _verdict() -> verdict_pb2.Verdict:
     return _Verdict(
         conclusion=_Verdict.NUMERIC_DRIFT,
-        summary="it is <not> the golden's.",
-        environment_differences=["torch: 2.13.0, golden 2.12.0"],
+        environment_differences=[
+            verdict_pb2.EnvironmentDifference(
+                name="<torch>",
+                expected=verdict_pb2.Value(text="2.12.0"),
+                actual=verdict_pb2.Value(text="2.13.0"),
+            )
+        ],
+        outline=verdict_pb2.Outline(has_golden=True),
         checks=[
             verdict_pb2.Check(
                 oracle=verdict_pb2.RESUME_PROOF,
@@ -31,24 +39,24 @@ def _verdict() -> verdict_pb2.Verdict:
             ),
         ],
         findings=[
-            verdict_pb2.Finding(
+            helper.make(
+                helper.metric(),
+                1.0,
+                1.5,
                 oracle=verdict_pb2.GOLDEN,
                 check="attempt 0: metrics",
-                subject="lm loss",
                 attempt=0,
                 rank=3,
                 iteration=2,
-                expected="1.0 (0x1p+0)",
-                actual="1.5 (0x1.8p+0)",
-                explanation="It drifted.",
+                end=helper.said("It drifted."),
                 absolute=0.5,
                 relative=0.5,
                 ulps=4194304,
             ),
-            verdict_pb2.Finding(
+            helper.make(
+                "not of this check",
                 oracle=verdict_pb2.REPLAY,
                 check="another check",
-                subject="not of this check",
             ),
         ],
     )
@@ -64,8 +72,8 @@ class RenderTest(parameterized.TestCase):
                   <testsuite name="regress" tests="2" failures="1" errors="0">
                     <properties>
                       <property name="conclusion" value="NUMERIC_DRIFT" />
-                      <property name="summary" value="it is &lt;not&gt; the golden's." />
-                      <property name="environment" value="torch: 2.13.0, golden 2.12.0" />
+                      <property name="summary" value="{summary}" />
+                      <property name="environment" value="&lt;torch&gt;: 2.13.0, golden 2.12.0" />
                     </properties>
                     <testcase classname="regress.resume_proof" name="no rank crashed" />
                     <testcase classname="regress.golden" name="attempt 0: metrics">
@@ -73,11 +81,14 @@ class RenderTest(parameterized.TestCase):
                 expected: 1.0 (0x1p+0)
                 actual: 1.5 (0x1.8p+0)
                 difference: absolute 0.5, relative 0.5, ulps 4194304
-                It drifted.</failure>
+                {explanation}</failure>
                     </testcase>
                   </testsuite>
                 </testsuites>
-                """),  # noqa: E501
+                """).format(  # noqa: E501
+                summary=summary.summarize(_verdict()),
+                explanation=wording.explanation(_verdict().findings[0]),
+            ),
         )
 
     @parameterized.parameters(
@@ -106,26 +117,20 @@ class RenderTest(parameterized.TestCase):
             failure.get("type"), _Verdict.Conclusion.Name(by_itself)
         )
 
-    def test_names_logs_as_the_full_record_does(self):
-        verdict = _verdict()
-        verdict.findings[0].explanation = "see /x/attempt_1/rank_2.log"
-        self.assertIn(
-            "see attempt_1/rank_2.log</failure>", xml_report.render(verdict)
-        )
-
     def test_names_a_known_bug(self):
         verdict = _verdict()
-        verdict.known_bug = "Somebody has reported it."
+        verdict.known_bug.exchanged.ranks.append(3)
         self.assertIn(
-            '<property name="known bug" value="Somebody has reported it." />',
+            '<property name="known bug" value="On rank 3 ',
             xml_report.render(verdict),
         )
 
     def test_is_well_formed_whatever_a_log_says(self):
         said = "\x00\x1b[31m ]]> & <tag> \ud800 \uffff é"
         verdict = _verdict()
-        verdict.summary = said.replace("\ud800", "")
-        verdict.findings[0].explanation = verdict.summary
+        verdict.findings[0].end.CopyFrom(
+            helper.said(said.replace("\ud800", ""))
+        )
         suite = ET.fromstring(xml_report.render(verdict))[0]
         (failure,) = suite.iter("failure")
         self.assertIn(

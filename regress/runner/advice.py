@@ -4,8 +4,8 @@ import re
 import shlex
 from collections.abc import Callable
 
-from regress.oracle import verdict_pb2
-from regress.report import attempts, next_steps
+from regress.oracle import conclusions, verdict_pb2
+from regress.report import next_steps, wording
 from regress.runner import candidate_golden as candidate_golden_lib
 from regress.runner import environment as environment_lib
 from regress.runner import selection
@@ -23,10 +23,10 @@ _Steps = Callable[
 ]
 _LAST_LINES = 50
 _GPU = re.compile(r"\bnvidia_\w+")
-# What a verdict of a wrong environment may begin with.
-_OF_THE_GOLDEN = ("hardware of the golden", "channel of the golden")
-_FOUND = "hardware found"
-_EXIT = "exit status"
+_OF_THE_GOLDEN = (
+    verdict_pb2.Fact.GOLDEN_HARDWARE,
+    verdict_pb2.Fact.GOLDEN_CHANNEL,
+)
 
 
 def after(
@@ -46,7 +46,7 @@ def after(
     """
     if verdict.conclusion == _Verdict.PASS:
         return None
-    steps = _STEPS.get(verdict.conclusion, _read_log)
+    steps = _STEPS[conclusions.BY_CLASS[verdict.conclusion].advice]
     return next_steps.NextSteps(
         steps(verdict, selected, environment, candidate or _Candidate()),
         environment.record,
@@ -68,9 +68,9 @@ def _read_log(
         return (
             next_steps.Step(
                 f"To see the end of what rank {first.rank} printed in "
-                f"{attempts.name(first)}:",
+                f"{wording.attempt(first)}:",
                 environment.file_command(
-                    f"{attempts.folder(first)}/rank_{first.rank}.log",
+                    f"{wording.attempt_folder(first)}/rank_{first.rank}.log",
                     f"tail -n {_LAST_LINES}",
                 ),
             ),
@@ -185,7 +185,7 @@ def _run_on_declared_hardware(
 ) -> tuple[next_steps.Step, ...]:
     """Not the declared machine, or another one's golden."""
     first = _first(verdict)
-    if first.subject in _OF_THE_GOLDEN:
+    if first.fact.kind in _OF_THE_GOLDEN:
         return (
             next_steps.Step(
                 "To record the golden of what is declared, if there is none "
@@ -206,11 +206,12 @@ def _run_on_declared_hardware(
 
 def _hardware_found(first: verdict_pb2.Finding, declared: str) -> str:
     """The hardware that a rank found, or "" if that is not the trouble."""
-    if first.subject == _FOUND:
-        return first.actual
-    if first.subject == _EXIT:
+    if first.fact.kind == verdict_pb2.Fact.HARDWARE_FOUND:
+        return first.actual.text
+    if first.fact.kind == verdict_pb2.Fact.EXIT_STATUS:
         # The rank's last log line names what it found, if it found a device.
-        others = set(_GPU.findall(first.explanation)) - {declared}
+        last_log_line = first.end.failure.rank.last_log_line
+        others = set(_GPU.findall(last_log_line)) - {declared}
         return others.pop() if len(others) == 1 else "none"
     return ""
 
@@ -238,10 +239,10 @@ def _record_over_command(selected: selection.Selection) -> str:
     return f"{_record_command(selected)} {output}"
 
 
-# For every other conclusion, a rank's log says more.
-_STEPS: dict[int, _Steps] = {
-    _Verdict.STALE_GOLDEN: _replace,
-    _Verdict.NUMERIC_DRIFT: _find_change,
-    _Verdict.NONDETERMINISM: _repeat,
-    _Verdict.WRONG_ENVIRONMENT: _run_on_declared_hardware,
+_STEPS: dict[conclusions.Advice, _Steps] = {
+    conclusions.Advice.READ_LOG: _read_log,
+    conclusions.Advice.REPLACE_GOLDEN: _replace,
+    conclusions.Advice.FIND_CHANGE: _find_change,
+    conclusions.Advice.REPEAT: _repeat,
+    conclusions.Advice.CHANGE_MACHINE: _run_on_declared_hardware,
 }

@@ -9,11 +9,14 @@ from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import verdict_pb2
 from regress.report import next_steps
+from regress.run import run_pb2
 from regress.runner import advice, selection
 from regress.runner import candidate_golden as candidate_golden_lib
 from regress.runner import environment as environment_lib
 
 _Verdict = verdict_pb2.Verdict
+_FOUND = verdict_pb2.Fact(kind=verdict_pb2.Fact.HARDWARE_FOUND)
+_EXIT = verdict_pb2.Fact(kind=verdict_pb2.Fact.EXIT_STATUS)
 _RECORD_FLAGS = (
     "//tools/golden -- record --case=cases/x.textproto --hardware={0}"
     ' --channel=dev --output=golden/x/dev_{0}.textproto --reason=""'
@@ -29,6 +32,13 @@ _FOLDER = environment_lib.TestEnvironment(
     "none", "", "run it", "/outputs", "/outputs"
 )
 _UNPACK = f"python3 -m zipfile -e {_ENVIRONMENT.record} {_ENVIRONMENT.folder}"
+
+
+def _said(last_log_line: str) -> run_pb2.AttemptEnd:
+    """The end of an attempt whose rank's log ends so."""
+    end = run_pb2.AttemptEnd()
+    end.failure.rank.last_log_line = last_log_line
+    return end
 
 
 def _selected(hardware: str = "none") -> selection.Selection:
@@ -110,7 +120,7 @@ class AfterTest(parameterized.TestCase):
         )
 
     def test_a_rank_of_the_repeat_has_its_log_there(self) -> None:
-        finding = _of_a_rank(attempt=0, check="the repeat got far enough")
+        finding = _of_a_rank(attempt=0, of_repeat=True)
         (step,) = _steps("CRASH", finding, environment=_FOLDER)
         self.assertEqual(
             step.command, "tail -n 50 /outputs/repeat/attempt_0/rank_2.log"
@@ -177,7 +187,10 @@ class AfterTest(parameterized.TestCase):
 
     def test_of_drift_the_environment_is_named(self) -> None:
         search, _ = _steps(
-            "NUMERIC_DRIFT", environment_differences=["torch: 2, golden 1"]
+            "NUMERIC_DRIFT",
+            environment_differences=[
+                verdict_pb2.EnvironmentDifference(name="torch")
+            ],
         )
         self.assertStartsWith(search.purpose, "The environment, as above, ")
 
@@ -235,7 +248,7 @@ class WrongEnvironmentTest(parameterized.TestCase):
     def test_the_variant_of_the_hardware_that_is_here_runs(
         self, found: str, command: str
     ) -> None:
-        finding = _of_a_rank(subject="hardware found", actual=found)
+        finding = _of_a_rank(fact=_FOUND, actual=verdict_pb2.Value(text=found))
         self.assertEqual(self._command(finding, "nvidia_h200"), command)
 
     @parameterized.parameters(
@@ -251,14 +264,16 @@ class WrongEnvironmentTest(parameterized.TestCase):
     def test_a_ranks_last_line_tells_the_hardware(
         self, words: str, command: str
     ) -> None:
-        finding = _of_a_rank(subject="exit status", explanation=words)
+        finding = _of_a_rank(fact=_EXIT, end=_said(words))
         self.assertEqual(self._command(finding, "nvidia_h200"), command)
 
-    @parameterized.parameters("hardware", "channel")
+    @parameterized.parameters(
+        verdict_pb2.Fact.GOLDEN_HARDWARE, verdict_pb2.Fact.GOLDEN_CHANNEL
+    )
     def test_a_golden_of_something_else_is_not_overwritten(
-        self, what: str
+        self, what: verdict_pb2.Fact.Kind
     ) -> None:
-        finding = verdict_pb2.Finding(subject=f"{what} of the golden")
+        finding = verdict_pb2.Finding(fact=verdict_pb2.Fact(kind=what))
         command = self._command(finding, "none")
         self.assertIn("//tools/golden -- record ", command)
         # The test's own is of something else, and may be some other test's.
@@ -266,14 +281,24 @@ class WrongEnvironmentTest(parameterized.TestCase):
 
     @parameterized.parameters(
         # Not the hardware is wrong.
-        ({"subject": "torch"}, _ENVIRONMENT),
-        ({"subject": "exit status", "explanation": "Too late."}, _ENVIRONMENT),
+        (
+            {
+                "fact": verdict_pb2.Fact(
+                    kind=verdict_pb2.Fact.ENVIRONMENT, name="torch"
+                )
+            },
+            _ENVIRONMENT,
+        ),
+        ({"fact": _EXIT, "end": _said("Too late.")}, _ENVIRONMENT),
         # There is no other variant without Bazel.
-        ({"subject": "hardware found", "actual": "nvidia_a100"}, _FOLDER),
+        (
+            {"fact": _FOUND, "actual": verdict_pb2.Value(text="nvidia_a100")},
+            _FOLDER,
+        ),
     )
     def test_otherwise_the_rank_has_more_to_say(
         self,
-        fields: dict[str, str],
+        fields: dict[str, object],
         environment: environment_lib.TestEnvironment,
     ) -> None:
         self.assertIn(

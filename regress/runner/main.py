@@ -20,7 +20,7 @@ from regress.golden import errors as golden_errors
 from regress.golden import golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.report import console, next_steps, xml
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.runner import advice, selection
 from regress.runner import candidate_golden as candidate_golden_lib
 from regress.runner import environment as environment_lib
@@ -95,7 +95,6 @@ def main(argv: Sequence[str]) -> int:
                     observations.DeclaredTarget(
                         hardware=selected.hardware,
                         channel=selected.channel,
-                        repeat_command=environment.repeat_command,
                     ),
                 )
             except cancellation.Cancelled as cancelled:
@@ -200,7 +199,9 @@ def _run(
             except cancellation.Cancelled as cancelled:
                 # There is a verdict; it is not lost because time ran out.
                 candidate = candidate_golden_lib.Candidate(
-                    why_not=cancelled.attempt.ended_because.rstrip(".")
+                    why_not=attempt_end.describe(cancelled.attempt.end).rstrip(
+                        "."
+                    )
                 )
     return record, verdict, candidate
 
@@ -216,7 +217,7 @@ def _print_partial_record(
         selected.case.parallelism.pipeline,
         fingerprint.fingerprint(selected.case),
     )
-    print(cancelled.attempt.ended_because, file=sys.stderr)
+    print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
     print(partial_record.describe(record, files), file=sys.stderr)
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())

@@ -9,7 +9,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 
 from regress.case import case_pb2
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.supervisor import (
     cancellation,
     errors,
@@ -41,7 +41,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
         )
         self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 0"])
         self.assertEqual(result.launcher, launcher)
-        self.assertEqual(result.ended_because, "")
+        self.assertFalse(result.HasField("end"))
         self.assertFalse(result.HasField("interruption"))
         self.assertBetween(result.started_at, before, time.time())
         self.assertBetween(result.seconds, 0, time.time() - before)
@@ -98,7 +98,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
         )
         self.assert_ends(result, ["PEER_GONE SIGKILL", status])
         self.assertEqual(
-            result.ended_because,
+            attempt_end.describe(result.end),
             f"Rank 1 {said} after iteration 7 (loss); its log"
             f" {self.directory}/rank1.log ends in: {last_line}",
         )
@@ -109,7 +109,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
     ) -> None:
         result = self.run_job(launcher, ["exit:9"])
         self.assertEqual(
-            result.ended_because,
+            attempt_end.describe(result.end),
             "Rank 0 exited with code 9 before its first progress message; its"
             f" log {self.directory}/rank0.log is empty",
         )
@@ -146,7 +146,7 @@ class HangTest(rank_group_test_helper.JobTestCase):
         )
         self.assert_ends(result, ["HANG SIGKILL", "HANG SIGKILL"])
         self.assertEqual(
-            result.ended_because,
+            attempt_end.describe(result.end),
             "The watchdog ended the attempt, as there was no progress message"
             " for 1 s: rank 0 is running (state S), after iteration 3 (loss),"
             f" log {self.directory}/rank0.log; rank 1 is running (state S),"
@@ -163,7 +163,7 @@ class HangTest(rank_group_test_helper.JobTestCase):
         )
         self.assertEqual(run_pb2.ExitStatus.HANG, result.ranks[1].exit.cause)
         self.assertRegex(
-            result.ended_because,
+            attempt_end.describe(result.end),
             "^The watchdog ended the attempt, as there was no progress message"
             " of rank .*1 within 1 s of the launch: .*rank 1 is .*, before its"
             " first progress message, log",
@@ -187,7 +187,9 @@ class HangTest(rank_group_test_helper.JobTestCase):
             bounds=_IMPATIENCE,
         )
         self.assert_ends(result, ["BY_ITSELF 0", "HANG SIGKILL"])
-        self.assertIn("no progress message for 1 s", result.ended_because)
+        self.assertIn(
+            "no progress message for 1 s", attempt_end.describe(result.end)
+        )
 
 
 class InterruptionTest(rank_group_test_helper.JobTestCase):
@@ -201,7 +203,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             interruption=_interruption(number, []),
         )
         self.assert_ends(result, [f"INTERRUPTED {number}"] * 2)
-        self.assertEqual(result.ended_because, "")
+        self.assertFalse(result.HasField("end"))
         self.assertBetween(result.interruption.seconds, 0, result.seconds)
         result.interruption.ClearField("seconds")
         self.assertEqual(
@@ -274,7 +276,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             ],
         )
         self.assertEqual(list(result.interruption.ranks), [1, 3])
-        self.assertEqual(result.ended_because, "")
+        self.assertFalse(result.HasField("end"))
 
     @parameterized.product(launcher=_LAUNCHERS, code=[0, 5])
     def test_lets_a_rank_end_by_its_handler(
@@ -286,7 +288,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             interruption=_interruption("SIGTERM", [0]),
         )
         self.assert_ends(result, [f"INTERRUPTED {code}", "PEER_GONE SIGKILL"])
-        self.assertEqual(result.ended_because, "")
+        self.assertFalse(result.HasField("end"))
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_lets_all_ranks_end_well_by_a_graceful_stop(
@@ -305,7 +307,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             interruption=interruption,
         )
         self.assert_ends(result, ["INTERRUPTED 0", "BY_ITSELF 0"])
-        self.assertEqual(result.ended_because, "")
+        self.assertFalse(result.HasField("end"))
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_ends_the_others_if_a_graceful_stop_fails(
@@ -341,7 +343,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             ["INTERRUPTED SIGTERM", "INTERRUPTED SIGKILL", "PEER_GONE SIGKILL"],
         )
         self.assertRegex(
-            result.ended_because,
+            attempt_end.describe(result.end),
             r"no progress message for 1 s: rank 1 is running \(state S\), "
             r"[^;]*\.$",
         )
@@ -365,7 +367,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
         self.assert_ends(result, ["HANG SIGKILL" if ranks else hit, hit])
         state_of_0 = "running (state S)" if ranks else "stopped (state T)"
         self.assertEqual(
-            result.ended_because,
+            attempt_end.describe(result.end),
             "The watchdog ended the attempt, as there was no progress message"
             f" for 1 s: rank 0 is {state_of_0}, waiting in BACKWARD of"
             f" iteration 2, log {self.directory}/rank0.log; rank 1 is stopped"
@@ -382,7 +384,9 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             interruption=_interruption("SIGSTOP", []),
             bounds=_IMPATIENCE,
         )
-        self.assertIn("no progress message for 1 s", result.ended_because)
+        self.assertIn(
+            "no progress message for 1 s", attempt_end.describe(result.end)
+        )
 
     @parameterized.product(
         launcher=_LAUNCHERS, place=["2:FORWARD", "1:BACKWARD"]
@@ -463,7 +467,8 @@ class CancellationTest(rank_group_test_helper.JobTestCase):
         result = raised.exception.attempt
         self.assert_ends(result, ["CANCELLED SIGKILL"] * 2)
         self.assertEqual(
-            result.ended_because, f"The supervisor was sent {number.name}."
+            attempt_end.describe(result.end),
+            f"The supervisor was sent {number.name}.",
         )
         self.assertEqual(raised.exception.signal, number)
         self.assertGreater(result.seconds, 0)
@@ -479,7 +484,7 @@ class CancellationTest(rank_group_test_helper.JobTestCase):
         with self.assertRaises(cancellation.Cancelled) as raised:
             self.run_job("exec", ["pid"], on_progress=on_progress)
         self.assertEqual(
-            raised.exception.attempt.ended_because,
+            attempt_end.describe(raised.exception.attempt.end),
             "The supervisor was sent SIGTERM.",
         )
 

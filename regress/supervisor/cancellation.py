@@ -22,7 +22,7 @@ class Cancelled(Exception):  # noqa: N818  (not an error)
         """Carries the attempt."""
         self.attempt = attempt
         self.signal = signal.Signals(number)
-        super().__init__(attempt.ended_because)
+        super().__init__(f"the supervisor was sent {self.signal.name}")
 
 
 class StopSignals:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from absl.testing import absltest, parameterized
 
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.supervisor import (
     attempt,
     cancellation,
@@ -87,7 +87,7 @@ class LaunchedTest(rank_group_test_helper.JobTestCase):
         ):
             self.run_job(opened, ["progress:1:x pause"], on_progress=stop)
         self.assertEqual(
-            raised.exception.attempt.ended_because,
+            attempt_end.describe(raised.exception.attempt.end),
             "The supervisor was sent SIGTERM.",
         )
 

@@ -81,7 +81,7 @@ class RankGroup:
         self._delivered: run_pb2.InterruptionEvent | None = None
         # Everybody was sent SIGKILL, for this reason.
         self._ending = False
-        self._ended_because = ""
+        self._end_reason: run_pb2.AttemptEnd | None = None
 
     def launch(
         self,
@@ -172,14 +172,14 @@ class RankGroup:
     def record(self, launcher: str) -> run_pb2.Attempt:
         """What was observed, once all ranks are reaped."""
         stop = self._stop_signals.received
-        if stop is not None and not self._ended_because:
-            self._ended_because = f"The supervisor was sent {stop.name}."
+        if stop is not None and self._end_reason is None:
+            self._end_reason = run_pb2.AttemptEnd(stop_signal=stop)
         return run_pb2.Attempt(
             launcher=launcher,
             ranks=[process.record() for process in self._ranks],
             seconds=self._seconds,
             interruption=self._delivered,
-            ended_because=self._ended_because,
+            end=self._end_reason,
             started_at=self._started_at,
         )
 
@@ -215,7 +215,10 @@ class RankGroup:
         if process.cause == _UNDECIDED:
             process.cause = _BY_ITSELF
             if status.code or status.signal:
-                self._end(_PEER_GONE, process.exit_summary())
+                self._end(
+                    _PEER_GONE,
+                    run_pb2.AttemptEnd(failure=process.failure()),
+                )
         elif process.cause == _INTERRUPTED and not self._ends_well(status):
             # Others that were hit may take their time to end by it.
             self._kill_undecided(_PEER_GONE)
@@ -268,30 +271,25 @@ class RankGroup:
         self._stop_signals.read()
         stop = self._stop_signals.received
         if stop is not None:
-            self._end(_CANCELLED, f"The supervisor was sent {stop.name}.")
+            self._end(_CANCELLED, run_pb2.AttemptEnd(stop_signal=stop))
 
     def _end_if_late(self) -> None:
         if self._ending or time.monotonic() < self._watchdog.deadline:
             return
+        silence = self._watchdog.broken_bound()
         for process in self._alive():
-            process.found = process.state()
-        ranks = "; ".join(
-            f"rank {process.rank} is {process.found},"
-            f" {process.describe_progress()}, log {process.log}"
-            for process in self._alive()
-        )
-        self._end(
-            _HANG,
-            "The watchdog ended the attempt, as there was"
-            f" {self._watchdog.broken_bound()}: {ranks}.",
-        )
+            process.look()
+            silence.ranks.append(process.last_seen())
+        self._end(_HANG, run_pb2.AttemptEnd(silence=silence))
 
-    def _end(self, cause: "run_pb2.ExitStatus.Cause", because: str) -> None:
+    def _end(
+        self, cause: "run_pb2.ExitStatus.Cause", reason: run_pb2.AttemptEnd
+    ) -> None:
         """Kills all ranks, once, for the first reason there is."""
         if self._ending:
             return
         self._ending = True
-        self._ended_because = because
+        self._end_reason = reason
         self._kill_undecided(cause)
         for process in self._alive():
             process.kill()

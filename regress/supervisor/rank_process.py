@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from google.protobuf import message
 
-from regress.case import case_pb2
-from regress.run import control, run_pb2
+from regress.run import run_pb2
 from regress.supervisor import errors, linux, log_tail
 
 _PACKET_BYTES = 1 << 16
@@ -28,7 +27,7 @@ class RankProcess:
       log: the file that has its stdout and stderr.
       last_progress: the last message it sent.
       cause: why it ended, once that is decided.
-      found: what it did when the watchdog ended it.
+      process_state: the kernel's letter for it when the watchdog ended it.
       exit: how it ended, once it is reaped.
     """
 
@@ -45,7 +44,7 @@ class RankProcess:
         self.log = log
         self.last_progress: run_pb2.Progress | None = None
         self.cause = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
-        self.found = ""
+        self.process_state = ""
         self.exit: run_pb2.ExitStatus | None = None
 
     def has_ended(self) -> bool:
@@ -123,47 +122,34 @@ class RankProcess:
         self.control.close()
         os.close(self.pidfd)
 
-    def describe_progress(self) -> str:
-        """How far it is: "after iteration 7 (lm loss 5.1)"."""
-        progress = self.last_progress
-        if progress is None:
-            return "before its first progress message"
-        if control.waits_to_begin(progress):
-            return "ready, before its first iteration"
-        if progress.waiting:
-            phase = case_pb2.Phase.Name(progress.phase)
-            return f"waiting in {phase} of iteration {progress.iteration}"
-        text = f" ({progress.text})" if progress.text else ""
-        return f"after iteration {progress.iteration}{text}"
-
-    def exit_summary(self) -> str:
-        """How it ended, where, and its log's last line, in one sentence."""
-        assert self.exit is not None
-        how = (
-            f"was ended by {signal.Signals(self.exit.signal).name}"
-            if self.exit.signal
-            else f"exited with code {self.exit.code}"
+    def last_seen(self) -> run_pb2.LastSeen:
+        """How far it has come, and where its log is."""
+        return run_pb2.LastSeen(
+            rank=self.rank,
+            progress=self.last_progress,
+            log=str(self.log),
+            process_state=self.process_state,
         )
-        last_line = log_tail.last_line(self.log)
-        said = f"ends in: {last_line}" if last_line else "is empty"
-        return (
-            f"Rank {self.rank} {how} {self.describe_progress()}; its log"
-            f" {self.log} {said}"
+
+    def failure(self) -> run_pb2.AttemptEnd.Failure:
+        """How it ended, where, and its log's last line; once reaped."""
+        assert self.exit is not None
+        seen = self.last_seen()
+        seen.last_log_line = log_tail.last_line(self.log)
+        return run_pb2.AttemptEnd.Failure(
+            rank=seen, code=self.exit.code, signal=self.exit.signal
         )
 
     def record(self) -> run_pb2.RankRecord:
         """The rank's exit status with its cause, once reaped."""
         record = run_pb2.RankRecord(rank=self.rank, exit=self.exit)
         record.exit.cause = self.cause
-        record.exit.found = self.found
+        record.exit.process_state = self.process_state
         return record
 
-    def state(self) -> str:
-        """What the process does, for a reader; only before `reap`."""
-        state = linux.process_state(self.pid)
-        return {"T": "stopped (state T)", "D": "in the kernel (state D)"}.get(
-            state, f"running (state {state})"
-        )
+    def look(self) -> None:
+        """Takes note of what the process does; only before `reap`."""
+        self.process_state = linux.process_state(self.pid)
 
 
 def send_at_once(

@@ -9,7 +9,7 @@ import sys
 from absl.testing import absltest
 
 from regress.case import case_pb2
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.supervisor import (
     errors,
     linux,
@@ -150,22 +150,29 @@ class RankProcessTest(absltest.TestCase):
         ):
             self.send(message)
             process.receive()
-            self.assertEqual(process.describe_progress(), expected)
+            self.assertEqual(
+                attempt_end.describe_progress(process.last_seen()), expected
+            )
 
-    def test_has_an_exit_summary(self) -> None:
-        process = self.start("print('adieu')")
+    def test_says_how_it_failed(self) -> None:
+        process = self.start("print('adieu'); exit(3)")
         process.reap()
         self.assertEqual(
-            process.exit_summary(),
-            "Rank 2 exited with code 0 before its first progress message; its"
-            f" log {self.log} ends in: adieu",
+            process.failure(),
+            run_pb2.AttemptEnd.Failure(
+                rank=run_pb2.LastSeen(
+                    rank=2, log=str(self.log), last_log_line="adieu"
+                ),
+                code=3,
+            ),
         )
 
     def test_has_a_state(self) -> None:
         process = self.start("import signal; signal.pause()")
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-        self.assertEqual(process.state(), "stopped (state T)")
+        process.look()
+        self.assertEqual(process.last_seen().process_state, "T")
 
 
 if __name__ == "__main__":

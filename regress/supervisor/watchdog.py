@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
+from regress.run import run_pb2
+
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
@@ -52,12 +54,11 @@ class Watchdog:
         self._silent.clear()
         self._heard = now
 
-    def broken_bound(self) -> str:
-        """The bound that `deadline` comes from, as the end of a sentence."""
-        if self._silent:
-            ranks = ", ".join(map(str, sorted(self._silent)))
-            return (
-                f"no progress message of rank {ranks} within"
-                f" {self._bounds.start_seconds:g} s of the launch"
-            )
-        return f"no progress message for {self._bounds.step_seconds:g} s"
+    def broken_bound(self) -> run_pb2.AttemptEnd.Silence:
+        """The bound that `deadline` comes from."""
+        return run_pb2.AttemptEnd.Silence(
+            seconds=self._bounds.start_seconds
+            if self._silent
+            else self._bounds.step_seconds,
+            unheard_ranks=sorted(self._silent),
+        )

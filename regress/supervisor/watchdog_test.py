@@ -2,6 +2,7 @@
 
 from absl.testing import absltest
 
+from regress.run import run_pb2
 from regress.supervisor import watchdog
 
 
@@ -21,7 +22,7 @@ class WatchdogTest(absltest.TestCase):
         self.assertEqual(self.watchdog.deadline, 160)
         self.assertEqual(
             self.watchdog.broken_bound(),
-            "no progress message of rank 0 within 60 s of the launch",
+            run_pb2.AttemptEnd.Silence(seconds=60, unheard_ranks=[0]),
         )
 
     def test_then_gives_the_job_its_step(self) -> None:
@@ -31,7 +32,8 @@ class WatchdogTest(absltest.TestCase):
         self.watchdog.heard(0, 104)
         self.assertEqual(self.watchdog.deadline, 109.5)
         self.assertEqual(
-            self.watchdog.broken_bound(), "no progress message for 5.5 s"
+            self.watchdog.broken_bound(),
+            run_pb2.AttemptEnd.Silence(seconds=5.5),
         )
 
     def test_expects_nothing_of_a_rank_that_has_ended(self) -> None:

@@ -25,7 +25,7 @@ from regress.case import errors as case_errors
 from regress.case import load
 from regress.golden import bands, files, golden_pb2, selection_key, series
 from regress.golden import errors as golden_errors
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
@@ -198,8 +198,8 @@ def _check_finished(
             log = scenario.files.log(0, rank.rank).read_text()
             raise golden_errors.GoldenError(
                 f'variation "{name}": rank {rank.rank} did not finish; '
-                f"{record.attempts[0].ended_because} The end of its log:\n"
-                + "\n".join(log.splitlines()[-20:])
+                f"{attempt_end.describe(record.attempts[0].end)} The end of "
+                "its log:\n" + "\n".join(log.splitlines()[-20:])
             )
 
 

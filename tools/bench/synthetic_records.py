@@ -12,9 +12,7 @@ from regress.golden import golden_pb2, series, state
 from regress.oracle import observations
 from regress.run import run_pb2
 
-TARGET = observations.DeclaredTarget(
-    hardware="none", channel="dev", repeat_command="repeat the test"
-)
+TARGET = observations.DeclaredTarget(hardware="none", channel="dev")
 _RANKS = 4
 _LAST_RANK = _RANKS - 1
 _BATCH = 16

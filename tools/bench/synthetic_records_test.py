@@ -3,6 +3,7 @@
 from absl.testing import absltest
 
 from regress.oracle import judge, verdict_pb2
+from regress.report import summary
 from tools.bench import synthetic_records
 
 
@@ -16,7 +17,9 @@ class SyntheticRecordsTest(absltest.TestCase):
             synthetic_records.TARGET,
         )
         self.assertEqual(
-            verdict.conclusion, verdict_pb2.Verdict.PASS, verdict.summary
+            verdict.conclusion,
+            verdict_pb2.Verdict.PASS,
+            summary.summarize(verdict),
         )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from regress.oracle import judge, verdict_pb2
+from regress.report import summary
 from tools.bench import synthetic_records
 
 _STEPS = flags.DEFINE_list(
@@ -66,7 +67,7 @@ def _measure(steps: int) -> _Measured:
     if verdict.conclusion != verdict_pb2.Verdict.PASS:
         raise RuntimeError(
             f"{steps} steps: expected the verdict PASS, found: "
-            f"{verdict.summary}"
+            f"{summary.summarize(verdict)}"
         )
     # Taken first: ByteSize serializes the whole record.
     peak_after = _peak_bytes()

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import text_layout
+from regress.report import summary, text_layout
 from tools.bisect import releases as releases_lib
 from tools.bisect import search
 from tools.bisect import trial as trial_lib
@@ -144,11 +144,11 @@ def _verdicts(
             )
     for group in groups.values():
         first, verdict = group[0]
-        known = ", a known bug" if verdict.known_bug else ""
+        known = ", a known bug" if verdict.HasField("known_bug") else ""
         yield text_layout.wrap(
             f"{', '.join(version for version, _ in group)}: {_words(verdict)}"
             f"{known}{f'. In {first}' if len(group) > 1 else ''}: "
-            f"{verdict.known_bug or verdict.summary}",
+            f"{summary.known_bug(verdict) or summary.summarize(verdict)}",
             others="  ",
         )
 
@@ -158,7 +158,7 @@ def _kind(verdict: verdict_pb2.Verdict) -> object:
     first = (verdict.findings or [verdict_pb2.Finding()])[0]
     return (
         verdict.conclusion,
-        bool(verdict.known_bug),
+        verdict.HasField("known_bug"),
         first.oracle,
         first.check,
         first.attempt,

@@ -12,21 +12,46 @@ from tools.bisect import releases, table, trial
 _GOLDEN = pathlib.Path("tools/bisect/testdata/table.txt")
 _Verdict = verdict_pb2.Verdict
 _GOOD = trial.Trial(10.4, _Verdict(conclusion=_Verdict.PASS))
+
+
+def _crashed(rank: int, attempt: int) -> verdict_pb2.Finding:
+    return verdict_pb2.Finding(
+        rank=rank,
+        attempt=attempt,
+        fact=verdict_pb2.Fact(kind=verdict_pb2.Fact.EXIT_STATUS),
+        progress=verdict_pb2.RankProgress(
+            activity=verdict_pb2.RankProgress.LOADING, iteration=3
+        ),
+    )
+
+
 _BAD = trial.Trial(
     11.6,
     _Verdict(
         conclusion=_Verdict.CRASH,
-        summary="a rank crashed; rank 1 crashed in attempt 1, while it loaded "
-        "the checkpoint of iteration 3.",
         first_bad_iteration=4,
+        findings=[_crashed(rank=1, attempt=1)],
     ),
 )
 _KNOWN = trial.Trial(
     123,
     _Verdict(
         conclusion=_Verdict.RESUME_DIVERGENCE,
-        summary="the resumed run is not the run that was interrupted.",
-        known_bug="Param groups collide on load; use a newer release.",
+        known_bug=verdict_pb2.KnownBug(
+            report="foo #1",
+            package="foo",
+            first_bad="1.4",
+            last_bad="1.4",
+            first_good="1.5",
+            exchanged=verdict_pb2.GroupCollision(
+                ranks=[0],
+                taker="default",
+                giver="decoupled",
+                field="lr",
+                own="1",
+                taken="5",
+            ),
+        ),
         first_bad_iteration=12345,
     ),
 )
@@ -43,22 +68,18 @@ def _releases(count: int) -> list[releases.Release]:
     ]
 
 
-def _changed(
-    verdict: verdict_pb2.Verdict | None, old: str, new: str
-) -> verdict_pb2.Verdict:
-    """Returns a copy with other words in its summary."""
-    assert verdict is not None
-    copy = verdict_pb2.Verdict()
-    copy.CopyFrom(verdict)
-    copy.summary = verdict.summary.replace(old, new)
-    return copy
-
-
 class RenderTest(absltest.TestCase):
     def test_is_the_text_that_is_committed(self) -> None:
         moved = trial.Trial(10, _GOOD.verdict, moved=("numpy 1.26.4",))
-        # This verdict has the same cause, but another rank reported it first.
-        same = trial.Trial(11.6, _changed(_BAD.verdict, "rank 1", "rank 2"))
+        # Another rank was the first to say so.
+        same = trial.Trial(
+            11.6,
+            _Verdict(
+                conclusion=_Verdict.CRASH,
+                first_bad_iteration=4,
+                findings=[_crashed(rank=2, attempt=1)],
+            ),
+        )
         trials = [moved, _BAD, None, same, _KNOWN, _NOT_RUN, _GOOD, None, _GOOD]
         text = table.render(
             "foo", _releases(9), trials, 340, pathlib.Path("/tmp/outputs")
@@ -78,13 +99,11 @@ class RenderTest(absltest.TestCase):
     def test_verdicts_of_two_causes_are_told_apart(self) -> None:
         importing = verdict_pb2.Verdict(
             conclusion=_Verdict.CRASH,
-            summary="a rank crashed in attempt 0.",
-            findings=[verdict_pb2.Finding(attempt=0)],
+            findings=[_crashed(rank=0, attempt=0)],
         )
         loading = verdict_pb2.Verdict(
             conclusion=_Verdict.CRASH,
-            summary="a rank crashed in attempt 1.",
-            findings=[verdict_pb2.Finding(attempt=1)],
+            findings=[_crashed(rank=0, attempt=1)],
         )
         text = table.render(
             "foo",
@@ -93,8 +112,12 @@ class RenderTest(absltest.TestCase):
             0,
             pathlib.Path("/tmp/outputs"),
         )
-        self.assertIn("1.0: crash: a rank crashed in attempt 0.\n", text)
-        self.assertIn("1.1: crash: a rank crashed in attempt 1.\n", text)
+        self.assertIn(
+            "1.0: crash: a rank crashed; rank 0 crashed in attempt 0, ", text
+        )
+        self.assertIn(
+            "1.1: crash: a rank crashed; rank 0 crashed in attempt 1, ", text
+        )
 
 
 class AnswerTest(parameterized.TestCase):

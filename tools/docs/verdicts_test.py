@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest
 
-from regress.oracle import conclusion, repeat_oracle, rules, verdict_pb2
+from regress.oracle import conclusions, repeat_oracle, rules
 from tools.docs import verdicts
 
 
@@ -16,21 +16,32 @@ class VerdictsTest(absltest.TestCase):
             "Run tools/bazelw run //tools/docs:verdicts.",
         )
 
-    def test_every_class_has_a_meaning_and_a_next_step(self) -> None:
-        classes = set(verdict_pb2.Verdict.Conclusion.values())
-        self.assertCountEqual(
-            verdicts.NEXT_STEPS,
-            classes - {verdict_pb2.Verdict.CONCLUSION_UNSPECIFIED},
+    def test_the_readmes_table_is_current(self) -> None:
+        text = pathlib.Path(verdicts.README).read_text()
+        self.assertEqual(
+            text,
+            verdicts.render_readme(text),
+            "Run tools/bazelw run //tools/docs:verdicts.",
         )
+
+    def test_the_readmes_table_has_every_conclusion(self) -> None:
+        head = "| verdict | what happened | what to run next |\n|---|---|---|\n"
+        table = verdicts.render_readme(f"before\n{head}| old |\n\nafter\n")
+        self.assertStartsWith(
+            table, f"before\n{head}| crash | a rank crashed |"
+        )
+        self.assertEndsWith(table, "|\n\nafter\n")
+        self.assertNotIn("| old |", table)
+        self.assertLen(table.splitlines(), 5 + len(conclusions.ORDER))
+        with self.assertRaisesRegex(ValueError, "must have one table"):
+            verdicts.render_readme("no table")
 
     def test_every_class_and_every_check_is_there(self) -> None:
         text = verdicts.render()
-        for place, (reached, why) in enumerate(conclusion.ORDER, 1):
-            name = verdict_pb2.Verdict.Conclusion.Name(reached)
-            self.assertIn(
-                f"### {place}. {name.replace('_', ' ').lower()}\n", text
-            )
-            self.assertIn(why, text)
+        for place, one in enumerate(conclusions.ORDER, 1):
+            self.assertIn(f"### {place}. {one.name}\n", text)
+            for words in (one.why_here, one.when, one.next_step):
+                self.assertIn(words, text)
         for rule in rules.ALL:
             self.assertIn(f"| {rule.name} | {rule.asks} |", text)
 

@@ -18,7 +18,7 @@ from absl import app, flags
 
 from regress.case import case_pb2, load
 from regress.golden import files, series
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import exec_launcher, watchdog
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         record = _train(pathlib.Path(own), [emulator, "-cpu", _CPU.value])
     attempt = record.attempts[0]
     if not attempt.HasField("interruption"):
-        print(attempt.ended_because, file=sys.stderr)
+        print(attempt_end.describe(attempt.end), file=sys.stderr)
         return 1
     found = first_steps.compare(attempt, golden, _ITERATIONS.value)
     print(

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from absl import app
 
 from regress.oracle import verdict_pb2
+from regress.report import summary
 from regress.testing.faults import catalogue, expectation, harness
 from regress.testing.faults import fault as fault_lib
 from tools.faults import peer, table
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         if control.verdict.conclusion != verdict_pb2.Verdict.PASS:
             print(
                 "The control, without a fault, must pass: "
-                f"{control.verdict.summary}",
+                f"{summary.summarize(control.verdict)}",
                 file=sys.stderr,
             )
             return 1

@@ -1,16 +1,13 @@
 """docs/faults.md: the verdict on each fault, and the peer's."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 
 from regress.oracle import verdict_pb2
+from regress.report import wording
 from regress.testing.faults import fault as fault_lib
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
-
-# The operating system chooses the number.
-_PROCESS = re.compile(r"^process \d+$")
 
 _HEAD = """\
 # Seeded faults
@@ -115,7 +112,8 @@ def _ours(row: Row) -> str:
     if not row.verdict.findings:
         return name
     first = row.verdict.findings[0]
-    cause = [_PROCESS.sub("process", first.subject)]
+    is_process = first.fact.kind == verdict_pb2.Fact.PROCESS
+    cause = ["process" if is_process else wording.subject(first)]
     if first.HasField("rank"):
         by_chance = len(row.fault.expected.ranks) > 1
         cause.append("some rank" if by_chance else f"rank {first.rank}")

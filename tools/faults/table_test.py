@@ -33,8 +33,13 @@ def _diverged(**finding: Any) -> verdict_pb2.Verdict:
     return _Verdict(
         conclusion=_Verdict.RESUME_DIVERGENCE,
         findings=[
-            verdict_pb2.Finding(subject="chunk 0/param/weight", **finding),
-            verdict_pb2.Finding(subject="lm loss"),
+            verdict_pb2.Finding(
+                state_entry=verdict_pb2.StateEntryKey(
+                    chunk=0, kind="param", name="weight"
+                ),
+                **finding,
+            ),
+            verdict_pb2.Finding(metric=verdict_pb2.Metric(name="lm loss")),
         ],
     )
 
@@ -62,7 +67,8 @@ class TableTest(absltest.TestCase):
 
     def test_a_process_that_is_chance_is_not_named(self) -> None:
         verdict = _diverged()
-        verdict.findings[0].subject = "process 4321"
+        verdict.findings[0].fact.kind = verdict_pb2.Fact.PROCESS
+        verdict.findings[0].fact.name = "4321"
         page = table.render([_row("lost", verdict)], [])
         self.assertIn("| resume divergence: process |", page)
 

@@ -27,7 +27,7 @@ from regress.run import event_stream, run_pb2
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
-_TARGET = observations.DeclaredTarget("none", "dev", "unused")
+_TARGET = observations.DeclaredTarget("none", "dev")
 _FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
 
 

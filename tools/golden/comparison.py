@@ -3,9 +3,13 @@
 import dataclasses
 from collections.abc import Iterator
 
-import numpy as np
-
-from regress.golden import float_compare, golden_pb2, metrics, series
+from regress.golden import (
+    float_compare,
+    golden_pb2,
+    metrics,
+    series,
+    trajectory_comparison,
+)
 from regress.oracle import preconditions
 
 # These facts say nothing about which numbers to expect.
@@ -90,11 +94,14 @@ def compare(old: golden_pb2.Golden, new: golden_pb2.Golden) -> Comparison:
     ours, theirs = series.unfold(old.series), series.unfold(new.series)
     rows: dict[tuple[object, ...], Row] = {}
     same = 0
-    for key in series.in_order(ours.keys() & theirs.keys()):
-        row = _row(key, ours[key], theirs[key])
-        if row is None:
+    for one in trajectory_comparison.compare(ours, theirs):
+        if not all(one.totals):
+            # Only one of them has it.
+            continue
+        if not one.iterations.size:
             same += 1
             continue
+        key, row = one.key, _row(one)
         shared = dataclasses.replace(row, ranks=())
         known = rows.get(dataclasses.astuple(shared), shared)
         rows[dataclasses.astuple(shared)] = dataclasses.replace(
@@ -110,38 +117,29 @@ def compare(old: golden_pb2.Golden, new: golden_pb2.Golden) -> Comparison:
     )
 
 
-def _row(
-    key: series.Key, old: series.Trajectory, new: series.Trajectory
-) -> Row | None:
-    iterations, mine, others = np.intersect1d(
-        old.iterations, new.iterations, return_indices=True
-    )
-    before, after = old.values[mine], new.values[others]
-    places = np.flatnonzero(float_compare.differing(before, after))
-    if not places.size and np.array_equal(old.iterations, new.iterations):
-        return None
+def _row(one: trajectory_comparison.Compared) -> Row:
+    key, pairs = one.key, one.pairs
     metric = metrics.BY_NAME.get(key.metric)
     precision = metric.precision if metric else metrics.Precision.FLOAT64
-    pairs = [(float(before[p]), float(after[p])) for p in places]
+    numbers = [(before, after) for _, before, after in pairs]
     # The distance between two digests means nothing.
-    measured = [] if precision is metrics.Precision.DIGEST else pairs
+    measured = [] if precision is metrics.Precision.DIGEST else numbers
     if pairs:
-        first = int(iterations[places[0]])
-        texts = [float_compare.text(value, precision) for value in pairs[0]]
+        first = pairs[0][0]
+        texts = [float_compare.text(value, precision) for value in numbers[0]]
     else:
         # No value differs, so one has an iteration that the other does not.
-        uncommon = np.setxor1d(old.iterations, new.iterations)
-        first = int(uncommon[0])
+        first = int(one.iterations[0])
         texts = [
-            "there" if first in one.iterations else "absent"
-            for one in (old, new)
+            "there" if count else "absent"
+            for count in one.counts[:, 0].tolist()
         ]
     group = f' of group "{key.param_group}"' if key.param_group else ""
     return Row(
         subject=f"{key.metric}{group}",
         ranks=(key.rank,),
         differing=len(pairs),
-        compared=len(iterations),
+        compared=len(one.steps) - int((~one.has_values).sum()),
         first=first,
         old=texts[0],
         new=texts[1],
@@ -201,7 +199,11 @@ def _facts(
         old.provenance.environment, new.provenance.environment
     ):
         if differing.name != "hardware":
-            yield differing.name, differing.expected, differing.actual
+            yield (
+                differing.name,
+                "absent" if differing.expected is None else differing.expected,
+                "absent" if differing.actual is None else differing.actual,
+            )
 
 
 def _bands(

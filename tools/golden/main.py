@@ -25,6 +25,7 @@ from absl.flags import argparse_flags
 
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
+from regress.run import attempt_end
 from regress.supervisor import cancellation
 from regress.supervisor import errors as supervisor_errors
 from tools.golden import (
@@ -99,7 +100,7 @@ def main(arguments: argparse.Namespace) -> int:
     except _USER_ERRORS as error:
         print(error, file=sys.stderr)
     except cancellation.Cancelled as cancelled:
-        print(cancelled.attempt.ended_because, file=sys.stderr)
+        print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
     except BrokenPipeError:
         # `| head` has read enough. Python would complain when it flushes the
         # rest at exit, so let it flush into nothing.

@@ -10,6 +10,7 @@ from regress.case import errors as case_errors
 from regress.case import fingerprint, load
 from regress.golden import bands, errors, files, golden_pb2, selection_key
 from regress.oracle import golden_completeness, observations
+from regress.report import wording
 from regress.run import run_pb2
 from tools.golden import command
 
@@ -148,14 +149,17 @@ def _wrong_case(golden: golden_pb2.Golden, path: pathlib.Path) -> Iterator[str]:
             case,
             run_pb2.RunRecord(),
             golden,
-            observations.DeclaredTarget(golden.hardware, golden.channel, ""),
+            observations.DeclaredTarget(golden.hardware, golden.channel),
         )
     )
     for outcome in outcomes:
         for finding in outcome.findings:
+            on_rank = (
+                f" on rank {finding.rank}" if finding.HasField("rank") else ""
+            )
             yield (
-                f"{finding.subject}: expected {finding.expected}, found "
-                f"{finding.actual}"
+                f"{wording.subject(finding)}{on_rank}: expected "
+                f"{wording.expected(finding)}, found {wording.actual(finding)}"
             )
 
 

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 
 from tools.mutation import properties
 
-# The oracle leaves some judging of numbers to float_compare.
-_MODULES = ("regress/oracle/*.py", "regress/golden/float_compare.py")
-_TESTS = ("regress/oracle", "regress/golden/float_compare_test.py")
-# pytest finds absl's tests by file name and imports them by path, because the
-# packages are namespaces. EveryFieldTest checks whether any change of a field
-# is noticed at all, and takes most of the time. A mutant that only it notices
-# needs a test that says what is wrong.
+# What the oracle calls is mutated as well where it judges numbers itself.
+_MODULES = (
+    "regress/oracle/*.py",
+    "regress/golden/float_compare.py",
+    "regress/golden/trajectory_comparison.py",
+)
+_TESTS = (
+    "regress/oracle",
+    "regress/golden/float_compare_test.py",
+    "regress/golden/trajectory_comparison_test.py",
+)
+# The tests are absl's; pytest finds them by their names, and imports them by
+# their paths, because the packages are namespaces. EveryFieldTest asks whether
+# any change of a field is noticed at all, and takes most of the time: what no
+# other test notices wants one that says what is wrong.
 _SETTINGS = """\
 [tool.mutmut]
 source_paths = ["regress"]

@@ -1,12 +1,16 @@
 """How far each attempt is from the golden, in units in the last place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib import ticker
 
-from regress.golden import float_compare, metrics, series
+from regress.golden import (
+    float_compare,
+    metrics,
+    series,
+    trajectory_comparison,
+)
 from regress.report.html import chart, interruption_span, palette
 
 _HEIGHT = 2.4
@@ -30,7 +34,8 @@ def distances(
     counts.
     """
     found: dict[str, tuple[list[int], list[int]]] = {}
-    for key in series.in_order(golden.keys() & attempt.keys()):
+    for one in trajectory_comparison.compare(golden, attempt):
+        key = one.key
         metric = metrics.BY_NAME.get(key.metric)
         if metric is None or metric.precision not in _MEASURED:
             continue
@@ -38,7 +43,7 @@ def distances(
             f" {key.param_group}" if key.param_group else ""
         )
         if subject not in found:
-            of_key = _of_key(golden[key], attempt[key], metric.precision)
+            of_key = _of_key(one, metric.precision)
             if of_key[0]:
                 found[subject] = of_key
     return found
@@ -101,18 +106,11 @@ def draw(
 
 
 def _of_key(
-    golden: series.Trajectory,
-    attempt: series.Trajectory,
-    precision: metrics.Precision,
+    one: trajectory_comparison.Compared, precision: metrics.Precision
 ) -> tuple[list[int], list[int]]:
-    iterations, ours, theirs = np.intersect1d(
-        golden.iterations, attempt.iterations, return_indices=True
-    )
-    before, after = golden.values[ours], attempt.values[theirs]
-    places = _thinned(np.flatnonzero(float_compare.differing(before, after)))
     pairs = [
-        (int(iterations[p]), float_compare.ulps(before[p], after[p], precision))
-        for p in places
+        (iteration, float_compare.ulps(before, after, precision))
+        for iteration, before, after in _thinned(one.pairs)
     ]
     # A NaN is at no distance; the findings have it.
     measured = [
@@ -121,7 +119,11 @@ def _of_key(
     return [one for one, _ in measured], [ulps for _, ulps in measured]
 
 
-def _thinned(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    if places.size <= _MOST:
-        return places
-    return places[np.linspace(0, places.size - 1, _MOST).astype(np.int64)]
+def _thinned(
+    pairs: Sequence[tuple[int, float, float]],
+) -> list[tuple[int, float, float]]:
+    places: Sequence[int] = range(len(pairs))
+    if len(pairs) > _MOST:
+        spread = np.linspace(0, len(pairs) - 1, _MOST).astype(np.int64)
+        places = spread.tolist()
+    return [pairs[place] for place in places]

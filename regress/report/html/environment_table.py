@@ -46,6 +46,7 @@ def build(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
         {
             d.name: d.actual
             for d in preconditions.compare_environments(nothing, one)
+            if d.actual is not None
         }
         for _, one in named
     ]

@@ -15,11 +15,12 @@ import markupsafe
 from regress.golden import errors, golden_pb2, series
 from regress.oracle import verdict_pb2
 from regress.report import (
-    check_status,
+    checks,
     next_steps,
-    record_names,
     same_findings,
+    summary,
     text_layout,
+    wording,
 )
 from regress.report.html import (
     chart,
@@ -70,7 +71,6 @@ def render(
     Returns:
       The text of an HTML file.
     """
-    verdict = record_names.shorten(verdict)
     passed = verdict.conclusion == verdict_pb2.Verdict.PASS
     name = text_layout.words(
         verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
@@ -96,9 +96,12 @@ def render(
         headline="PASS" if passed else f"FAIL: {name}",
         where=_where(verdict),
         subject=f"{run.case.name}, {_described(golden)}",
-        summary=text_layout.sentence(verdict.summary),
-        known_bug=verdict.known_bug,
-        environment_differences=list(verdict.environment_differences),
+        summary=text_layout.sentence(summary.summarize(verdict)),
+        known_bug=summary.known_bug(verdict),
+        environment_differences=[
+            wording.environment_difference(difference)
+            for difference in verdict.environment_differences
+        ],
         steps=following.steps if following else (),
         record=following.record if following else "",
         findings=list(_finding_groups(verdict)),
@@ -106,7 +109,7 @@ def render(
         charts=_charts(
             _series(golden), recorded, ran, run.case.training.iterations
         ),
-        grid=state_grid.of_run(run),
+        grid=state_grid.from_verdict(verdict),
         checks=[_check(check, verdict) for check in verdict.checks],
         timeline=_Chart("", "", timeline.draw(timeline.of_run(run))),
         environment=environment_table.build(columns),
@@ -249,26 +252,26 @@ def _finding(same: same_findings.SameFindings) -> Mapping[str, str]:
         if finding.HasField(field)
     ]
     return {
-        "subject": finding.subject,
+        "subject": wording.subject(finding),
         "where": same.where(),
-        "expected": finding.expected,
-        "actual": finding.actual,
+        "expected": wording.expected(finding),
+        "actual": wording.actual(finding),
         "distance": ", ".join(distance),
-        "explanation": finding.explanation,
+        "explanation": wording.explanation(finding),
     }
 
 
 _TONES = {
-    check_status.Status.FAIL: "bad",
-    check_status.Status.FAILS_TOO: "bad",
-    check_status.Status.NO_DATA: "dim",
+    checks.Status.FAIL: "bad",
+    checks.Status.FAILS_TOO: "bad",
+    checks.Status.NO_DATA: "dim",
 }
 
 
 def _check(
     check: verdict_pb2.Check, verdict: verdict_pb2.Verdict
 ) -> Mapping[str, str]:
-    status = check_status.status_of(check, verdict.conclusion)
+    status = checks.status_of(check, verdict.conclusion)
     return {
         "oracle": text_layout.words(verdict_pb2.Oracle.Name(check.oracle)),
         "name": check.name,

@@ -3,9 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from regress.run import run_pb2
-
-_Digest = run_pb2.StateDigest
+from regress.oracle import verdict_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,56 +35,18 @@ class Grid:
     rows: Mapping[str, tuple[Cell | None, ...]]
 
 
-def of_run(run: run_pb2.RunRecord) -> Grid | None:
-    """The grid of what attempt 1 loaded; None if it loaded nothing."""
-    saved, loaded = (
-        _digests(run, attempt, moment)
-        for attempt, moment in ((0, _Digest.SAVED), (1, _Digest.LOADED))
-    )
-    if not loaded:
+def from_verdict(verdict: verdict_pb2.Verdict) -> Grid | None:
+    """The grid of what attempt 1 loaded; None if nothing could be compared."""
+    state = verdict.restored_state
+    cells = {
+        (one.kind, one.rank): Cell(one.entries, one.differing)
+        for one in state.kinds
+    }
+    if not cells:
         return None
-    iteration = min(at for at, _ in loaded)
-    ranks = tuple(sorted({rank for _, rank in loaded}))
-    cells: dict[str, dict[int, list[bool]]] = {}
-    for rank in ranks:
-        before = saved.get((iteration, rank), {})
-        after = loaded.get((iteration, rank), {})
-        for name in before.keys() | after.keys():
-            of_component = cells.setdefault(component(name), {})
-            same = before.get(name) == after.get(name)
-            of_component.setdefault(rank, []).append(same)
+    ranks = tuple(sorted({rank for _, rank in cells}))
     rows = {
-        name: tuple(
-            Cell(len(by_rank[rank]), by_rank[rank].count(False))
-            if rank in by_rank
-            else None
-            for rank in ranks
-        )
-        for name, by_rank in sorted(cells.items())
+        kind: tuple(cells.get((kind, rank)) for rank in ranks)
+        for kind in sorted({kind for kind, _ in cells})
     }
-    return Grid(iteration, ranks, rows)
-
-
-def component(entry: str) -> str:
-    """The component of a state entry: "exp_avg", "param group", "rng"."""
-    parts = entry.split("/")
-    if parts[0].startswith("param group "):
-        return "param group"
-    if parts[0].startswith("chunk ") and len(parts) > 1:
-        return parts[1]
-    return parts[0]
-
-
-def _digests(
-    run: run_pb2.RunRecord, attempt: int, moment: _Digest.Moment
-) -> dict[tuple[int, int], dict[str, str]]:
-    """By iteration and rank, each entry's digest."""
-    return {
-        (event.state.iteration, rank.rank): {
-            entry.name: entry.digest for entry in event.state.entries
-        }
-        for one in run.attempts[attempt : attempt + 1]
-        for rank in one.ranks
-        for event in rank.events
-        if event.HasField("state") and event.state.moment == moment
-    }
+    return Grid(state.iteration, ranks, rows)

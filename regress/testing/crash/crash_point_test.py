@@ -10,6 +10,7 @@ import tempfile
 
 from absl.testing import absltest, parameterized
 
+from regress.run import attempt_end
 from regress.testing.crash import jobs, trajectory
 
 _RANKS = (0, 1, 2, 3)
@@ -83,7 +84,9 @@ class CrashPointTest(parameterized.TestCase):
     def test_every_step_is_a_point(self) -> None:
         job = self._jobs.job("control", like=self._first)
         attempt = job.run("--die_in=6")
-        self.assertTrue(jobs.finished(attempt), attempt.ended_because)
+        self.assertTrue(
+            jobs.finished(attempt), attempt_end.describe(attempt.end)
+        )
         for rank in _RANKS:
             expected = [*_OF_A_RANK, *(_OF_RANK_0 if rank == 0 else ())]
             expected[len(_OF_A_RANK) - 1] += f"{rank:03d}"
@@ -104,7 +107,9 @@ class CrashPointTest(parameterized.TestCase):
         else:
             self.assertIn(signal.SIGKILL, ends.values())
         resumed = job.run()
-        self.assertTrue(jobs.finished(resumed), resumed.ended_because)
+        self.assertTrue(
+            jobs.finished(resumed), attempt_end.describe(resumed.end)
+        )
         number, _, step = points[0].partition(":")
         complete = number == "0" and int(step.removesuffix("h")) >= _COMPLETE
         self.assertEqual(jobs.loaded(resumed), {6 if complete else 3})

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from regress.run import exit_codes, run_pb2
+from regress.run import attempt_end, exit_codes, run_pb2
 from regress.supervisor import linux
 from regress.testing.crash import jobs, trajectory
 
@@ -116,7 +116,7 @@ class KillStorm:
         if not jobs.finished(attempt):
             raise RuntimeError(
                 "The job must finish if nobody kills it: "
-                f"{attempt.ended_because}"
+                f"{attempt_end.describe(attempt.end)}"
             )
         job.forget()
         return attempt.seconds
@@ -255,14 +255,16 @@ def unexpected(
     if not hit and not jobs.finished(attempt):
         found.append(
             f"{where} did not finish though nobody was killed: "
-            f"{attempt.ended_because}"
+            f"{attempt_end.describe(attempt.end)}"
         )
     for rank in attempt.ranks:
         kinds = [event.WhichOneof("kind") for event in rank.events]
         if rank.exit.cause == run_pb2.ExitStatus.HANG:
-            found.append(f"{where}: {attempt.ended_because}")
+            found.append(f"{where}: {attempt_end.describe(attempt.end)}")
         elif rank.exit.code == exit_codes.DAMAGED_CHECKPOINT:
-            found.append(f"{where} was refused: {attempt.ended_because}")
+            found.append(
+                f"{where} was refused: {attempt_end.describe(attempt.end)}"
+            )
         elif (
             not rank.exit.signal
             and not rank.exit.code

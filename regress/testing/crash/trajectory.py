@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from regress.golden import golden_pb2, series, state
+from regress.golden import golden_pb2, series, state, trajectory_comparison
 from regress.run import run_pb2
 
 
@@ -34,19 +34,17 @@ def _problems(
     unseen = set(saved)
     for attempt in attempts:
         where = f"of attempt {attempt.index}"
-        for key, trajectory in series.from_attempt(attempt).items():
-            for iteration, bits in zip(
-                trajectory.iterations.tolist(),
-                trajectory.bits.tolist(),
-                strict=True,
-            ):
-                seen.setdefault(key, set()).add(iteration)
-                golds = wanted.get(key)
-                if golds is None or bits != golds.bits[iteration - 1]:
-                    yield (
-                        f"{series.describe(key)} {where} at iteration "
-                        f"{iteration} is not the golden's."
-                    )
+        recorded = series.from_attempt(attempt)
+        for key, trajectory in recorded.items():
+            seen.setdefault(key, set()).update(trajectory.iterations.tolist())
+        for one in trajectory_comparison.compare(wanted, recorded):
+            # What this attempt did not record, another one may have.
+            there = one.counts[1] > 0
+            for iteration in one.iterations[there].tolist():
+                yield (
+                    f"{series.describe(one.key)} {where} at iteration "
+                    f"{iteration} is not the golden's."
+                )
         for rank in attempt.ranks:
             for event in rank.events:
                 digest = event.state

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from regress.oracle import verdict_pb2
+from regress.report import summary, wording
 from regress.testing.faults import fault as fault_lib
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
@@ -28,8 +29,8 @@ def _mismatches(
     if conclusion != expected.conclusion:
         yield f"The conclusion is {conclusion}, not {expected.conclusion}."
     for name, pattern, text in (
-        ("summary", expected.summary, verdict.summary),
-        ("known bug", expected.known_bug, verdict.known_bug),
+        ("summary", expected.summary, summary.summarize(verdict)),
+        ("known bug", expected.known_bug, summary.known_bug(verdict)),
     ):
         if not re.search(pattern, text):
             yield f"The {name} {text!r} has nothing like {pattern!r}."
@@ -37,9 +38,10 @@ def _mismatches(
         yield "There is no finding."
         return
     first = verdict.findings[0]
-    if not re.fullmatch(expected.subject, first.subject):
+    subject = wording.subject(first)
+    if not re.fullmatch(expected.subject, subject):
         yield (
-            f"The first finding is about {first.subject!r}, not about "
+            f"The first finding is about {subject!r}, not about "
             f"{expected.subject!r}."
         )
     bad = (

@@ -5,7 +5,7 @@ from typing import Any
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import verdict_pb2
+from regress.oracle import rules, verdict_pb2
 from regress.testing.faults import expectation, fault
 
 _EXPECTED = fault.Expected(
@@ -19,23 +19,43 @@ _EXPECTED = fault.Expected(
 )
 
 
+def _entry(chunk: int | None, kind: str) -> verdict_pb2.StateEntryKey:
+    return verdict_pb2.StateEntryKey(chunk=chunk, kind=kind, name="weight")
+
+
 def _verdict(**finding: Any) -> verdict_pb2.Verdict:
     return verdict_pb2.Verdict(
         conclusion=verdict_pb2.Verdict.RESUME_DIVERGENCE,
-        summary="what rank 2 loaded is of iteration 2.",
-        known_bug="Megatron-LM #4705",
+        checks=[
+            verdict_pb2.Check(
+                oracle=rules.STATE_RESTORED.oracle,
+                name=rules.STATE_RESTORED.name,
+                compared=9,
+                differing=1,
+            )
+        ],
+        restored_state=verdict_pb2.RestoredState(
+            origins=[
+                verdict_pb2.RestoredOrigin(
+                    rank=2, origin=verdict_pb2.StateOrigin(iteration=2)
+                )
+            ]
+        ),
+        known_bug=verdict_pb2.KnownBug(report="Megatron-LM #4705"),
         first_bad_iteration=4,
         findings=[
             verdict_pb2.Finding(
                 **{
-                    "subject": "chunk 0/param/weight",
+                    "state_entry": _entry(0, "param"),
                     "attempt": 1,
                     "rank": 2,
                     "iteration": 4,
                     **finding,
                 }
             ),
-            verdict_pb2.Finding(subject="lm loss", rank=3),
+            verdict_pb2.Finding(
+                metric=verdict_pb2.Metric(name="lm loss"), rank=3
+            ),
         ],
     )
 
@@ -45,8 +65,8 @@ class MismatchesTest(parameterized.TestCase):
         self.assertEqual(expectation.mismatches(_EXPECTED, _verdict()), [])
 
     @parameterized.parameters(
-        ({"subject": "chunk 0/main param/weight"}, "about 'chunk 0/main"),
-        ({"subject": "a chunk 0/param/weight"}, "about 'a chunk"),
+        ({"state_entry": _entry(0, "main param")}, "about 'chunk 0/main"),
+        ({"state_entry": _entry(None, "a chunk 0")}, "about 'a chunk"),
         ({"attempt": 0}, "attempt is 0, not 1"),
         ({"attempt": None}, "attempt is None, not 1"),
         ({"rank": 0}, "rank is 0, not 1 or 2"),
@@ -61,9 +81,6 @@ class MismatchesTest(parameterized.TestCase):
         self.assertIn(problem, found)
 
     @parameterized.parameters(
-        ({"conclusion": verdict_pb2.Verdict.CRASH}, "conclusion is CRASH"),
-        ({"summary": "of iteration 3"}, "summary"),
-        ({"known_bug": ""}, "known bug"),
         ({"first_bad_iteration": 5}, "first bad iteration is 5, not 4"),
     )
     def test_the_verdict_is_looked_at(
@@ -75,14 +92,31 @@ class MismatchesTest(parameterized.TestCase):
         (found,) = expectation.mismatches(_EXPECTED, verdict)
         self.assertIn(problem, found)
 
+    def test_the_conclusion_is_looked_at(self) -> None:
+        verdict = _verdict()
+        verdict.conclusion = verdict_pb2.Verdict.CRASH
+        expected = dataclasses.replace(_EXPECTED, summary="")
+        (found,) = expectation.mismatches(expected, verdict)
+        self.assertIn("conclusion is CRASH", found)
+
+    def test_the_words_are_looked_at(self) -> None:
+        verdict = _verdict()
+        verdict.restored_state.origins[0].origin.iteration = 3
+        (found,) = expectation.mismatches(_EXPECTED, verdict)
+        self.assertIn("summary", found)
+        verdict = _verdict()
+        verdict.ClearField("known_bug")
+        (found,) = expectation.mismatches(_EXPECTED, verdict)
+        self.assertIn("known bug", found)
+
     def test_no_bug_is_known_unless_one_is_expected(self) -> None:
         verdict = _verdict()
         expected = dataclasses.replace(
             _EXPECTED, known_bug=fault.Expected("", "").known_bug
         )
         (found,) = expectation.mismatches(expected, verdict)
-        self.assertIn("known bug 'Megatron-LM #4705'", found)
-        verdict.known_bug = ""
+        self.assertIn("Megatron-LM #4705", found)
+        verdict.ClearField("known_bug")
         self.assertEqual(expectation.mismatches(expected, verdict), [])
 
     def test_a_first_bad_iteration_must_be_there(self) -> None:
@@ -92,10 +126,16 @@ class MismatchesTest(parameterized.TestCase):
         self.assertIn("first bad iteration is None", found)
 
     def test_a_finding_about_nothing_in_particular(self) -> None:
-        expected = fault.Expected("STALE_GOLDEN", "corpus", attempt=None)
+        expected = fault.Expected(
+            "STALE_GOLDEN", "corpus digest of the golden", attempt=None
+        )
         verdict = verdict_pb2.Verdict(
             conclusion=verdict_pb2.Verdict.STALE_GOLDEN,
-            findings=[verdict_pb2.Finding(subject="corpus")],
+            findings=[
+                verdict_pb2.Finding(
+                    fact=verdict_pb2.Fact(kind=verdict_pb2.Fact.GOLDEN_CORPUS)
+                )
+            ],
         )
         self.assertEqual(expectation.mismatches(expected, verdict), [])
         verdict.findings[0].rank = 0

@@ -10,6 +10,7 @@ import tempfile
 from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
+from regress.report import summary
 from regress.testing.faults import catalogue, expectation, harness
 from regress.testing.faults import fault as fault_lib
 
@@ -32,7 +33,8 @@ class FaultCatalogueTest(parameterized.TestCase):
         control = cls._harness.control().verdict
         if control.conclusion != _Conclusion.PASS:
             raise AssertionError(
-                f"The control, without a fault, must pass: {control.summary}"
+                "The control, without a fault, must pass: "
+                f"{summary.summarize(control)}"
             )
 
     @parameterized.named_parameters(
@@ -43,7 +45,8 @@ class FaultCatalogueTest(parameterized.TestCase):
         problems = expectation.mismatches(fault.expected, verdict)
         self.assertEmpty(
             problems,
-            f"{fault.what} The verdict: {verdict.summary} Its first finding: "
+            f"{fault.what} The verdict: {summary.summarize(verdict)} "
+            "Its first finding: "
             f"{verdict.findings[:1]}",
         )
 

@@ -95,7 +95,7 @@ class Harness:
         if injection.golden is not None:
             injection.golden(golden)
         target = observations.DeclaredTarget(
-            hardware=injection.hardware, channel="dev", repeat_command="unused"
+            hardware=injection.hardware, channel="dev"
         )
         verdict = judge.judge(case, record, golden, target)
         if verdict.HasField("repeat_through"):

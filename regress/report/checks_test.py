@@ -1,9 +1,37 @@
-"""Tests of the table of checks."""
+"""Tests of how checks ended, and of their table."""
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
 from regress.oracle import verdict_pb2
-from regress.report import check_table
+from regress.report import checks as checks_lib
+
+_CRASH = verdict_pb2.Verdict.CRASH
+_NOT_RESUMED = verdict_pb2.Verdict.NOT_RESUMED
+
+
+class StatusTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (8, 0, verdict_pb2.Verdict.PASS, "ok"),
+        (8, 1, _CRASH, "FAIL"),
+        (8, 8, _CRASH, "FAIL"),
+        (0, 0, _CRASH, "FAIL"),
+        (8, 1, _NOT_RESUMED, "fails too"),
+        (0, 0, _NOT_RESUMED, "no data"),
+    )
+    def test_beside_the_conclusion(self, compared, differing, by_itself, word):
+        check = verdict_pb2.Check(
+            compared=compared, differing=differing, conclusion=by_itself
+        )
+        self.assertEqual(checks_lib.status_of(check, _CRASH).value, word)
+
+    def test_a_check_that_compared_nothing_is_not_ok_in_a_pass(self):
+        passed = verdict_pb2.Verdict.PASS
+        for by_itself in (passed, _NOT_RESUMED):
+            status = checks_lib.status_of(
+                verdict_pb2.Check(conclusion=by_itself), passed
+            )
+            self.assertNotEqual(status, checks_lib.Status.OK)
+
 
 _Verdict = verdict_pb2.Verdict
 
@@ -26,7 +54,7 @@ def _check(
 
 def _rows(*checks: verdict_pb2.Check) -> list[list[str]]:
     """The rows below the header, without alignment."""
-    table = check_table.render(
+    table = checks_lib.render_table(
         _Verdict(conclusion=_Verdict.CRASH, checks=checks)
     )
     return [
@@ -80,7 +108,7 @@ class CheckTableTest(absltest.TestCase):
         )
 
     def test_columns_are_as_wide_as_they_must_be(self):
-        table = check_table.render(
+        table = checks_lib.render_table(
             _Verdict(checks=[_check("a name", 10**9), _check("b", 0)])
         )
         self.assertEqual(

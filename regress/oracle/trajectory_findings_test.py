@@ -6,7 +6,8 @@ import numpy as np
 from absl.testing import absltest
 
 from regress.golden import series
-from regress.oracle import check, rules, trajectory_comparison
+from regress.oracle import check, rules, trajectory_findings
+from regress.report import wording
 
 _LOSS = series.Key("lm loss", "", 0)
 _RATE = series.Key("learning rate", "decoupled", 0)
@@ -28,9 +29,7 @@ def _compare(
     steps: range = range(1, 4),
 ) -> check.Outcome:
     result = check.Check(rules.RESUMED_METRICS)
-    trajectory_comparison.compare(
-        result, expected, actual, {0: steps}, attempt=1
-    )
+    trajectory_findings.compare(result, expected, actual, {0: steps}, attempt=1)
     return result.outcome()
 
 
@@ -47,12 +46,12 @@ class CompareTest(absltest.TestCase):
         )
         self.assertEqual((outcome.compared, outcome.differing), (3, 1))
         (finding,) = outcome.findings
-        self.assertEqual(finding.subject, "lm loss")
+        self.assertEqual(wording.subject(finding), "lm loss")
         self.assertEqual(
             (finding.attempt, finding.rank, finding.iteration), (1, 0, 2)
         )
-        self.assertEqual(finding.expected, "0.5 (0x1p-1)")
-        self.assertEqual(finding.actual, "0.50000006 (0x1.000002p-1)")
+        self.assertEqual(wording.expected(finding), "0.5 (0x1p-1)")
+        self.assertEqual(wording.actual(finding), "0.50000006 (0x1.000002p-1)")
         self.assertEqual(finding.absolute, 2**-24)
         self.assertEqual(finding.relative, 2**-23)
         self.assertEqual(finding.ulps, 1)
@@ -63,7 +62,9 @@ class CompareTest(absltest.TestCase):
             {_RATE: _trajectory([1.0, 1.0, math.nextafter(1.0, 2.0)])},
         )
         (finding,) = outcome.findings
-        self.assertEqual(finding.subject, 'learning rate of group "decoupled"')
+        self.assertEqual(
+            wording.subject(finding), 'learning rate of group "decoupled"'
+        )
         self.assertEqual(finding.ulps, 1)
 
     def test_gives_no_distance_between_digests(self):
@@ -91,7 +92,7 @@ class CompareTest(absltest.TestCase):
 
     def test_looks_at_the_ranks_after_one_that_it_does_not_look_at(self):
         result = check.Check(rules.RESUMED_METRICS)
-        trajectory_comparison.compare(
+        trajectory_findings.compare(
             result,
             {
                 series.Key("lm loss", "", rank): _trajectory([1.0])
@@ -114,7 +115,9 @@ class CompareTest(absltest.TestCase):
             outcome = _compare(expected, actual)
             self.assertEqual((outcome.compared, outcome.differing), (6, 3))
             (finding,) = outcome.findings
-            self.assertEqual((finding.expected, finding.actual), texts)
+            self.assertEqual(
+                (wording.expected(finding), wording.actual(finding)), texts
+            )
             self.assertEqual(finding.iteration, 1)
 
     def test_a_missing_iteration_differs_and_shifts_nothing(self):
@@ -125,7 +128,11 @@ class CompareTest(absltest.TestCase):
         self.assertEqual((outcome.compared, outcome.differing), (3, 2))
         missing, differing = outcome.findings
         self.assertEqual(
-            (missing.iteration, missing.expected, missing.actual),
+            (
+                missing.iteration,
+                wording.expected(missing),
+                wording.actual(missing),
+            ),
             (2, "one value", "no value"),
         )
         self.assertEqual(differing.iteration, 3)
@@ -138,7 +145,9 @@ class CompareTest(absltest.TestCase):
         )
         self.assertEqual((outcome.compared, outcome.differing), (3, 1))
         (finding,) = outcome.findings
-        self.assertEqual((finding.iteration, finding.actual), (2, "2 values"))
+        self.assertEqual(
+            (finding.iteration, wording.actual(finding)), (2, "2 values")
+        )
 
     def test_a_step_that_nobody_has_differs(self):
         half = {_LOSS: _trajectory([1.0, 3.0], iterations=[1, 3])}

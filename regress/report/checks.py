@@ -1,12 +1,43 @@
-"""The table of all checks: a row for each that failed, the others counted."""
+"""The checks of a verdict: how each ended, and the table of all of them.
+
+The table has a row for each check that failed; the others are counted.
+"""
 
 import dataclasses
+import enum
 import itertools
 
 from regress.oracle import verdict_pb2
-from regress.report import check_status, text_layout
+from regress.report import text_layout
 
 _HEADER = ("oracle", "check", "compared", "differing", "")
+
+
+class Status(enum.Enum):
+    """How a check ended; the value is the word for it.
+
+    Attributes:
+        OK: It compared something, and nothing differs.
+        FAIL: It failed, and concludes what the verdict concludes.
+        FAILS_TOO: Something differs, but another check decided.
+        NO_DATA: It compared nothing, and another check decided.
+    """
+
+    OK = "ok"
+    FAIL = "FAIL"
+    FAILS_TOO = "fails too"
+    NO_DATA = "no data"
+
+
+def status_of(
+    check: verdict_pb2.Check, concluded: verdict_pb2.Verdict.Conclusion
+) -> Status:
+    """The status of a check in a verdict with this conclusion."""
+    if check.compared and not check.differing:
+        return Status.OK
+    if check.conclusion == concluded:
+        return Status.FAIL
+    return Status.FAILS_TOO if check.compared else Status.NO_DATA
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +45,10 @@ class _Row:
     check: str
     compared: int
     differing: int
-    status: check_status.Status
+    status: Status
 
 
-def render(verdict: verdict_pb2.Verdict) -> list[str]:
+def render_table(verdict: verdict_pb2.Verdict) -> list[str]:
     """Renders the checks of a verdict.
 
     Returns:
@@ -59,12 +90,12 @@ def _of_oracle(
             check.name,
             check.compared,
             check.differing,
-            check_status.status_of(check, concluded),
+            status_of(check, concluded),
         )
         for check in checks
     ]
-    failed = [row for row in rows if row.status != check_status.Status.OK]
-    fine = [row for row in rows if row.status == check_status.Status.OK]
+    failed = [row for row in rows if row.status != Status.OK]
+    fine = [row for row in rows if row.status == Status.OK]
     if not fine:
         return failed
     if len(fine) == 1:
@@ -76,6 +107,6 @@ def _of_oracle(
             f"{len(fine)}{others} checks",
             sum(row.compared for row in fine),
             0,
-            check_status.Status.OK,
+            Status.OK,
         ),
     ]

@@ -1,0 +1,173 @@
+"""Compares what two sources say of the same metrics: the one comparison.
+
+The oracle, the agreement of a golden's runs, bands, the golden tool, the crash
+tests and the page all ask it, so that no two of them can judge differently.
+"""
+
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from regress.golden import float_compare, series
+
+_NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Compared:
+    """One metric on one rank, as two sources have it.
+
+    Of an iteration that either source lacks, or has twice, no values are
+    compared: it differs, and its values here are NaN.
+
+    Attributes:
+        key: The metric, its param group, and the rank.
+        steps: The iterations that were compared.
+        totals: How many values each source has in them.
+        iterations: int64[n], the iterations that differ, in order.
+        values: float64[2, n], what each source has in these.
+        counts: int64[2, n], how many values each source has there: one, if all
+            is well.
+    """
+
+    key: series.Key
+    steps: range
+    totals: tuple[int, int]
+    iterations: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+
+    @property
+    def has_values(self) -> npt.NDArray[np.bool_]:
+        """bool[n], where both sources have one value."""
+        one_each: npt.NDArray[np.bool_] = (self.counts == 1).all(axis=0)
+        return one_each
+
+    @property
+    def pairs(self) -> list[tuple[int, float, float]]:
+        """Iteration and both values, where there are two that differ."""
+        there = self.has_values
+        return list(
+            zip(
+                self.iterations[there].tolist(),
+                *self.values[:, there].tolist(),
+                strict=True,
+            )
+        )
+
+
+def compare(
+    expected: series.Trajectories,
+    actual: series.Trajectories,
+    steps: Mapping[int, range] | None = None,
+    bands: Mapping[str, float] = _NO_BANDS,
+) -> Iterator[Compared]:
+    """Compares each value that either of two sources has, by its bits.
+
+    Args:
+        expected: What should be.
+        actual: What is.
+        steps: The iterations to compare, by rank; other ranks are not looked
+            at. Counted from 1, without gaps. If None, all that either has.
+        bands: How far a metric may be from what is expected, as a part of it,
+            by the metric's name; every other metric is compared by its bits.
+
+    Yields:
+        Each metric that either source has in these iterations, in the order of
+        the table of metrics.
+    """
+    for key in series.in_order(expected.keys() | actual.keys()):
+        before = expected.get(key, series.NO_TRAJECTORY)
+        after = actual.get(key, series.NO_TRAJECTORY)
+        wanted = (
+            _span(before, after)
+            if steps is None
+            else steps.get(key.rank, range(0))
+        )
+        if not wanted:
+            continue
+        before = before.between(wanted[0], wanted[-1])
+        after = after.between(wanted[0], wanted[-1])
+        if before.iterations.size or after.iterations.size:
+            yield _compare_one(
+                key, before, after, wanted, bands.get(key.metric)
+            )
+
+
+def _span(*trajectories: series.Trajectory) -> range:
+    """The iterations from the first to the last that either has."""
+    iterations = np.concatenate([one.iterations for one in trajectories])
+    if not iterations.size:
+        return range(0)
+    return range(int(iterations.min()), int(iterations.max()) + 1)
+
+
+def _compare_one(
+    key: series.Key,
+    expected: series.Trajectory,
+    actual: series.Trajectory,
+    steps: range,
+    band: float | None,
+) -> Compared:
+    totals = expected.iterations.size, actual.iterations.size
+    if _has_each_once(expected, steps) and _has_each_once(actual, steps):
+        places = np.flatnonzero(
+            _differing(expected.values, actual.values, band)
+        )
+        return Compared(
+            key,
+            steps,
+            totals,
+            expected.iterations[places],
+            np.stack([expected.values[places], actual.values[places]]),
+            np.ones((2, places.size), np.int64),
+        )
+    iterations = np.arange(steps.start, steps.stop, dtype=np.int64)
+    sides = [_align(one, iterations) for one in (expected, actual)]
+    values = np.stack([side[0] for side in sides])
+    counts = np.stack([side[1] for side in sides])
+    comparable = (counts == 1).all(axis=0)
+    differs = ~comparable
+    differs[comparable] = _differing(
+        values[0, comparable], values[1, comparable], band
+    )
+    return Compared(
+        key,
+        steps,
+        totals,
+        iterations[differs],
+        np.where(comparable, values, np.nan)[:, differs],
+        counts[:, differs],
+    )
+
+
+def _differing(
+    expected: npt.NDArray[np.float64],
+    actual: npt.NDArray[np.float64],
+    band: float | None,
+) -> npt.NDArray[np.bool_]:
+    if band is None:
+        return float_compare.differing(expected, actual)
+    return float_compare.outside(expected, actual, band)
+
+
+def _align(
+    trajectory: series.Trajectory, iterations: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """For each iteration its first value, or NaN, and how many it has."""
+    order = np.argsort(trajectory.iterations, kind="stable")
+    recorded = trajectory.iterations[order]
+    left = np.searchsorted(recorded, iterations, "left")
+    counts = np.searchsorted(recorded, iterations, "right") - left
+    values = np.full(iterations.shape, np.nan)
+    there = counts > 0
+    values[there] = trajectory.values[order[left[there]]]
+    return values, counts
+
+
+def _has_each_once(trajectory: series.Trajectory, steps: range) -> bool:
+    wanted = np.arange(steps.start, steps.stop)
+    return np.array_equal(trajectory.iterations, wanted)

@@ -1,0 +1,346 @@
+"""The findings on a terminal, in three sections by what they are about.
+
+A state entry that was not loaded as it was saved, a metric's value in one
+iteration, or anything else: a fact.
+"""
+
+import collections
+import enum
+from collections.abc import Callable, Iterator, Sequence
+
+from regress.oracle import verdict_pb2
+from regress.report import (
+    checks,
+    same_findings,
+    summary,
+    text_layout,
+    wording,
+)
+
+_COMPARED = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
+_FACTS_SHOWN = 6
+_FACTS_SHOWN_OF_CAUSE = 3
+_FACTS_SHOWN_OF_OTHERS = 1
+# If these did not find the cause: that a digest of the whole state is another,
+# too, says no more than the table of checks.
+_LEFT_TO_TABLE = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
+_FACTS_INDENT = " " * 4
+_ENTRIES_SHOWN = 6
+_ENTRY_INDENT = " " * 6
+# As many digits of a digest as a metric has.
+_DIGITS = 12
+_VALUES_SHOWN = 10
+# So that one check leaves room for what another one found.
+_VALUES_SHOWN_OF_A_CHECK = 6
+_RANK_WIDTH = 7
+_WHERE = f"{{:>9}}  {{:>{_RANK_WIDTH}}}  "
+_METRIC_WIDTH = 34
+_METRIC = f"{{:{_METRIC_WIDTH}}}  "
+_ULPS_WIDTH = 12
+_DISTANCE = f"{{:>9}}  {{:>9}}  {{:>{_ULPS_WIDTH}}}  "
+
+
+class Kind(enum.Enum):
+    """What a finding is about.
+
+    Attributes:
+        STATE: A state entry that was not loaded as it was saved.
+        VALUE: A metric's value in one iteration.
+        FACT: Anything else.
+    """
+
+    STATE = enum.auto()
+    VALUE = enum.auto()
+    FACT = enum.auto()
+
+
+def render(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
+    """Renders the findings of a verdict.
+
+    Yields:
+        The lines of each section, the one with the first finding first.
+    """
+    empty = {
+        (check.oracle, check.name)
+        for check in verdict.checks
+        if checks.status_of(check, verdict.conclusion) == checks.Status.NO_DATA
+    }
+    sections: dict[Kind, list[verdict_pb2.Finding]] = {}
+    for finding in verdict.findings:
+        # That a check had no data is in the table.
+        if (finding.oracle, finding.check) not in empty:
+            sections.setdefault(classify(finding), []).append(finding)
+    for kind, findings in sections.items():
+        yield render_section(kind, findings, verdict)
+
+
+def render_section(
+    kind: Kind,
+    findings: Sequence[verdict_pb2.Finding],
+    verdict: verdict_pb2.Verdict,
+) -> list[str]:
+    """Renders findings of one kind.
+
+    Args:
+        kind: Theirs.
+        findings: All of that kind.
+        verdict: The verdict that they are of.
+
+    Returns:
+        The section's lines; none if there is nothing to say.
+    """
+    return _SECTIONS[kind](findings, verdict)
+
+
+def classify(finding: verdict_pb2.Finding) -> Kind:
+    """The kind of a finding."""
+    if finding.oracle == verdict_pb2.STATE and finding.HasField("state_entry"):
+        return Kind.STATE
+    if finding.oracle in _COMPARED and finding.HasField("metric"):
+        return Kind.VALUE
+    return Kind.FACT
+
+
+def _render_facts(
+    findings: Sequence[verdict_pb2.Finding],
+    verdict: verdict_pb2.Verdict,
+) -> list[str]:
+    """Renders findings of Kind.FACT.
+
+    Args:
+        findings: The findings of that kind.
+        verdict: The verdict, whose first finding is nearest the cause.
+
+    Returns:
+        Lines: a heading, and for each fact what it is about, what was expected,
+        what was found, and what that means. None if there is nothing to say.
+    """
+    lines = []
+    explained = ""
+    # What the summary has said need not be said again.
+    said = summary.summarize(verdict)
+    for same in _first_facts(findings, verdict):
+        finding = same.first
+        where = f", {same.where()}" if same.where() else ""
+        lines += text_layout.wrap(
+            f"{wording.subject(finding)}{where}", "  ", _FACTS_INDENT
+        )
+        for name, text in (
+            ("expected", wording.expected(finding)),
+            ("actual", wording.actual(finding)),
+        ):
+            lines += text_layout.wrap(
+                text, f"{_FACTS_INDENT}{name:8}  ", f"{_FACTS_INDENT}{'':8}  "
+            )
+        explanation = wording.explanation(finding)
+        if explanation != explained and explanation.rstrip(".") not in said:
+            lines += text_layout.wrap(explanation, _FACTS_INDENT, _FACTS_INDENT)
+        explained = explanation
+    return ["What was found:", *lines] if lines else []
+
+
+def _first_facts(
+    findings: Sequence[verdict_pb2.Finding],
+    verdict: verdict_pb2.Verdict,
+) -> list[same_findings.SameFindings]:
+    shown = []
+    left = {
+        (cause.oracle, cause.check): _FACTS_SHOWN_OF_CAUSE
+        for cause in verdict.findings[:1]
+    }
+    for same in same_findings.merge(findings):
+        check = same.first.oracle, same.first.check
+        room = 0 if check[0] in _LEFT_TO_TABLE else _FACTS_SHOWN_OF_OTHERS
+        if left.setdefault(check, room):
+            left[check] -= 1
+            shown.append(same)
+    return shown[:_FACTS_SHOWN]
+
+
+def _render_states(
+    findings: Sequence[verdict_pb2.Finding],
+    verdict: verdict_pb2.Verdict,
+) -> list[str]:
+    """Renders findings of Kind.STATE.
+
+    Args:
+        findings: The findings of that kind.
+        verdict: The verdict, whose counts tell how many entries differ.
+
+    Returns:
+        Lines: a heading, and two for each of the first few entries.
+    """
+    counts = [
+        check for check in verdict.checks if check.oracle == verdict_pb2.STATE
+    ]
+    differing = sum(check.differing for check in counts)
+    compared = sum(check.compared for check in counts)
+    shown = same_findings.merge(findings)[:_ENTRIES_SHOWN]
+    lines = [
+        f"Loaded state that is not the saved state, {differing:,} of"
+        f" {compared:,} entries:",
+        "rank  entry, saved -> loaded",
+    ]
+    iteration, explained = None, ""
+    for same in shown:
+        finding = same.first
+        if finding.iteration != iteration:
+            iteration = finding.iteration
+            lines.append(f"of iteration {iteration}")
+        rank = f"{text_layout.numbers(same.ranks):>4}  "
+        lines += text_layout.wrap(wording.subject(finding), rank, _ENTRY_INDENT)
+        change = _change(finding)
+        lines += text_layout.wrap(
+            change, _ENTRY_INDENT + "  ", _ENTRY_INDENT + "  "
+        )
+        if wording.explanation(finding) != explained:
+            explained = wording.explanation(finding)
+            lines += text_layout.wrap(explained, _ENTRY_INDENT, _ENTRY_INDENT)
+    more = differing - sum(len(same.ranks) or 1 for same in shown)
+    if more > 0:
+        lines.append(f"{_ENTRY_INDENT}and {more:,} more")
+    return lines
+
+
+def _change(finding: verdict_pb2.Finding) -> str:
+    """What differs: the descriptions, or else the digests."""
+    saved = finding.expected.entries.entries
+    loaded = finding.actual.entries.entries
+    if len(saved) != 1 or len(loaded) != 1:
+        return f"{wording.expected(finding)} -> {wording.actual(finding)}"
+    before, after = saved[0], loaded[0]
+    if before.description != after.description:
+        return (
+            f"{before.description or before.digest} -> "
+            f"{after.description or after.digest}"
+        )
+    digests = f"{before.digest[:_DIGITS]}... -> {after.digest[:_DIGITS]}..."
+    if not before.description:
+        return digests
+    return f"{before.description}, digest {digests}"
+
+
+def _render_values(
+    findings: Sequence[verdict_pb2.Finding],
+    verdict: verdict_pb2.Verdict,
+) -> list[str]:
+    """Renders findings of Kind.VALUE.
+
+    The expected value stands right above the actual one, so that the eye finds
+    the digit in which they part.
+
+    Args:
+        findings: The findings of that kind.
+        verdict: The verdict, for its counts.
+
+    Returns:
+        Lines: a heading, and for each check its counts and two lines or more
+        for each of its first values.
+    """
+    found = collections.Counter(
+        (finding.oracle, finding.check) for finding in findings
+    )
+    by_check: dict[
+        tuple[verdict_pb2.Oracle, str], list[same_findings.SameFindings]
+    ] = {}
+    for same in same_findings.merge(findings):
+        check = same.first.oracle, same.first.check
+        by_check.setdefault(check, []).append(same)
+    lines = [
+        "First values that differ:",
+        _WHERE.format("iteration", "rank")
+        + _METRIC.format("metric")
+        + "expected",
+        _WHERE.format("", "")
+        + _DISTANCE.format("absolute", "relative", "ulps")
+        + "actual",
+    ]
+    left = _VALUES_SHOWN
+    for check, values in by_check.items():
+        if len(values) > 1 and found[check] < _differing(check, verdict):
+            # The oracle has kept only the first findings: the last value may
+            # differ on more ranks than it knows.
+            values.pop()
+        shown = values[: min(left, _VALUES_SHOWN_OF_A_CHECK)]
+        if shown:
+            lines += _heading(check, verdict.checks)
+        for same in shown:
+            lines += _value(same)
+        left -= len(shown)
+    return lines
+
+
+def _differing(
+    name: tuple[verdict_pb2.Oracle, str], verdict: verdict_pb2.Verdict
+) -> int:
+    return sum(
+        check.differing
+        for check in verdict.checks
+        if (check.oracle, check.name) == name
+    )
+
+
+def _heading(
+    name: tuple[verdict_pb2.Oracle, str], checks: Sequence[verdict_pb2.Check]
+) -> list[str]:
+    oracle = text_layout.words(verdict_pb2.Oracle.Name(name[0]))
+    counts = "".join(
+        f" ({check.differing:,} of {check.compared:,} differ)"
+        for check in checks
+        if (check.oracle, check.name) == name
+    )
+    return text_layout.wrap(f"{oracle}, {name[1]}{counts}", others="  ")
+
+
+def _value(same: same_findings.SameFindings) -> list[str]:
+    finding = same.first
+    indent = _WHERE.format("", "")
+    *names, name = text_layout.wrap(
+        wording.subject(finding), width=_METRIC_WIDTH
+    ) or [""]
+    lines = [f"{indent}{one}" for one in names]
+    lines += [
+        indent + _METRIC.format(name) + _short(finding.expected),
+        indent + _distance(finding) + _short(finding.actual),
+    ]
+    where = _WHERE.format(finding.iteration, _ranks(same.ranks))
+    return [where + lines[0][len(indent) :], *lines[1:]]
+
+
+def _short(value: verdict_pb2.Value) -> str:
+    return text_layout.printable(wording.short_value(value))
+
+
+def _ranks(ranks: Sequence[int]) -> str:
+    text = text_layout.numbers(ranks)
+    return text if len(text) <= _RANK_WIDTH else "several"
+
+
+def _distance(finding: verdict_pb2.Finding) -> str:
+    return _DISTANCE.format(
+        _number(finding.absolute) if finding.HasField("absolute") else "-",
+        _number(finding.relative) if finding.HasField("relative") else "-",
+        _ulps(finding) if finding.HasField("ulps") else "-",
+    )
+
+
+def _number(distance: float) -> str:
+    return f"{distance:.3g}"
+
+
+def _ulps(finding: verdict_pb2.Finding) -> str:
+    if finding.ulps == 0 and finding.absolute > 0:
+        # Both round to one number of their precision.
+        return "<1"
+    text = f"{finding.ulps:,}"
+    return text if len(text) <= _ULPS_WIDTH else _number(finding.ulps)
+
+
+_Section = Callable[
+    [Sequence[verdict_pb2.Finding], verdict_pb2.Verdict], list[str]
+]
+_SECTIONS: dict[Kind, _Section] = {
+    Kind.STATE: _render_states,
+    Kind.VALUE: _render_values,
+    Kind.FACT: _render_facts,
+}

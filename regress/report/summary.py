@@ -1,0 +1,335 @@
+"""The verdict in one sentence, and what is known of its cause in another."""
+
+import collections
+from collections.abc import Callable, Iterator
+
+from regress.case import case_pb2
+from regress.oracle import conclusions, rules, verdict_pb2
+from regress.report import wording
+from regress.run import attempt_end
+
+_Verdict = verdict_pb2.Verdict
+_RATES = "the scheduler, or the bounds of the param group"
+_BACKWARD = (
+    "the backward pass or the reduction of gradients, as the loss is right"
+)
+
+# What the first metric that differs points to. The metrics of a step are in the
+# order in which data flows through it (regress/golden/metrics.py): if one
+# differs and none before it does, all that goes into the one before is right.
+POINTERS = {
+    "learning rate": _RATES,
+    "weight decay": _RATES,
+    "elements": "params that are in another group",
+    "consumed samples": "the counter of consumed samples",
+    "data digest": "the order of the data, or the samples themselves",
+    "random state digest": "a random stream that was not restored, or from "
+    "which too much or too little was drawn",
+    "loss scale": "the grad scaler",
+    "lm loss": "the forward pass, as what it reads is right: weights, or "
+    "arithmetic",
+    "grad norm": _BACKWARD,
+    "zeros in grad": _BACKWARD,
+    "params norm": "the update, as the gradient is right: moments, step "
+    "counts, or a rate other than the reported one",
+}
+_OF_SAVED_STATE = "state that no metric of a step shows"
+
+_REMEDIES = {
+    verdict_pb2.KnownBug.RESUMABLE_PARAM_GROUPING: (
+        "set optimizer.param_grouping: RESUMABLE in the case"
+    ),
+}
+_GROUP_COLLISION = (
+    "match saved param groups by a key that leaves out their rates, so groups "
+    "that differ by their rates alone collide on load"
+)
+
+
+def summarize(verdict: verdict_pb2.Verdict) -> str:
+    """The verdict in one sentence, for a reader in a hurry."""
+    if verdict.conclusion == _Verdict.PASS:
+        return _passed(verdict)
+    details = _DETAILS.get(verdict.conclusion, _first_finding)
+    parts = [_lead(verdict)]
+    if verdict.findings:
+        parts += details(verdict, verdict.findings[0])
+    return "; ".join(part.removesuffix(".") for part in parts if part) + "."
+
+
+def known_bug(verdict: verdict_pb2.Verdict) -> str:
+    """What is known of the cause; "" if nothing is."""
+    if not verdict.HasField("known_bug"):
+        return ""
+    bug = verdict.known_bug
+    ways = [
+        *(_REMEDIES[remedy] for remedy in bug.remedies),
+        f"use {bug.package} {bug.first_good} or newer",
+    ]
+    return (
+        f"{_sign(bug)} {bug.package} {bug.first_bad} to {bug.last_bad} "
+        f"{_GROUP_COLLISION} ({bug.report}, fixed in {bug.first_good}); "
+        f"{', or '.join(ways)}."
+    )
+
+
+def _sign(bug: verdict_pb2.KnownBug) -> str:
+    if bug.HasField("refused"):
+        one = bug.refused
+        return (
+            f"On {wording.ranks(list(one.ranks))} saved param groups have the "
+            f"same key, and not as many params: on rank {one.rank} the group "
+            f"{one.taker} has {one.own} and the group {one.giver} {one.taken}."
+        )
+    one = bug.exchanged
+    return (
+        f"On {wording.ranks(list(one.ranks))} a param group was loaded with "
+        f"the fields of another one: on rank {one.rank} the group {one.taker} "
+        f"has the {one.field} {one.taken} of the group {one.giver}, and not "
+        f"its own, {one.own}."
+    )
+
+
+def _lead(verdict: verdict_pb2.Verdict) -> str:
+    if (
+        verdict.conclusion == _Verdict.NUMERIC_DRIFT
+        and not verdict.outline.has_golden
+    ):
+        return "the numbers were wrong before anything was resumed"
+    return conclusions.BY_CLASS[verdict.conclusion].lead
+
+
+def _passed(verdict: verdict_pb2.Verdict) -> str:
+    outline = verdict.outline
+    interruption = outline.interruption
+    return (
+        f"{conclusions.PASS.lead}: "
+        f"{case_pb2.Signal.Name(interruption.signal)} in iteration "
+        f"{interruption.iteration} "
+        f"({case_pb2.Phase.Name(interruption.phase)}), resumed from "
+        f"{outline.resume_iteration}, trained to {outline.iterations}; "
+        f"{sum(check.compared for check in verdict.checks)} comparisons, none "
+        f"differs{_limit(verdict)}."
+    )
+
+
+def _limit(verdict: verdict_pb2.Verdict) -> str:
+    """What a pass does not say."""
+    if verdict.outline.has_golden:
+        return ""
+    return (
+        "; no trajectory was compared with a golden, as there is none, so the "
+        "iterations that ran once are not judged"
+    )
+
+
+def _finding(finding: verdict_pb2.Finding) -> str:
+    where = "".join(
+        f" {preposition} {field} {getattr(finding, field)}"
+        for preposition, field in (
+            ("of the repeat of" if finding.of_repeat else "of", "attempt"),
+            ("on", "rank"),
+            ("at", "iteration"),
+        )
+        if finding.HasField(field)
+    )
+    return (
+        f"{wording.subject(finding)}{where}: expected "
+        f"{wording.expected(finding)}, actual {wording.actual(finding)}"
+    )
+
+
+def _first_finding(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    del verdict
+    said = _ended(first) if first.HasField("progress") else _finding(first)
+    return [said, wording.explanation(first)]
+
+
+def _ended(finding: verdict_pb2.Finding) -> str:
+    """Where a rank was that crashed or hung."""
+    progress = finding.progress
+    activity = wording.activity(progress)
+    if not progress.others:
+        return (
+            f"rank {finding.rank} crashed in attempt {finding.attempt}, "
+            f"{activity}"
+        )
+    did = attempt_end.describe_state(progress.process_state)
+    others = _OTHERS[progress.others]
+    if progress.HasField("completed"):
+        return (
+            f"rank {finding.rank} was {did} after iteration "
+            f"{progress.completed} of attempt {finding.attempt}{others}"
+        )
+    return (
+        f"rank {finding.rank} was {did} in attempt {finding.attempt}, "
+        f"{activity}{others}"
+    )
+
+
+_OTHERS = {
+    verdict_pb2.RankProgress.WAITED: ", while the others waited",
+    verdict_pb2.RankProgress.GOT_FURTHER: ", and the others had got further",
+    verdict_pb2.RankProgress.GOT_NO_LESS_FAR: ", and no rank had got less far",
+}
+
+
+def _pointer(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    """What the first finding points to."""
+    name, points_to = first.metric.name, POINTERS.get(first.metric.name, "")
+    if first.fact.kind == verdict_pb2.Fact.SAVED_STATE:
+        name, points_to = wording.subject(first), _OF_SAVED_STATE
+    if not points_to:
+        return []
+    return [
+        f"that {name} is the first to differ points to {points_to}",
+        *(_clue(clue, first) for clue in verdict.clues),
+    ]
+
+
+def _clue(clue: verdict_pb2.Clue, first: verdict_pb2.Finding) -> str:
+    streams = (
+        f"rank {first.rank} began iteration {first.iteration} with the random "
+        "streams of"
+    )
+    match clue.WhichOneof("kind"):
+        case "batch_of_iteration":
+            other = clue.batch_of_iteration
+            how = "again" if other < first.iteration else "too early"
+            return (
+                f"iteration {first.iteration} trained the batch of iteration "
+                f"{other} {how}"
+            )
+        case "rank_with_right_batch":
+            return (
+                f"rank {clue.rank_with_right_batch} read the right batch and "
+                f"rank {first.rank} did not, so the stages' iterators disagree"
+            )
+        case "random_of_iteration":
+            return f"{streams} iteration {clue.random_of_iteration}"
+    return f"{streams} rank {clue.random_of_rank}"
+
+
+def _of_nondeterminism(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    return [
+        _finding(first),
+        "expected is what attempt 0 did"
+        if first.of_repeat
+        else "expected is what the repeat of attempt 0 did",
+        *_pointer(verdict, first),
+        "until this is fixed, no other mismatch can be told from noise",
+    ]
+
+
+def _of_drift(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    if not verdict.outline.has_golden:
+        return _first_finding(verdict, first)
+    reproduced = (
+        "so the numbers are reproducible, and the code, its dependencies or "
+        "the machine have changed since the golden was recorded"
+    )
+    replay = _check(verdict, rules.METRICS_REPEATED)
+    if first.of_repeat:
+        why = (
+            "attempt 1 and a repeat of attempt 0 gave the same numbers, "
+            f"{reproduced}"
+        )
+    elif _check(verdict, rules.REPEAT_RAN):
+        why = f"a repeat of attempt 0 gave the same numbers, {reproduced}"
+    elif replay and replay.compared and not replay.differing:
+        why = (
+            f"the iterations that ran twice agree with each other, {reproduced}"
+        )
+    else:
+        why = (
+            "whether the numbers are reproducible at all, another run of the "
+            "test tells"
+        )
+    return [_finding(first), *_pointer(verdict, first), why]
+
+
+def _of_divergence(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    state = _check(verdict, rules.STATE_RESTORED)
+    if state and (state.differing or not state.compared):
+        clauses = list(_of_state(verdict.restored_state))
+        return [
+            _finding(first),
+            f"of {state.compared} loaded state entries {state.differing} "
+            f"differ: {'; '.join(clauses)}"
+            if clauses
+            else "",
+        ]
+    if _check(verdict, rules.REPEAT_RAN):
+        and_golden = " and the golden" if verdict.outline.has_golden else ""
+        why = (
+            "the loaded state is the saved state, and a repeat of attempt 0 "
+            f"gave the same numbers as attempt 0{and_golden}, so some state "
+            "is not saved, or is changed after the load; should the test give "
+            "other wrong numbers when it is run again, it is noise that the "
+            "repeat did not meet"
+        )
+    else:
+        why = (
+            "the loaded state is the saved state, so either some state is "
+            "never saved, or training is not deterministic: other runs of the "
+            "test give the same wrong numbers in the first case and others in "
+            "the second"
+        )
+    return [_finding(first), *_pointer(verdict, first), why]
+
+
+def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
+    """What differs, the cause first: "main param (12) on ranks 0, 3"."""
+    differing = collections.Counter[str]()
+    ranks = collections.defaultdict[str, list[int]](list)
+    for one in state.kinds:
+        if one.differing:
+            differing[one.kind] += one.differing
+            ranks[one.kind].append(one.rank)
+    for kind in differing:
+        yield f"{kind} ({differing[kind]}) on {wording.ranks(ranks[kind])}"
+    together: dict[str, list[int]] = {}
+    for origin in state.origins:
+        words = wording.origin(origin.origin)
+        if origin.origin.chunks:
+            yield f"on rank {origin.rank} {words}"
+        else:
+            together.setdefault(words, []).append(origin.rank)
+    for words, of_ranks in together.items():
+        yield f"what {wording.ranks(of_ranks)} loaded is {words}"
+    if state.parted_replicas:
+        yield (
+            f"the tied embedding of rank 0 is not that of rank "
+            f"{state.last_rank} ({', '.join(state.parted_replicas)})"
+        )
+
+
+_Details = Callable[[verdict_pb2.Verdict, verdict_pb2.Finding], list[str]]
+_DETAILS: dict[int, _Details] = {
+    _Verdict.NONDETERMINISM: _of_nondeterminism,
+    _Verdict.NUMERIC_DRIFT: _of_drift,
+    _Verdict.RESUME_DIVERGENCE: _of_divergence,
+}
+
+
+def _check(
+    verdict: verdict_pb2.Verdict, rule: rules.Rule
+) -> verdict_pb2.Check | None:
+    return next(
+        (
+            check
+            for check in verdict.checks
+            if (check.oracle, check.name) == (rule.oracle, rule.name)
+        ),
+        None,
+    )

@@ -1,0 +1,370 @@
+"""Words for what a verdict says in data: subjects, values, explanations.
+
+Every report takes them from here, so that one thing has one name.
+"""
+
+import signal
+from typing import NamedTuple
+
+from regress.golden import float_compare, metrics
+from regress.oracle import verdict_pb2
+from regress.run import attempt_end, run_pb2, state_entry
+
+_Fact = verdict_pb2.Fact
+_Activity = verdict_pb2.RankProgress
+_PRECISIONS = {
+    verdict_pb2.Number.FLOAT32: metrics.Precision.FLOAT32,
+    verdict_pb2.Number.FLOAT64: metrics.Precision.FLOAT64,
+    verdict_pb2.Number.INTEGER: metrics.Precision.INTEGER,
+    verdict_pb2.Number.DIGEST: metrics.Precision.DIGEST,
+}
+
+
+class _Words(NamedTuple):
+    """What a fact is called, and what a finding of it means.
+
+    Attributes:
+        name: With {name} where the fact's own name stands.
+        explanation: A sentence, also with {expected}; "" if there is nothing to
+            say.
+    """
+
+    name: str
+    explanation: str = ""
+
+
+_OF_THE_CASE = "The run record is not of the case that the target declares."
+_INTERRUPTION = "The interruption is not the one that the case asks for."
+_INCOMPLETE = "The golden is not a whole trajectory of the case."
+_OF_METRICS = (
+    "The golden has not exactly the case's metrics, each with one number for "
+    "every iteration."
+)
+_LOADED = "checkpoint loaded"
+
+FACTS: dict[int, _Words] = {
+    _Fact.NOTHING_COMPARED: _Words(
+        "", "A check that compared nothing shows nothing."
+    ),
+    _Fact.CASE_NAME: _Words("case name", _OF_THE_CASE),
+    _Fact.CASE_FINGERPRINT: _Words("case fingerprint", _OF_THE_CASE),
+    _Fact.RECORDED_CASE_FINGERPRINT: _Words(
+        "recorded case fingerprint", _OF_THE_CASE
+    ),
+    _Fact.DECLARED_INTERRUPTION: _Words("interruption", _OF_THE_CASE),
+    _Fact.HARDWARE_FOUND: _Words(
+        "hardware found", "The target declares hardware {expected}."
+    ),
+    _Fact.ENVIRONMENT: _Words(
+        "{name}",
+        "The ranks do not run in one environment: expected is what rank {rank} "
+        "of attempt {attempt} reports.",
+    ),
+    _Fact.LIBRARY_OF_HOST: _Words(
+        "library {name} of the host",
+        "The packages are the lock's, and so must be the libraries that "
+        "compute. Unset what points at the host's, as CUDNN_HOME or "
+        "LD_LIBRARY_PATH does.",
+    ),
+    _Fact.GOLDEN_CHANNEL: _Words(
+        "channel of the golden", "The target declares channel {expected}."
+    ),
+    _Fact.GOLDEN_HARDWARE: _Words(
+        "hardware of the golden", "The target declares hardware {expected}."
+    ),
+    _Fact.GOLDEN_CASE_NAME: _Words(
+        "case name of the golden", "The golden was recorded for another case."
+    ),
+    _Fact.GOLDEN_CASE_FINGERPRINT: _Words(
+        "case fingerprint of the golden",
+        "The case has changed since the golden was recorded.",
+    ),
+    _Fact.GOLDEN_CORPUS: _Words(
+        "corpus digest of the golden",
+        "The corpus has changed since the golden was recorded.",
+    ),
+    _Fact.GOLDEN_PACKAGE: _Words(
+        "{name} of the golden",
+        "The golden was recorded with another release of {name}: its numbers "
+        "need not be this one's.",
+    ),
+    _Fact.GOLDEN_ITERATIONS: _Words("iterations of the golden", _INCOMPLETE),
+    _Fact.GOLDEN_SERIES: _Words("series of the golden"),
+    _Fact.GOLDEN_BANDS: _Words("bands of the golden"),
+    _Fact.GOLDEN_RUNS: _Words(
+        "runs that the golden was recorded from",
+        "A golden that was made of one run, as of the run itself, shows "
+        "nothing.",
+    ),
+    _Fact.GOLDEN_UNINTERRUPTED_RUNS: _Words(
+        "runs of the golden that nobody interrupted",
+        "Resumed runs alone may all have the same fault.",
+    ),
+    _Fact.GOLDEN_PARAM_GROUPS: _Words("param groups of the golden"),
+    _Fact.GOLDEN_CHECKPOINTS: _Words("checkpoints of the golden"),
+    _Fact.GOLDEN_STATE_DIGESTS: _Words("state digests of the golden"),
+    _Fact.ATTEMPTS: _Words(
+        "attempts",
+        "Attempt 0 is interrupted and attempt 1 resumes; there is no other.",
+    ),
+    _Fact.RANKS: _Words(
+        "ranks", "The case asks for one rank a pipeline stage."
+    ),
+    _Fact.START: _Words("start", "A rank of an attempt is one process."),
+    _Fact.PROCESS: _Words(
+        "process {name}", "Resume is from disk: no process lives on."
+    ),
+    _Fact.EVENT_FILE: _Words(
+        "event file", "Only a kill may tear a rank's event file."
+    ),
+    _Fact.EXIT_STATUS: _Words("exit status"),
+    _Fact.EXIT_OF_HIT_RANK: _Words(
+        "exit status", "The rank that is hit must die by the signal."
+    ),
+    _Fact.EXIT_OF_STOPPED_RANK: _Words(
+        "exit status", "A stopped rank is ended by the watchdog."
+    ),
+    _Fact.EXIT_OF_PEER: _Words(
+        "exit status",
+        "The ranks that are not hit are ended because a peer is gone.",
+    ),
+    _Fact.EXIT_AFTER_GRACEFUL_STOP: _Words(
+        "exit status",
+        "A graceful stop saves and exits with 0, on every rank.",
+    ),
+    _Fact.INTERRUPTED_ITERATION: _Words(
+        "interruption: iteration", _INTERRUPTION
+    ),
+    _Fact.INTERRUPTED_PHASE: _Words("interruption: phase", _INTERRUPTION),
+    _Fact.INTERRUPTION_SIGNAL: _Words("interruption: signal", _INTERRUPTION),
+    _Fact.RANKS_HIT: _Words("interruption: ranks hit", _INTERRUPTION),
+    _Fact.STEP: _Words(
+        "step", "Each step must be recorded once, in order, and no other."
+    ),
+    _Fact.REPEATED_ITERATIONS: _Words(
+        "iterations",
+        "The repeat of attempt 0 did not get to the first bad iteration.",
+    ),
+    _Fact.LOADED_BY_FIRST_ATTEMPT: _Words(
+        _LOADED, "Attempt 0 must train from the beginning."
+    ),
+    _Fact.LOADED_BY_RESUME: _Words(
+        _LOADED, "Attempt 1 must load the newest whole checkpoint."
+    ),
+    _Fact.CHECKPOINTS_WRITTEN: _Words(
+        "checkpoints written", "A checkpoint ends every save interval."
+    ),
+    _Fact.FINISHED: _Words(
+        "finished", "Attempt 1 must train to the case's last iteration."
+    ),
+    _Fact.SAVED_STATE: _Words(
+        "digest of the saved state",
+        "Some entry of the rank's state is not the golden's.",
+    ),
+    _Fact.STATE_DIGEST: _Words(
+        "state digest",
+        "Without one digest on each side, nothing is compared.",
+    ),
+    _Fact.EMPTY_STATE_DIGEST: _Words(
+        "state digest", "A digest without entries shows nothing."
+    ),
+}
+
+
+def subject(finding: verdict_pb2.Finding) -> str:
+    """What a finding is about: "lm loss", "exit status"."""
+    match finding.WhichOneof("subject"):
+        case "metric":
+            return metric(finding.metric)
+        case "state_entry":
+            key = finding.state_entry
+            return state_entry.compose(
+                state_entry.Key(
+                    key.kind,
+                    key.name,
+                    key.chunk if key.HasField("chunk") else None,
+                    key.group,
+                )
+            )
+        case "fact":
+            words = FACTS[finding.fact.kind].name
+            return words.format(name=finding.fact.name) or finding.check
+    return ""
+
+
+def metric(one: verdict_pb2.Metric) -> str:
+    """As 'learning rate of group "decoupled"'."""
+    group = f' of group "{one.param_group}"' if one.param_group else ""
+    return f"{one.name}{group}"
+
+
+def expected(finding: verdict_pb2.Finding) -> str:
+    """What should have been, with all digits."""
+    if finding.fact.kind == _Fact.STATE_DIGEST:
+        return "recorded once, and once to compare with"
+    return _of_fact(finding, finding.expected)
+
+
+def actual(finding: verdict_pb2.Finding) -> str:
+    """What was, with all digits."""
+    if finding.fact.kind == _Fact.STATE_DIGEST:
+        return (
+            f"recorded {value(finding.actual)}, and {value(finding.expected)} "
+            "to compare with"
+        )
+    return _of_fact(finding, finding.actual)
+
+
+def _of_fact(finding: verdict_pb2.Finding, one: verdict_pb2.Value) -> str:
+    if finding.fact.kind == _Fact.EXIT_OF_PEER:
+        return _cause(one.exit)
+    recorded = finding.fact.kind == _Fact.SAVED_STATE and one.HasField("times")
+    return f"recorded {value(one)}" if recorded else value(one)
+
+
+def value(one: verdict_pb2.Value) -> str:
+    """A value, with all digits of a number."""
+    match one.WhichOneof("kind"):
+        case "number":
+            number = one.number
+            digits = float_compare.text(
+                number.value, _PRECISIONS[number.precision]
+            )
+            if number.HasField("band"):
+                return f"{digits} within {number.band:.3g} of it"
+            return digits
+        case "absent":
+            return "absent"
+        case "times":
+            return {0: "never", 1: "once"}.get(one.times, f"{one.times} times")
+        case "values":
+            return {0: "no value", 1: "one value"}.get(
+                one.values, f"{one.values} values"
+            )
+        case "exit":
+            return exit_status(one.exit)
+        case "entries":
+            return " and ".join(
+                f"{entry.digest or 'no digest'} {entry.description}".strip()
+                for entry in one.entries.entries
+            )
+        case "integers":
+            return ", ".join(map(str, one.integers.values)) or "none"
+    return one.digest or one.text
+
+
+def short_value(one: verdict_pb2.Value) -> str:
+    """A value without what a table has no room for.
+
+    The decimal digits are enough of them to give a number back.
+    """
+    if one.HasField("number"):
+        return float_compare.decimal(
+            one.number.value, _PRECISIONS[one.number.precision]
+        )
+    return value(one)
+
+
+def exit_status(status: run_pb2.ExitStatus) -> str:
+    """How a rank ended: "INTERRUPTED, signal 9 (SIGKILL)"."""
+    number = status.signal
+    names = {one.value: one.name for one in signal.Signals}
+    signal_text = f"signal {number} ({names.get(number, 'unknown')})"
+    code_text = f"exit code {status.code}"
+    if not number:
+        return f"{_cause(status)}, {code_text}"
+    # The system never gives both.
+    both = f" and {code_text}" if status.code else ""
+    return f"{_cause(status)}, {signal_text}{both}"
+
+
+def _cause(status: run_pb2.ExitStatus) -> str:
+    """The cause's name, or its number if a newer writer made it."""
+    names = {number: name for name, number in run_pb2.ExitStatus.Cause.items()}
+    return names.get(status.cause, str(status.cause))
+
+
+def explanation(finding: verdict_pb2.Finding) -> str:
+    """What a finding means, in one sentence; "" if its values say it all."""
+    if finding.HasField("end"):
+        said = attempt_end.describe(finding.end, attempt_folder(finding))
+        if said:
+            return said
+    if finding.HasField("origin"):
+        return _origin_sentence(finding.rank, finding.origin)
+    if finding.HasField("fact"):
+        return FACTS[finding.fact.kind].explanation.format(
+            name=finding.fact.name,
+            expected=expected(finding),
+            rank=finding.expected_of.rank,
+            attempt=finding.expected_of.attempt,
+        )
+    # Of the preconditions, only the golden's completeness is about metrics.
+    if finding.oracle == verdict_pb2.PRECONDITIONS:
+        return _OF_METRICS
+    return ""
+
+
+def attempt(finding: verdict_pb2.Finding) -> str:
+    """As "attempt 1" or "the repeat of attempt 0"; "" if it names none."""
+    if not finding.HasField("attempt"):
+        return ""
+    repeat = "the repeat of " if finding.of_repeat else ""
+    return f"{repeat}attempt {finding.attempt}"
+
+
+def attempt_folder(finding: verdict_pb2.Finding) -> str:
+    """The attempt's folder in the full record, for a finding that names one."""
+    repeat = "repeat/" if finding.of_repeat else ""
+    return f"{repeat}attempt_{finding.attempt}"
+
+
+def environment_difference(one: verdict_pb2.EnvironmentDifference) -> str:
+    """As "torch: 2.13.0, golden 2.12.0"."""
+    return f"{one.name}: {value(one.actual)}, golden {value(one.expected)}"
+
+
+def origin(one: verdict_pb2.StateOrigin) -> str:
+    """Where a state comes from: "what rank 1 saved", "of iteration 20"."""
+    if one.HasField("rank"):
+        return f"what rank {one.rank} saved"
+    if one.HasField("iteration"):
+        return f"of iteration {one.iteration}"
+    return ", ".join(
+        f"chunk {chunk.chunk} holds what chunk {chunk.source} saved"
+        for chunk in one.chunks
+    )
+
+
+def _origin_sentence(rank: int, one: verdict_pb2.StateOrigin) -> str:
+    if one.chunks:
+        return f"On rank {rank} {origin(one)}."
+    return f"Where it differs, what rank {rank} loaded is {origin(one)}."
+
+
+def activity(progress: verdict_pb2.RankProgress) -> str:
+    """What a rank was doing: "in iteration 6"."""
+    match progress.activity:
+        case _Activity.STARTING:
+            return "before it reported its start"
+        case _Activity.LOOKING_FOR_CHECKPOINT:
+            return "while it looked for a checkpoint"
+        case _Activity.LOADING:
+            return f"while it loaded the checkpoint of {_iteration(progress)}"
+        case _Activity.BEFORE_FIRST_ITERATION:
+            return f"before it completed {_iteration(progress)}"
+        case _Activity.SAVING:
+            return f"while it saved the checkpoint of {_iteration(progress)}"
+        case _Activity.AFTER_LAST_ITERATION:
+            return f"after the last iteration, {progress.iteration}"
+    return f"in {_iteration(progress)}"
+
+
+def _iteration(progress: verdict_pb2.RankProgress) -> str:
+    return f"iteration {progress.iteration}"
+
+
+def ranks(values: list[int]) -> str:
+    """As "rank 2", "ranks 0, 3"."""
+    plural = "" if len(values) == 1 else "s"
+    return f"rank{plural} {', '.join(map(str, values)) or 'none'}"

@@ -1,0 +1,98 @@
+"""Why an attempt ended, in words.
+
+The supervisor records it as data. Reports tell it to a reader, and so do the
+errors of tools that need a whole run, which is why it stands here, below both.
+"""
+
+import signal
+
+from regress.case import case_pb2
+from regress.run import control, run_pb2
+
+_STATES = {"T": "stopped (state T)", "D": "in the kernel (state D)"}
+
+
+def describe(end: run_pb2.AttemptEnd, folder: str = "") -> str:
+    """Says why an attempt ended, in one sentence.
+
+    Args:
+        end: What the supervisor recorded.
+        folder: The attempt's folder in the full record, which a log is named
+            in; "" to name it by the path that it had.
+
+    Returns:
+        The sentence; "" if the supervisor did not end the attempt.
+    """
+    match end.WhichOneof("reason"):
+        case "failure":
+            return _describe_failure(end.failure, folder)
+        case "silence":
+            return _describe_silence(end.silence, folder)
+        case "stop_signal":
+            return f"The supervisor was sent {signal_name(end.stop_signal)}."
+    return ""
+
+
+def describe_progress(seen: run_pb2.LastSeen) -> str:
+    """How far a rank was: "after iteration 7 (lm loss 5.1)"."""
+    progress = seen.progress
+    if not seen.HasField("progress"):
+        return "before its first progress message"
+    if control.waits_to_begin(progress):
+        return "ready, before its first iteration"
+    if progress.waiting:
+        phase = case_pb2.Phase.Name(progress.phase)
+        return f"waiting in {phase} of iteration {progress.iteration}"
+    text = f" ({progress.text})" if progress.text else ""
+    return f"after iteration {progress.iteration}{text}"
+
+
+def describe_state(process_state: str) -> str:
+    """What a process did: "stopped (state T)"; "running" if nobody looked."""
+    if not process_state:
+        return "running"
+    return _STATES.get(process_state, f"running (state {process_state})")
+
+
+def signal_name(number: int) -> str:
+    """As "SIGKILL", or "signal 99" if this system has none of that number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _describe_failure(failure: run_pb2.AttemptEnd.Failure, folder: str) -> str:
+    how = (
+        f"was ended by {signal_name(failure.signal)}"
+        if failure.signal
+        else f"exited with code {failure.code}"
+    )
+    seen = failure.rank
+    said = (
+        f"ends in: {seen.last_log_line}" if seen.last_log_line else "is empty"
+    )
+    return (
+        f"Rank {seen.rank} {how} {describe_progress(seen)}; its log "
+        f"{_log(seen, folder)} {said}"
+    )
+
+
+def _describe_silence(silence: run_pb2.AttemptEnd.Silence, folder: str) -> str:
+    bound = f"no progress message for {silence.seconds:g} s"
+    if silence.unheard_ranks:
+        unheard = ", ".join(map(str, silence.unheard_ranks))
+        bound = (
+            f"no progress message of rank {unheard} within "
+            f"{silence.seconds:g} s of the launch"
+        )
+    ranks = "; ".join(
+        f"rank {seen.rank} is {describe_state(seen.process_state)}, "
+        f"{describe_progress(seen)}, log {_log(seen, folder)}"
+        for seen in silence.ranks
+    )
+    return f"The watchdog ended the attempt, as there was {bound}: {ranks}."
+
+
+def _log(seen: run_pb2.LastSeen, folder: str) -> str:
+    return f"{folder}/rank_{seen.rank}.log" if folder else seen.log
