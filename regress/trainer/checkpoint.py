@@ -26,7 +26,7 @@ from regress.checkpoint import (
 )
 from regress.checkpoint import disk as disk_lib
 from regress.run import run_pb2
-from regress.trainer import random_state, training_state
+from regress.trainer import hooks, random_state, training_state
 
 # What a rank's file holds besides tensors and plain containers. Everything
 # else is refused, so a checkpoint cannot run code on load.
@@ -66,14 +66,17 @@ class Checkpoints:
         folder = layout.folder(self.directory, iteration)
         return folder / layout.rank_file(self.rank)
 
+    @hooks.LOOK
     def look(self) -> view.View:
         """What this rank sees of the newest checkpoint."""
         return view.look(self.directory, self.rank, self.ranks)
 
+    @hooks.AGREE
     def agree(self, seen: view.View) -> tuple[int | None, list[str]]:
         """The iteration that all ranks load: see `agreement.agree`."""
         return agreement.agree(self.gather(seen), self.directory)
 
+    @hooks.WRITE_CHECKPOINT
     def save(
         self,
         state: training_state.TrainingState,
@@ -97,7 +100,7 @@ class Checkpoints:
         path = self.path(state.iteration)
         durable.make_folder(self.disk, path.parent)
         written = durable.write(
-            self.disk, path, lambda file: torch.save(_to_saved(state), file)
+            self.disk, path, lambda file: torch.save(to_saved(state), file)
         )
         before_tracker()
         files = self.gather(
@@ -106,7 +109,7 @@ class Checkpoints:
             )
         )
         if self.rank == 0:
-            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+            self.commit(manifest.Manifest(state.iteration, tuple(files)))
         self.gather(None)
         return run_pb2.CheckpointEvent(
             kind=run_pb2.CheckpointEvent.SAVED,
@@ -115,7 +118,8 @@ class Checkpoints:
             seconds=time.monotonic() - started,
         )
 
-    def _commit(self, complete: manifest.Manifest) -> None:
+    @hooks.COMMIT
+    def commit(self, complete: manifest.Manifest) -> None:
         """Makes a checkpoint of files that are all on the disk."""
         commit.commit(self.disk, self.directory, complete, self.keep)
 
@@ -139,7 +143,8 @@ class Checkpoints:
         )
 
 
-def _to_saved(state: training_state.TrainingState) -> dict[str, Any]:
+def to_saved(state: training_state.TrainingState) -> dict[str, Any]:
+    """What a rank's file holds, under Megatron-LM's names."""
     return {
         "checkpoint_version": 3.0,
         "iteration": state.iteration,
@@ -157,6 +162,7 @@ def _to_saved(state: training_state.TrainingState) -> dict[str, Any]:
     }
 
 
+@hooks.RESTORE
 def _restore(
     saved: dict[str, Any], state: training_state.TrainingState
 ) -> None:
@@ -169,6 +175,7 @@ def _restore(
     state.consumed_samples = saved["args"].consumed_train_samples
 
 
+@hooks.READ_CHECKPOINT
 def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_ALLOWED_TYPES):

@@ -13,7 +13,7 @@ from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
 from megatron.core.datasets.indexed_dataset import IndexedDataset
 
 from regress.case import case_pb2
-from regress.trainer import corpus_tokens, step_digest
+from regress.trainer import corpus_tokens, hooks, step_digest
 
 
 class DataError(Exception):
@@ -33,6 +33,7 @@ class Microbatch:
     digest: bytes
 
 
+@hooks.BUILD_DATASET
 def build_dataset(
     case: case_pb2.Case, corpus: pathlib.Path, cache: pathlib.Path
 ) -> GPTDataset | None:
@@ -80,6 +81,7 @@ def needs_data() -> bool:
     return bool(first or last)
 
 
+@hooks.READ_MICROBATCHES
 def microbatches(
     dataset: GPTDataset,
     consumed_samples: int,

@@ -13,7 +13,7 @@ import numpy
 import torch
 
 from regress.run import run_pb2
-from regress.trainer import random_state, training_state
+from regress.trainer import hooks, random_state, training_state
 
 # Of a SHA-256: no accident makes two states alike in 128 bits.
 _DIGEST_BYTES = 16
@@ -21,6 +21,7 @@ _LONGEST_VALUE = 40
 _THREADS = 4
 
 
+@hooks.DIGEST_STATE
 def digest_state(
     state: training_state.TrainingState,
     moment: "run_pb2.StateDigest.Moment",

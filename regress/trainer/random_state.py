@@ -8,6 +8,8 @@ import numpy
 import torch
 from megatron.core import parallel_state, tensor_parallel
 
+from regress.trainer import hooks
+
 # Keys as in Megatron-LM's checkpoints.
 _PYTHON = "random_rng_state"
 _NUMPY = "np_rng_state"
@@ -47,6 +49,7 @@ def named_streams() -> Iterator[tuple[str, Any]]:
             yield stream, value
 
 
+@hooks.RESTORE_STREAMS
 def set_states(states: dict[str, Any]) -> None:
     """Restores what `get_states` returned."""
     random.setstate(states[_PYTHON])

@@ -12,6 +12,7 @@ from regress.case import case_pb2, derived
 from regress.run import run_pb2
 from regress.trainer import (
     data,
+    hooks,
     model,
     param_groups,
     phase_gate,
@@ -27,6 +28,9 @@ class Stepper:
     """Runs iterations on this rank, one after the other.
 
     Every rank of the pipeline must run the same iteration at the same time.
+
+    Attributes:
+      state: the rank's, after the iteration that was run last.
     """
 
     def __init__(
@@ -47,8 +51,8 @@ class Stepper:
           device: the rank's.
           gate: where to wait for an interruption.
         """
+        self.state = state
         self._case = case
-        self._state = state
         self._iterators = iterators
         self._gate = gate
         self._microbatches = derived.microbatches(case)
@@ -69,20 +73,21 @@ class Stepper:
         self._forward_passes = 0
         self._data_digests: list[bytes] = []
 
+    @hooks.STEP
     def run(self) -> run_pb2.StepMetrics:
         """Runs the next iteration. Returns its metrics."""
         started = time.monotonic()
-        state = self._state
+        state = self.state
         iteration = state.iteration + 1
         random_state_digest = step_digest.of_random_state()
         self.zero_gradients()
         losses = self.accumulate_gradients()
         groups = param_groups.describe(state.param_groups())
-        updated, grad_norm, zeros = state.optimizer.step()
+        updated, grad_norm, zeros = self._update()
         self._gate.reach(iteration, case_pb2.OPTIMIZER_STEP)
         batch = self._case.training.global_batch_size
         if updated:
-            state.scheduler.step(increment=batch)
+            self._schedule_rates(batch)
         state.iteration = iteration
         state.consumed_samples += batch
         return run_pb2.StepMetrics(
@@ -104,9 +109,9 @@ class Stepper:
 
     def zero_gradients(self) -> None:
         """Forgets the gradients of the iteration before."""
-        for chunk in self._state.chunks:
+        for chunk in self.state.chunks:
             chunk.zero_grad_buffer()
-        self._state.optimizer.zero_grad()
+        self.state.optimizer.zero_grad()
 
     def accumulate_gradients(self) -> list[Any]:
         """Runs the forward and backward passes of the next iteration.
@@ -119,7 +124,7 @@ class Stepper:
         losses: list[Any] = self._schedule(
             forward_step_func=self._forward_step,
             data_iterator=self._per_chunk(self._iterators),
-            model=self._per_chunk(self._state.chunks),
+            model=self._per_chunk(self.state.chunks),
             num_microbatches=self._microbatches,
             seq_length=self._case.model.sequence_length,
             micro_batch_size=self._case.training.micro_batch_size,
@@ -127,17 +132,26 @@ class Stepper:
         )
         return losses
 
+    @hooks.UPDATE
+    def _update(self) -> Any:
+        return self.state.optimizer.step()
+
+    @hooks.SCHEDULE
+    def _schedule_rates(self, samples: int) -> None:
+        self.state.scheduler.step(increment=samples)
+
     def _per_chunk(self, items: list[Any]) -> Any:
         """The schedule takes a list only where there are several chunks."""
         return items if len(items) > 1 else items[0]
 
+    @hooks.FORWARD
     def _forward_step(
         self, iterator: Iterator[data.Microbatch], chunk: Any
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], Loss]]:
         """One chunk's forward pass, as the schedule asks for it."""
         middle = self._forward_passes == self._microbatches // 2
         self._forward_passes += 1
-        iteration = self._state.iteration + 1
+        iteration = self.state.iteration + 1
         if middle:
             self._gate.reach(iteration, case_pb2.FORWARD)
         stage = model.unwrap(chunk)
@@ -168,6 +182,7 @@ def _no_loss(output: torch.Tensor) -> Loss:
     raise AssertionError("The schedule asked a middle stage for a loss.")
 
 
+@hooks.LOSS
 def _loss(loss_mask: torch.Tensor, output: torch.Tensor) -> Loss:
     """Sums the losses of a microbatch's tokens.
 

@@ -7,6 +7,8 @@ from megatron.core import parallel_state, tensor_parallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.transformer.module import param_is_not_shared
 
+from regress.trainer import hooks
+
 
 def mean_loss(microbatch_losses: Iterable[dict[str, torch.Tensor]]) -> float:
     """Returns the mean loss over the global batch's tokens.
@@ -18,6 +20,7 @@ def mean_loss(microbatch_losses: Iterable[dict[str, torch.Tensor]]) -> float:
     return (total[0] / total[1]).item()
 
 
+@hooks.MEASURE
 def params_norm(optimizer: MegatronOptimizer) -> float:
     """Returns the 2-norm of the whole model's main params, on every rank.
 

@@ -12,7 +12,7 @@ from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 
 from regress.case import case_pb2
 from regress.trainer import backend as backend_lib
-from regress.trainer import model, param_groups, random_state
+from regress.trainer import hooks, model, param_groups, random_state
 from regress.trainer import optimizer as optimizer_lib
 
 
@@ -46,6 +46,7 @@ class TrainingState:
         return zip(self.group_names, self.optimizer.param_groups, strict=True)
 
 
+@hooks.BUILD_STATE
 def build(
     case: case_pb2.Case, backend: backend_lib.Backend, device: torch.device
 ) -> TrainingState:

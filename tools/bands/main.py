@@ -62,7 +62,7 @@ _VARIATION = flags.DEFINE_enum(
     "program starts itself with.",
 )
 
-_TRAINER = "tools.bands.varied_trainer"
+_TRAINER = "regress.testing.instrumented_trainer"
 _BOUNDS = watchdog.Bounds(start_seconds=300, step_seconds=120)
 _USER_ERRORS = (
     case_errors.CaseError,
@@ -180,7 +180,7 @@ def _train(
             hardware=exact.hardware,
             files=job_files.JobFiles(work, work / "outputs"),
             bounds=_BOUNDS,
-            trainer_flags=[f"--variation={name}"],
+            trainer_flags=[variations.flag(name)],
         )
         progress = progress_lib.ProgressPrinter(case, sys.stdout)
         progress.say(name)

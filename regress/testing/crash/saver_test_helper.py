@@ -1,6 +1,5 @@
 """The real writer with a small state, for sweeps; and ways to break it."""
 
-import dataclasses
 import hashlib
 import io
 import pathlib
@@ -11,6 +10,7 @@ import torch
 
 from regress.checkpoint import disk as disk_lib
 from regress.checkpoint import durable, layout, manifest, tracker
+from regress.testing import instrumentation
 from regress.testing.crash import sweep
 from regress.trainer import checkpoint
 
@@ -71,45 +71,14 @@ def saver(
     return save
 
 
-@dataclasses.dataclass
-class _Wrapped(disk_lib.Disk):
-    """Passes on everything but what a subclass leaves out."""
-
-    disk: disk_lib.Disk
-
-    def create(self, path: pathlib.Path) -> int:
-        return self.disk.create(path)
-
-    def write(self, fd: int, data: memoryview) -> int:
-        return self.disk.write(fd, data)
-
-    def flush(self, fd: int) -> None:
-        self.disk.flush(fd)
-
-    def close(self, fd: int) -> None:
-        self.disk.close(fd)
-
-    def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
-        self.disk.rename(source, target)
-
-    def make_folder(self, path: pathlib.Path) -> bool:
-        return self.disk.make_folder(path)
-
-    def flush_folder(self, path: pathlib.Path) -> None:
-        self.disk.flush_folder(path)
-
-    def delete_folder(self, path: pathlib.Path) -> None:
-        self.disk.delete_folder(path)
-
-
-class FlushesNoFile(_Wrapped):
+class FlushesNoFile(instrumentation.WrappedDisk):
     """Renames come before the content is on the disk."""
 
     def flush(self, fd: int) -> None:
         """Does nothing."""
 
 
-class FlushesNoFolder(_Wrapped):
+class FlushesNoFolder(instrumentation.WrappedDisk):
     """Names are never known to be on the disk."""
 
     def flush_folder(self, path: pathlib.Path) -> None:
@@ -130,9 +99,10 @@ class TrackerFirst(checkpoint.Checkpoints):
 class TrackerBeforeManifest(checkpoint.Checkpoints):
     """The tracker names what is written, but not known to be whole."""
 
-    def _commit(self, complete: manifest.Manifest) -> None:
+    def commit(self, complete: manifest.Manifest) -> None:
+        """Writes the tracker, then the rest."""
         tracker.write(self.disk, self.directory, complete.iteration)
-        super()._commit(complete)
+        super().commit(complete)
 
 
 class DeletesFirst(checkpoint.Checkpoints):
@@ -152,7 +122,7 @@ class DoesNotWait(checkpoint.Checkpoints):
     def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
         """Tells, commits, then writes."""
         content = io.BytesIO()
-        torch.save(checkpoint._to_saved(state), content)
+        torch.save(checkpoint.to_saved(state), content)
         written = content.getvalue()
         path = self.path(state.iteration)
         durable.make_folder(self.disk, path.parent)
@@ -164,5 +134,5 @@ class DoesNotWait(checkpoint.Checkpoints):
             )
         )
         if self.rank == 0:
-            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+            self.commit(manifest.Manifest(state.iteration, tuple(files)))
         durable.write(self.disk, path, lambda file: file.write(written))

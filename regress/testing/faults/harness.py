@@ -15,10 +15,10 @@ from regress.run import run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import watchdog
+from regress.testing.faults import catalogue, paths
 from regress.testing.faults import fault as fault_lib
-from regress.testing.faults import paths
 
-_TRAINER = "regress.testing.faults.faulty_trainer"
+_TRAINER = "regress.testing.instrumented_trainer"
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -49,7 +49,12 @@ class Harness:
         self._case = load.load(paths.CASE)
         self._golden = golden_files.read(paths.GOLDEN)
         self._clean = self._scenario("clean", self._case, paths.CASE)
-        self._launcher = launchers.make("zygote", self._clean, _TRAINER)
+        self._launcher = launchers.make(
+            "zygote",
+            self._clean,
+            _TRAINER,
+            preload_flags=[catalogue.flag("")],
+        )
         # By the last iteration: each is the same for every fault that is not
         # in attempt 0.
         self._repeats: dict[int, run_pb2.Attempt] = {}
@@ -198,7 +203,7 @@ def _faulty(
     """The scenario, with the faulty trainer if the attempt has it."""
     if injection.trainer is None or attempt not in injection.faulty_attempts:
         return scenario
-    return dataclasses.replace(scenario, trainer_flags=[f"--fault={name}"])
+    return dataclasses.replace(scenario, trainer_flags=[catalogue.flag(name)])
 
 
 def _ignore(attempt: int, rank: int, progress: run_pb2.Progress) -> None:

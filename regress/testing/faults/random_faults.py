@@ -9,6 +9,7 @@ import torch
 
 from regress.testing import instrumentation
 from regress.testing.faults import fault, rank_files
+from regress.trainer import hooks
 
 _LOADED = 4
 _TRACKER = "rng_tracker_states"
@@ -24,10 +25,8 @@ def _keep_tracker(original: Any) -> Any:
     return set_states
 
 
-def _set_states(replacement: Callable[[Any], Any]) -> instrumentation.Install:
-    return instrumentation.replaced(
-        "regress.trainer.random_state", "set_states", replacement
-    )
+def _set_states(wrapper: hooks.Wrapper) -> instrumentation.Install:
+    return instrumentation.wrapped(hooks.RESTORE_STREAMS, wrapper)
 
 
 def _take_streams(saved: dict[str, Any], other: dict[str, Any]) -> None:
