@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
-from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import durable
 from regress.trainer import hooks
 
 if TYPE_CHECKING:
@@ -168,21 +168,21 @@ def before_first_step(change: Change) -> Install:
     return before_step(change_once)
 
 
-def with_disk(change: Callable[[disk_lib.Disk], disk_lib.Disk]) -> Install:
+def with_disk(change: Callable[[durable.Disk], durable.Disk]) -> Install:
     """Changes the disk that checkpoints are written to."""
     return wrapped(
         hooks.OPEN_DISK, lambda open_disk: lambda: change(open_disk())
     )
 
 
-class WrappedDisk(disk_lib.Disk):
+class WrappedDisk(durable.Disk):
     """Does everything on another disk; a subclass does something besides.
 
     Attributes:
       disk: the other.
     """
 
-    def __init__(self, disk: disk_lib.Disk) -> None:
+    def __init__(self, disk: durable.Disk) -> None:
         """Wraps a disk of which no file is open."""
         self.disk = disk
         self._paths: dict[int, pathlib.Path] = {}
@@ -193,7 +193,7 @@ class WrappedDisk(disk_lib.Disk):
         """Does one step of writing: everything but closing a file.
 
         Args:
-          kind: a method of `disk.Disk`.
+          kind: a method of `durable.Disk`.
           path: what it is done to; of a rename, the old path.
           step: does it.
         """

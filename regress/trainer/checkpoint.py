@@ -15,18 +15,9 @@ from typing import Any
 import numpy
 import torch
 
-from regress.checkpoint import (
-    agreement,
-    commit,
-    durable,
-    errors,
-    layout,
-    manifest,
-    view,
-)
-from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import commit, durable, errors, layout, manifest, view
 from regress.run import run_pb2
-from regress.trainer import hooks, random_state, training_state
+from regress.trainer import hooks, training_state
 
 # What a rank's file holds besides tensors and plain containers. Everything
 # else is refused, so a checkpoint cannot run code on load.
@@ -59,7 +50,7 @@ class Checkpoints:
     ranks: int
     gather: Callable[[Any], list[Any]]
     keep: int = 0
-    disk: disk_lib.Disk = dataclasses.field(default_factory=disk_lib.Disk)
+    disk: durable.Disk = dataclasses.field(default_factory=durable.Disk)
 
     def path(self, iteration: int) -> pathlib.Path:
         """The file of this rank, for one iteration."""
@@ -73,8 +64,8 @@ class Checkpoints:
 
     @hooks.AGREE
     def agree(self, seen: view.View) -> tuple[int | None, list[str]]:
-        """The iteration that all ranks load: see `agreement.agree`."""
-        return agreement.agree(self.gather(seen), self.directory)
+        """The iteration that all ranks load: see `view.agree`."""
+        return view.agree(self.gather(seen), self.directory)
 
     @hooks.WRITE_CHECKPOINT
     def save(
@@ -158,7 +149,7 @@ def to_saved(state: training_state.TrainingState) -> dict[str, Any]:
         },
         "optimizer": state.optimizer.state_dict(),
         "opt_param_scheduler": state.scheduler.state_dict(),
-        "rng_state": [random_state.get_states()],
+        "rng_state": [training_state.get_streams()],
     }
 
 
@@ -170,7 +161,7 @@ def _restore(
         chunk.load_state_dict(saved[f"model{index}"], strict=True)
     state.optimizer.load_state_dict(saved["optimizer"])
     state.scheduler.load_state_dict(saved["opt_param_scheduler"])
-    random_state.set_states(saved["rng_state"][0])
+    training_state.set_streams(saved["rng_state"][0])
     state.iteration = saved["iteration"]
     state.consumed_samples = saved["args"].consumed_train_samples
 

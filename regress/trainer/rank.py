@@ -12,7 +12,7 @@ import torch
 from megatron.core import parallel_state
 
 from regress.case import case_pb2, derived
-from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import durable
 from regress.run import control as control_lib
 from regress.run import event_stream, run_pb2
 from regress.trainer import (
@@ -25,12 +25,8 @@ from regress.trainer import (
     digest,
     hooks,
     phase_gate,
-    rehearsal,
     step,
     training_state,
-)
-from regress.trainer import (
-    stop_request as stop_request_lib,
 )
 
 
@@ -57,7 +53,7 @@ class Settings:
     data_cache: pathlib.Path
     wait_at: phase_gate.WaitAt | None
     keep: int = 0
-    stop_request: stop_request_lib.StopRequest | None = None
+    stop_request: phase_gate.StopRequest | None = None
 
 
 class Rank:
@@ -104,7 +100,7 @@ class Rank:
             if self._backend.rehearses:
                 # It stops nowhere, not even in the first iteration.
                 gate = phase_gate.PhaseGate(self._control, wait_at=None)
-                rehearsal.rehearse(self._case, state, device, gate)
+                step.rehearse(self._case, state, device, gate)
         with self._span("wait"):
             self._wait_to_begin()
         self._resume(state)
@@ -247,8 +243,8 @@ class Rank:
 
 
 @hooks.OPEN_DISK
-def _open_disk() -> disk_lib.Disk:
-    return disk_lib.Disk()
+def _open_disk() -> durable.Disk:
+    return durable.Disk()
 
 
 @hooks.TEAR_DOWN

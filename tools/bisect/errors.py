@@ -1,7 +1,9 @@
 """What may go wrong that the user can do something about."""
 
+from regress import errors
 
-class BisectError(Exception):
+
+class BisectError(errors.UserError):
     """The search cannot be made; one sentence for the user."""
 
 

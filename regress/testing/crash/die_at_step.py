@@ -7,8 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from regress.checkpoint import disk as disk_lib
-from regress.checkpoint import layout
+from regress.checkpoint import durable, layout
 from regress.testing import instrumentation
 
 _T = TypeVar("_T")
@@ -56,7 +55,7 @@ def install(argument: str) -> None:
 class _CountedDisk(instrumentation.WrappedDisk):
     def __init__(
         self,
-        disk: disk_lib.Disk,
+        disk: durable.Disk,
         folder: str,
         die_at: str | None,
         log: pathlib.Path,
@@ -88,7 +87,7 @@ class _CountedDisk(instrumentation.WrappedDisk):
         return super().write(fd, data)
 
     def _is_first(self, path: pathlib.Path) -> bool:
-        begins = path.name == _RANK_FILE + layout.ASIDE
+        begins = path.name == _RANK_FILE + durable.ASIDE
         return begins and self._folder in path.parts
 
     def _die_if_at(self, step: str) -> None:

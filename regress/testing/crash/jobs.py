@@ -50,8 +50,7 @@ class Jobs:
         """
         self._folder = folder
         self._trainer_flags = trainer_flags
-        self._case_path = case.with_suffix(".textproto")
-        self.case = load.load(self._case_path)
+        self.case = load.load(case.with_suffix(".textproto"))
         self.golden = golden_files.read(case / "dev_none.textproto")
         self._launcher = launchers.make(
             "zygote",
@@ -89,7 +88,6 @@ class Jobs:
         folder = self._folder / name
         return scenario_lib.Scenario(
             case=self.case,
-            case_path=self._case_path,
             hardware="none",
             files=job_files.JobFiles(folder / "work", folder / "outputs"),
             bounds=_BOUNDS,

@@ -13,8 +13,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from regress.checkpoint import disk as disk_lib
-from regress.checkpoint import layout
+from regress.checkpoint import durable, layout
 from regress.testing import instrumentation
 from regress.trainer import hooks
 
@@ -98,7 +97,7 @@ def _marked(
 
 
 class _MarkedDisk(instrumentation.WrappedDisk):
-    def __init__(self, disk: disk_lib.Disk, marker: PhaseMarker) -> None:
+    def __init__(self, disk: durable.Disk, marker: PhaseMarker) -> None:
         super().__init__(disk)
         self._marker = marker
 
@@ -111,7 +110,7 @@ class _MarkedDisk(instrumentation.WrappedDisk):
 
 def _kind(path: pathlib.Path) -> str:
     """What a path is, the same for all ranks and iterations."""
-    name = path.name.removesuffix(layout.ASIDE)
+    name = path.name.removesuffix(durable.ASIDE)
     if name == layout.MANIFEST:
         return "the manifest"
     if name == layout.TRACKER:

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from regress.checkpoint import disk as disk_lib
-from regress.checkpoint import durable, layout, manifest, tracker
+from regress.checkpoint import durable, layout, manifest
 from regress.testing import instrumentation
 from regress.testing.crash import sweep
 from regress.trainer import checkpoint
@@ -46,7 +45,7 @@ def saver(
     keep: int = 0,
     attempt: int = 0,
     kind: type[checkpoint.Checkpoints] = checkpoint.Checkpoints,
-    with_disk: Callable[[disk_lib.Disk], disk_lib.Disk] = lambda disk: disk,
+    with_disk: Callable[[durable.Disk], durable.Disk] = lambda disk: disk,
 ) -> sweep.Saver:
     """Returns what saves as one rank.
 
@@ -60,7 +59,7 @@ def saver(
     def save(
         root: pathlib.Path,
         rank: int,
-        disk: disk_lib.Disk,
+        disk: durable.Disk,
         gather: Gather,
         iteration: int,
     ) -> None:
@@ -92,7 +91,7 @@ class TrackerFirst(checkpoint.Checkpoints):
         """Writes the tracker, then all the rest."""
         if self.rank == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
-            tracker.write(self.disk, self.directory, state.iteration)
+            layout.write_tracker(self.disk, self.directory, state.iteration)
         return super().save(state, before_tracker)
 
 
@@ -101,7 +100,7 @@ class TrackerBeforeManifest(checkpoint.Checkpoints):
 
     def commit(self, complete: manifest.Manifest) -> None:
         """Writes the tracker, then the rest."""
-        tracker.write(self.disk, self.directory, complete.iteration)
+        layout.write_tracker(self.disk, self.directory, complete.iteration)
         super().commit(complete)
 
 

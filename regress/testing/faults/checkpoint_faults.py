@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from regress.case import case_pb2
-from regress.checkpoint import layout, tracker, view
+from regress.checkpoint import layout, view
 from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.scenario import scenario as scenario_lib
@@ -147,7 +147,9 @@ def _find_older_on_rank_1(original: Any) -> Any:
 
 def _believe_the_tracker(original: Any) -> Any:
     del original
-    return lambda checkpoints: view.View(tracker.read(checkpoints.directory))
+    return lambda checkpoints: view.View(
+        layout.read_tracker(checkpoints.directory)
+    )
 
 
 _RANK_1_FINDS_OLDER = instrumentation.wrapped(hooks.LOOK, _find_older_on_rank_1)
@@ -190,12 +192,8 @@ def _take_checkpoints_of_another_seed(
     case = case_pb2.Case()
     case.CopyFrom(scenario.case)
     case.training.seed += 1
-    path = scenario.files.work / "other_seed" / scenario.case_path.name
-    path.parent.mkdir()
-    path.write_text(str(case))
     other = scenario_lib.Scenario(
         case=case,
-        case_path=path,
         hardware=scenario.hardware,
         files=job_files.JobFiles(
             scenario.files.work / "other_job",
@@ -312,7 +310,7 @@ FAULTS = (
             f"chunk 1/param/{_WEIGHT}",
             (2,),
             _LOADED,
-            r"loaded state 1 differ.*param \(1\) on rank 2",
+            r"loaded state entries 1 differ.*param \(1\) on rank 2",
         ),
     ),
     _damaged(

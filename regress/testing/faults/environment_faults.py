@@ -8,7 +8,7 @@ from regress.golden import golden_pb2
 from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.testing import instrumentation
-from regress.testing.faults import fault, paths
+from regress.testing.faults import fault
 from regress.trainer import hooks
 
 _LAST = 3
@@ -27,9 +27,9 @@ def _report_another_torch(original: Any) -> Any:
 
 def _double_dropout(files: job_files.JobFiles) -> Sequence[str]:
     """Returns the flag for a case that was changed between the attempts."""
-    case = load.load(paths.CASE)
+    case = load.load(fault.CASE)
     case.model.hidden_dropout *= 2
-    path = files.work / "changed" / paths.CASE.name
+    path = files.work / "changed" / fault.CASE.name
     path.parent.mkdir()
     path.write_text(str(case))
     return [f"--case={path}"]

@@ -17,9 +17,9 @@ _TRACKER = "rng_tracker_states"
 
 def _keep_tracker(original: Any) -> Any:
     def set_states(states: dict[str, Any]) -> None:
-        from regress.trainer import random_state
+        from regress.trainer import training_state
 
-        now = random_state.get_states()
+        now = training_state.get_streams()
         original({**states, _TRACKER: now[_TRACKER]})
 
     return set_states
@@ -52,9 +52,9 @@ def _draw(state: Any) -> None:
 
 def _seed_again(state: Any) -> None:
     del state
-    from regress.trainer import random_state
+    from regress.trainer import training_state
 
-    random_state.seed_all(4321)
+    training_state.seed_streams(4321)
 
 
 def _switch_dropout_off(state: Any) -> None:
