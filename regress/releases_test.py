@@ -49,12 +49,8 @@ class ReleasesTest(absltest.TestCase):
 
     def _verdict(self, case: case_pb2.Case) -> verdict_pb2.Verdict:
         folder = pathlib.Path(self.create_tempdir().full_path)
-        # The ranks read the case from a file of their own.
-        path = folder / _CASE.name
-        path.write_text(str(case))
         scenario = scenario_lib.Scenario(
             case=case,
-            case_path=path,
             hardware="none",
             files=job_files.JobFiles(folder / "work", folder / "outputs"),
             bounds=watchdog.Bounds(start_seconds=120, step_seconds=20),

@@ -29,12 +29,8 @@ def _scenario(
     folder: pathlib.Path, case: case_pb2.Case | None = None
 ) -> scenario_lib.Scenario:
     case = case or load.load(_CASE_PATH)
-    # The ranks read the case from a file of their own.
-    path = folder / "tiny.textproto"
-    path.write_text(str(case))
     return scenario_lib.Scenario(
         case=case,
-        case_path=path,
         hardware="none",
         files=job_files.JobFiles(folder / "work", folder / "outputs"),
         bounds=watchdog.Bounds(start_seconds=120, step_seconds=20),

@@ -5,15 +5,68 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import os
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from regress.checkpoint import disk as disk_lib
-from regress.checkpoint import errors, layout
+from regress.checkpoint import errors
 
 # Collects the many small writes of torch.save.
 _BUFFER_BYTES = 1 << 20
+
+# Appended to the name of a file that is not whole yet.
+ASIDE = ".part"
+
+
+class Disk:
+    """The file system of this machine, one method for each step of writing.
+
+    All that a save does to the file system goes through here, so that a test
+    can end the world after any of the steps, or lose what was not flushed.
+    """
+
+    def create(self, path: pathlib.Path) -> int:
+        """Opens an empty file for writing. Returns its descriptor."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        return os.open(path, flags, 0o666)
+
+    def write(self, fd: int, data: memoryview) -> int:
+        """Writes some of the data. Returns how many bytes."""
+        return os.write(fd, data)
+
+    def flush(self, fd: int) -> None:
+        """Returns when the file's content is on the disk; not its name."""
+        os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        """Closes a descriptor."""
+        os.close(fd)
+
+    def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
+        """Gives a file another name; what had that name is gone."""
+        source.rename(target)
+
+    def make_folder(self, path: pathlib.Path) -> bool:
+        """Makes a folder. Returns whether it was not there."""
+        try:
+            path.mkdir()
+        except FileExistsError:
+            return False
+        return True
+
+    def flush_folder(self, path: pathlib.Path) -> None:
+        """Returns when the names in the folder are on the disk."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def delete_folder(self, path: pathlib.Path) -> None:
+        """Deletes a folder with all that is in it."""
+        shutil.rmtree(path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +84,7 @@ class Written:
 
 
 def write(
-    disk: disk_lib.Disk,
+    disk: Disk,
     path: pathlib.Path,
     produce: Callable[[BinaryIO], object],
 ) -> Written:
@@ -48,7 +101,7 @@ def write(
       CheckpointWriteError: the disk is full, or does not take the file. What
         was written of it is removed.
     """
-    aside = path.with_name(path.name + layout.ASIDE)
+    aside = path.with_name(path.name + ASIDE)
     try:
         try:
             written = _write(disk, aside, produce)
@@ -64,7 +117,7 @@ def write(
     return written
 
 
-def make_folder(disk: disk_lib.Disk, path: pathlib.Path) -> None:
+def make_folder(disk: Disk, path: pathlib.Path) -> None:
     """Makes a folder and those above it; each is named on the disk.
 
     Raises:
@@ -84,7 +137,7 @@ def make_folder(disk: disk_lib.Disk, path: pathlib.Path) -> None:
 
 
 def _write(
-    disk: disk_lib.Disk,
+    disk: Disk,
     path: pathlib.Path,
     produce: Callable[[BinaryIO], object],
 ) -> Written:
@@ -115,7 +168,7 @@ class _Sink(io.RawIOBase):
 
     def __init__(
         self,
-        disk: disk_lib.Disk,
+        disk: Disk,
         fd: int,
         beside: concurrent.futures.Executor,
     ) -> None:

@@ -1,9 +1,11 @@
 """What a user is told about checkpoints that cannot be read or written."""
 
+from regress import errors
 
-class CheckpointError(Exception):
+
+class CheckpointError(errors.UserError):
     """A checkpoint is missing or damaged. One sentence."""
 
 
-class CheckpointWriteError(Exception):
+class CheckpointWriteError(errors.UserError):
     """A checkpoint cannot be written. One sentence."""

@@ -1,24 +1,27 @@
-"""Where the files of a checkpoint are: Megatron-LM's layout, and a manifest.
+"""Where the files of checkpoints are: Megatron-LM's layout, and a manifest.
 
     latest_checkpointed_iteration.txt              the tracker
     iter_0000020/mp_rank_00_003/model_optim_rng.pt
     iter_0000020/manifest.json
 
-One file a rank (tensor rank 0, pipeline rank 3). Tools that know Megatron-LM's
+The tracker names the newest checkpoint. One file a rank (tensor rank 0,
+pipeline rank 3). Tools that know Megatron-LM's
 layout take no notice of the manifest.
 """
 
 import pathlib
 import re
 
+from regress.checkpoint import durable, errors
+
 TRACKER = "latest_checkpointed_iteration.txt"
 MANIFEST = "manifest.json"
 
-# Appended to the name of a file that is not whole yet, and of a folder that is
-# about to be deleted.
-ASIDE = ".part"
+# Appended to the name of a folder that is about to be deleted.
 RETIRED = ".retired"
 
+# The longest tracker that Megatron-LM's own code makes sense of, and more.
+_MAX_TRACKER_BYTES = 64
 _FOLDER = re.compile(r"iter_(\d{7,})", re.ASCII)
 
 
@@ -52,3 +55,43 @@ def committed(root: pathlib.Path) -> list[int]:
         for iteration in iterations(root)
         if (folder(root, iteration) / MANIFEST).exists()
     ]
+
+
+def read_tracker(root: pathlib.Path) -> int | None:
+    """The iteration that the tracker names; None if there is no tracker.
+
+    Raises:
+      CheckpointError: it cannot be read, or does not hold a positive number.
+    """
+    path = root / TRACKER
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_MAX_TRACKER_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise errors.CheckpointError(
+            f"The checkpoint tracker {path} cannot be read: {error.strerror}. "
+            "Let this user read it."
+        ) from error
+    text = content.decode(errors="replace")
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal() and int(digits)):
+        raise errors.CheckpointError(
+            f"The checkpoint tracker {path} holds {text!r}; expected "
+            "the number of an iteration. Write the newest complete "
+            "iteration into it, or delete it to resume from the newest "
+            "checkpoint that has a manifest."
+        )
+    return int(digits)
+
+
+def write_tracker(
+    disk: durable.Disk, root: pathlib.Path, iteration: int
+) -> None:
+    """Names a checkpoint that is on the disk."""
+    durable.write(
+        disk,
+        root / TRACKER,
+        lambda file: file.write(str(iteration).encode()),
+    )

@@ -1,4 +1,4 @@
-"""Tests of which checkpoint a rank takes for the newest, or refuses."""
+"""Tests of which checkpoint a rank takes for the newest, and all agree on."""
 
 import io
 import pathlib
@@ -6,8 +6,9 @@ import zipfile
 
 from absl.testing import absltest, parameterized
 
-from regress.checkpoint import disk, durable, layout, manifest, tracker, view
+from regress.checkpoint import durable, errors, layout, manifest, view
 
+_ROOT = pathlib.Path("/checkpoints")
 _RANKS = 2
 
 
@@ -31,10 +32,10 @@ class ViewTest(parameterized.TestCase):
         files = []
         for rank in range(_RANKS):
             name = layout.rank_file(rank)
-            durable.make_folder(disk.Disk(), (folder / name).parent)
+            durable.make_folder(durable.Disk(), (folder / name).parent)
             content = _content(rank, iteration)
             written = durable.write(
-                disk.Disk(),
+                durable.Disk(),
                 folder / name,
                 lambda file, content=content: file.write(content),  # type: ignore[misc]
             )
@@ -44,7 +45,7 @@ class ViewTest(parameterized.TestCase):
                 manifest.encode(manifest.Manifest(iteration, tuple(files)))
             )
         if tracked:
-            tracker.write(disk.Disk(), self._root, iteration)
+            layout.write_tracker(durable.Disk(), self._root, iteration)
 
     def _path(self, rank: int, iteration: int) -> pathlib.Path:
         return layout.folder(self._root, iteration) / layout.rank_file(rank)
@@ -171,6 +172,35 @@ class ViewTest(parameterized.TestCase):
         (self._root / layout.TRACKER).unlink()
         (self._root / layout.TRACKER).mkdir()
         self.assertIn("cannot be read: Is a directory", self._look().problem)
+
+
+class AgreementTest(absltest.TestCase):
+    def test_what_all_see_is_agreed_on(self) -> None:
+        self.assertEqual(view.agree([view.View(4)] * 3, _ROOT), (4, []))
+        self.assertEqual(view.agree([view.View()] * 3, _ROOT), (None, []))
+
+    def test_what_all_note_is_said_once(self) -> None:
+        self.assertEqual(
+            view.agree([view.View(4, note="No manifest.")] * 2, _ROOT),
+            (4, ["No manifest."]),
+        )
+
+    def test_ranks_that_see_different_ones_are_listed(self) -> None:
+        with self.assertRaisesRegex(
+            errors.CheckpointError,
+            r"in /checkpoints \(rank 0: 4, rank 1: none, rank 2: 2\); expected",
+        ):
+            view.agree([view.View(4), view.View(), view.View(2)], _ROOT)
+
+    def test_what_one_cannot_load_nobody_loads(self) -> None:
+        views = [view.View(4), view.View(4, problem="Damaged."), view.View(4)]
+        with self.assertRaisesRegex(errors.CheckpointError, "^Damaged.$"):
+            view.agree(views, _ROOT)
+
+    def test_what_nobody_can_load_is_said_once(self) -> None:
+        views = [view.View(problem="Damaged.")] * 3
+        with self.assertRaisesRegex(errors.CheckpointError, "^Damaged.$"):
+            view.agree(views, _ROOT)
 
 
 if __name__ == "__main__":

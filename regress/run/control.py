@@ -8,6 +8,7 @@ rank that nobody supervises has no socket, and everything here does nothing.
 import os
 import socket
 
+from regress import errors
 from regress.case import case_pb2
 from regress.run import run_pb2
 
@@ -21,7 +22,7 @@ STORE_PORT = "REGRESS_STORE_PORT"
 STORE_FD = "REGRESS_STORE_FD"
 
 
-class ControlError(Exception):
+class ControlError(errors.UserError):
     """The environment names something that is not a control socket."""
 
 

@@ -28,6 +28,7 @@ from typing import Self
 
 from google.protobuf import message
 
+from regress import errors
 from regress.run import run_pb2
 
 # A digest of the state of a rank with 100,000 entries takes a quarter of this.
@@ -44,7 +45,7 @@ _KIND_TAGS = frozenset(
 )
 
 
-class EventStreamError(Exception):
+class EventStreamError(errors.UserError):
     """One sentence for the user, with the file's path."""
 
 

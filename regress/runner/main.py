@@ -14,9 +14,7 @@ from concurrent import futures
 
 from absl import app, flags
 
-from regress.case import errors as case_errors
-from regress.case import fingerprint
-from regress.golden import errors as golden_errors
+from regress import errors
 from regress.golden import golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.report import console, next_steps, xml
@@ -25,10 +23,9 @@ from regress.runner import advice, selection
 from regress.runner import candidate_golden as candidate_golden_lib
 from regress.runner import environment as environment_lib
 from regress.runner import progress as progress_lib
-from regress.scenario import job_files, launchers, partial_record
+from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import cancellation, watchdog
-from regress.supervisor import errors as supervisor_errors
 
 _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
@@ -65,48 +62,40 @@ _STEP_SECONDS = flags.DEFINE_float(
 _NO_VERDICT = 2
 # Draws the report. An image may lack what it imports.
 _REPORT = "regress.report.html.page"
-_USER_ERRORS = (
-    case_errors.CaseError,
-    golden_errors.GoldenError,
-    supervisor_errors.SupervisorError,
-)
 
 
+@errors.ends_with(_NO_VERDICT)
 def main(argv: Sequence[str]) -> int:
     """Runs the test. Returns its exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
-    try:
-        selected = selection.select(
-            case_path=pathlib.Path(_CASE.value),
-            golden_path=pathlib.Path(_GOLDEN.value) if _GOLDEN.value else None,
-            hardware=_HARDWARE.value,
-            channel=_CHANNEL.value,
+    selected = selection.select(
+        case_path=pathlib.Path(_CASE.value),
+        golden_path=pathlib.Path(_GOLDEN.value) if _GOLDEN.value else None,
+        hardware=_HARDWARE.value,
+        channel=_CHANNEL.value,
+    )
+    print(selected.describe(_LAUNCHER.value), flush=True)
+    with _directories() as files, _importing_report(files):
+        environment = environment_lib.TestEnvironment.from_variables(
+            os.environ, files.outputs, selected.hardware, sys.orig_argv
         )
-        print(selected.describe(_LAUNCHER.value), flush=True)
-        with _directories() as files, _importing_report(files):
-            environment = environment_lib.TestEnvironment.from_variables(
-                os.environ, files.outputs, selected.hardware, sys.orig_argv
+        try:
+            record, verdict, candidate = _run(
+                selected,
+                files,
+                observations.DeclaredTarget(
+                    hardware=selected.hardware,
+                    channel=selected.channel,
+                ),
             )
-            try:
-                record, verdict, candidate = _run(
-                    selected,
-                    files,
-                    observations.DeclaredTarget(
-                        hardware=selected.hardware,
-                        channel=selected.channel,
-                    ),
-                )
-            except cancellation.Cancelled as cancelled:
-                _print_partial_record(cancelled, selected, files)
-                return _NO_VERDICT
-            _keep(files.outputs, record, verdict)
-            following = advice.after(verdict, selected, environment, candidate)
-            print(console.render(verdict, following), flush=True)
-            _draw(files, record, verdict, selected.golden, following)
-    except _USER_ERRORS as error:
-        print(error, file=sys.stderr)
-        return _NO_VERDICT
+        except cancellation.Cancelled as cancelled:
+            _print_partial_record(cancelled, selected, files)
+            return _NO_VERDICT
+        _keep(files.outputs, record, verdict)
+        following = advice.after(verdict, selected, environment, candidate)
+        print(console.render(verdict, following), flush=True)
+        _draw(files, record, verdict, selected.golden, following)
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
 
 
@@ -138,6 +127,18 @@ def _importing_report(files: job_files.JobFiles) -> Iterator[None]:
         yield
 
 
+def _scenario(
+    selected: selection.Selection, files: job_files.JobFiles
+) -> scenario_lib.Scenario:
+    return scenario_lib.Scenario(
+        case=selected.case,
+        hardware=selected.hardware,
+        files=files,
+        bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
+        trainer_flags=_TRAINER_FLAGS.value,
+    )
+
+
 def _run(
     selected: selection.Selection,
     files: job_files.JobFiles,
@@ -157,14 +158,7 @@ def _run(
     def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         return judge.judge(selected.case, record, selected.golden, target)
 
-    scenario = scenario_lib.Scenario(
-        case=selected.case,
-        case_path=selected.case_path,
-        hardware=selected.hardware,
-        files=files,
-        bounds=watchdog.Bounds(_START_SECONDS.value, _STEP_SECONDS.value),
-        trainer_flags=_TRAINER_FLAGS.value,
-    )
+    scenario = _scenario(selected, files)
     progress = progress_lib.ProgressPrinter(selected.case, sys.stdout)
     progress.say(f"starting the {_LAUNCHER.value} launcher")
     with launchers.make(_LAUNCHER.value, scenario, _TRAINER.value) as launcher:
@@ -212,13 +206,9 @@ def _print_partial_record(
     files: job_files.JobFiles,
 ) -> None:
     """Says and keeps what is known; Bazel leaves 15 seconds for it."""
-    record = partial_record.gather(
-        files,
-        selected.case.parallelism.pipeline,
-        fingerprint.fingerprint(selected.case),
-    )
     print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
-    print(partial_record.describe(record, files), file=sys.stderr)
+    record = _scenario(selected, files).partial_record()
+    print(progress_lib.describe(record, files), file=sys.stderr)
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())
 

@@ -12,7 +12,7 @@ from absl.testing import absltest, parameterized
 
 from regress.golden import files
 from regress.run import run_pb2
-from regress.runner import candidate_golden
+from regress.runner import candidate_golden, damaged_events_test_helper
 
 _CASE = "regress/testdata/tiny.textproto"
 _GOLDEN = "regress/testdata/tiny/dev_none.textproto"
@@ -107,6 +107,10 @@ class MainTest(parameterized.TestCase):
             (self._folder / "run_record.binpb").read_bytes()
         )
         self.assertLen(record.attempts[0].ranks, 4)
+        # What a tool that reads records goes by.
+        self.assertEqual(record.case.name, "tiny")
+        self.assertTrue(record.corpus_digest)
+        self.assertIn("torch", record.packages)
 
     def test_two_at_once_do_not_meet(self) -> None:
         flags = [f"--case={_CASE}", f"--golden={_GOLDEN}"]
@@ -143,6 +147,22 @@ class MainTest(parameterized.TestCase):
                 self.assertEqual(test.returncode, 2)
                 self.assertIn(words, errors)
                 self.assertLen(errors.strip().splitlines(), 1)
+
+    def test_damaged_events_are_one_sentence_and_no_verdict(self) -> None:
+        test = self._start(
+            f"--case={_CASE}",
+            f"--golden={_GOLDEN}",
+            "--trainer=regress.testing.instrumented_trainer",
+            f"--trainer_flag={damaged_events_test_helper.FLAG}",
+        )
+        _, errors = test.communicate(timeout=4 * _END_SECONDS)
+        self.assertRegex(
+            errors,
+            r"\A\S*attempt_0/rank_1\.events: damaged at byte \d+: "
+            r"expected an event, found a size of 0\n\Z",
+        )
+        self.assertEqual(test.returncode, 2)
+        self.assertFalse((self._folder / "test.xml").exists())
 
     def test_an_unknown_flag_is_refused(self) -> None:
         test = self._start("--golden_tolerance=5")

@@ -1,11 +1,12 @@
-"""Says on the console how a scenario goes, as it goes."""
+"""Says on the console how a scenario goes, and how far it came."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from regress.case import case_pb2
 from regress.run import run_pb2
+from regress.scenario import job_files
 
 _EVERY_ITERATIONS = 5
 
@@ -77,3 +78,33 @@ def _origin(progress: run_pb2.Progress) -> str:
     if progress.iteration:
         return f", resumed from iteration {progress.iteration}"
     return ", from the beginning"
+
+
+def describe(record: run_pb2.RunRecord, files: job_files.JobFiles) -> str:
+    """Says how far each rank of a record came, and where its log is."""
+    return "\n".join(_lines(record, files))
+
+
+def _lines(
+    record: run_pb2.RunRecord, files: job_files.JobFiles
+) -> Iterator[str]:
+    for attempt in record.attempts:
+        for rank in attempt.ranks:
+            iterations = [
+                event.step.iteration
+                for event in rank.events
+                if event.HasField("step")
+            ]
+            saved = [
+                event.checkpoint.iteration
+                for event in rank.events
+                if event.checkpoint.kind == run_pb2.CheckpointEvent.SAVED
+            ]
+            far = (
+                f"iteration {iterations[-1]}" if iterations else "no iteration"
+            )
+            yield (
+                f"attempt {attempt.index}, rank {rank.rank}: completed {far}, "
+                f"saved {', '.join(map(str, saved)) or 'none'}; its log is "
+                f"{files.log(attempt.index, rank.rank)}"
+            )

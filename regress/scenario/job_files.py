@@ -21,6 +21,11 @@ class JobFiles:
         """Shared by all attempts; this is what the resume lives on."""
         return self.work / "checkpoints"
 
+    def case(self, name: str) -> pathlib.Path:
+        """The case that is trained, for the ranks to read."""
+        # A case must have its file's name.
+        return self.work / "case" / f"{name}.textproto"
+
     @property
     def data_cache(self) -> pathlib.Path:
         """The data set's indices."""

@@ -1,5 +1,7 @@
 """The launchers by name, for the trainer of this project."""
 
+from collections.abc import Sequence
+
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import exec_launcher, zygote_launcher
 
@@ -8,7 +10,11 @@ NAMES = ("zygote", "exec")
 
 
 def make(
-    name: str, scenario: scenario_lib.Scenario, module: str = TRAINER
+    name: str,
+    scenario: scenario_lib.Scenario,
+    module: str = TRAINER,
+    *,
+    preload_flags: Sequence[str] = (),
 ) -> zygote_launcher.ZygoteLauncher | exec_launcher.ExecLauncher:
     """Returns a launcher, a context manager that is to be entered.
 
@@ -18,6 +24,7 @@ def make(
       scenario: what the ranks will run.
       module: the trainer's module; this project's, or one that takes the
         same flags.
+      preload_flags: more flags for the trainer's `preload`.
 
     Raises:
       SupervisorError: there is no such module.
@@ -28,7 +35,7 @@ def make(
     log.parent.mkdir(parents=True, exist_ok=True)
     return zygote_launcher.ZygoteLauncher(
         module,
-        scenario.preload_argv(),
+        [*scenario.preload_argv(), *preload_flags],
         log,
         environment=scenario.environment(),
     )

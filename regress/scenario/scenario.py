@@ -21,7 +21,6 @@ class Scenario:
 
     Attributes:
       case: what is trained.
-      case_path: the case's file, for the ranks to read.
       hardware: the declared hardware, as `none` or `nvidia_h200`.
       files: where the job's files go.
       bounds: the watchdog's.
@@ -29,7 +28,6 @@ class Scenario:
     """
 
     case: case_pb2.Case
-    case_path: pathlib.Path
     hardware: str
     files: job_files.JobFiles
     bounds: watchdog.Bounds
@@ -128,6 +126,36 @@ class Scenario:
         """
         return self._run_attempt(index, launcher, None, on_progress)
 
+    def write_case(self) -> pathlib.Path:
+        """Writes the case for the ranks, where another one is or none."""
+        path = self.files.case(self.case.name)
+        text = str(self.case)
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return path
+
+    def partial_record(self) -> run_pb2.RunRecord:
+        """The record of a run that was cut short, from the ranks' files.
+
+        Of a rank's end it knows nothing.
+
+        Raises:
+          EventStreamError: a rank's events are damaged.
+        """
+        record = self._record([])
+        for index in (0, 1):
+            ranks = [
+                run_pb2.RankRecord(rank=rank)
+                for rank in range(self.case.parallelism.pipeline)
+                if self.files.events(index, rank).exists()
+            ]
+            if ranks:
+                record.attempts.append(
+                    self._with_events(run_pb2.Attempt(index=index, ranks=ranks))
+                )
+        return record
+
     def preload_argv(self) -> list[str]:
         """What the trainer's `preload` needs to know."""
         return [f"--hardware={self.hardware}"]
@@ -142,14 +170,17 @@ class Scenario:
         interruption: case_pb2.Interruption | None,
         on_progress: OnProgress,
     ) -> run_pb2.RunRecord:
+        return self._record(
+            [self._run_attempt(0, launcher, interruption, on_progress)]
+        )
+
+    def _record(self, attempts: Sequence[run_pb2.Attempt]) -> run_pb2.RunRecord:
         image_python = packages.image_python()
         return run_pb2.RunRecord(
             case=self.case,
             case_fingerprint=fingerprint.fingerprint(self.case),
             corpus_digest=_digest_of(self.corpus),
-            attempts=[
-                self._run_attempt(0, launcher, interruption, on_progress)
-            ],
+            attempts=attempts,
             packages=packages.all_versions(),
             image_python=image_python,
             package_records=packages.record_digests() if image_python else {},
@@ -201,8 +232,12 @@ class Scenario:
     def _run(self, index: int, launched: attempt.Attempt) -> run_pb2.Attempt:
         result = launched.run()
         result.index = index
+        return self._with_events(result)
+
+    def _with_events(self, result: run_pb2.Attempt) -> run_pb2.Attempt:
+        """Adds what each rank of an attempt has written."""
         for record in result.ranks:
-            path = self.files.events(index, record.rank)
+            path = self.files.events(result.index, record.rank)
             # A rank that died before it had anything to say has no file.
             if path.exists():
                 events, record.torn = event_stream.read(path)
@@ -218,7 +253,7 @@ class Scenario:
     ) -> attempt.RankCommand:
         argv = [
             *self.preload_argv(),
-            f"--case={self.case_path}",
+            f"--case={self.write_case()}",
             f"--rank={rank}",
             f"--corpus={self.corpus}",
             f"--checkpoints={self.files.checkpoints}",

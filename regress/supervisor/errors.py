@@ -1,5 +1,7 @@
 """What can go wrong between a supervisor and its processes."""
 
+from regress import errors
 
-class SupervisorError(Exception):
+
+class SupervisorError(errors.UserError):
     """One sentence for the user, at times followed by a log's last lines."""

@@ -1,4 +1,8 @@
-"""The GPUs of this machine, seen without becoming a user of one."""
+"""The GPUs of this machine, seen without becoming a user of one.
+
+NVIDIA's nvidia-ml-py would serve for the three calls, but it is not among the
+locked packages, and an image that brings its own torch need not have it.
+"""
 
 import contextlib
 import ctypes

@@ -1,4 +1,9 @@
-"""The process calls of Linux that the standard library does not have."""
+"""The process calls of Linux that the standard library does not have.
+
+psutil has none of the prctl calls. It could list children, but promises nothing
+of zombies among them, and `end_children` is right only if it misses none. Its
+import would also be a part of every rank's start, for two short functions.
+"""
 
 import contextlib
 import ctypes

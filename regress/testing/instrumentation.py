@@ -1,22 +1,28 @@
-"""Where faults take hold of the trainer, without a line of it being changed.
+"""Where faults take hold of the trainer: its hooks, and its disk.
 
-Each function returns what puts the hook in place, to be called in the process
-of a rank before it trains. The process ends with the rank, so no hook is ever
+Each function returns what puts the change in place, to be called in the process
+of a rank before it trains. The process ends with the rank, so no change is ever
 taken back.
 
-What a hook replaces is imported when it is put in place: the catalogue is also
-read where nothing is trained.
+What megatron-core does has no hooks, and is replaced by name. It is imported
+when it is replaced: the catalogue is also read where nothing is trained.
 """
 
 import functools
 import importlib
+import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
+from regress.checkpoint import durable
+from regress.trainer import hooks
+
 if TYPE_CHECKING:
     from regress.trainer import training_state
+
+_T = TypeVar("_T")
 
 Install = Callable[[], None]
 Change = Callable[["training_state.TrainingState"], None]
@@ -24,6 +30,17 @@ Change = Callable[["training_state.TrainingState"], None]
 ChangeSaved = Callable[[dict[str, Any], "training_state.TrainingState"], None]
 # The iteration that is about to run comes second.
 ChangeStep = Callable[["training_state.TrainingState", int], None]
+
+
+def flag(module: str, argument: str = "", *, early: bool = False) -> str:
+    """The flag of the instrumented trainer that names what it installs.
+
+    Args:
+      module: has a function `install`, and if it is early, `install_early`.
+      argument: what these are called with.
+      early: whether the module is also to act before torch is imported.
+    """
+    return f"--install{'_early' if early else ''}={module}:{argument}"
 
 
 def rank() -> int:
@@ -48,14 +65,19 @@ def nothing(*args: Any, **kwargs: Any) -> None:
     del args, kwargs
 
 
+def wrapped(hook: hooks.Hook, wrapper: hooks.Wrapper) -> Install:
+    """Wraps what the trainer does at one of its hooks."""
+    return lambda: hook.wrap(wrapper)
+
+
 def replaced(
     module: str, name: str, replacement: Callable[[Any], Any]
 ) -> Install:
-    """Replaces a function.
+    """Replaces a function of megatron-core.
 
     Args:
       module: its module.
-      name: its name there; a method's with its class, as "Rank.run".
+      name: its name there; a method's with its class, as "Optimizer.step".
       replacement: called with the function; returns what takes its place.
     """
 
@@ -70,7 +92,7 @@ def replaced(
 
 
 def both(*installs: Install) -> Install:
-    """Returns what puts several hooks in place."""
+    """Returns what puts several changes in place."""
 
     def install() -> None:
         for one in installs:
@@ -82,7 +104,7 @@ def both(*installs: Install) -> Install:
 def after_build(change: Change) -> Install:
     """Changes the state when it is built, before anything is loaded."""
 
-    def replacement(original: Any) -> Any:
+    def wrapper(original: Any) -> Any:
         def build(*args: Any) -> Any:
             state = original(*args)
             change(state)
@@ -90,47 +112,46 @@ def after_build(change: Change) -> Install:
 
         return build
 
-    return replaced("regress.trainer.training_state", "build", replacement)
+    return wrapped(hooks.BUILD_STATE, wrapper)
 
 
 def before_restore(change: ChangeSaved) -> Install:
     """Changes what was read from the checkpoint, before it is restored."""
 
-    def replacement(original: Any) -> Any:
+    def wrapper(original: Any) -> Any:
         def restore(saved: dict[str, Any], state: Any) -> None:
             change(saved, state)
             original(saved, state)
 
         return restore
 
-    return replaced("regress.trainer.checkpoint", "_restore", replacement)
+    return wrapped(hooks.RESTORE, wrapper)
 
 
 def after_restore(change: ChangeSaved) -> Install:
     """Changes the restored state, before it is recorded as loaded."""
 
-    def replacement(original: Any) -> Any:
+    def wrapper(original: Any) -> Any:
         def restore(saved: dict[str, Any], state: Any) -> None:
             original(saved, state)
             change(saved, state)
 
         return restore
 
-    return replaced("regress.trainer.checkpoint", "_restore", replacement)
+    return wrapped(hooks.RESTORE, wrapper)
 
 
 def before_step(change: ChangeStep) -> Install:
     """Does something before each step, so after the load was recorded."""
 
-    def replacement(original: Any) -> Any:
+    def wrapper(original: Any) -> Any:
         def run(stepper: Any) -> Any:
-            state = stepper._state
-            change(state, state.iteration + 1)
+            change(stepper.state, stepper.state.iteration + 1)
             return original(stepper)
 
         return run
 
-    return replaced("regress.trainer.step", "Stepper.run", replacement)
+    return wrapped(hooks.STEP, wrapper)
 
 
 def before_first_step(change: Change) -> Install:
@@ -145,3 +166,76 @@ def before_first_step(change: Change) -> Install:
             change(state)
 
     return before_step(change_once)
+
+
+def with_disk(change: Callable[[durable.Disk], durable.Disk]) -> Install:
+    """Changes the disk that checkpoints are written to."""
+    return wrapped(
+        hooks.OPEN_DISK, lambda open_disk: lambda: change(open_disk())
+    )
+
+
+class WrappedDisk(durable.Disk):
+    """Does everything on another disk; a subclass does something besides.
+
+    Attributes:
+      disk: the other.
+    """
+
+    def __init__(self, disk: durable.Disk) -> None:
+        """Wraps a disk of which no file is open."""
+        self.disk = disk
+        self._paths: dict[int, pathlib.Path] = {}
+
+    def around(
+        self, kind: str, path: pathlib.Path, step: Callable[[], _T]
+    ) -> _T:
+        """Does one step of writing: everything but closing a file.
+
+        Args:
+          kind: a method of `durable.Disk`.
+          path: what it is done to; of a rename, the old path.
+          step: does it.
+        """
+        del kind, path
+        return step()
+
+    def create(self, path: pathlib.Path) -> int:
+        """As a Disk does."""
+        fd = self.around("create", path, lambda: self.disk.create(path))
+        self._paths[fd] = path
+        return fd
+
+    def write(self, fd: int, data: memoryview) -> int:
+        """As a Disk does."""
+        return self.around(
+            "write", self._paths[fd], lambda: self.disk.write(fd, data)
+        )
+
+    def flush(self, fd: int) -> None:
+        """As a Disk does."""
+        self.around("flush", self._paths[fd], lambda: self.disk.flush(fd))
+
+    def close(self, fd: int) -> None:
+        """As a Disk does."""
+        self.disk.close(fd)
+
+    def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
+        """As a Disk does."""
+        self.around("rename", source, lambda: self.disk.rename(source, target))
+
+    def make_folder(self, path: pathlib.Path) -> bool:
+        """As a Disk does."""
+        return self.around(
+            "make_folder", path, lambda: self.disk.make_folder(path)
+        )
+
+    def flush_folder(self, path: pathlib.Path) -> None:
+        """As a Disk does."""
+        self.around("flush_folder", path, lambda: self.disk.flush_folder(path))
+
+    def delete_folder(self, path: pathlib.Path) -> None:
+        """As a Disk does."""
+        self.around(
+            "delete_folder", path, lambda: self.disk.delete_folder(path)
+        )

@@ -4,10 +4,11 @@ import abc
 from collections.abc import Mapping
 from typing import Any
 
+from regress import errors
 from regress.run import run_pb2
 
 
-class BackendError(Exception):
+class BackendError(errors.UserError):
     """The machine is not what the backend needs. One sentence."""
 
 

@@ -15,18 +15,9 @@ from typing import Any
 import numpy
 import torch
 
-from regress.checkpoint import (
-    agreement,
-    commit,
-    durable,
-    errors,
-    layout,
-    manifest,
-    view,
-)
-from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import commit, durable, errors, layout, manifest, view
 from regress.run import run_pb2
-from regress.trainer import random_state, training_state
+from regress.trainer import hooks, training_state
 
 # What a rank's file holds besides tensors and plain containers. Everything
 # else is refused, so a checkpoint cannot run code on load.
@@ -59,21 +50,24 @@ class Checkpoints:
     ranks: int
     gather: Callable[[Any], list[Any]]
     keep: int = 0
-    disk: disk_lib.Disk = dataclasses.field(default_factory=disk_lib.Disk)
+    disk: durable.Disk = dataclasses.field(default_factory=durable.Disk)
 
     def path(self, iteration: int) -> pathlib.Path:
         """The file of this rank, for one iteration."""
         folder = layout.folder(self.directory, iteration)
         return folder / layout.rank_file(self.rank)
 
+    @hooks.LOOK
     def look(self) -> view.View:
         """What this rank sees of the newest checkpoint."""
         return view.look(self.directory, self.rank, self.ranks)
 
+    @hooks.AGREE
     def agree(self, seen: view.View) -> tuple[int | None, list[str]]:
-        """The iteration that all ranks load: see `agreement.agree`."""
-        return agreement.agree(self.gather(seen), self.directory)
+        """The iteration that all ranks load: see `view.agree`."""
+        return view.agree(self.gather(seen), self.directory)
 
+    @hooks.WRITE_CHECKPOINT
     def save(
         self,
         state: training_state.TrainingState,
@@ -97,7 +91,7 @@ class Checkpoints:
         path = self.path(state.iteration)
         durable.make_folder(self.disk, path.parent)
         written = durable.write(
-            self.disk, path, lambda file: torch.save(_to_saved(state), file)
+            self.disk, path, lambda file: torch.save(to_saved(state), file)
         )
         before_tracker()
         files = self.gather(
@@ -106,7 +100,7 @@ class Checkpoints:
             )
         )
         if self.rank == 0:
-            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+            self.commit(manifest.Manifest(state.iteration, tuple(files)))
         self.gather(None)
         return run_pb2.CheckpointEvent(
             kind=run_pb2.CheckpointEvent.SAVED,
@@ -115,7 +109,8 @@ class Checkpoints:
             seconds=time.monotonic() - started,
         )
 
-    def _commit(self, complete: manifest.Manifest) -> None:
+    @hooks.COMMIT
+    def commit(self, complete: manifest.Manifest) -> None:
         """Makes a checkpoint of files that are all on the disk."""
         commit.commit(self.disk, self.directory, complete, self.keep)
 
@@ -139,7 +134,8 @@ class Checkpoints:
         )
 
 
-def _to_saved(state: training_state.TrainingState) -> dict[str, Any]:
+def to_saved(state: training_state.TrainingState) -> dict[str, Any]:
+    """What a rank's file holds, under Megatron-LM's names."""
     return {
         "checkpoint_version": 3.0,
         "iteration": state.iteration,
@@ -153,10 +149,11 @@ def _to_saved(state: training_state.TrainingState) -> dict[str, Any]:
         },
         "optimizer": state.optimizer.state_dict(),
         "opt_param_scheduler": state.scheduler.state_dict(),
-        "rng_state": [random_state.get_states()],
+        "rng_state": [training_state.get_streams()],
     }
 
 
+@hooks.RESTORE
 def _restore(
     saved: dict[str, Any], state: training_state.TrainingState
 ) -> None:
@@ -164,11 +161,12 @@ def _restore(
         chunk.load_state_dict(saved[f"model{index}"], strict=True)
     state.optimizer.load_state_dict(saved["optimizer"])
     state.scheduler.load_state_dict(saved["opt_param_scheduler"])
-    random_state.set_states(saved["rng_state"][0])
+    training_state.set_streams(saved["rng_state"][0])
     state.iteration = saved["iteration"]
     state.consumed_samples = saved["args"].consumed_train_samples
 
 
+@hooks.READ_CHECKPOINT
 def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_ALLOWED_TYPES):

@@ -11,8 +11,8 @@ from unittest import mock
 import torch
 from absl.testing import absltest, parameterized
 
-from regress.checkpoint import disk, errors, layout, tracker, view
-from regress.trainer import checkpoint, random_state
+from regress.checkpoint import durable, errors, layout, view
+from regress.trainer import checkpoint, training_state
 
 
 class _Scheduler:
@@ -38,7 +38,7 @@ class _State:
         return []
 
 
-class _FullDisk(disk.Disk):
+class _FullDisk(durable.Disk):
     """Takes so many bytes of a file."""
 
     def __init__(self, room: int) -> None:
@@ -64,7 +64,7 @@ class CheckpointTest(parameterized.TestCase):
             self._folder, rank=0, ranks=1, gather=lambda mine: [mine]
         )
         self.enter_context(
-            mock.patch.object(random_state, "get_states", return_value={})
+            mock.patch.object(training_state, "get_streams", return_value={})
         )
 
     def _save(self, iteration: int) -> pathlib.Path:
@@ -89,7 +89,7 @@ class CheckpointTest(parameterized.TestCase):
         self._first.save(_State(20), look)  # type: ignore[arg-type]
         self.assertEqual(seen, [(True, None)])
         self.assertEqual(self._first.look(), view.View(20))
-        self.assertEqual(tracker.read(self._folder), 20)
+        self.assertEqual(layout.read_tracker(self._folder), 20)
 
     def test_nothing_is_left_beside_the_files(self) -> None:
         self._first.save(_State(20), lambda: None)  # type: ignore[arg-type]

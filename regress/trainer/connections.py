@@ -17,11 +17,14 @@ import torch
 import torch.distributed
 from megatron.core import parallel_state
 
+from regress.trainer import hooks
+
 # Longer than any bound of the supervisor's watchdog, which is the one to say
 # that a job hangs.
 _TIMEOUT = datetime.timedelta(minutes=30)
 
 
+@hooks.CONNECT
 def join(backend: str, rank: int, world_size: int) -> None:
     """Makes the default process group of all ranks.
 

@@ -1,11 +1,16 @@
-"""A digest of every entry of a rank's state, by name.
+"""Digests of a rank's state, and of what each step reads.
 
-An entry is a param, a main param, a moment, a step counter, a field of a param
-group, the scheduler, a random stream: whatever a resume can lose by itself.
+Every entry of the state has a digest, by name. An entry is a param, a main
+param, a moment, a step counter, a field of a param group, the scheduler, a
+random stream: whatever a resume can lose by itself.
+
+What a step reads has digests that are small enough to be recorded at every
+step. They tell where a step that went wrong began to: in its samples, in its
+random streams, or in what it made of them.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -13,14 +18,17 @@ import numpy
 import torch
 
 from regress.run import run_pb2
-from regress.trainer import random_state, training_state
+from regress.trainer import hooks, training_state
 
-# Of a SHA-256: no accident makes two states alike in 128 bits.
+# The first 128 bits of a SHA-256; accidental collisions are not a concern.
 _DIGEST_BYTES = 16
+# As many bits as a double holds; by accident, two inputs in 10^14 are alike.
+_STEP_DIGEST_BYTES = 6
 _LONGEST_VALUE = 40
 _THREADS = 4
 
 
+@hooks.DIGEST_STATE
 def digest_state(
     state: training_state.TrainingState,
     moment: "run_pb2.StateDigest.Moment",
@@ -39,6 +47,31 @@ def digest_state(
         )
 
 
+def digest_batch(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Digests a microbatch: every tensor with its name, type and shape.
+
+    Args:
+      tensors: by name; on the CPU, lest the step wait for the device.
+    """
+    result = hashlib.sha256()
+    for name in sorted(tensors):
+        _update(result, name, tensors[name])
+    return result.digest()
+
+
+def fold_batches(digests: Iterable[bytes]) -> int:
+    """Folds the digests of a step's microbatches, in order, to 48 bits."""
+    return _first_bits(hashlib.sha256(b"".join(digests)))
+
+
+def digest_streams() -> int:
+    """Digests every random stream of this rank, to 48 bits."""
+    result = hashlib.sha256()
+    for name, stream in training_state.named_streams():
+        _update(result, name, stream)
+    return _first_bits(result)
+
+
 def _entries(
     state: training_state.TrainingState,
 ) -> Iterator[tuple[str, Any]]:
@@ -52,7 +85,7 @@ def _entries(
     for field, value in state.scheduler.state_dict().items():
         yield f"scheduler/{field}", value
     yield "loss scale", state.optimizer.get_loss_scale()
-    for name, stream in random_state.named_streams():
+    for name, stream in training_state.named_streams():
         yield f"rng/{name}", stream
     yield "iteration", state.iteration
     yield "consumed samples", state.consumed_samples
@@ -75,7 +108,7 @@ def _chunk_entries(
 
 
 def _entry(name: str, value: Any) -> run_pb2.StateEntry:
-    kind, content = canonical_form(value)
+    kind, content = _canonical_form(value)
     digest = hashlib.sha256(kind.encode())
     digest.update(content)
     return run_pb2.StateEntry(
@@ -87,7 +120,17 @@ def _entry(name: str, value: Any) -> run_pb2.StateEntry:
     )
 
 
-def canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
+def _update(result: "hashlib._Hash", name: str, value: Any) -> None:
+    kind, content = _canonical_form(value)
+    result.update(f"{name} {kind} ".encode())
+    result.update(content)
+
+
+def _first_bits(result: "hashlib._Hash") -> int:
+    return int.from_bytes(result.digest()[:_STEP_DIGEST_BYTES], "big")
+
+
+def _canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
     """Returns the value's type and shape, and its bytes.
 
     The bytes of the same value are the same in every process.

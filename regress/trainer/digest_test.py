@@ -1,4 +1,4 @@
-"""Tests that a digest sees every state entry, and a load restores it."""
+"""Tests that digests see every state entry, and all that a step reads."""
 
 import pathlib
 import random
@@ -13,10 +13,12 @@ import numpy  # isort: skip
 import torch  # isort: skip
 from megatron.core import tensor_parallel  # isort: skip
 from regress.run import run_pb2  # isort: skip
-from regress.trainer import checkpoint, digest, random_state  # isort: skip
+from regress.trainer import checkpoint, digest  # isort: skip
 from regress.trainer import training_state  # isort: skip
 
 _SAVED = run_pb2.StateDigest.SAVED
+_TOKENS = torch.arange(8).view(2, 4)
+_MASK = torch.ones(2, 4)
 
 
 def setUpModule() -> None:  # noqa: D103
@@ -171,7 +173,7 @@ class RestoreTest(parameterized.TestCase):
         self._assert_differs(entry)
 
     def test_random_streams_that_are_not_loaded_are_seen(self) -> None:
-        with mock.patch.object(random_state, "set_states"):
+        with mock.patch.object(training_state, "set_streams"):
             self._checkpoints.load(2, self._new)
         self._assert_differs("rng/torch_rng_state")
 
@@ -187,6 +189,70 @@ class RestoreTest(parameterized.TestCase):
         self.assertTrue(
             any(name.startswith(entry) for name in differing), differing
         )
+
+
+def _draw_in_tracker() -> None:
+    with tensor_parallel.get_cuda_rng_tracker().fork():
+        torch.rand(1)
+
+
+def _batch_digest(**tensors: torch.Tensor) -> bytes:
+    return digest.digest_batch(tensors)
+
+
+class BatchTest(parameterized.TestCase):
+    def test_the_same_batch_has_the_same_digest(self) -> None:
+        self.assertEqual(
+            _batch_digest(tokens=_TOKENS, loss_mask=_MASK),
+            _batch_digest(loss_mask=_MASK.clone(), tokens=_TOKENS.clone()),
+        )
+
+    @parameterized.named_parameters(
+        (
+            "one_token",
+            {"tokens": _TOKENS.clone().index_fill_(0, _TOKENS[0, :1], 9)},
+        ),
+        ("shape", {"tokens": _TOKENS.view(4, 2)}),
+        ("type", {"tokens": _TOKENS.int()}),
+        ("mask", {"loss_mask": _MASK * 0}),
+    )
+    def test_sees(self, change: dict[str, torch.Tensor]) -> None:
+        batch = {"tokens": _TOKENS, "loss_mask": _MASK}
+        self.assertNotEqual(
+            _batch_digest(**batch), _batch_digest(**(batch | change))
+        )
+
+    def test_sees_which_tensor_is_which(self) -> None:
+        self.assertNotEqual(
+            _batch_digest(tokens=_TOKENS, labels=_TOKENS + 1),
+            _batch_digest(tokens=_TOKENS + 1, labels=_TOKENS),
+        )
+
+    def test_sees_the_order_of_microbatches(self) -> None:
+        self.assertNotEqual(
+            digest.fold_batches([b"a", b"b"]), digest.fold_batches([b"b", b"a"])
+        )
+
+    def test_a_double_holds_it(self) -> None:
+        value = digest.fold_batches([b"a"])
+        self.assertEqual(int(float(value)), value)
+        self.assertLess(value, 1 << 48)
+
+
+class StreamsTest(parameterized.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        # Seeds the streams.
+        single_rank_test_helper.new_state()
+
+    def test_stays_while_nothing_is_drawn(self) -> None:
+        self.assertEqual(digest.digest_streams(), digest.digest_streams())
+
+    def test_sees_a_draw_from_any_stream(self) -> None:
+        for draw in (random.random, lambda: torch.rand(1), _draw_in_tracker):
+            before = digest.digest_streams()
+            draw()
+            self.assertNotEqual(digest.digest_streams(), before)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from regress import errors
 from regress.case import load
 from regress.checkpoint import errors as checkpoint_errors
 from regress.run import control as control_lib
@@ -56,6 +57,12 @@ _SAVE_ON_SIGTERM = flags.DEFINE_bool(
     "On SIGTERM to any rank, save after the iteration and exit with 0.",
 )
 
+# What a run record's reader is told by an error that has a code of its own.
+_EXIT_CODES: dict[type[errors.UserError], int] = {
+    checkpoint_errors.CheckpointError: exit_codes.DAMAGED_CHECKPOINT,
+    backend_lib.BackendError: exit_codes.WRONG_ENVIRONMENT,
+}
+
 
 def preload(argv: Sequence[str]) -> None:
     """Imports what every rank needs; touches no device and no generator."""
@@ -78,7 +85,15 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     _import(_HARDWARE.value)
     imported = time.monotonic() - started
-    from regress.trainer import data, phase_gate, stop_request
+    try:
+        return _train(imported)
+    except errors.UserError as error:
+        print(error, file=sys.stderr)
+        return _EXIT_CODES.get(type(error), exit_codes.FAILURE)
+
+
+def _train(imported: float) -> int:
+    from regress.trainer import phase_gate
     from regress.trainer import rank as rank_lib
 
     backend = backend_factory.get(_HARDWARE.value)
@@ -93,7 +108,7 @@ def main(argv: Sequence[str]) -> int:
         if _WAIT_AT.value
         else None,
         keep=_KEEP.value,
-        stop_request=stop_request.StopRequest()
+        stop_request=phase_gate.StopRequest()
         if _SAVE_ON_SIGTERM.value
         else None,
     )
@@ -104,24 +119,11 @@ def main(argv: Sequence[str]) -> int:
         control = control_lib.Control.from_environment()
         try:
             rank_lib.Rank(settings, backend, events, control).run()
-        except checkpoint_errors.CheckpointError as error:
-            print(error, file=sys.stderr)
-            return exit_codes.DAMAGED_CHECKPOINT
-        except checkpoint_errors.CheckpointWriteError as error:
-            print(error, file=sys.stderr)
-            return exit_codes.FAILURE
-        except backend_lib.BackendError as error:
-            print(error, file=sys.stderr)
-            return exit_codes.WRONG_ENVIRONMENT
-        except data.DataError as error:
-            print(error, file=sys.stderr)
-            return exit_codes.FAILURE
         except RuntimeError as error:
             reason = backend.out_of_memory(error)
             if reason is None:
                 raise
-            print(reason, file=sys.stderr)
-            return exit_codes.WRONG_ENVIRONMENT
+            raise backend_lib.BackendError(reason) from error
     return 0
 
 

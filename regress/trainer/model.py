@@ -20,6 +20,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 
 from regress.case import case_pb2, derived
 from regress.trainer import backend as backend_lib
+from regress.trainer import hooks
 
 _LAYER_SPECS = {
     case_pb2.Model.LOCAL: get_gpt_layer_local_spec,
@@ -68,6 +69,7 @@ def transformer_config(
     )
 
 
+@hooks.BUILD_MODEL
 def build_chunks(
     case: case_pb2.Case, config: TransformerConfig, device: torch.device
 ) -> list[DistributedDataParallel]:

@@ -1,6 +1,7 @@
-"""Where a rank waits for its interruption."""
+"""Where a rank waits for its interruption, and how it is asked to stop."""
 
 import dataclasses
+import signal
 from typing import cast
 
 from regress.case import case_pb2
@@ -46,3 +47,20 @@ class PhaseGate:
         """Waits, if this is the place."""
         if self.stops_at(iteration, phase):
             self.control.wait_here(iteration, phase)
+
+
+class StopRequest:
+    """Takes note of a SIGTERM instead of dying by it, as a scheduler asks.
+
+    Attributes:
+      came: whether one has come.
+    """
+
+    def __init__(self) -> None:
+        """From now on. To be called in the main thread."""
+        self.came = False
+        signal.signal(signal.SIGTERM, self._take_note)
+
+    def _take_note(self, number: int, frame: object) -> None:
+        del number, frame
+        self.came = True

@@ -12,7 +12,7 @@ import torch
 from megatron.core import parallel_state
 
 from regress.case import case_pb2, derived
-from regress.checkpoint import view
+from regress.checkpoint import durable
 from regress.run import control as control_lib
 from regress.run import event_stream, run_pb2
 from regress.trainer import (
@@ -23,13 +23,10 @@ from regress.trainer import (
     connections,
     data,
     digest,
+    hooks,
     phase_gate,
-    rehearsal,
     step,
     training_state,
-)
-from regress.trainer import (
-    stop_request as stop_request_lib,
 )
 
 
@@ -56,7 +53,7 @@ class Settings:
     data_cache: pathlib.Path
     wait_at: phase_gate.WaitAt | None
     keep: int = 0
-    stop_request: stop_request_lib.StopRequest | None = None
+    stop_request: phase_gate.StopRequest | None = None
 
 
 class Rank:
@@ -82,6 +79,7 @@ class Rank:
             self._case.parallelism.pipeline,
             _gather,
             settings.keep,
+            _open_disk(),
         )
 
     def run(self) -> None:
@@ -102,9 +100,9 @@ class Rank:
             if self._backend.rehearses:
                 # It stops nowhere, not even in the first iteration.
                 gate = phase_gate.PhaseGate(self._control, wait_at=None)
-                rehearsal.rehearse(self._case, state, device, gate)
+                step.rehearse(self._case, state, device, gate)
         with self._span("wait"):
-            self._control.wait_to_begin()
+            self._wait_to_begin()
         self._resume(state)
         stepper = step.Stepper(
             self._case,
@@ -116,7 +114,7 @@ class Rank:
         self._control.progress(state.iteration, "ready")
         while state.iteration < self._case.training.iterations:
             metrics = stepper.run()
-            self._events.write(run_pb2.Event(step=metrics))
+            self._write(run_pb2.Event(step=metrics))
             self._control.progress(state.iteration, _progress_text(metrics))
             saves = state.iteration % self._case.training.save_interval == 0
             if saves:
@@ -127,7 +125,7 @@ class Rank:
                     self._save(state)
                 break
         if state.iteration == self._case.training.iterations:
-            self._events.write(
+            self._write(
                 run_pb2.Event(
                     finished=run_pb2.Finished(
                         iteration=state.iteration,
@@ -136,18 +134,31 @@ class Rank:
                 )
             )
         with self._span("teardown"):
-            torch.distributed.destroy_process_group()
+            _tear_down()
 
+    @hooks.WAIT_TO_BEGIN
+    def _wait_to_begin(self) -> None:
+        self._control.wait_to_begin()
+
+    @hooks.WRITE_EVENT
+    def _write(self, event: run_pb2.Event) -> None:
+        self._events.write(event)
+
+    @hooks.DESCRIBE_ENVIRONMENT
+    def _environment(self) -> run_pb2.Environment:
+        return self._backend.environment()
+
+    @hooks.JOIN
     def _join(self) -> torch.device:
         stages = self._case.parallelism.pipeline
         chunks = derived.chunks_per_rank(self._case)
         device: torch.device = self._backend.start_rank(
             self._settings.rank, stages
         )
-        self._events.write(
+        self._write(
             run_pb2.Event(
                 started=run_pb2.Started(
-                    pid=os.getpid(), environment=self._backend.environment()
+                    pid=os.getpid(), environment=self._environment()
                 )
             )
         )
@@ -182,24 +193,22 @@ class Rank:
         ]
 
     def _resume(self, state: training_state.TrainingState) -> None:
-        iteration = self._agree(self._checkpoints.look())
+        seen = self._checkpoints.look()
+        iteration, notes = self._checkpoints.agree(seen)
+        for note in notes:
+            print(note)
         if iteration is None:
             event = run_pb2.CheckpointEvent(
                 kind=run_pb2.CheckpointEvent.NONE_FOUND
             )
-            self._events.write(run_pb2.Event(checkpoint=event))
+            self._write(run_pb2.Event(checkpoint=event))
             return
         with self._span("load"):
             event = self._checkpoints.load(iteration, state)
-        self._events.write(run_pb2.Event(checkpoint=event))
+        self._write(run_pb2.Event(checkpoint=event))
         self._digest(state, run_pb2.StateDigest.LOADED)
 
-    def _agree(self, seen: view.View) -> int | None:
-        iteration, notes = self._checkpoints.agree(seen)
-        for note in notes:
-            print(note)
-        return iteration
-
+    @hooks.SAVE
     def _save(self, state: training_state.TrainingState) -> None:
         self._digest(state, run_pb2.StateDigest.SAVED)
         with self._span("save"):
@@ -209,7 +218,7 @@ class Rank:
                     state.iteration, case_pb2.CHECKPOINT_WRITE
                 ),
             )
-        self._events.write(run_pb2.Event(checkpoint=event))
+        self._write(run_pb2.Event(checkpoint=event))
 
     def _is_told_to_stop(self) -> bool:
         """Whether any rank is: all do the same."""
@@ -223,14 +232,24 @@ class Rank:
     ) -> None:
         with self._span("digest"):
             digests = digest.digest_state(state, moment)
-        self._events.write(run_pb2.Event(state=digests))
+        self._write(run_pb2.Event(state=digests))
 
     @contextlib.contextmanager
     def _span(self, name: str) -> Iterator[None]:
         started = time.monotonic()
         yield
         span = run_pb2.Span(name=name, seconds=time.monotonic() - started)
-        self._events.write(run_pb2.Event(span=span))
+        self._write(run_pb2.Event(span=span))
+
+
+@hooks.OPEN_DISK
+def _open_disk() -> durable.Disk:
+    return durable.Disk()
+
+
+@hooks.TEAR_DOWN
+def _tear_down() -> None:
+    torch.distributed.destroy_process_group()
 
 
 def _gather(mine: Any) -> list[Any]:

@@ -18,9 +18,9 @@ from regress.case import case_pb2  # noqa: E402
 from regress.run import control  # noqa: E402
 from regress.trainer import (  # noqa: E402
     data,
+    digest,
     phase_gate,
     step,
-    step_digest,
     training_state,
 )
 
@@ -77,6 +77,6 @@ def stepper(state: training_state.TrainingState) -> step.Stepper:
         "labels": tokens[:, 1:],
         "loss_mask": torch.ones(2, 8),
     }
-    microbatch = data.Microbatch(tensors, step_digest.of_batch(tensors))
+    microbatch = data.Microbatch(tensors, digest.digest_batch(tensors))
     gate = phase_gate.PhaseGate(control.Control(None), None)
     return step.Stepper(CASE, state, [itertools.repeat(microbatch)], _CPU, gate)

@@ -1,24 +1,28 @@
 """One iteration: forward and backward over the pipeline, then the optimizer."""
 
 import functools
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
+from megatron.core import parallel_state, tensor_parallel
+from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
+from megatron.core.transformer.module import param_is_not_shared
 
 from regress.case import case_pb2, derived
 from regress.run import run_pb2
 from regress.trainer import (
     data,
+    digest,
+    hooks,
     model,
-    param_groups,
     phase_gate,
-    step_digest,
-    step_metrics,
     training_state,
 )
+from regress.trainer import optimizer as optimizer_lib
 
 Loss = tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]
 
@@ -27,6 +31,9 @@ class Stepper:
     """Runs iterations on this rank, one after the other.
 
     Every rank of the pipeline must run the same iteration at the same time.
+
+    Attributes:
+      state: the rank's, after the iteration that was run last.
     """
 
     def __init__(
@@ -47,8 +54,8 @@ class Stepper:
           device: the rank's.
           gate: where to wait for an interruption.
         """
+        self.state = state
         self._case = case
-        self._state = state
         self._iterators = iterators
         self._gate = gate
         self._microbatches = derived.microbatches(case)
@@ -69,33 +76,34 @@ class Stepper:
         self._forward_passes = 0
         self._data_digests: list[bytes] = []
 
+    @hooks.STEP
     def run(self) -> run_pb2.StepMetrics:
         """Runs the next iteration. Returns its metrics."""
         started = time.monotonic()
-        state = self._state
+        state = self.state
         iteration = state.iteration + 1
-        random_state_digest = step_digest.of_random_state()
+        random_state_digest = digest.digest_streams()
         self.zero_gradients()
         losses = self.accumulate_gradients()
-        groups = param_groups.describe(state.param_groups())
-        updated, grad_norm, zeros = state.optimizer.step()
+        groups = optimizer_lib.describe_groups(state.param_groups())
+        updated, grad_norm, zeros = self._update()
         self._gate.reach(iteration, case_pb2.OPTIMIZER_STEP)
         batch = self._case.training.global_batch_size
         if updated:
-            state.scheduler.step(increment=batch)
+            self._schedule_rates(batch)
         state.iteration = iteration
         state.consumed_samples += batch
         return run_pb2.StepMetrics(
             iteration=iteration,
-            lm_loss=step_metrics.mean_loss(losses) if losses else None,
+            lm_loss=mean_loss(losses) if losses else None,
             grad_norm=grad_norm,
-            params_norm=step_metrics.params_norm(state.optimizer),
+            params_norm=params_norm(state.optimizer),
             zeros_in_grad=int(zeros),
             loss_scale=state.optimizer.get_loss_scale().item(),
             consumed_samples=state.consumed_samples,
             param_groups=groups,
             updated=updated,
-            data_digest=step_digest.fold(self._data_digests)
+            data_digest=digest.fold_batches(self._data_digests)
             if self._data_digests
             else None,
             random_state_digest=random_state_digest,
@@ -104,9 +112,9 @@ class Stepper:
 
     def zero_gradients(self) -> None:
         """Forgets the gradients of the iteration before."""
-        for chunk in self._state.chunks:
+        for chunk in self.state.chunks:
             chunk.zero_grad_buffer()
-        self._state.optimizer.zero_grad()
+        self.state.optimizer.zero_grad()
 
     def accumulate_gradients(self) -> list[Any]:
         """Runs the forward and backward passes of the next iteration.
@@ -119,7 +127,7 @@ class Stepper:
         losses: list[Any] = self._schedule(
             forward_step_func=self._forward_step,
             data_iterator=self._per_chunk(self._iterators),
-            model=self._per_chunk(self._state.chunks),
+            model=self._per_chunk(self.state.chunks),
             num_microbatches=self._microbatches,
             seq_length=self._case.model.sequence_length,
             micro_batch_size=self._case.training.micro_batch_size,
@@ -127,17 +135,26 @@ class Stepper:
         )
         return losses
 
+    @hooks.UPDATE
+    def _update(self) -> Any:
+        return self.state.optimizer.step()
+
+    @hooks.SCHEDULE
+    def _schedule_rates(self, samples: int) -> None:
+        self.state.scheduler.step(increment=samples)
+
     def _per_chunk(self, items: list[Any]) -> Any:
         """The schedule takes a list only where there are several chunks."""
         return items if len(items) > 1 else items[0]
 
+    @hooks.FORWARD
     def _forward_step(
         self, iterator: Iterator[data.Microbatch], chunk: Any
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], Loss]]:
         """One chunk's forward pass, as the schedule asks for it."""
         middle = self._forward_passes == self._microbatches // 2
         self._forward_passes += 1
-        iteration = self._state.iteration + 1
+        iteration = self.state.iteration + 1
         if middle:
             self._gate.reach(iteration, case_pb2.FORWARD)
         stage = model.unwrap(chunk)
@@ -164,10 +181,85 @@ class Stepper:
         return output, loss
 
 
+def rehearse(
+    case: case_pb2.Case,
+    state: training_state.TrainingState,
+    device: torch.device,
+    gate: phase_gate.PhaseGate,
+) -> None:
+    """Runs one iteration's passes on zeros, and leaves no trace.
+
+    A process's first forward and backward pass loads kernels and finds memory:
+    on a GPU it takes 3 s, and the next one 0.3 s. A rank that gets ready while
+    another attempt trains has that behind it when its turn comes.
+
+    Every rank of the pipeline must call it at the same time.
+
+    Args:
+        case: What is trained.
+        state: As it was built. It keeps gradients, which the first step
+            forgets; the random streams, which dropout drew from, are put back.
+        device: The rank's.
+        gate: One that stops nowhere.
+    """
+    streams = training_state.get_streams()
+    shape = (case.training.micro_batch_size, case.model.sequence_length)
+    zeros = torch.zeros(shape, dtype=torch.int64, device=device)
+    blank = data.Microbatch(
+        {
+            "tokens": zeros,
+            "labels": zeros,
+            "loss_mask": torch.ones(shape, device=device),
+        },
+        digest=b"",
+    )
+    stepper = Stepper(
+        case,
+        state,
+        [itertools.repeat(blank) for _ in state.chunks],
+        device,
+        gate,
+    )
+    stepper.accumulate_gradients()
+    training_state.set_streams(streams)
+
+
+def mean_loss(microbatch_losses: Iterable[dict[str, torch.Tensor]]) -> float:
+    """Returns the mean loss over the global batch's tokens.
+
+    Args:
+      microbatch_losses: a microbatch's "lm loss" is [sum of losses, tokens].
+    """
+    total = torch.stack([loss["lm loss"] for loss in microbatch_losses]).sum(0)
+    return (total[0] / total[1]).item()
+
+
+@hooks.MEASURE
+def params_norm(optimizer: MegatronOptimizer) -> float:
+    """Returns the 2-norm of the whole model's main params, on every rank.
+
+    The last stage's copy of a tied embedding is not counted again.
+    """
+    params = [
+        param
+        for group in optimizer.param_groups
+        for param in group["params"]
+        if param_is_not_shared(param)
+        and tensor_parallel.param_is_not_tensor_parallel_duplicate(param)
+    ]
+    norms = torch._foreach_norm([param.detach() for param in params])
+    squares = torch.stack(norms).square().sum()
+    torch.distributed.all_reduce(
+        squares, group=parallel_state.get_model_parallel_group()
+    )
+    return squares.sqrt().item()
+
+
 def _no_loss(output: torch.Tensor) -> Loss:
     raise AssertionError("The schedule asked a middle stage for a loss.")
 
 
+@hooks.LOSS
 def _loss(loss_mask: torch.Tensor, output: torch.Tensor) -> Loss:
     """Sums the losses of a microbatch's tokens.
 

@@ -1,10 +1,13 @@
-"""All that a resumed run must have again."""
+"""All that a resumed run must have again: a rank's state and random streams."""
 
 import dataclasses
+import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy
 import torch
+from megatron.core import parallel_state, tensor_parallel
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer
@@ -12,8 +15,15 @@ from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 
 from regress.case import case_pb2
 from regress.trainer import backend as backend_lib
-from regress.trainer import model, param_groups, random_state
+from regress.trainer import hooks, model
 from regress.trainer import optimizer as optimizer_lib
+
+# Keys as in Megatron-LM's checkpoints.
+_PYTHON = "random_rng_state"
+_NUMPY = "np_rng_state"
+_TORCH = "torch_rng_state"
+_CUDA = "cuda_rng_state"
+_TRACKER = "rng_tracker_states"
 
 
 @dataclasses.dataclass
@@ -46,6 +56,7 @@ class TrainingState:
         return zip(self.group_names, self.optimizer.param_groups, strict=True)
 
 
+@hooks.BUILD_STATE
 def build(
     case: case_pb2.Case, backend: backend_lib.Backend, device: torch.device
 ) -> TrainingState:
@@ -53,12 +64,54 @@ def build(
 
     Needs megatron-core's parallel state.
     """
-    random_state.seed_all(case.training.seed)
+    seed_streams(case.training.seed)
     config = model.transformer_config(case, backend)
     chunks = model.build_chunks(case, config, device)
     optimizer = optimizer_lib.build_optimizer(case, chunks)
     config.grad_scale_func = optimizer.scale_loss
     scheduler = optimizer_lib.build_scheduler(case, optimizer)
     return TrainingState(
-        chunks, optimizer, scheduler, param_groups.names(optimizer)
+        chunks, optimizer, scheduler, optimizer_lib.group_names(optimizer)
     )
+
+
+def seed_streams(seed: int) -> None:
+    """Seeds every stream of this rank, each stage with a seed of its own."""
+    # Megatron-LM's spacing between stages.
+    seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)
+    tensor_parallel.model_parallel_cuda_manual_seed(seed)
+
+
+def get_streams() -> dict[str, Any]:
+    """Returns the state of every stream, under Megatron-LM's names."""
+    return {
+        _PYTHON: random.getstate(),
+        _NUMPY: numpy.random.get_state(),
+        _TORCH: torch.get_rng_state(),
+        _CUDA: torch.cuda.get_rng_state(),
+        _TRACKER: tensor_parallel.get_cuda_rng_tracker().get_states(),
+    }
+
+
+def named_streams() -> Iterator[tuple[str, Any]]:
+    """Yields the state of each stream, those of the tracker one by one."""
+    for stream, value in get_streams().items():
+        if isinstance(value, dict):
+            for name, substream in value.items():
+                yield f"{stream}/{name}", substream
+        else:
+            yield stream, value
+
+
+@hooks.RESTORE_STREAMS
+def set_streams(states: dict[str, Any]) -> None:
+    """Restores what `get_streams` returned."""
+    random.setstate(states[_PYTHON])
+    numpy.random.set_state(states[_NUMPY])
+    torch.set_rng_state(states[_TORCH])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state(states[_CUDA])
+    tensor_parallel.get_cuda_rng_tracker().set_states(states[_TRACKER])

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress.case import errors as case_errors
+from regress import errors
 from regress.case import load
 from regress.golden import bands, files, golden_pb2, selection_key, series
 from regress.golden import errors as golden_errors
@@ -29,7 +29,6 @@ from regress.run import attempt_end, run_pb2
 from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
-from regress.supervisor import errors as supervisor_errors
 from regress.supervisor import watchdog
 from tools.bands import runs, variations
 
@@ -62,43 +61,33 @@ _VARIATION = flags.DEFINE_enum(
     "program runs itself with this flag.",
 )
 
-_TRAINER = "tools.bands.varied_trainer"
+_TRAINER = "regress.testing.instrumented_trainer"
 _BOUNDS = watchdog.Bounds(start_seconds=300, step_seconds=120)
-_USER_ERRORS = (
-    case_errors.CaseError,
-    golden_errors.GoldenError,
-    supervisor_errors.SupervisorError,
-)
 
 
+@errors.ends_with(1)
 def main(argv: Sequence[str]) -> int:
     """Runs the program. Returns its exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     user = pathlib.Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    try:
-        exact = files.read(user / _GOLDEN.value)
-        if _VARIATION.value is not None:
-            record = _train(user / _CASE.value, exact, _VARIATION.value)
-            pathlib.Path(_OUTPUT.value).write_bytes(record.SerializeToString())
-            return 0
-        derived = bands.derive(
-            exact, [*_others(user, exact), *_runs(user, exact)]
+    exact = files.read(user / _GOLDEN.value)
+    if _VARIATION.value is not None:
+        record = _train(user / _CASE.value, exact, _VARIATION.value)
+        pathlib.Path(_OUTPUT.value).write_bytes(record.SerializeToString())
+        return 0
+    derived = bands.derive(exact, [*_others(user, exact), *_runs(user, exact)])
+    path = user / (
+        _OUTPUT.value
+        or pathlib.Path(_GOLDEN.value).with_name(
+            selection_key.path_of(
+                selection_key.Selection(
+                    exact.case_name, exact.channel, bands.HARDWARE
+                )
+            ).name
         )
-        path = user / (
-            _OUTPUT.value
-            or pathlib.Path(_GOLDEN.value).with_name(
-                selection_key.path_of(
-                    selection_key.Selection(
-                        exact.case_name, exact.channel, bands.HARDWARE
-                    )
-                ).name
-            )
-        )
-        files.write(derived, path)
-    except _USER_ERRORS as error:
-        print(error, file=sys.stderr)
-        return 1
+    )
+    files.write(derived, path)
     for band in derived.bands:
         print(f"{band.metric}: within {band.relative:.3g}")
         for one in band.measurements:
@@ -171,16 +160,12 @@ def _train(
     variations.BY_NAME[name].case(case)
     with tempfile.TemporaryDirectory() as own:
         work = pathlib.Path(own)
-        # A case file must have the name of its case.
-        changed = work / path.name
-        changed.write_text(str(case))
         scenario = scenario_lib.Scenario(
             case=case,
-            case_path=changed,
             hardware=exact.hardware,
             files=job_files.JobFiles(work, work / "outputs"),
             bounds=_BOUNDS,
-            trainer_flags=[f"--variation={name}"],
+            trainer_flags=[variations.flag(name)],
         )
         progress = progress_lib.ProgressPrinter(case, sys.stdout)
         progress.say(name)

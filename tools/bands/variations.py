@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regress.case import case_pb2
+from regress.testing import instrumentation
 
 
 def _nothing() -> None:
@@ -92,17 +93,9 @@ def _other_dropout() -> None:
     """Seeds dropout's streams anew, once the weights are what they were."""
     from megatron.core import tensor_parallel
 
-    from regress.trainer import training_state
-
-    module: Any = training_state
-    build = module.build
-
-    def with_other_streams(*arguments: Any) -> Any:
-        state = build(*arguments)
-        tensor_parallel.model_parallel_cuda_manual_seed(4321)
-        return state
-
-    module.build = with_other_streams
+    instrumentation.after_build(
+        lambda state: tensor_parallel.model_parallel_cuda_manual_seed(4321)
+    )()
 
 
 VARIATIONS = (
@@ -136,3 +129,18 @@ VARIATIONS = (
 )
 
 BY_NAME = {variation.name: variation for variation in VARIATIONS}
+
+
+def flag(name: str) -> str:
+    """The flag that has the instrumented trainer make a variation."""
+    return instrumentation.flag(__name__, name, early=True)
+
+
+def install_early(argument: str) -> None:
+    """Makes the variation of that name, before torch is imported."""
+    BY_NAME[argument].before()
+
+
+def install(argument: str) -> None:
+    """Makes the rest of the variation, when the trainer is imported."""
+    BY_NAME[argument].after()

@@ -60,7 +60,6 @@ def _scenario(files: job_files.JobFiles) -> scenario_lib.Scenario:
     case = load.load(path)
     return scenario_lib.Scenario(
         case=case,
-        case_path=path,
         hardware="none",
         files=files,
         bounds=watchdog.Bounds(start_seconds=180, step_seconds=60),

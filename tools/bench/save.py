@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from absl import app, flags
 
-from regress.checkpoint import commit, disk, durable, layout, manifest
+from regress.checkpoint import commit, durable, layout, manifest
 
 _FOLDER = flags.DEFINE_string(
     "folder", None, "On the disk to measure; by default where TMPDIR is."
@@ -86,12 +86,12 @@ def _save_durably(state: dict[str, torch.Tensor], folder: pathlib.Path) -> None:
     root = folder / "checkpoints"
     name = layout.rank_file(0)
     path = layout.folder(root, 1) / name
-    durable.make_folder(disk.Disk(), path.parent)
+    durable.make_folder(durable.Disk(), path.parent)
     written = durable.write(
-        disk.Disk(), path, lambda file: torch.save(state, file)
+        durable.Disk(), path, lambda file: torch.save(state, file)
     )
     file = manifest.File(name, written.bytes, written.sha256)
-    commit.commit(disk.Disk(), root, manifest.Manifest(1, (file,)), keep=0)
+    commit.commit(durable.Disk(), root, manifest.Manifest(1, (file,)), keep=0)
 
 
 def _spread(seconds: list[float]) -> str:

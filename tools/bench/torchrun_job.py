@@ -65,7 +65,7 @@ def _start(
                 rank_main,
                 "sh",
                 *scenario.preload_argv(),
-                f"--case={scenario.case_path}",
+                f"--case={scenario.write_case()}",
                 f"--corpus={scenario.corpus}",
                 f"--checkpoints={files.checkpoints}",
                 f"--data_cache={files.data_cache}",

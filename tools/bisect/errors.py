@@ -1,7 +1,9 @@
 """Errors that the user can do something about."""
 
+from regress import errors
 
-class BisectError(Exception):
+
+class BisectError(errors.UserError):
     """The search is not possible. One sentence for the user."""
 
 

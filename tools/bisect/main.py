@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 
 from absl import app, flags
 
+from regress import errors as user_errors
 from regress.supervisor import linux
 from tools.bisect import (
     bundle,
@@ -68,6 +69,7 @@ _OUTPUTS = flags.DEFINE_string(
 _LOCK = "requirements_lock.txt"
 
 
+@user_errors.ends_with(1)
 def main(argv: Sequence[str]) -> int:
     """Searches. Returns the exit status."""
     if len(argv) > 1:
@@ -76,8 +78,8 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _bisect()
-    except (errors.BisectError, lock_file.LockFileError) as error:
-        print(error, file=sys.stderr)
+    except lock_file.LockFileError as error:
+        raise errors.BisectError(str(error)) from error
     except KeyboardInterrupt:
         print("Interrupted; nothing is left running.", file=sys.stderr)
     finally:

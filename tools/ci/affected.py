@@ -15,12 +15,14 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from regress import errors
 from tools.ci import checkout, graph, impact, workspace
 
 _BASE = flags.DEFINE_string("base", None, "A revision of git.", required=True)
 _LABELS = flags.DEFINE_bool("labels", False, "Print only the tests.")
 
 
+@errors.ends_with(1)
 def main(argv: Sequence[str]) -> int:
     """Prints the affected tests. Returns the exit status."""
     if len(argv) > 1:
@@ -31,14 +33,10 @@ def main(argv: Sequence[str]) -> int:
             "Run it as `tools/bazelw run //tools/ci:affected`."
         )
     here = workspace.Workspace(pathlib.Path(root))
-    try:
-        with checkout.checkout(here.root, _BASE.value) as there:
-            before = {**there.nodes(), **there.settings()}
-        found = _affected(here, before)
-        tests = [label for label in here.tests() if label in found]
-    except (checkout.RevisionError, workspace.QueryError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    with checkout.checkout(here.root, _BASE.value) as there:
+        before = {**there.nodes(), **there.settings()}
+    found = _affected(here, before)
+    tests = [label for label in here.tests() if label in found]
     for test in tests:
         print(test)
         if not _LABELS.value:

@@ -6,10 +6,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
+from regress import errors
 from tools.ci import workspace
 
 
-class RevisionError(Exception):
+class RevisionError(errors.UserError):
     """There is no such revision. One sentence."""
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from regress import errors
 from tools.ci import graph
 
 # Every rule depends on these, and no query shows it: Bazel's settings, the
@@ -25,7 +26,7 @@ _TESTS = (
 _WHEEL = re.compile(r"@+pypi_[^/]*//")
 
 
-class QueryError(Exception):
+class QueryError(errors.UserError):
     """Bazel cannot load the targets. The message is Bazel's own."""
 
 

@@ -83,7 +83,6 @@ def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.RunRecord:
     )
     scenario = scenario_lib.Scenario(
         case=case,
-        case_path=path,
         hardware="none",
         files=job_files.JobFiles(work, work / "outputs"),
         bounds=watchdog.Bounds(start_seconds=1800, step_seconds=1800),

@@ -18,7 +18,7 @@ from google.protobuf import message
 
 from regress.case import case_pb2, fingerprint, load
 from regress.case import errors as case_errors
-from regress.checkpoint import disk, layout, manifest, tracker, view
+from regress.checkpoint import durable, layout, manifest, view
 from regress.checkpoint import errors as checkpoint_errors
 from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2
@@ -142,12 +142,12 @@ def _read_tracker(data: bytes) -> None:
     root.mkdir(exist_ok=True)
     (root / layout.TRACKER).write_bytes(data)
     try:
-        iteration = tracker.read(root)
+        iteration = layout.read_tracker(root)
     except checkpoint_errors.CheckpointError:
         return
     assert iteration is not None
-    tracker.write(disk.Disk(), root, iteration)
-    if tracker.read(root) != iteration:
+    layout.write_tracker(durable.Disk(), root, iteration)
+    if layout.read_tracker(root) != iteration:
         raise ContractError("The tracker has changed.")
 
 

@@ -69,7 +69,6 @@ def record_golden(request: Request) -> golden_pb2.Golden:
             work = pathlib.Path(own)
             scenario = scenario_lib.Scenario(
                 case=case,
-                case_path=request.case_path,
                 hardware=request.hardware,
                 files=job_files.JobFiles(work, work / "outputs"),
                 bounds=_BOUNDS,

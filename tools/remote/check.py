@@ -13,13 +13,13 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 
+from regress import errors
 from tools.remote import pool, prerequisites, workers
 
 _PORT = flags.DEFINE_integer("port", 8981, "BuildGrid's port, on loopback.")
@@ -38,7 +38,7 @@ _QUEUED_SECONDS = 20
 _FLAGS = ("--color=no", "--curses=no", "--noshow_progress")
 
 
-class CheckError(Exception):
+class CheckError(errors.UserError):
     """A check failed."""
 
 
@@ -228,34 +228,31 @@ def _output(process: subprocess.Popen[str]) -> str:
     return output
 
 
+@errors.ends_with(1)
 def main(argv: Sequence[str]) -> int:
     """Runs the checks. Returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
-    try:
-        workspace = prerequisites.workspace()
-        with (
-            tempfile.TemporaryDirectory(
-                prefix="regress_pool_", ignore_cleanup_errors=True
-            ) as folder,
-            pool.start(
-                pathlib.Path(folder),
-                _PORT.value,
-                prerequisites.debian_sid(),
-                workers.ALL,
-            ) as running,
-        ):
-            checks = Checks(running, workspace)
-            for check in checks.all():
-                if _ONLY.value and check.__name__ not in _ONLY.value:
-                    continue
-                started = time.monotonic()
-                check()
-                seconds = time.monotonic() - started
-                print(f"ok  {seconds:5.1f} s  {check.__name__}", flush=True)
-    except (CheckError, pool.PoolError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    workspace = prerequisites.workspace()
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="regress_pool_", ignore_cleanup_errors=True
+        ) as folder,
+        pool.start(
+            pathlib.Path(folder),
+            _PORT.value,
+            prerequisites.debian_sid(),
+            workers.ALL,
+        ) as running,
+    ):
+        checks = Checks(running, workspace)
+        for check in checks.all():
+            if _ONLY.value and check.__name__ not in _ONLY.value:
+                continue
+            started = time.monotonic()
+            check()
+            seconds = time.monotonic() - started
+            print(f"ok  {seconds:5.1f} s  {check.__name__}", flush=True)
     return 0
 
 

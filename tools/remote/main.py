@@ -9,17 +9,18 @@ One worker has no GPU, and one claims to have an H200. In another terminal, run
 
 import pathlib
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 
 from absl import app, flags
 
+from regress import errors
 from tools.remote import pool, prerequisites, workers
 
 _PORT = flags.DEFINE_integer("port", 8980, "BuildGrid's port, on loopback.")
 
 
+@errors.ends_with(1)
 def main(argv: Sequence[str]) -> int:
     """Runs the pool. Returns the exit status."""
     if len(argv) > 1:
@@ -40,9 +41,6 @@ def main(argv: Sequence[str]) -> int:
                 while True:
                     running.check()
                     signal.sigtimedwait([], 1)
-        except pool.PoolError as error:
-            print(error, file=sys.stderr)
-            return 1
         except KeyboardInterrupt:
             print("The pool has ended.")
     return 0

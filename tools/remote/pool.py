@@ -18,6 +18,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from regress import errors
+
 _START_SECONDS = 60
 _END_SECONDS = 30
 _POSTGRES = "postgres"
@@ -25,7 +27,7 @@ _BUILDGRID = "buildgrid"
 _ENGINE = (_POSTGRES, _BUILDGRID)
 
 
-class PoolError(Exception):
+class PoolError(errors.UserError):
     """Something that a pool needs is missing, or does not start."""
 
 

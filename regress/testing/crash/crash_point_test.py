@@ -83,7 +83,7 @@ class CrashPointTest(parameterized.TestCase):
 
     def test_every_step_is_a_point(self) -> None:
         job = self._jobs.job("control", like=self._first)
-        attempt = job.run("--die_in=6")
+        attempt = job.run(die_in=6)
         self.assertTrue(
             jobs.finished(attempt), attempt_end.describe(attempt.end)
         )
@@ -95,7 +95,13 @@ class CrashPointTest(parameterized.TestCase):
     @parameterized.parameters(*_POINTS)
     def test_a_death_there_loses_nothing(self, *points: str) -> None:
         job = self._jobs.job("_".join(points), like=self._first)
-        died = job.run("--die_in=6", f"--die_at={','.join(points)}")
+        died = job.run(
+            die_in=6,
+            die_at={
+                int(rank): step
+                for rank, step in (point.split(":") for point in points)
+            },
+        )
         ends = {rank.rank: rank.exit.signal for rank in died.ranks}
         if len(points) == 1:
             # The others end by the lost connection, or by the supervisor.

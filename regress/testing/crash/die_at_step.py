@@ -1,74 +1,95 @@
 """The steps of a rank's save, counted, and a rank that dies at one of them."""
 
+import json
 import os
 import pathlib
 import signal
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from regress.checkpoint import disk, layout
+from regress.checkpoint import durable, layout
+from regress.testing import instrumentation
+
+_T = TypeVar("_T")
 
 _RANK_FILE = pathlib.PurePath(layout.rank_file(0)).name
 
 
-def install(die_at: str, iteration: int, log: pathlib.Path) -> None:
-    """Changes `disk.Disk` in this process.
+def flag(iteration: int, die_at: Mapping[int, str], logs: pathlib.Path) -> str:
+    """The flag that has the instrumented trainer count, and die.
 
     Steps are counted from the creation of the rank's file: that is 1. What
     comes before, the folders, is another for each rank, as one of them makes
     what all need.
 
     Args:
-      die_at: the step after which the process dies by SIGKILL: "4"; in the
-        middle of which, if it is a write: "2h"; before all: "0"; never: "".
       iteration: of the save that is meant.
-      log: a file that gets a line for each step.
+      die_at: by rank, the step after which it dies by SIGKILL: "4"; in the
+        middle of which, if it is a write: "2h"; before all: "0".
+      logs: a folder. A rank's file there gets a line for each step.
     """
-    folder = layout.folder(pathlib.Path(), iteration).name
-    count = 0
+    return instrumentation.flag(
+        __name__, json.dumps([iteration, [*die_at.items()], str(logs)])
+    )
 
-    def counts(path: pathlib.Path) -> bool:
-        nonlocal count
-        begins = path.name == _RANK_FILE + layout.ASIDE
-        if not count and not (begins and folder in path.parts):
-            return False
-        count += 1
-        return True
 
-    def die_if_at(step: str) -> None:
-        if step == die_at:
+def log(logs: pathlib.Path, rank: int) -> pathlib.Path:
+    """The file with a rank's steps."""
+    return logs / f"rank_{rank}.steps"
+
+
+def install(argument: str) -> None:
+    """Puts in place what `flag` says."""
+    iteration, die_at, logs = json.loads(argument)
+    rank = instrumentation.rank()
+    instrumentation.with_disk(
+        lambda disk: _CountedDisk(
+            disk,
+            layout.folder(pathlib.Path(), iteration).name,
+            dict(die_at).get(rank),
+            log(pathlib.Path(logs), rank),
+        )
+    )()
+
+
+class _CountedDisk(instrumentation.WrappedDisk):
+    def __init__(
+        self,
+        disk: durable.Disk,
+        folder: str,
+        die_at: str | None,
+        log: pathlib.Path,
+    ) -> None:
+        super().__init__(disk)
+        self._folder = folder
+        self._die_at = die_at
+        self._log = log
+        self._count = 0
+
+    def around(
+        self, kind: str, path: pathlib.Path, step: Callable[[], _T]
+    ) -> _T:
+        if not (self._count or self._is_first(path)):
+            return step()
+        if not self._count:
+            self._die_if_at("0")
+        self._count += 1
+        result = step()
+        with open(self._log, "a") as lines:
+            lines.write(f"{kind} {path.name}\n")
+        self._die_if_at(str(self._count))
+        return result
+
+    def write(self, fd: int, data: memoryview) -> int:
+        if self._count and self._die_at == f"{self._count + 1}h":
+            self.disk.write(fd, data[: len(data) // 2])
+            self._die_if_at(self._die_at)
+        return super().write(fd, data)
+
+    def _is_first(self, path: pathlib.Path) -> bool:
+        begins = path.name == _RANK_FILE + durable.ASIDE
+        return begins and self._folder in path.parts
+
+    def _die_if_at(self, step: str) -> None:
+        if step == self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)
-
-    paths: dict[int, pathlib.Path] = {}
-
-    def counted(name: str) -> Any:
-        original = getattr(disk.Disk, name)
-
-        def step(self: disk.Disk, subject: Any, *rest: Any) -> Any:
-            path = paths.get(subject, subject)
-            counting = counts(path)
-            if counting and count == 1:
-                die_if_at("0")
-            if counting and name == "write" and die_at == f"{count}h":
-                original(self, subject, rest[0][: len(rest[0]) // 2])
-                die_if_at(f"{count}h")
-            result = original(self, subject, *rest)
-            if name == "create":
-                paths[result] = path
-            if counting:
-                with open(log, "a") as lines:
-                    lines.write(f"{name} {path.name}\n")
-                die_if_at(str(count))
-            return result
-
-        return step
-
-    for name in (
-        "create",
-        "write",
-        "flush",
-        "rename",
-        "make_folder",
-        "flush_folder",
-        "delete_folder",
-    ):
-        setattr(disk.Disk, name, counted(name))

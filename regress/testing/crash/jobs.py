@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,14 +14,14 @@ from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher as launcher_lib
 from regress.supervisor import watchdog
-from regress.testing.crash import phase_marker as phase_marker_lib
+from regress.testing.crash import die_at_step, phase_marker
 
 # Paths of a case without its suffix.
 TINY = pathlib.Path("regress/testdata/tiny")
 # The same, with a save after every other iteration.
 CATALOGUE = pathlib.Path("regress/testing/faults/testdata/catalogue")
 
-TRAINER = "regress.testing.crash.marked_trainer"
+_TRAINER = "regress.testing.instrumented_trainer"
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -39,15 +39,28 @@ class Jobs:
         self,
         folder: pathlib.Path,
         case: pathlib.Path = TINY,
-        trainer: str = TRAINER,
+        trainer_flags: Sequence[str] = (),
     ) -> None:
-        """Names an empty folder for all that is written, a case, a trainer."""
+        """Makes ready to start the zygote.
+
+        Args:
+          folder: an empty one for all that is written.
+          case: what is trained.
+          trainer_flags: what every rank of a job has installed besides.
+        """
         self._folder = folder
-        self._case_path = case.with_suffix(".textproto")
-        self.case = load.load(self._case_path)
+        self._trainer_flags = trainer_flags
+        self.case = load.load(case.with_suffix(".textproto"))
         self.golden = golden_files.read(case / "dev_none.textproto")
         self._launcher = launchers.make(
-            "zygote", self._scenario("zygote"), trainer
+            "zygote",
+            self._scenario("zygote"),
+            _TRAINER,
+            preload_flags=[
+                *trainer_flags,
+                phase_marker.flag(folder),
+                die_at_step.flag(0, {}, folder),
+            ],
         )
 
     def __enter__(self) -> Self:
@@ -75,10 +88,10 @@ class Jobs:
         folder = self._folder / name
         return scenario_lib.Scenario(
             case=self.case,
-            case_path=self._case_path,
             hardware="none",
             files=job_files.JobFiles(folder / "work", folder / "outputs"),
             bounds=_BOUNDS,
+            trainer_flags=self._trainer_flags,
         )
 
 
@@ -101,14 +114,35 @@ class Job:
         self.work = scenario.files.work
         self.attempts: list[run_pb2.Attempt] = []
 
-    def run(self, *flags: str) -> run_pb2.Attempt:
-        """Runs an attempt, from the newest checkpoint if there is one."""
+    def run(
+        self,
+        *flags: str,
+        die_in: int = 0,
+        die_at: Mapping[int, str] | None = None,
+    ) -> run_pb2.Attempt:
+        """Runs an attempt, from the newest checkpoint if there is one.
+
+        Args:
+          flags: more of the trainer's.
+          die_in: the iteration whose save is counted by steps; 0 for none.
+          die_at: where a rank dies in that save: see `die_at_step.flag`.
+        """
         self._markers.mkdir(parents=True, exist_ok=True)
         for path in self._markers.iterdir():
             path.unlink()
         scenario = dataclasses.replace(
             self._scenario,
-            trainer_flags=[f"--phase_markers={self._markers}", *flags],
+            trainer_flags=[
+                *self._scenario.trainer_flags,
+                # A step is counted within its phase.
+                *(
+                    [die_at_step.flag(die_in, die_at or {}, self._markers)]
+                    if die_in
+                    else []
+                ),
+                phase_marker.flag(self._markers),
+                *flags,
+            ],
         )
         attempt = scenario.run_attempt(
             len(self.attempts), self._launcher, _ignore
@@ -134,16 +168,16 @@ class Job:
 
     def phase(self, rank: int) -> str:
         """Where a rank was at the end of the last attempt."""
-        return phase_marker_lib.read(self._markers / f"rank_{rank}")
+        return phase_marker.read(phase_marker.path(self._markers, rank))
 
     def steps(self, rank: int) -> Sequence[str]:
         """The steps of a save that were counted in the last attempt."""
-        path = self._markers / f"rank_{rank}.steps"
+        path = die_at_step.log(self._markers, rank)
         return path.read_text().splitlines() if path.exists() else []
 
     def pid(self, rank: int) -> int | None:
         """The pid of a rank of the attempt under way, once it has begun."""
-        path = self._markers / f"rank_{rank}.pid"
+        path = phase_marker.pid_path(self._markers, rank)
         try:
             return int(path.read_text())
         except (FileNotFoundError, ValueError):

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-from regress.checkpoint import disk
+from regress.checkpoint import durable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,8 +13,8 @@ class Operation:
 
     Attributes:
       rank: who does it.
-      kind: a method of `disk.Disk`, or "delete" for one entry of a folder that
-        is deleted.
+      kind: a method of `durable.Disk`, or "delete" for one entry of a folder
+        that is deleted.
       path: what it is done to, relative to the directory that is observed.
       target: of a rename, the new path.
       data: of a write, what is appended.
@@ -33,7 +33,7 @@ class Operation:
         return f"rank {self.rank}: {self.kind}{size} {self.path}{to}"
 
 
-class RecordingDisk(disk.Disk):
+class RecordingDisk(durable.Disk):
     """One rank's disk. Does everything for real, and logs it.
 
     A step that fails is not logged.

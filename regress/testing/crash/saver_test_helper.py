@@ -1,6 +1,5 @@
 """The real writer with a small state, for sweeps; and ways to break it."""
 
-import dataclasses
 import hashlib
 import io
 import pathlib
@@ -9,8 +8,8 @@ from typing import Any
 
 import torch
 
-from regress.checkpoint import disk as disk_lib
-from regress.checkpoint import durable, layout, manifest, tracker
+from regress.checkpoint import durable, layout, manifest
+from regress.testing import instrumentation
 from regress.testing.crash import sweep
 from regress.trainer import checkpoint
 
@@ -46,7 +45,7 @@ def saver(
     keep: int = 0,
     attempt: int = 0,
     kind: type[checkpoint.Checkpoints] = checkpoint.Checkpoints,
-    with_disk: Callable[[disk_lib.Disk], disk_lib.Disk] = lambda disk: disk,
+    with_disk: Callable[[durable.Disk], durable.Disk] = lambda disk: disk,
 ) -> sweep.Saver:
     """Returns what saves as one rank.
 
@@ -60,7 +59,7 @@ def saver(
     def save(
         root: pathlib.Path,
         rank: int,
-        disk: disk_lib.Disk,
+        disk: durable.Disk,
         gather: Gather,
         iteration: int,
     ) -> None:
@@ -71,45 +70,14 @@ def saver(
     return save
 
 
-@dataclasses.dataclass
-class _Wrapped(disk_lib.Disk):
-    """Passes on everything but what a subclass leaves out."""
-
-    disk: disk_lib.Disk
-
-    def create(self, path: pathlib.Path) -> int:
-        return self.disk.create(path)
-
-    def write(self, fd: int, data: memoryview) -> int:
-        return self.disk.write(fd, data)
-
-    def flush(self, fd: int) -> None:
-        self.disk.flush(fd)
-
-    def close(self, fd: int) -> None:
-        self.disk.close(fd)
-
-    def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
-        self.disk.rename(source, target)
-
-    def make_folder(self, path: pathlib.Path) -> bool:
-        return self.disk.make_folder(path)
-
-    def flush_folder(self, path: pathlib.Path) -> None:
-        self.disk.flush_folder(path)
-
-    def delete_folder(self, path: pathlib.Path) -> None:
-        self.disk.delete_folder(path)
-
-
-class FlushesNoFile(_Wrapped):
+class FlushesNoFile(instrumentation.WrappedDisk):
     """Renames come before the content is on the disk."""
 
     def flush(self, fd: int) -> None:
         """Does nothing."""
 
 
-class FlushesNoFolder(_Wrapped):
+class FlushesNoFolder(instrumentation.WrappedDisk):
     """Names are never known to be on the disk."""
 
     def flush_folder(self, path: pathlib.Path) -> None:
@@ -123,16 +91,17 @@ class TrackerFirst(checkpoint.Checkpoints):
         """Writes the tracker, then all the rest."""
         if self.rank == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
-            tracker.write(self.disk, self.directory, state.iteration)
+            layout.write_tracker(self.disk, self.directory, state.iteration)
         return super().save(state, before_tracker)
 
 
 class TrackerBeforeManifest(checkpoint.Checkpoints):
     """The tracker names what is written, but not known to be whole."""
 
-    def _commit(self, complete: manifest.Manifest) -> None:
-        tracker.write(self.disk, self.directory, complete.iteration)
-        super()._commit(complete)
+    def commit(self, complete: manifest.Manifest) -> None:
+        """Writes the tracker, then the rest."""
+        layout.write_tracker(self.disk, self.directory, complete.iteration)
+        super().commit(complete)
 
 
 class DeletesFirst(checkpoint.Checkpoints):
@@ -152,7 +121,7 @@ class DoesNotWait(checkpoint.Checkpoints):
     def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
         """Tells, commits, then writes."""
         content = io.BytesIO()
-        torch.save(checkpoint._to_saved(state), content)
+        torch.save(checkpoint.to_saved(state), content)
         written = content.getvalue()
         path = self.path(state.iteration)
         durable.make_folder(self.disk, path.parent)
@@ -164,5 +133,5 @@ class DoesNotWait(checkpoint.Checkpoints):
             )
         )
         if self.rank == 0:
-            self._commit(manifest.Manifest(state.iteration, tuple(files)))
+            self.commit(manifest.Manifest(state.iteration, tuple(files)))
         durable.write(self.disk, path, lambda file: file.write(written))

@@ -15,8 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from regress.checkpoint import agreement, errors, layout, tracker, view
-from regress.checkpoint import disk as disk_lib
+from regress.checkpoint import durable, errors, layout, view
 from regress.testing.crash import interleaving, page_cache_model, recording_disk
 from regress.testing.crash import recording_disk as recording_disk_lib
 
@@ -32,7 +31,7 @@ class Saver(Protocol):
         self,
         root: pathlib.Path,
         rank: int,
-        disk: disk_lib.Disk,
+        disk: durable.Disk,
         gather: Callable[[object], list[object]],
         iteration: int,
     ) -> None:
@@ -179,8 +178,8 @@ class Sweep:
             view.look(root, rank, self._ranks) for rank in range(self._ranks)
         ]
         try:
-            iteration, _ = agreement.agree(views, root)
-            named = tracker.read(root)
+            iteration, _ = view.agree(views, root)
+            named = layout.read_tracker(root)
         except errors.CheckpointError as error:
             return f"refused: {error}"
         if iteration not in allowed:

@@ -10,9 +10,9 @@ from unittest import mock
 from absl import logging
 from absl.testing import absltest, parameterized
 
-from regress.checkpoint import agreement, durable, errors, layout, view
+from regress.checkpoint import durable, errors, layout, view
 from regress.testing.crash import page_cache_model, saver_test_helper, sweep
-from regress.trainer import random_state
+from regress.trainer import training_state
 
 _EMPTY: page_cache_model.Found = {}
 _RANKS = tuple(range(saver_test_helper.RANKS))
@@ -30,7 +30,7 @@ class SweepTest(parameterized.TestCase):
         folder = pathlib.Path(self.create_tempdir().full_path)
         self._sweep = sweep.Sweep(folder, len(_RANKS))
         self.enter_context(
-            mock.patch.object(random_state, "get_states", return_value={})
+            mock.patch.object(training_state, "get_streams", return_value={})
         )
         # So that a rank's file takes several writes.
         self.enter_context(mock.patch.object(durable, "_BUFFER_BYTES", 700))
@@ -151,7 +151,7 @@ class SweepTest(parameterized.TestCase):
                     view.look(folder / self._sweep.root, rank, len(_RANKS))
                 )
             try:
-                iteration, _ = agreement.agree(views, folder)
+                iteration, _ = view.agree(views, folder)
             except errors.CheckpointError as error:
                 refused += 1
                 self.assertIn(

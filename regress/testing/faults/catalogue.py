@@ -1,5 +1,9 @@
-"""Every fault: those that people reported, and those that we thought of."""
+"""Every fault: those that people reported, and those that we thought of.
 
+The instrumented trainer installs one of them: `flag` says which.
+"""
+
+from regress.testing import instrumentation
 from regress.testing.faults import (
     checkpoint_faults,
     data_faults,
@@ -30,3 +34,15 @@ FAULTS = tuple(fault for theme in _THEMES for fault in theme.FAULTS)
 IMPOSSIBLE = tuple(one for theme in _THEMES for one in theme.IMPOSSIBLE)
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def flag(name: str) -> str:
+    """The flag that has the instrumented trainer install a fault."""
+    return instrumentation.flag(__name__, name)
+
+
+def install(argument: str) -> None:
+    """Breaks this rank by the fault of that name."""
+    change = BY_NAME[argument].injection.trainer
+    assert change is not None, f"{argument} is no fault of the trainer."
+    change()

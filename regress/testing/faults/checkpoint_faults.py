@@ -1,6 +1,5 @@
 """Torn, missing and old checkpoints, and ranks that take the wrong one."""
 
-import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -9,13 +8,14 @@ from typing import Any
 import torch
 
 from regress.case import case_pb2
-from regress.checkpoint import layout, tracker, view
+from regress.checkpoint import layout, view
 from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher as launcher_lib
 from regress.testing import instrumentation
 from regress.testing.faults import fault, rank_files, unprivileged
+from regress.trainer import hooks
 
 _LOADED = 4
 _ALL = (0, 1, 2, 3)
@@ -91,15 +91,14 @@ def _lock_next_folder(files: job_files.JobFiles) -> None:
     layout.folder(files.checkpoints, 6).mkdir(mode=0o555)
 
 
-def _write_to_a_full_disk(original: Any) -> Any:
-    def create(disk: Any, path: pathlib.Path) -> int:
-        return int(
-            os.open("/dev/full", os.O_WRONLY)
-            if instrumentation.rank() == 2
-            else original(disk, path)
-        )
+class _FullDisk(instrumentation.WrappedDisk):
+    """Full on rank 2, by the kernel's own ENOSPC."""
 
-    return create
+    def write(self, fd: int, data: memoryview) -> int:
+        if instrumentation.rank() == 2:
+            with open("/dev/full", "wb", buffering=0) as full:
+                return full.write(data)
+        return super().write(fd, data)
 
 
 def _cannot_save(
@@ -148,17 +147,18 @@ def _find_older_on_rank_1(original: Any) -> Any:
 
 def _believe_the_tracker(original: Any) -> Any:
     del original
-    return lambda checkpoints: view.View(tracker.read(checkpoints.directory))
+    return lambda checkpoints: view.View(
+        layout.read_tracker(checkpoints.directory)
+    )
 
 
-_LOOK = ("regress.trainer.checkpoint", "Checkpoints.look")
-_RANK_1_FINDS_OLDER = instrumentation.replaced(*_LOOK, _find_older_on_rank_1)
-_TRACKER_BELIEVED = instrumentation.replaced(*_LOOK, _believe_the_tracker)
+_RANK_1_FINDS_OLDER = instrumentation.wrapped(hooks.LOOK, _find_older_on_rank_1)
+_TRACKER_BELIEVED = instrumentation.wrapped(hooks.LOOK, _believe_the_tracker)
 
 
 def _ask_nobody(original: Any) -> Any:
     del original
-    return lambda job, seen: seen.iteration
+    return lambda checkpoints, seen: (seen.iteration, [])
 
 
 def _count(steps: int) -> instrumentation.ChangeSaved:
@@ -192,12 +192,8 @@ def _take_checkpoints_of_another_seed(
     case = case_pb2.Case()
     case.CopyFrom(scenario.case)
     case.training.seed += 1
-    path = scenario.files.work / "other_seed" / scenario.case_path.name
-    path.parent.mkdir()
-    path.write_text(str(case))
     other = scenario_lib.Scenario(
         case=case,
-        case_path=path,
         hardware=scenario.hardware,
         files=job_files.JobFiles(
             scenario.files.work / "other_job",
@@ -314,7 +310,7 @@ FAULTS = (
             f"chunk 1/param/{_WEIGHT}",
             (2,),
             _LOADED,
-            r"loaded state 1 differ.*param \(1\) on rank 2",
+            r"loaded state entries 1 differ.*param \(1\) on rank 2",
         ),
     ),
     _damaged(
@@ -378,11 +374,7 @@ FAULTS = (
     _cannot_save(
         "disk_full",
         "The disk is full when rank 2 writes its file of iteration 6.",
-        fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.checkpoint.disk", "Disk.create", _write_to_a_full_disk
-            )
-        ),
+        fault.Injection(trainer=instrumentation.with_disk(_FullDisk)),
         "No space left on device",
     ),
     fault.Fault(
@@ -404,9 +396,7 @@ FAULTS = (
         fault.Injection(
             trainer=instrumentation.both(
                 _RANK_1_FINDS_OLDER,
-                instrumentation.replaced(
-                    "regress.trainer.rank", "Rank._agree", _ask_nobody
-                ),
+                instrumentation.wrapped(hooks.AGREE, _ask_nobody),
             )
         ),
         fault.Expected(
@@ -449,9 +439,7 @@ FAULTS = (
         "thought of",
         "Attempt 1 leaves out its first checkpoint.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.trainer.rank", "Rank._save", _skip_first_save
-            )
+            trainer=instrumentation.wrapped(hooks.SAVE, _skip_first_save)
         ),
         fault.Expected("NOT_RESUMED", "checkpoints written", ranks=(0,)),
     ),

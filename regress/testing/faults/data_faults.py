@@ -10,6 +10,7 @@ from regress.case import case_pb2
 from regress.scenario import job_files
 from regress.testing import instrumentation
 from regress.testing.faults import fault
+from regress.trainer import hooks
 
 if TYPE_CHECKING:
     from regress.trainer import data
@@ -26,14 +27,14 @@ _Microbatches = Callable[..., "Iterator[data.Microbatch]"]
 def _read_by(
     read: "Callable[[_Microbatches, Any, int, Any], Iterator[data.Microbatch]]",
 ) -> instrumentation.Install:
-    """Replaces what gives the microbatches after those consumed.
+    """Wraps what gives the microbatches after those consumed.
 
     Args:
-      read: called with what it replaces, the data set, the number of consumed
+      read: called with what it wraps, the data set, the number of consumed
         samples, and the rest of the arguments.
     """
 
-    def replacement(original: _Microbatches) -> _Microbatches:
+    def wrapper(original: _Microbatches) -> _Microbatches:
         def microbatches(
             dataset: Any, consumed_samples: int, *rest: Any
         ) -> "Iterator[data.Microbatch]":
@@ -41,9 +42,7 @@ def _read_by(
 
         return microbatches
 
-    return instrumentation.replaced(
-        "regress.trainer.data", "microbatches", replacement
-    )
+    return instrumentation.wrapped(hooks.READ_MICROBATCHES, wrapper)
 
 
 def _from(start: Callable[[int], int]) -> instrumentation.Install:
@@ -138,9 +137,7 @@ FAULTS = (
         "accelerate #2016, transformers #46628",
         "The samples are shuffled by another seed after the resume.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.trainer.data", "build_dataset", _reshuffle
-            )
+            trainer=instrumentation.wrapped(hooks.BUILD_DATASET, _reshuffle)
         ),
         fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
     ),

@@ -5,24 +5,31 @@ from typing import Any
 
 from regress.case import load
 from regress.golden import golden_pb2
+from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.testing import instrumentation
-from regress.testing.faults import fault, paths
+from regress.testing.faults import fault
+from regress.trainer import hooks
 
 _LAST = 3
 _ALL = (0, 1, 2, 3)
 
 
 def _report_another_torch(original: Any) -> Any:
-    changes = {"torch": "2.12.0"} if instrumentation.rank() == 2 else {}
-    return lambda: {**original(), **changes}
+    def describe(job: Any) -> run_pb2.Environment:
+        environment: run_pb2.Environment = original(job)
+        if instrumentation.rank() == 2:
+            environment.versions["torch"] = "2.12.0"
+        return environment
+
+    return describe
 
 
 def _double_dropout(files: job_files.JobFiles) -> Sequence[str]:
     """Returns the flag for a case that was changed between the attempts."""
-    case = load.load(paths.CASE)
+    case = load.load(fault.CASE)
     case.model.hidden_dropout *= 2
-    path = files.work / "changed" / paths.CASE.name
+    path = files.work / "changed" / fault.CASE.name
     path.parent.mkdir()
     path.write_text(str(case))
     return [f"--case={path}"]
@@ -89,10 +96,8 @@ FAULTS = (
         "thought of",
         "Rank 2 of attempt 1 runs another version of torch.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.run.packages",
-                "versions",
-                _report_another_torch,
+            trainer=instrumentation.wrapped(
+                hooks.DESCRIBE_ENVIRONMENT, _report_another_torch
             )
         ),
         fault.Expected("WRONG_ENVIRONMENT", "torch", ranks=(2,)),

@@ -1,6 +1,7 @@
 """A fault of the catalogue, as data: what is broken, and what must be said."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Sequence
 
 from regress.case import case_pb2
@@ -9,6 +10,12 @@ from regress.run import run_pb2
 from regress.scenario import job_files
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher, watchdog
+
+# The case that every fault breaks and its golden, from the workspace's root.
+CASE = pathlib.Path("regress/testing/faults/testdata/catalogue.textproto")
+GOLDEN = pathlib.Path(
+    "regress/testing/faults/testdata/catalogue/dev_none.textproto"
+)
 
 # Runs attempt 0, as `Scenario.run_interrupted` does.
 FirstAttempt = Callable[

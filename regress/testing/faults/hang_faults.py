@@ -9,6 +9,7 @@ from regress.run import run_pb2
 from regress.supervisor import watchdog
 from regress.testing import instrumentation
 from regress.testing.faults import fault
+from regress.trainer import hooks
 
 # Some times what a rank needs to start, and to make a step.
 _BOUNDS = watchdog.Bounds(start_seconds=15, step_seconds=8)
@@ -53,13 +54,11 @@ def _crash_once(state: Any, iteration: int) -> None:
         raise RuntimeError("The seeded crash.")
 
 
-def _stop_rank_2_in_save(original: Any) -> Any:
-    def flush(disk: Any, fd: int) -> None:
+class _DiskThatStopsRank2(instrumentation.WrappedDisk):
+    def flush(self, fd: int) -> None:
         if instrumentation.rank() == 2:
             _send_itself(signal.SIGSTOP)
-        original(disk, fd)
-
-    return flush
+        super().flush(fd)
 
 
 def _never_connect_rank_3(original: Any) -> Any:
@@ -136,9 +135,7 @@ FAULTS = (
         "nvidia-resiliency-ext's SIGSTOP fault (alike)",
         "Rank 2 is stopped while it flushes its file of iteration 6.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.checkpoint.disk", "Disk.flush", _stop_rank_2_in_save
-            ),
+            trainer=instrumentation.with_disk(_DiskThatStopsRank2),
             bounds=_BOUNDS,
         ),
         fault.Expected(
@@ -154,8 +151,8 @@ FAULTS = (
         "thought of",
         "Rank 3 never comes to meet the others.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.trainer.connections", "join", _never_connect_rank_3
+            trainer=instrumentation.wrapped(
+                hooks.CONNECT, _never_connect_rank_3
             ),
             bounds=_BOUNDS,
         ),

@@ -15,10 +15,10 @@ from regress.run import run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import watchdog
+from regress.testing.faults import catalogue
 from regress.testing.faults import fault as fault_lib
-from regress.testing.faults import paths
 
-_TRAINER = "regress.testing.faults.faulty_trainer"
+_TRAINER = "regress.testing.instrumented_trainer"
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -46,10 +46,15 @@ class Harness:
     def __init__(self, folder: pathlib.Path) -> None:
         """Names an empty folder for everything that is written."""
         self._folder = folder
-        self._case = load.load(paths.CASE)
-        self._golden = golden_files.read(paths.GOLDEN)
-        self._clean = self._scenario("clean", self._case, paths.CASE)
-        self._launcher = launchers.make("zygote", self._clean, _TRAINER)
+        self._case = load.load(fault_lib.CASE)
+        self._golden = golden_files.read(fault_lib.GOLDEN)
+        self._clean = self._scenario("clean", self._case)
+        self._launcher = launchers.make(
+            "zygote",
+            self._clean,
+            _TRAINER,
+            preload_flags=[catalogue.flag("")],
+        )
         # By the last iteration: each is the same for every fault that is not
         # in attempt 0.
         self._repeats: dict[int, run_pb2.Attempt] = {}
@@ -80,8 +85,8 @@ class Harness:
         return self._run(fault.name, fault.injection)
 
     def _run(self, name: str, injection: fault_lib.Injection) -> Outcome:
-        case, path = self._case_of(name, injection)
-        scenario = self._scenario(name, case, path)
+        case = self._case_of(injection)
+        scenario = self._scenario(name, case)
         record = self._run_first(name, injection, scenario)
         if injection.disk is not None:
             injection.disk(scenario.files)
@@ -106,20 +111,12 @@ class Harness:
         shutil.rmtree(scenario.files.work)
         return Outcome(record, golden, verdict)
 
-    def _case_of(
-        self, name: str, injection: fault_lib.Injection
-    ) -> tuple[case_pb2.Case, pathlib.Path]:
-        """The declared case, and its file."""
-        if injection.case is None:
-            return self._case, paths.CASE
+    def _case_of(self, injection: fault_lib.Injection) -> case_pb2.Case:
         case = case_pb2.Case()
         case.CopyFrom(self._case)
-        injection.case(case)
-        # A case must have its file's name.
-        path = self._folder / f"{name}_case" / paths.CASE.name
-        path.parent.mkdir()
-        path.write_text(str(case))
-        return case, path
+        if injection.case is not None:
+            injection.case(case)
+        return case
 
     def _run_first(
         self,
@@ -177,12 +174,11 @@ class Harness:
             self._repeats[through] = record.repeat
 
     def _scenario(
-        self, name: str, case: case_pb2.Case, path: pathlib.Path
+        self, name: str, case: case_pb2.Case
     ) -> scenario_lib.Scenario:
         folder = self._folder / name
         return scenario_lib.Scenario(
             case=case,
-            case_path=path,
             hardware="none",
             files=job_files.JobFiles(folder / "work", folder / "outputs"),
             bounds=_BOUNDS,
@@ -198,7 +194,7 @@ def _faulty(
     """The scenario, with the faulty trainer if the attempt has it."""
     if injection.trainer is None or attempt not in injection.faulty_attempts:
         return scenario
-    return dataclasses.replace(scenario, trainer_flags=[f"--fault={name}"])
+    return dataclasses.replace(scenario, trainer_flags=[catalogue.flag(name)])
 
 
 def _ignore(attempt: int, rank: int, progress: run_pb2.Progress) -> None:

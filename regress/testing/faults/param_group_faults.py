@@ -8,6 +8,7 @@ from regress.golden import golden_pb2
 from regress.run import run_pb2
 from regress.testing import instrumentation
 from regress.testing.faults import fault
+from regress.trainer import hooks
 
 _LOADED = 4
 
@@ -211,8 +212,8 @@ FAULTS = (
         "A weight is frozen for the resume, so its group has fewer params than "
         "the saved one. It looks like Megatron-LM #4705 and is not.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.trainer.model", "build_chunks", _freeze_a_weight
+            trainer=instrumentation.wrapped(
+                hooks.BUILD_MODEL, _freeze_a_weight
             ),
             case=_mark_groups,
             record=_report_a_bad_release,

@@ -7,6 +7,7 @@ import torch
 from regress.scenario import job_files
 from regress.testing import instrumentation
 from regress.testing.faults import fault, rank_files
+from regress.trainer import hooks
 
 _LOADED = 4
 _LAYER = "decoder.layers.0."
@@ -252,9 +253,7 @@ FAULTS = (
         "thought of",
         "The gradient is divided by another number of tokens than the loss.",
         fault.Injection(
-            trainer=instrumentation.replaced(
-                "regress.trainer.step", "_loss", _average_otherwise
-            )
+            trainer=instrumentation.wrapped(hooks.LOSS, _average_otherwise)
         ),
         fault.divergence("grad norm", (0,), 5, "backward pass"),
     ),

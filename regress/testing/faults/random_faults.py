@@ -9,6 +9,7 @@ import torch
 
 from regress.testing import instrumentation
 from regress.testing.faults import fault, rank_files
+from regress.trainer import hooks
 
 _LOADED = 4
 _TRACKER = "rng_tracker_states"
@@ -16,18 +17,16 @@ _TRACKER = "rng_tracker_states"
 
 def _keep_tracker(original: Any) -> Any:
     def set_states(states: dict[str, Any]) -> None:
-        from regress.trainer import random_state
+        from regress.trainer import training_state
 
-        now = random_state.get_states()
+        now = training_state.get_streams()
         original({**states, _TRACKER: now[_TRACKER]})
 
     return set_states
 
 
-def _set_states(replacement: Callable[[Any], Any]) -> instrumentation.Install:
-    return instrumentation.replaced(
-        "regress.trainer.random_state", "set_states", replacement
-    )
+def _set_states(wrapper: hooks.Wrapper) -> instrumentation.Install:
+    return instrumentation.wrapped(hooks.RESTORE_STREAMS, wrapper)
 
 
 def _take_streams(saved: dict[str, Any], other: dict[str, Any]) -> None:
@@ -53,9 +52,9 @@ def _draw(state: Any) -> None:
 
 def _seed_again(state: Any) -> None:
     del state
-    from regress.trainer import random_state
+    from regress.trainer import training_state
 
-    random_state.seed_all(4321)
+    training_state.seed_streams(4321)
 
 
 def _switch_dropout_off(state: Any) -> None:

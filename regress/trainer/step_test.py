@@ -1,11 +1,13 @@
-"""Tests of the metrics."""
-
-from absl.testing import absltest
+"""Tests of a step's metrics, and of the pass before the first step."""
 
 from regress.trainer import single_rank_test_helper  # before torch
 
 import torch  # isort: skip
-from regress.trainer import step_metrics, param_groups  # isort: skip
+from absl.testing import absltest
+
+from regress.run import control, run_pb2
+from regress.trainer import digest, phase_gate, step, training_state
+from regress.trainer import optimizer as optimizer_lib
 
 
 def setUpModule() -> None:  # noqa: D103
@@ -20,7 +22,7 @@ class MetricsTest(absltest.TestCase):
             {"lm loss": torch.tensor([20.0, 10.0])},
             {"lm loss": torch.tensor([30.0, 30.0])},
         ]
-        self.assertEqual(step_metrics.mean_loss(losses), 1.25)
+        self.assertEqual(step.mean_loss(losses), 1.25)
 
     def test_the_params_norm_is_that_of_all_main_params(self) -> None:
         state = single_rank_test_helper.new_state()
@@ -28,15 +30,15 @@ class MetricsTest(absltest.TestCase):
         expected = torch.cat([p.flatten() for p in params]).double().norm()
         # Summed in float32 and in another order.
         self.assertAlmostEqual(
-            step_metrics.params_norm(state.optimizer), expected.item(), places=5
+            step.params_norm(state.optimizer), expected.item(), places=5
         )
 
     def test_a_shared_param_is_not_counted_again(self) -> None:
         state = single_rank_test_helper.new_state()
-        before = step_metrics.params_norm(state.optimizer)
+        before = step.params_norm(state.optimizer)
         embedding = state.models()[0].embedding.word_embeddings.weight
         embedding.main_param.shared = True
-        rest = step_metrics.params_norm(state.optimizer)
+        rest = step.params_norm(state.optimizer)
         self.assertAlmostEqual(
             before**2 - rest**2,
             embedding.main_param.norm().item() ** 2,
@@ -50,7 +52,7 @@ class ParamGroupsTest(absltest.TestCase):
         single_rank_test_helper.stepper(state).run()
         groups = {
             group.name: group
-            for group in param_groups.describe(state.param_groups())
+            for group in optimizer_lib.describe_groups(state.param_groups())
         }
         self.assertCountEqual(
             groups, ["default", "default (no weight decay)", "decoupled"]
@@ -66,6 +68,44 @@ class ParamGroupsTest(absltest.TestCase):
         self.assertEqual(groups["decoupled"].learning_rate, 5e-3)
         self.assertEqual(groups["default"].weight_decay, 0.01)
         self.assertEqual(groups["default (no weight decay)"].weight_decay, 0)
+
+
+def _rehearse(state: training_state.TrainingState) -> None:
+    step.rehearse(
+        single_rank_test_helper.CASE,
+        state,
+        torch.device("cpu"),
+        phase_gate.PhaseGate(control.Control(None), None),
+    )
+
+
+class RehearsalTest(absltest.TestCase):
+    def test_runs_forward_and_backward_passes(self) -> None:
+        state = single_rank_test_helper.new_state()
+        gradients: list[torch.Tensor] = []
+        for _, param in state.chunks[0].named_parameters():
+            param.register_hook(gradients.append)
+        _rehearse(state)
+        # Of two microbatches.
+        self.assertLen(
+            gradients, 2 * len([*state.chunks[0].named_parameters()])
+        )
+
+    def test_leaves_the_state_and_the_random_streams(self) -> None:
+        state = single_rank_test_helper.new_state()
+        before = digest.digest_state(state, run_pb2.StateDigest.SAVED)
+        _rehearse(state)
+        after = digest.digest_state(state, run_pb2.StateDigest.SAVED)
+        self.assertEqual(after, before)
+
+    def test_the_first_step_is_the_same(self) -> None:
+        metrics = []
+        for prepare in (lambda state: None, _rehearse):
+            state = single_rank_test_helper.new_state()
+            prepare(state)
+            metrics.append(single_rank_test_helper.stepper(state).run())
+            metrics[-1].ClearField("seconds")
+        self.assertEqual(*metrics)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
-from regress.checkpoint import disk, layout, retention
+from regress.checkpoint import commit, durable, layout
 
 
 class RetentionTest(parameterized.TestCase):
@@ -23,13 +23,13 @@ class RetentionTest(parameterized.TestCase):
         (0, [10, 20, 30]), (1, [30]), (2, [20, 30]), (9, [10, 20, 30])
     )
     def test_the_newest_stay(self, keep: int, left: list[int]) -> None:
-        retention.retire(disk.Disk(), self._root, keep)
+        commit.retire(durable.Disk(), self._root, keep)
         self.assertEqual(self._left(), left)
         self.assertLen(list(self._root.iterdir()), len(left))
 
     def test_what_is_not_complete_counts_for_nothing(self) -> None:
         layout.folder(self._root, 40).mkdir()
-        retention.retire(disk.Disk(), self._root, 1)
+        commit.retire(durable.Disk(), self._root, 1)
         self.assertEqual(self._left(), [30, 40])
 
     def test_what_was_half_deleted_is_deleted(self) -> None:
@@ -37,7 +37,7 @@ class RetentionTest(parameterized.TestCase):
         half.mkdir()
         (half / "left").touch()
         self.assertEqual(self._left(), [10, 20, 30])
-        retention.retire(disk.Disk(), self._root, 1)
+        commit.retire(durable.Disk(), self._root, 1)
         self.assertLen(list(self._root.iterdir()), 1)
 
 
