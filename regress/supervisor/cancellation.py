@@ -5,7 +5,7 @@ import socket
 from types import FrameType, TracebackType
 from typing import Self
 
-from regress.run import run_pb2
+from regress.run import attempt_end, run_pb2
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -22,7 +22,7 @@ class Cancelled(Exception):  # noqa: N818  (not an error)
         """Carries the attempt."""
         self.attempt = attempt
         self.signal = signal.Signals(number)
-        super().__init__(f"the supervisor was sent {self.signal.name}")
+        super().__init__(attempt_end.describe(attempt.end))
 
 
 class StopSignals:

@@ -17,8 +17,7 @@ if release == (1, 2):
 outputs = pathlib.Path(os.environ["TEST_UNDECLARED_OUTPUTS_DIR"])
 bad = release == (1, 1)
 (outputs / "verdict.textproto").write_text(
-    'conclusion: CRASH summary: "a rank crashed." first_bad_iteration: 4'
-    if bad else 'conclusion: PASS summary: "all is well."'
+    "conclusion: CRASH first_bad_iteration: 4" if bad else "conclusion: PASS"
 )
 sys.exit(bad)
 """
