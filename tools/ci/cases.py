@@ -88,7 +88,11 @@ _CASES = (
         "requirements_lock.txt",
         r"mypy==\S+",
         "mypy==9.9.9",
-        ["//tools/lint:checks_test"],
+        [
+            "//tools/lint:checks_test",
+            "//tools/lint:docstrings_test",
+            "//tools/lint:sources_test",
+        ],
     ),
     Case(
         "how the resume tests are made",

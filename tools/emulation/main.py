@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress.case import case_pb2, load
+from regress.case import load
 from regress.golden import files, series
 from regress.run import attempt_end, run_pb2
 from regress.scenario import job_files, launchers
@@ -54,8 +54,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     golden = series.unfold(files.read(pathlib.Path(_GOLDEN.value)).series)
     with tempfile.TemporaryDirectory() as own:
-        record = _train(pathlib.Path(own), [emulator, "-cpu", _CPU.value])
-    attempt = record.attempts[0]
+        attempt = _train(pathlib.Path(own), [emulator, "-cpu", _CPU.value])
     if not attempt.HasField("interruption"):
         print(attempt_end.describe(attempt.end), file=sys.stderr)
         return 1
@@ -69,20 +68,9 @@ def main(argv: Sequence[str]) -> int:
     return int(bool(found.differing) or not found.compared)
 
 
-def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.RunRecord:
-    path = pathlib.Path(_CASE.value)
-    case = load.load(path)
-    # The interruption cuts the run off once every rank has recorded the last
-    # iteration to compare.
-    case.interruption.CopyFrom(
-        case_pb2.Interruption(
-            iteration=_ITERATIONS.value + 1,
-            phase=case_pb2.FORWARD,
-            signal=case_pb2.SIGKILL,
-        )
-    )
+def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.Attempt:
     scenario = scenario_lib.Scenario(
-        case=case,
+        case=load.load(pathlib.Path(_CASE.value)),
         hardware="none",
         files=job_files.JobFiles(work, work / "outputs"),
         bounds=watchdog.Bounds(start_seconds=1800, step_seconds=1800),
@@ -90,7 +78,9 @@ def _train(work: pathlib.Path, interpreter: list[str]) -> run_pb2.RunRecord:
     launcher = exec_launcher.ExecLauncher(
         launchers.TRAINER, [*interpreter, sys.executable]
     )
-    return scenario.run_interrupted(launcher, _print_progress)
+    record = run_pb2.RunRecord()
+    scenario.repeat(record, launcher, _ITERATIONS.value, _print_progress)
+    return record.repeat
 
 
 def _print_progress(
