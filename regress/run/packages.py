@@ -56,9 +56,9 @@ def image_python(path: Sequence[str] | None = None) -> str:
     """
     if chosen := os.environ.get(IMAGE_PYTHON):
         return chosen
-    for distribution in _distributions(path):
-        origin = pathlib.Path(str(distribution.locate_file(ORIGIN)))
-        if distribution.name == _COMPUTING[0] and origin.is_file():
+    for torch in _distributions(path, name=_COMPUTING[0]):
+        origin = pathlib.Path(str(torch.locate_file(ORIGIN)))
+        if origin.is_file():
             return origin.read_text()
     return ""
 
@@ -90,8 +90,8 @@ def _index_name(distribution: importlib.metadata.Distribution) -> str:
 
 
 def _distributions(
-    path: Sequence[str] | None,
+    path: Sequence[str] | None, name: str | None = None
 ) -> Iterable[importlib.metadata.Distribution]:
     if path is None:
-        return importlib.metadata.distributions()
-    return importlib.metadata.distributions(path=[*path])
+        return importlib.metadata.distributions(name=name)
+    return importlib.metadata.distributions(path=[*path], name=name)

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from regress import errors
 from regress.case import case_pb2
 from regress.checkpoint import layout
 from regress.trainer import cuda_backend
@@ -31,7 +32,7 @@ _SHARING_RANK_MAIN = (
 )
 
 
-class MegatronLMError(Exception):
+class MegatronLMError(errors.UserError):
     """The checkout's program did not do what it was to do. One sentence."""
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
+from regress import errors
 from regress.case import load
 from regress.supervisor import gpu_sharing, gpus
 from tools.bench import megatron_lm
@@ -39,16 +40,14 @@ _GOLDEN = flags.DEFINE_string(
 _ROUNDS = flags.DEFINE_integer("rounds", 1, "Of both.", 1)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Measures, and prints a line for each run."""
+@errors.ends_with(1)
+def main(argv: Sequence[str]) -> int:
+    """Measures, and prints a line for each run. Returns 0."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     for round_ in range(_ROUNDS.value):
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                theirs = _run_megatron_lm(pathlib.Path(folder))
-            except megatron_lm.MegatronLMError as error:
-                sys.exit(str(error))
+            theirs = _run_megatron_lm(pathlib.Path(folder))
         print(
             f"round {round_}: Megatron-LM {theirs.whole:6.1f} s: "
             f"{theirs.first:.1f} s, and resumed {theirs.resumed:.1f} s",
@@ -60,6 +59,7 @@ def main(argv: Sequence[str]) -> None:
             f"{ours / theirs.whole:.2f} of it",
             flush=True,
         )
+    return 0
 
 
 def _run_megatron_lm(folder: pathlib.Path) -> megatron_lm.Seconds:
