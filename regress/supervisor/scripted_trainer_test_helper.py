@@ -12,7 +12,7 @@
   ignore:SIGNAL              ignore a signal
   catch:SIGNAL:CODE          exit with a code when a signal comes
   pause                      do nothing for ever
-  burn:SECONDS               use that much CPU time
+  burn:SECONDS               use that much more CPU time, of its own
   child                      start a process, and send its pid as text
   daemon                     the same, in a session of its own
   open:PATH:MODE             open a FIFO, and keep it open
@@ -40,7 +40,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,9 +102,10 @@ def main(argv: Sequence[str]) -> int:
             case ["pause"]:
                 signal.pause()
             case ["burn", seconds]:
-                end = time.process_time() + float(seconds)
-                while time.process_time() < end:
-                    pass
+                # A loop over a clock would spend half of it in the kernel.
+                end = os.times().user + float(seconds)
+                while os.times().user < end:
+                    sum(range(100_000))
             case ["child" | "daemon" as kind]:
                 child = subprocess.Popen(
                     [sys.executable, "-c", "import signal; signal.pause()"],
