@@ -14,8 +14,8 @@ def load(path: str | os.PathLike[str]) -> case_pb2.Case:
     """Reads a case, and checks that it can be run.
 
     Raises:
-      CaseError: The file is missing, is not a case, or is one that cannot be
-        run.
+        CaseError: The file is missing, is not a case, or is one that cannot be
+            run.
     """
     case = parse(path)
     if problems := validation.problems(case, path):
@@ -27,7 +27,7 @@ def parse(path: str | os.PathLike[str]) -> case_pb2.Case:
     """Reads a case that need not make sense.
 
     Raises:
-      CaseError: The file is missing, or is not a case.
+        CaseError: The file is missing, or is not a case.
     """
     path = pathlib.Path(path)
     try:

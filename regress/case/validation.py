@@ -24,9 +24,9 @@ class _FieldRule:
     """What one field must be by itself.
 
     Attributes:
-      field: Full name of the field, as "model.layers".
-      expected: In words.
-      holds: Whether a value obeys.
+        field: Full name of the field, as "model.layers".
+        expected: In words.
+        holds: Whether a value obeys.
     """
 
     field: str
@@ -39,9 +39,9 @@ class _Relation:
     """What fields must be to one another.
 
     Attributes:
-      fields: Full names of the fields; the first is the one that is wrong.
-      expected: In words, with the values of the others.
-      holds: Whether a case obeys. No rule before found fault with the fields.
+        fields: Full names of the fields; the first is the one that is wrong.
+        expected: In words, with the values of the others.
+        holds: Whether a case obeys. No rule before found fault with the fields.
     """
 
     fields: tuple[str, ...]
@@ -53,8 +53,8 @@ def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
     """All that is wrong with a case: one sentence each, none if it can be run.
 
     Args:
-      case: The case.
-      path: Its file.
+        case: The case.
+        path: Its file.
     """
     found = {
         rule.field: rule.expected

@@ -15,13 +15,13 @@ def commit(
     """Makes a checkpoint of files that are on the disk, of all ranks.
 
     Args:
-      disk: where to.
-      root: the checkpoint directory.
-      complete: what the checkpoint has.
-      keep: the newest complete checkpoints that stay; 0 for all.
+        disk: Where to.
+        root: The checkpoint directory.
+        complete: What the checkpoint has.
+        keep: The newest complete checkpoints that stay; 0 for all.
 
     Raises:
-      CheckpointWriteError: the disk does not take it.
+        CheckpointWriteError: The disk does not take it.
     """
     folder = layout.folder(root, complete.iteration)
     # The ranks have flushed their folders; now the names of these. A folder
@@ -53,9 +53,9 @@ def retire(disk: durable.Disk, root: pathlib.Path, keep: int) -> None:
     alone: it is another tool's, or will be overwritten.
 
     Args:
-      disk: where to.
-      root: the checkpoint directory.
-      keep: at least 1; or 0 to keep all.
+        disk: Where to.
+        root: The checkpoint directory.
+        keep: At least 1; or 0 to keep all.
     """
     if not keep:
         return

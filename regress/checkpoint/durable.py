@@ -74,9 +74,9 @@ class Written:
     """What was written to a file.
 
     Attributes:
-      bytes: its size.
-      sha256: its digest, in hex, of what the writer meant: a disk that keeps
-        something else is found out.
+        bytes: Its size.
+        sha256: Its digest, in hex, of what the writer meant: a disk that keeps
+            something else is found out.
     """
 
     bytes: int
@@ -93,13 +93,13 @@ def write(
     A file that had the name is there until the new one is whole.
 
     Args:
-      disk: where to.
-      path: the file, in a folder that exists.
-      produce: writes the content to the file that it is given.
+        disk: Where to.
+        path: The file, in a folder that exists.
+        produce: Writes the content to the file that it is given.
 
     Raises:
-      CheckpointWriteError: the disk is full, or does not take the file. What
-        was written of it is removed.
+        CheckpointWriteError: The disk is full, or does not take the file. What
+            was written of it is removed.
     """
     aside = path.with_name(path.name + ASIDE)
     try:
@@ -121,7 +121,7 @@ def make_folder(disk: Disk, path: pathlib.Path) -> None:
     """Makes a folder and those above it; each is named on the disk.
 
     Raises:
-      CheckpointWriteError: it cannot be made.
+        CheckpointWriteError: It cannot be made.
     """
     missing = []
     while not path.is_dir():

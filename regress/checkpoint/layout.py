@@ -61,7 +61,7 @@ def read_tracker(root: pathlib.Path) -> int | None:
     """The iteration that the tracker names; None if there is no tracker.
 
     Raises:
-      CheckpointError: it cannot be read, or does not hold a positive number.
+        CheckpointError: It cannot be read, or does not hold a positive number.
     """
     path = root / TRACKER
     try:

@@ -33,9 +33,10 @@ class File:
     """One file of a checkpoint.
 
     Attributes:
-      path: in the checkpoint's folder, as "mp_rank_00_000/model_optim_rng.pt".
-      bytes: its size.
-      sha256: the digest of its content, in hex.
+        path: In the checkpoint's folder, as
+            "mp_rank_00_000/model_optim_rng.pt".
+        bytes: Its size.
+        sha256: The digest of its content, in hex.
     """
 
     path: str
@@ -48,8 +49,8 @@ class Manifest:
     """All of a checkpoint.
 
     Attributes:
-      iteration: the one it was saved at.
-      files: by their paths, each once.
+        iteration: The one it was saved at.
+        files: By their paths, each once.
     """
 
     iteration: int
@@ -70,7 +71,7 @@ def decode(content: bytes) -> Manifest:
     """Reads a manifest's bytes, which may be anything.
 
     Raises:
-      ManifestError: they are no manifest.
+        ManifestError: They are no manifest.
     """
     try:
         fields = json.loads(content.decode())
@@ -93,7 +94,7 @@ def read(folder: pathlib.Path) -> Manifest:
     """Reads the manifest of the checkpoint in a folder.
 
     Raises:
-      ManifestError: it is not there, or is none.
+        ManifestError: It is not there, or is none.
     """
     path = folder / layout.MANIFEST
     try:

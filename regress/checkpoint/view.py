@@ -20,9 +20,9 @@ class View:
     """What one rank sees.
 
     Attributes:
-      iteration: of the newest checkpoint; None if there is none.
-      problem: why this rank cannot load it, as a sentence, or "".
-      note: what the reader should know of it, as a sentence, or "".
+        iteration: Of the newest checkpoint; None if there is none.
+        problem: Why this rank cannot load it, as a sentence, or "".
+        note: What the reader should know of it, as a sentence, or "".
     """
 
     iteration: int | None = None
@@ -34,9 +34,9 @@ def look(root: pathlib.Path, rank: int, ranks: int) -> View:
     """Looks for the newest checkpoint and checks this rank's file of it.
 
     Args:
-      root: the checkpoint directory.
-      rank: this rank.
-      ranks: how many the job has.
+        root: The checkpoint directory.
+        rank: This rank.
+        ranks: How many the job has.
     """
     try:
         named = layout.read_tracker(root)
@@ -102,15 +102,16 @@ def agree(
     not load; all are told, and all end alike.
 
     Args:
-      views: what each rank sees, by rank.
-      root: the checkpoint directory.
+        views: What each rank sees, by rank.
+        root: The checkpoint directory.
 
     Returns:
-      The iteration, None to start from the beginning; and notes for the reader.
+        The iteration, None to start from the beginning; and notes for the
+        reader.
 
     Raises:
-      CheckpointError: the ranks see different checkpoints, or one of them
-        cannot load it.
+        CheckpointError: The ranks see different checkpoints, or one of them
+            cannot load it.
     """
     problems = [one.problem for one in views if one.problem]
     if problems:
@@ -136,10 +137,10 @@ def check(
     """Checks one rank's file of a checkpoint by its manifest.
 
     Returns:
-      What the manifest says of the file.
+        What the manifest says of the file.
 
     Raises:
-      CheckpointError: it is not what the manifest says.
+        CheckpointError: It is not what the manifest says.
     """
     try:
         listed = manifest.read(folder)
@@ -166,7 +167,7 @@ def check_file(folder: pathlib.Path, file: manifest.File) -> None:
     """Checks that a file is what the manifest says, to the bit.
 
     Raises:
-      CheckpointError: it is not.
+        CheckpointError: It is not.
     """
     path = folder / file.path
     try:
@@ -195,7 +196,7 @@ def check_without_manifest(folder: pathlib.Path, rank: int) -> None:
     """Checks a rank's file by the sums that torch.save writes into it.
 
     Raises:
-      CheckpointError: it is missing or damaged.
+        CheckpointError: It is missing or damaged.
     """
     path = folder / layout.rank_file(rank)
     try:

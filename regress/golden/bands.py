@@ -30,9 +30,9 @@ class Variation:
     """A run that was made to see how far it is from the golden.
 
     Attributes:
-      name: what was other than in the golden's recording, as "local layers".
-      hardware: what it ran on.
-      trajectories: its metrics, from iteration 1 on. It need not be whole.
+        name: What was other than in the golden's recording, as "local layers".
+        hardware: What it ran on.
+        trajectories: Its metrics, from iteration 1 on. It need not be whole.
     """
 
     name: str
@@ -60,15 +60,15 @@ def derive(
     """Makes the golden for hardware `any` from one that is exact.
 
     Args:
-      golden: of some GPU.
-      variations: what the bands are derived from.
+        golden: Of some GPU.
+        variations: What the bands are derived from.
 
     Returns:
-      The same trajectory, with a band for each metric that may have one, and
-      without the digests of saved states, which are one hardware's.
+        The same trajectory, with a band for each metric that may have one, and
+        without the digests of saved states, which are one hardware's.
 
     Raises:
-      GoldenError: there is no variation, or one has no number for a metric.
+        GoldenError: There is no variation, or one has no number for a metric.
     """
     if not variations:
         raise errors.GoldenError(

@@ -29,8 +29,8 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
     """Reads a golden.
 
     Raises:
-      GoldenError: The file is missing, is not a golden, or is one that lacks
-        something.
+        GoldenError: The file is missing, is not a golden, or is one that lacks
+            something.
     """
     path = pathlib.Path(path)
     try:
@@ -67,8 +67,8 @@ def write(golden: golden_pb2.Golden, path: str | os.PathLike[str]) -> None:
     """Writes a golden, with the folders it needs.
 
     Raises:
-      GoldenError: The golden lacks something, or the file cannot be written. A
-        file that was there stays as it was.
+        GoldenError: The golden lacks something, or the file cannot be written.
+            A file that was there stays as it was.
     """
     path = pathlib.Path(path)
     if reason := _why_incomplete(golden):
@@ -90,7 +90,7 @@ def digest(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a golden's file, by which its successor names it.
 
     Raises:
-      GoldenError: The file cannot be read.
+        GoldenError: The file cannot be read.
     """
     try:
         return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

@@ -38,13 +38,14 @@ class Metric:
     """One row of the table.
 
     Attributes:
-      name: As in `Series.metric` and in every report.
-      field: Name of the field of `StepMetrics`, or of `ParamGroup` for a metric
-        of a param group.
-      precision: The arithmetic that the value comes from.
-      relaxable: Whether a golden for hardware `any` may give a tolerance. What
-        follows from the case alone, whatever the hardware, is always exact.
-      stages: Which stages have it.
+        name: As in `Series.metric` and in every report.
+        field: Name of the field of `StepMetrics`, or of `ParamGroup` for a
+            metric of a param group.
+        precision: The arithmetic that the value comes from.
+        relaxable: Whether a golden for hardware `any` may give a tolerance.
+            What follows from the case alone, whatever the hardware, is always
+            exact.
+        stages: Which stages have it.
     """
 
     name: str

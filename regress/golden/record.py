@@ -28,18 +28,18 @@ def golden_from_runs(
     """Makes the golden of a case.
 
     Args:
-      runs: Run records of the case, each of one attempt that nobody
-        interrupted.
-      channel: `dev` or `lts`.
-      hardware: What the runs' target declares: `none`, `nvidia_h200`, ...
-      date: Day of the recording, as "2026-11-23".
-      interrupted: Run records of the case that were interrupted and resumed.
-        They are repeats, too, beside at least one of `runs`.
+        runs: Run records of the case, each of one attempt that nobody
+            interrupted.
+        channel: `dev` or `lts`.
+        hardware: What the runs' target declares: `none`, `nvidia_h200`, ...
+        date: Day of the recording, as "2026-11-23".
+        interrupted: Run records of the case that were interrupted and resumed.
+            They are repeats, too, beside at least one of `runs`.
 
     Raises:
-      GoldenError: There are fewer than two runs, none of them is uninterrupted,
-        a run is not whole, or two runs are not of one case, corpus and
-        environment, are the same one, or differ in a bit.
+        GoldenError: There are fewer than two runs, none of them is
+            uninterrupted, a run is not whole, or two runs are not of one case,
+            corpus and environment, are the same one, or differ in a bit.
     """
     repeats = len(runs) + len(interrupted)
     if repeats < _MIN_RUNS:

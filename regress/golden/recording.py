@@ -12,11 +12,11 @@ class Recording:
     """What one run recorded.
 
     Attributes:
-      name: What to call the run: "run 1".
-      run: Its record.
-      environment: What all of its ranks found.
-      trajectories: All metrics, each complete and without a NaN.
-      states: The state that was saved, by iteration and rank.
+        name: What to call the run: "run 1".
+        run: Its record.
+        environment: What all of its ranks found.
+        trajectories: All metrics, each complete and without a NaN.
+        states: The state that was saved, by iteration and rank.
     """
 
     name: str
@@ -30,13 +30,13 @@ def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
     """Indexes a run, and checks that it is whole.
 
     Args:
-      run: The run's record.
-      name: What to call it.
-      hardware: What the run's target declares.
+        run: The run's record.
+        name: What to call it.
+        hardware: What the run's target declares.
 
     Raises:
-      GoldenError: The run was interrupted, failed, resumed from a checkpoint or
-        ran on other hardware, or something of it was not recorded.
+        GoldenError: The run was interrupted, failed, resumed from a checkpoint
+            or ran on other hardware, or something of it was not recorded.
     """
     if len(run.attempts) != 1:
         raise errors.GoldenError(

@@ -7,8 +7,8 @@ def check(first: recording.Recording, second: recording.Recording) -> None:
     """Checks that two runs of one case recorded the same bits.
 
     Raises:
-      GoldenError: They did not. It names the first difference: that of the
-        lowest iteration, and of a metric rather than of the state.
+        GoldenError: They did not. It names the first difference: that of the
+            lowest iteration, and of a metric rather than of the state.
     """
     _check_same_keys(first, second)
     differences = [

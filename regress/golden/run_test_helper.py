@@ -38,9 +38,9 @@ def interrupted(number: int, resume_at: int, last: int) -> run_pb2.RunRecord:
     """The same run, interrupted after iteration `last` and resumed.
 
     Args:
-      number: Tells runs apart.
-      resume_at: The iteration of the checkpoint that attempt 1 loads.
-      last: The last iteration of attempt 0.
+        number: Tells runs apart.
+        resume_at: The iteration of the checkpoint that attempt 1 loads.
+        last: The last iteration of attempt 0.
     """
     run = uninterrupted(number)
     (before,) = run.attempts

@@ -27,9 +27,9 @@ class Selection:
     """What a golden is for.
 
     Attributes:
-      case_name: The case's name.
-      channel: A key of CHANNELS in tools/channels/channels.bzl.
-      hardware: `none`, `nvidia_h200`, ..., or `any`.
+        case_name: The case's name.
+        channel: A key of CHANNELS in tools/channels/channels.bzl.
+        hardware: `none`, `nvidia_h200`, ..., or `any`.
     """
 
     case_name: str
@@ -41,7 +41,7 @@ def path_of(selection: Selection) -> pathlib.PurePosixPath:
     """The golden's path in the workspace.
 
     Raises:
-      GoldenError: The channel or the hardware is no name of one.
+        GoldenError: The channel or the hardware is no name of one.
     """
     if not _CHANNEL.fullmatch(selection.channel):
         raise errors.GoldenError(
@@ -61,7 +61,7 @@ def selection_of(path: str | os.PathLike[str]) -> Selection:
     """What the golden at a path is for; only the last two parts count.
 
     Raises:
-      GoldenError: The path is not that of a golden.
+        GoldenError: The path is not that of a golden.
     """
     path = pathlib.PurePath(path)
     match = _FILE.fullmatch(path.name)

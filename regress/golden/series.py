@@ -33,9 +33,9 @@ class Key(NamedTuple):
     """What a trajectory is of.
 
     Attributes:
-      metric: Name of the metric, as in metrics.py.
-      param_group: Name of the param group, or "" for a metric of the step.
-      rank: The rank that recorded it.
+        metric: Name of the metric, as in metrics.py.
+        param_group: Name of the param group, or "" for a metric of the step.
+        rank: The rank that recorded it.
     """
 
     metric: str
@@ -51,9 +51,9 @@ class Trajectory:
     equal 0.0.
 
     Attributes:
-      iterations: int64[n], the iteration of each value. A missing iteration is
-        absent, a doubled one occurs twice.
-      values: float64[n], the values.
+        iterations: Int64[n], the iteration of each value. A missing iteration
+            is absent, a doubled one occurs twice.
+        values: Float64[n], the values.
     """
 
     iterations: npt.NDArray[np.int64]
@@ -101,8 +101,8 @@ def from_steps(steps: Iterable[run_pb2.StepMetrics], rank: int) -> Trajectories:
     A param group that a step names twice gives its iteration two values.
 
     Args:
-      steps: Its steps, in the order they were recorded.
-      rank: The rank.
+        steps: Its steps, in the order they were recorded.
+        rank: The rank.
     """
     parts: dict[Key, list[Trajectory]] = collections.defaultdict(list)
     rest = iter(steps)
@@ -136,7 +136,7 @@ def fold(
     it does not depend on the order of `trajectories`.
 
     Raises:
-      GoldenError: A trajectory is not complete, see `why_incomplete`.
+        GoldenError: A trajectory is not complete, see `why_incomplete`.
     """
     shared: dict[tuple[str, str, bytes], golden_pb2.Series] = {}
     for key in in_order(trajectories):
@@ -169,7 +169,7 @@ def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
     """The trajectories that a golden's series hold: the inverse of `fold`.
 
     Raises:
-      GoldenError: A rank is named twice for one metric and param group.
+        GoldenError: A rank is named twice for one metric and param group.
     """
     trajectories: Trajectories = {}
     for one in series:
@@ -193,8 +193,8 @@ def why_incomplete(
     """Why a trajectory is not one that a golden may hold.
 
     Returns:
-      A sentence, or "" if there is exactly one number for each of the
-      iterations `first` to `iterations`, in order, and none is NaN.
+        A sentence, or "" if there is exactly one number for each of the
+        iterations `first` to `iterations`, in order, and none is NaN.
     """
     wanted = np.arange(first, iterations + 1, dtype=np.int64)
     if np.array_equal(trajectory.iterations, wanted):

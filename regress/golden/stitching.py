@@ -15,8 +15,8 @@ def stitch(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
     1 loaded, attempt 1 what came after.
 
     Raises:
-      GoldenError: The run is not one of two attempts, or a rank of attempt 1
-        loaded nothing.
+        GoldenError: The run is not one of two attempts, or a rank of attempt 1
+            loaded nothing.
     """
     try:
         before, after = run.attempts

@@ -27,9 +27,9 @@ class Compared:
         key: The metric, its param group, and the rank.
         steps: The iterations that were compared.
         totals: How many values each source has in them.
-        iterations: int64[n], the iterations that differ, in order.
-        values: float64[2, n], what each source has in these.
-        counts: int64[2, n], how many values each source has there: one, if all
+        iterations: Int64[n], the iterations that differ, in order.
+        values: Float64[2, n], what each source has in these.
+        counts: Int64[2, n], how many values each source has there: one, if all
             is well.
     """
 

@@ -49,7 +49,7 @@ class Control:
         To be called once in a process.
 
         Raises:
-          ControlError: REGRESS_CONTROL_FD is set, but not to a socket.
+            ControlError: REGRESS_CONTROL_FD is set, but not to a socket.
         """
         value = os.environ.get(CONTROL_FD)
         if value is None:
@@ -68,10 +68,10 @@ class Control:
         """Says that an iteration is done; also, that the rank is alive.
 
         Args:
-          iteration: the last one completed, 0 if none is.
-          text: for the reader, as "lm loss 5.1234". Not empty before the
-            first iteration: the message would be, and an empty packet reads
-            like a closed socket.
+            iteration: The last one completed, 0 if none is.
+            text: For the reader, as "lm loss 5.1234". Not empty before the
+                first iteration: the message would be, and an empty packet reads
+                like a closed socket.
         """
         if not iteration and not text:
             raise ValueError("Progress at iteration 0 needs a text.")
@@ -91,8 +91,8 @@ class Control:
         Returns when the supervisor says so, and at once without one.
 
         Args:
-          iteration: the one under way.
-          phase: where in its step the rank is.
+            iteration: The one under way.
+            phase: Where in its step the rank is.
         """
         self._wait(
             run_pb2.Progress(iteration=iteration, phase=phase, waiting=True)

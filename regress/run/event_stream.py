@@ -60,7 +60,7 @@ class Writer:
         """Opens the file, and creates it if it does not exist.
 
         Raises:
-          EventStreamError: The file cannot be opened.
+            EventStreamError: The file cannot be opened.
         """
         self._path = pathlib.Path(path)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -75,8 +75,8 @@ class Writer:
         """Appends one event.
 
         Raises:
-          EventStreamError: The event has no kind or is larger than
-            MAX_EVENT_BYTES, or the file did not take all of it.
+            EventStreamError: The event has no kind or is larger than
+                MAX_EVENT_BYTES, or the file did not take all of it.
         """
         if event.WhichOneof("kind") is None:
             raise EventStreamError(
@@ -123,8 +123,8 @@ class Reader:
     """Iterates over the events of a file, one in memory at a time.
 
     Attributes:
-      torn: Once the iteration has ended: whether the file ends in the middle of
-        a record.
+        torn: Once the iteration has ended: whether the file ends in the middle
+            of a record.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -136,7 +136,7 @@ class Reader:
         """Yields the events in the order they were written.
 
         Raises:
-          EventStreamError: The file cannot be read, or is damaged.
+            EventStreamError: The file cannot be read, or is damaged.
         """
         self.torn = False
         try:
@@ -194,10 +194,10 @@ def read(path: str | os.PathLike[str]) -> tuple[list[run_pb2.Event], bool]:
     """Reads a whole file.
 
     Returns:
-      The events, and whether the file ends in the middle of a record.
+        The events, and whether the file ends in the middle of a record.
 
     Raises:
-      EventStreamError: The file cannot be read, or is damaged.
+        EventStreamError: The file cannot be read, or is damaged.
     """
     reader = Reader(path)
     return list(reader), reader.torn
@@ -220,8 +220,8 @@ def _read_varint(stream: io.BufferedReader) -> tuple[int, int]:
     """Reads a varint of at most 5 bytes: the number, and its length in bytes.
 
     Raises:
-      EOFError: The file ends before the varint does.
-      ValueError: It is longer.
+        EOFError: The file ends before the varint does.
+        ValueError: It is longer.
     """
     number = 0
     for place in range(5):

@@ -38,11 +38,11 @@ def after(
     """Returns what to do next after a verdict; None after a pass.
 
     Args:
-      verdict: what was concluded.
-      selected: what ran, and what it was held against.
-      environment: where it ran.
-      candidate: what became of a candidate for the golden's place; None if the
-        golden cannot be all that is wrong.
+        verdict: What was concluded.
+        selected: What ran, and what it was held against.
+        environment: Where it ran.
+        candidate: What became of a candidate for the golden's place; None if
+            the golden cannot be all that is wrong.
     """
     if verdict.conclusion == _Verdict.PASS:
         return None

@@ -34,9 +34,9 @@ class Candidate:
     """What became of the candidate.
 
     Attributes:
-      file: its name in the outputs; "" if there is none.
-      why_not: why there is none, in a sentence without a full stop; "" if there
-        is one, or nobody asks for it.
+        file: Its name in the outputs; "" if there is none.
+        why_not: Why there is none, in a sentence without a full stop; "" if
+            there is one, or nobody asks for it.
     """
 
     file: str = ""
@@ -71,14 +71,14 @@ def make(
     """Runs the case once more, uninterrupted, and writes the candidate.
 
     Args:
-      run: the run that is judged, interrupted and resumed.
-      scenario: what ran it.
-      launcher: starts the ranks.
-      on_progress: called with attempt 0.
-      channel: the declared channel.
+        run: The run that is judged, interrupted and resumed.
+        scenario: What ran it.
+        launcher: Starts the ranks.
+        on_progress: Called with attempt 0.
+        channel: The declared channel.
 
     Returns:
-      The candidate, in the scenario's outputs, or why there is none.
+        The candidate, in the scenario's outputs, or why there is none.
     """
     again = dataclasses.replace(
         scenario, files=scenario.files.of_uninterrupted()

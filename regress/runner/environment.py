@@ -18,11 +18,11 @@ class TestEnvironment:
     """Where a test runs.
 
     Attributes:
-      hardware: the declared hardware: `none`, `nvidia_h200`, ...
-      target: the test's label; "" without Bazel.
-      command: what runs the test without Bazel.
-      record: where a person finds the full record: a .zip file or a folder.
-      folder: where its files are, once unpacked.
+        hardware: The declared hardware: `none`, `nvidia_h200`, ...
+        target: The test's label; "" without Bazel.
+        command: What runs the test without Bazel.
+        record: Where a person finds the full record: a .zip file or a folder.
+        folder: Where its files are, once unpacked.
     """
 
     hardware: str
@@ -42,13 +42,13 @@ class TestEnvironment:
         """The environment of the test that runs.
 
         Args:
-          variables: the process's environment variables.
-          outputs: the folder that the test writes the full record to.
-          hardware: the declared hardware.
-          argv: the process's command line.
+            variables: The process's environment variables.
+            outputs: The folder that the test writes the full record to.
+            hardware: The declared hardware.
+            argv: The process's command line.
 
         Returns:
-          Where Bazel keeps things, or `outputs` itself without Bazel.
+            Where Bazel keeps things, or `outputs` itself without Bazel.
         """
         target = variables.get("TEST_TARGET", "")
         # As in regress/x_test/run_1_of_3/test.outputs, wherever it runs.
@@ -106,9 +106,9 @@ class TestEnvironment:
         """Does something with a file of the full record.
 
         Args:
-          file: its path in the record.
-          command: what takes it, as "cat".
-          rest: what follows the file's path.
+            file: Its path in the record.
+            command: What takes it, as "cat".
+            rest: What follows the file's path.
         """
         path = shlex.quote(f"{self.folder}/{file}")
         unpack = f"{self.unpack_command} && " if self.unpack_command else ""

@@ -18,12 +18,12 @@ class Selection:
     """A case and the golden that goes with it, if there is one.
 
     Attributes:
-      case: what is trained and how it is interrupted.
-      case_path: the case's file.
-      golden: the expected trajectory; None to judge without one.
-      golden_path: the golden's file, or None.
-      hardware: the declared hardware.
-      channel: the declared channel.
+        case: What is trained and how it is interrupted.
+        case_path: The case's file.
+        golden: The expected trajectory; None to judge without one.
+        golden_path: The golden's file, or None.
+        hardware: The declared hardware.
+        channel: The declared channel.
     """
 
     case: case_pb2.Case
@@ -90,8 +90,8 @@ def select(
     """Reads the case and the golden, if there is one.
 
     Raises:
-      CaseError: there is no such case, or it cannot be run.
-      GoldenError: there is no such golden, or it is malformed.
+        CaseError: There is no such case, or it cannot be run.
+        GoldenError: There is no such golden, or it is malformed.
     """
     return Selection(
         case=load.load(case_path),

@@ -9,8 +9,8 @@ class JobFiles:
     """The two directories of a scenario.
 
     Attributes:
-      work: what is of no use afterwards: checkpoints, data set indices.
-      outputs: what a person may want to read afterwards: logs and events.
+        work: What is of no use afterwards: checkpoints, data set indices.
+        outputs: What a person may want to read afterwards: logs and events.
     """
 
     work: pathlib.Path

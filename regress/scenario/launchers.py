@@ -19,15 +19,15 @@ def make(
     """Returns a launcher, a context manager that is to be entered.
 
     Args:
-      name: `zygote` imports once and forks each rank; `exec` starts each rank
-        from scratch. Both give the same bits.
-      scenario: what the ranks will run.
-      module: the trainer's module; this project's, or one that takes the
-        same flags.
-      preload_flags: more flags for the trainer's `preload`.
+        name: `zygote` imports once and forks each rank; `exec` starts each rank
+            from scratch. Both give the same bits.
+        scenario: What the ranks will run.
+        module: The trainer's module; this project's, or one that takes the
+            same flags.
+        preload_flags: More flags for the trainer's `preload`.
 
     Raises:
-      SupervisorError: there is no such module.
+        SupervisorError: There is no such module.
     """
     if name == "exec":
         return exec_launcher.ExecLauncher(module)

@@ -20,11 +20,11 @@ class Scenario:
     """A job that is to be run.
 
     Attributes:
-      case: what is trained.
-      hardware: the declared hardware, as `none` or `nvidia_h200`.
-      files: where the job's files go.
-      bounds: the watchdog's.
-      trainer_flags: more flags for every rank, if its trainer has some.
+        case: What is trained.
+        hardware: The declared hardware, as `none` or `nvidia_h200`.
+        files: Where the job's files go.
+        bounds: The watchdog's.
+        trainer_flags: More flags for every rank, if its trainer has some.
     """
 
     case: case_pb2.Case
@@ -74,11 +74,11 @@ class Scenario:
         """Adds a repeat of attempt 0 to the record, in folders of its own.
 
         Args:
-          record: of this scenario.
-          launcher: starts the ranks.
-          through: the last iteration that is of interest; every rank completes
-            it, and is then ended.
-          on_progress: called with attempt 0.
+            record: Of this scenario.
+            launcher: Starts the ranks.
+            through: The last iteration that is of interest; every rank
+                completes it, and is then ended.
+            on_progress: Called with attempt 0.
         """
         interruption = case_pb2.Interruption(
             iteration=through + 1,
@@ -120,9 +120,9 @@ class Scenario:
         the job does or when a rank is gone.
 
         Args:
-          index: the attempt's; one of the same index is forgotten.
-          launcher: starts the ranks.
-          on_progress: called with the attempt.
+            index: The attempt's; one of the same index is forgotten.
+            launcher: Starts the ranks.
+            on_progress: Called with the attempt.
         """
         return self._run_attempt(index, launcher, None, on_progress)
 
@@ -141,7 +141,7 @@ class Scenario:
         Of a rank's end it knows nothing.
 
         Raises:
-          EventStreamError: a rank's events are damaged.
+            EventStreamError: A rank's events are damaged.
         """
         record = self._record([])
         for index in (0, 1):

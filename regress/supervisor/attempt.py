@@ -24,10 +24,11 @@ class Attempt:
         """Lets the ranks begin, and runs them to the end. To be called once.
 
         Returns:
-          All of the attempt but its index and the ranks' events.
+            All of the attempt but its index and the ranks' events.
 
         Raises:
-          SupervisorError: a rank does not speak the control socket's language.
+            SupervisorError: A rank does not speak the control socket's
+                language.
         """
         self._ranks.watch()
         return self.record()
@@ -62,18 +63,18 @@ def launched(
     those of an attempt that is launched and ended within this context.
 
     Args:
-      launcher: starts the ranks.
-      commands: one a rank.
-      interruption: sent when the first rank waits at its iteration and phase,
-        or None. A rank that waits elsewhere is told to continue.
-      bounds: the watchdog's, counted from when the ranks may begin.
-      on_progress: called with each rank's messages, as they come. What it
-        raises ends the attempt and is raised by `run`.
+        launcher: Starts the ranks.
+        commands: One a rank.
+        interruption: Sent when the first rank waits at its iteration and phase,
+            or None. A rank that waits elsewhere is told to continue.
+        bounds: The watchdog's, counted from when the ranks may begin.
+        on_progress: Called with each rank's messages, as they come. What it
+            raises ends the attempt and is raised by `run`.
 
     Raises:
-      Cancelled: SIGTERM or SIGINT came; raised when the context ends.
-      SupervisorError: a rank cannot be started, or the interruption is not one
-        of this job.
+        Cancelled: SIGTERM or SIGINT came; raised when the context ends.
+        SupervisorError: A rank cannot be started, or the interruption is not
+            one of this job.
     """
     checked = (
         None

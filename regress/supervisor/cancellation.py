@@ -14,8 +14,8 @@ class Cancelled(Exception):  # noqa: N818  (not an error)
     """The attempt was cut short by a signal to the supervisor.
 
     Attributes:
-      attempt: what was observed until then; all its ranks have ended.
-      signal: SIGTERM or SIGINT.
+        attempt: What was observed until then; all its ranks have ended.
+        signal: SIGTERM or SIGINT.
     """
 
     def __init__(self, attempt: run_pb2.Attempt, number: int) -> None:
@@ -31,8 +31,8 @@ class StopSignals:
     Of the main thread, as Python's signal handlers are.
 
     Attributes:
-      received: the first one that has come, as of the last `read` or the
-        exit.
+        received: The first one that has come, as of the last `read` or the
+            exit.
     """
 
     def __init__(self) -> None:

@@ -23,12 +23,12 @@ class ExecLauncher:
         """Names the trainer.
 
         Args:
-          module: the trainer's.
-          interpreter: the command that starts Python, its program as a path:
-            an emulator may stand before it.
+            module: The trainer's.
+            interpreter: The command that starts Python, its program as a path:
+                an emulator may stand before it.
 
         Raises:
-          SupervisorError: there is no such module.
+            SupervisorError: There is no such module.
         """
         launcher.check_module(module)
         self._module = module

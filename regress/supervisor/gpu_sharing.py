@@ -12,11 +12,11 @@ def describe(hardware: str, ranks: int) -> str:
     """Says which devices the ranks of a job will be on.
 
     Args:
-      hardware: the declared hardware.
-      ranks: how many they are.
+        hardware: The declared hardware.
+        ranks: How many they are.
 
     Returns:
-      As "4 ranks on 1 GPU, at the same time through MPS".
+        As "4 ranks on 1 GPU, at the same time through MPS".
     """
     if hardware == "none":
         return f"{ranks} ranks on the CPU"
@@ -38,15 +38,15 @@ def environment(
     """Lets the ranks of one attempt share GPUs, while the context lasts.
 
     Args:
-      hardware: the declared hardware.
-      ranks: how many they are.
-      logs: an existing directory for what is shared by.
+        hardware: The declared hardware.
+        ranks: How many they are.
+        logs: An existing directory for what is shared by.
 
     Yields:
-      What the ranks must have in their environment.
+        What the ranks must have in their environment.
 
     Raises:
-      SupervisorError: the server does not start.
+        SupervisorError: The server does not start.
     """
     count = 0 if hardware == "none" else gpus.count()
     if not _needs_server(count, ranks):

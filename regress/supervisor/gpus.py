@@ -20,10 +20,10 @@ def count(environment: Mapping[str, str] = os.environ) -> int:
     It asks NVIDIA's management library, which makes no CUDA context.
 
     Args:
-      environment: what the ranks will have in theirs.
+        environment: What the ranks will have in theirs.
 
     Returns:
-      The number; 0 if there is none, or no driver.
+        The number; 0 if there is none, or no driver.
     """
     installed = _installed()
     visible = environment.get(VISIBLE)

@@ -17,16 +17,16 @@ class Interruption:
     """An interruption that was checked against the size of the job.
 
     Attributes:
-      ranks: those that are hit, ascending.
-      signal: what they are hit by.
-      graceful: the job is to end well by it, on all ranks.
+        ranks: Those that are hit, ascending.
+        signal: What they are hit by.
+        graceful: The job is to end well by it, on all ranks.
     """
 
     def __init__(self, wanted: case_pb2.Interruption, world_size: int) -> None:
         """Checks the message.
 
         Raises:
-          SupervisorError: a rank that the job does not have, or no signal.
+            SupervisorError: A rank that the job does not have, or no signal.
         """
         unknown = [rank for rank in wanted.ranks if not 0 <= rank < world_size]
         if unknown:
@@ -58,8 +58,8 @@ class Interruption:
         """The interruption as delivered.
 
         Args:
-          ranks: those that the signal was sent to.
-          seconds: since the start of the attempt.
+            ranks: Those that the signal was sent to.
+            seconds: Since the start of the attempt.
         """
         return run_pb2.InterruptionEvent(
             iteration=self._wanted.iteration,

@@ -39,15 +39,15 @@ class Launcher(Protocol):
         """Starts a rank and returns its pid, the pid of a child.
 
         Args:
-          argv: what the trainer's `main` is given.
-          environment: additions to the environment.
-          output: file descriptor that becomes stdout and stderr.
-          descriptors: file descriptors to hand over, by the environment
-            variable that tells the rank the number it has there. The caller
-            keeps its own.
+            argv: What the trainer's `main` is given.
+            environment: Additions to the environment.
+            output: File descriptor that becomes stdout and stderr.
+            descriptors: File descriptors to hand over, by the environment
+                variable that tells the rank the number it has there. The caller
+                keeps its own.
 
         Raises:
-          SupervisorError: the rank cannot be started.
+            SupervisorError: The rank cannot be started.
         """
 
 
@@ -55,7 +55,7 @@ def check_module(name: str) -> None:
     """Checks that a trainer's module can be found, without importing it.
 
     Raises:
-      SupervisorError: it cannot.
+        SupervisorError: It cannot.
     """
     try:
         found = importlib.util.find_spec(name)

@@ -26,8 +26,8 @@ def die_with_parent(parent: int) -> None:
     Holds across exec and ends with fork, so each process asks for itself.
 
     Args:
-      parent: pid that the parent must have; if it has another one, `parent`
-        died before the kernel was asked, and this process exits at once.
+        parent: Pid that the parent must have; if it has another one, `parent`
+            died before the kernel was asked, and this process exits at once.
     """
     _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent:
@@ -50,7 +50,7 @@ def children(parent: int | None = None) -> set[int]:
     """The pids of a process's children, zombies included.
 
     Args:
-      parent: the process's pid; by default this one's.
+        parent: The process's pid; by default this one's.
     """
     if parent is None:
         parent = os.getpid()
@@ -72,7 +72,7 @@ def end_children(spare: Set[int]) -> None:
     is, so a look that finds no child has missed nobody.
 
     Args:
-      spare: pids of the children to leave alone.
+        spare: Pids of the children to leave alone.
     """
     while doomed := children() - spare:
         # A child's pid stays its own until it is reaped.
@@ -86,7 +86,7 @@ def process_state(pid: int) -> str:
     """The state of a process as a letter: R, S, D, T (stopped), Z, ...
 
     Raises:
-      FileNotFoundError: there is no such process.
+        FileNotFoundError: There is no such process.
     """
     return _stat(pid)[0]
 

@@ -42,13 +42,13 @@ def server(logs: pathlib.Path) -> Iterator[dict[str, str]]:
     Enter it before the attempt whose ranks are its clients.
 
     Args:
-      logs: an existing directory for what the server has to say.
+        logs: An existing directory for what the server has to say.
 
     Yields:
-      What a client must have in its environment.
+        What a client must have in its environment.
 
     Raises:
-      SupervisorError: the server does not start.
+        SupervisorError: The server does not start.
     """
     # Under /tmp since a socket's path is short, and a test's directory is not.
     with (

@@ -22,16 +22,16 @@ def spawn(
     finds modules where this process does.
 
     Args:
-      module: dotted name.
-      arguments: the child's sys.argv[1:].
-      environment: additions to this process's.
-      output: file descriptor that becomes stdout and stderr; stdin is empty.
-      descriptors: those that the child keeps under the same number. It
-        inherits no other that Python made.
-      interpreter: the command that starts Python, its program as a path.
+        module: Dotted name.
+        arguments: The child's sys.argv[1:].
+        environment: Additions to this process's.
+        output: File descriptor that becomes stdout and stderr; stdin is empty.
+        descriptors: Those that the child keeps under the same number. It
+            inherits no other that Python made.
+        interpreter: The command that starts Python, its program as a path.
 
     Raises:
-      OSError: the process cannot be started.
+        OSError: The process cannot be started.
     """
     return os.posix_spawn(
         interpreter[0],

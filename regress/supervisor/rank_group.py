@@ -33,9 +33,9 @@ class RankCommand:
     """How to start one rank.
 
     Attributes:
-      argv: what the trainer's `main` is given.
-      log: file for stdout and stderr; overwritten.
-      environment: additions to this process's environment.
+        argv: What the trainer's `main` is given.
+        log: File for stdout and stderr; overwritten.
+        environment: Additions to this process's environment.
     """
 
     argv: Sequence[str]
@@ -61,11 +61,11 @@ class RankGroup:
         """Has no ranks yet.
 
         Args:
-          interruption: sent when the first rank waits at its place, or None.
-          bounds: the watchdog's.
-          on_progress: called with each rank's messages.
-          stop_signals: end the job when they come.
-          watching: is told of every rank.
+            interruption: Sent when the first rank waits at its place, or None.
+            bounds: The watchdog's.
+            on_progress: Called with each rank's messages.
+            stop_signals: End the job when they come.
+            watching: Is told of every rank.
         """
         self._interruption = interruption
         self._bounds = bounds

@@ -34,9 +34,9 @@ def open_launcher(
     """A launcher of the scripted trainer, by the launcher's name.
 
     Args:
-      name: "exec" or "zygote".
-      directory: for the zygote's log.
-      preload_argv: the script of the zygote's preload.
+        name: "exec" or "zygote".
+        directory: For the zygote's log.
+        preload_argv: The script of the zygote's preload.
     """
     if name == "exec":
         with exec_launcher.ExecLauncher(TRAINER) as opened:
@@ -66,8 +66,8 @@ def has_ended(pidfd: int, seconds: float = 0) -> bool:
     """Whether a process has ended, or does within that time.
 
     Args:
-      pidfd: the process; or a pipe's end whose other end it has.
-      seconds: how long to wait.
+        pidfd: The process; or a pipe's end whose other end it has.
+        seconds: How long to wait.
     """
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
@@ -149,8 +149,8 @@ class JobTestCase(parameterized.TestCase):
         """Compares why each rank ended, and by which signal or exit code.
 
         Args:
-          result: the attempt.
-          expected: for each rank, "CAUSE SIGNAL" or "CAUSE CODE".
+            result: The attempt.
+            expected: For each rank, "CAUSE SIGNAL" or "CAUSE CODE".
         """
         self.assertEqual([_describe(rank) for rank in result.ranks], expected)
         self.assertEqual(

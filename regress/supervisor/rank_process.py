@@ -19,16 +19,16 @@ class RankProcess:
     """A child of this process that leads its own session.
 
     Attributes:
-      rank: its number in the job.
-      pid: its pid, and its process group's.
-      pidfd: readable when the process has ended.
-      control: this end of its control socket.
-      disconnected: the rank has closed the other end.
-      log: the file that has its stdout and stderr.
-      last_progress: the last message it sent.
-      cause: why it ended, once that is decided.
-      process_state: the kernel's letter for it when the watchdog ended it.
-      exit: how it ended, once it is reaped.
+        rank: Its number in the job.
+        pid: Its pid, and its process group's.
+        pidfd: Readable when the process has ended.
+        control: This end of its control socket.
+        disconnected: The rank has closed the other end.
+        log: The file that has its stdout and stderr.
+        last_progress: The last message it sent.
+        cause: Why it ended, once that is decided.
+        process_state: The kernel's letter for it when the watchdog ended it.
+        exit: How it ended, once it is reaped.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class RankProcess:
         """The next message, or None if there is none now.
 
         Raises:
-          SupervisorError: the rank has sent something else.
+            SupervisorError: The rank has sent something else.
         """
         if self.disconnected:
             return None

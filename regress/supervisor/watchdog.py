@@ -11,10 +11,10 @@ class Bounds:
     """How long a job may be silent.
 
     Attributes:
-      start_seconds: from the launch to the first progress message of every
-        rank.
-      step_seconds: from then on, between two progress messages of the job,
-        whichever ranks send them, and from the last one to the end.
+        start_seconds: From the launch to the first progress message of every
+            rank.
+        step_seconds: From then on, between two progress messages of the job,
+            whichever ranks send them, and from the last one to the end.
     """
 
     start_seconds: float

@@ -46,15 +46,15 @@ class ZygoteLauncher:
         """Describes the zygote.
 
         Args:
-          module: the trainer's.
-          preload_argv: what its `preload` is given.
-          log: file for the zygote's stdout and stderr.
-          environment: additions to the environment, for what the imports
-            already read; the ranks inherit them.
-          start_seconds: bound on the time that `preload` takes.
+            module: The trainer's.
+            preload_argv: What its `preload` is given.
+            log: File for the zygote's stdout and stderr.
+            environment: Additions to the environment, for what the imports
+                already read; the ranks inherit them.
+            start_seconds: Bound on the time that `preload` takes.
 
         Raises:
-          SupervisorError: there is no such module.
+            SupervisorError: There is no such module.
         """
         launcher.check_module(module)
         self._module = module
@@ -67,7 +67,7 @@ class ZygoteLauncher:
         """Starts the zygote and waits for the end of its preload.
 
         Raises:
-          SupervisorError: preload failed or took too long.
+            SupervisorError: Preload failed or took too long.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(linux.child_subreaper())

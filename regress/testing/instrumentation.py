@@ -36,9 +36,9 @@ def flag(module: str, argument: str = "", *, early: bool = False) -> str:
     """The flag of the instrumented trainer that names what it installs.
 
     Args:
-      module: has a function `install`, and if it is early, `install_early`.
-      argument: what these are called with.
-      early: whether the module is also to act before torch is imported.
+        module: Has a function `install`, and if it is early, `install_early`.
+        argument: What these are called with.
+        early: Whether the module is also to act before torch is imported.
     """
     return f"--install{'_early' if early else ''}={module}:{argument}"
 
@@ -76,9 +76,9 @@ def replaced(
     """Replaces a function of megatron-core.
 
     Args:
-      module: its module.
-      name: its name there; a method's with its class, as "Optimizer.step".
-      replacement: called with the function; returns what takes its place.
+        module: Its module.
+        name: Its name there; a method's with its class, as "Optimizer.step".
+        replacement: Called with the function; returns what takes its place.
     """
 
     def install() -> None:
@@ -179,7 +179,7 @@ class WrappedDisk(durable.Disk):
     """Does everything on another disk; a subclass does something besides.
 
     Attributes:
-      disk: the other.
+        disk: The other.
     """
 
     def __init__(self, disk: durable.Disk) -> None:
@@ -193,9 +193,9 @@ class WrappedDisk(durable.Disk):
         """Does one step of writing: everything but closing a file.
 
         Args:
-          kind: a method of `durable.Disk`.
-          path: what it is done to; of a rename, the old path.
-          step: does it.
+            kind: A method of `durable.Disk`.
+            path: What it is done to; of a rename, the old path.
+            step: Does it.
         """
         del kind, path
         return step()

@@ -42,10 +42,10 @@ class Backend(abc.ABC):
         """Takes the device of one of the job's ranks.
 
         Returns:
-          A `torch.device`.
+            A `torch.device`.
 
         Raises:
-          BackendError: the device is not there, or not the one declared.
+            BackendError: The device is not there, or not the one declared.
         """
 
     @abc.abstractmethod

@@ -11,7 +11,7 @@ def get(hardware: str) -> backend.Backend:
     """Returns the backend for a hardware: `none` is the CPU.
 
     Args:
-      hardware: the declared hardware, as `none` or `nvidia_h200`.
+        hardware: The declared hardware, as `none` or `nvidia_h200`.
     """
     # Imported here since the one must not load what only the other has.
     if hardware == "none":

@@ -36,13 +36,13 @@ class Checkpoints:
     """The checkpoints of one job, as one of its ranks sees them.
 
     Attributes:
-      directory: holds the tracker and a folder for each checkpoint.
-      rank: the pipeline rank.
-      ranks: how many there are.
-      gather: gives all ranks what each of them brings, by rank; so it waits
-        until every rank has come as far.
-      keep: the newest complete checkpoints that a save leaves; 0 for all.
-      disk: where the files go.
+        directory: Holds the tracker and a folder for each checkpoint.
+        rank: The pipeline rank.
+        ranks: How many there are.
+        gather: Gives all ranks what each of them brings, by rank; so it waits
+            until every rank has come as far.
+        keep: The newest complete checkpoints that a save leaves; 0 for all.
+        disk: Where the files go.
     """
 
     directory: pathlib.Path
@@ -79,13 +79,13 @@ class Checkpoints:
         from the newest complete checkpoint never comes to that.
 
         Args:
-          state: what to save.
-          before_tracker: called when the rank's file is durable and the
-            checkpoint is not complete yet.
+            state: What to save.
+            before_tracker: Called when the rank's file is durable and the
+                checkpoint is not complete yet.
 
         Raises:
-          CheckpointWriteError: the disk does not take it. The checkpoints that
-            were there are untouched.
+            CheckpointWriteError: The disk does not take it. The checkpoints
+                that were there are untouched.
         """
         started = time.monotonic()
         path = self.path(state.iteration)
@@ -120,8 +120,8 @@ class Checkpoints:
         """Restores `state` and the random streams from one checkpoint.
 
         Raises:
-          CheckpointError: the rank's file is missing, damaged, or of another
-            iteration.
+            CheckpointError: The rank's file is missing, damaged, or of another
+                iteration.
         """
         started = time.monotonic()
         path = self.path(iteration)

@@ -29,9 +29,9 @@ def join(backend: str, rank: int, world_size: int) -> None:
     """Makes the default process group of all ranks.
 
     Args:
-      backend: torch.distributed's name of it.
-      rank: this process's rank.
-      world_size: number of ranks.
+        backend: Torch.distributed's name of it.
+        rank: This process's rank.
+        world_size: Number of ranks.
     """
     port = os.environ.get("REGRESS_STORE_PORT")
     if port is None:
@@ -58,7 +58,7 @@ def establish(device: torch.device) -> None:
     Every rank must call it, after megatron-core has made its process groups.
 
     Args:
-      device: the rank's.
+        device: The rank's.
     """
     token = torch.zeros(1, device=device)
     _greet_neighbours(token)

@@ -27,8 +27,8 @@ class Microbatch:
     """Samples for one forward pass.
 
     Attributes:
-      tensors: by name, each [micro_batch_size, sequence_length].
-      digest: of the tensors; see digest.digest_batch.
+        tensors: By name, each [micro_batch_size, sequence_length].
+        digest: Of the tensors; see digest.digest_batch.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -44,7 +44,7 @@ class CorpusTokens:
     image that has Hugging Face's.
 
     Attributes:
-      vocab_size: tokens in the vocabulary.
+        vocab_size: Tokens in the vocabulary.
     """
 
     vocab_size: int
@@ -67,16 +67,16 @@ def build_dataset(
     """Builds the training split, on every rank at once.
 
     Args:
-      case: what is trained.
-      corpus: path of the .bin and .idx files, without their suffix.
-      cache: where the data set's indices are kept.
+        case: What is trained.
+        corpus: Path of the .bin and .idx files, without their suffix.
+        cache: Where the data set's indices are kept.
 
     Returns:
-      The data set, on the first and the last stage, which alone need it;
-      None on the others.
+        The data set, on the first and the last stage, which alone need it;
+        None on the others.
 
     Raises:
-      DataError: the corpus is not there, or too small for the case's split.
+        DataError: The corpus is not there, or too small for the case's split.
     """
     _check_corpus(case, corpus)
     batch = case.training.global_batch_size
@@ -121,13 +121,13 @@ def microbatches(
     random generator is drawn from, so there is no state to save.
 
     Args:
-      dataset: the training split.
-      consumed_samples: how many samples were trained on before.
-      micro_batch_size: samples in a microbatch.
-      device: where the tensors go.
+        dataset: The training split.
+        consumed_samples: How many samples were trained on before.
+        micro_batch_size: Samples in a microbatch.
+        device: Where the tensors go.
 
     Yields:
-      Microbatches, without end.
+        Microbatches, without end.
     """
     while True:
         samples = [

@@ -36,8 +36,8 @@ def digest_state(
     """Digests the rank's whole state, as it is now.
 
     Args:
-      state: the state; its iteration names the digest.
-      moment: whether this was just saved, or just loaded.
+        state: The state; its iteration names the digest.
+        moment: Whether this was just saved, or just loaded.
     """
     # hashlib lets other threads run while it hashes.
     with futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -51,7 +51,7 @@ def digest_batch(tensors: Mapping[str, torch.Tensor]) -> bytes:
     """Digests a microbatch: every tensor with its name, type and shape.
 
     Args:
-      tensors: by name; on the CPU, lest the step wait for the device.
+        tensors: By name; on the CPU, lest the step wait for the device.
     """
     result = hashlib.sha256()
     for name in sorted(tensors):
@@ -136,7 +136,7 @@ def _canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
     The bytes of the same value are the same in every process.
 
     Args:
-      value: a tensor, an array, or a plain Python value.
+        value: A tensor, an array, or a plain Python value.
     """
     if isinstance(value, numpy.ndarray):
         value = torch.from_numpy(value)

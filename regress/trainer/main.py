@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs one rank. Returns its exit code.
 
     Args:
-      argv: the flags, without the program's name.
+        argv: The flags, without the program's name.
     """
     flags.FLAGS.unparse_flags()
     flags.FLAGS([sys.argv[0], *argv])

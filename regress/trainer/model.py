@@ -78,7 +78,7 @@ def build_chunks(
     Needs megatron-core's parallel state and a seeded random generator.
 
     Returns:
-      One chunk a virtual stage, each a GPTModel in megatron-core's wrappers.
+        One chunk a virtual stage, each a GPTModel in megatron-core's wrappers.
     """
     ddp_config = DistributedDataParallelConfig(
         grad_reduce_in_fp32=True, use_distributed_optimizer=False

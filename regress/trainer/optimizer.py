@@ -99,7 +99,7 @@ def describe_groups(
     """Returns the named groups as they are now; the rates are the next step's.
 
     Args:
-      groups: as `TrainingState.param_groups` gives them.
+        groups: As `TrainingState.param_groups` gives them.
     """
     return [
         run_pb2.ParamGroup(

@@ -20,7 +20,7 @@ class WaitAt:
         """Parses "30:BACKWARD".
 
         Raises:
-          ValueError: the text is not of that form.
+            ValueError: The text is not of that form.
         """
         iteration, _, phase = text.partition(":")
         value = cast("case_pb2.Phase", case_pb2.Phase.Value(phase))
@@ -32,8 +32,8 @@ class PhaseGate:
     """Stops the rank at one place, if at any, until it is told to continue.
 
     Attributes:
-      control: the way to who started the rank.
-      wait_at: the place, or None to stop nowhere.
+        control: The way to who started the rank.
+        wait_at: The place, or None to stop nowhere.
     """
 
     control: control_lib.Control
@@ -53,7 +53,7 @@ class StopRequest:
     """Takes note of a SIGTERM instead of dying by it, as a scheduler asks.
 
     Attributes:
-      came: whether one has come.
+        came: Whether one has come.
     """
 
     def __init__(self) -> None:

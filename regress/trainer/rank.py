@@ -35,15 +35,15 @@ class Settings:
     """What one rank is told.
 
     Attributes:
-      case: what is trained.
-      rank: this rank, which is its pipeline stage.
-      corpus: path of the .bin and .idx files, without their suffix.
-      checkpoints: the job's checkpoint directory.
-      data_cache: where the data set's indices are kept.
-      wait_at: where to wait for an interruption; None for nowhere.
-      keep: the newest checkpoints that a save leaves; 0 for all.
-      stop_request: tells whether to save and stop, asked after each iteration;
-        None if nobody will ask for it.
+        case: What is trained.
+        rank: This rank, which is its pipeline stage.
+        corpus: Path of the .bin and .idx files, without their suffix.
+        checkpoints: The job's checkpoint directory.
+        data_cache: Where the data set's indices are kept.
+        wait_at: Where to wait for an interruption; None for nowhere.
+        keep: The newest checkpoints that a save leaves; 0 for all.
+        stop_request: Tells whether to save and stop, asked after each
+            iteration; None if nobody will ask for it.
     """
 
     case: case_pb2.Case
@@ -89,10 +89,10 @@ class Rank:
         none.
 
         Raises:
-          backend.BackendError: the machine lacks the device.
-          data.DataError: the corpus cannot serve the case.
-          CheckpointError: the newest checkpoint is damaged.
-          CheckpointWriteError: the disk does not take a checkpoint.
+            backend.BackendError: The machine lacks the device.
+            data.DataError: The corpus cannot serve the case.
+            CheckpointError: The newest checkpoint is damaged.
+            CheckpointWriteError: The disk does not take a checkpoint.
         """
         with self._span("init"):
             device = self._join()

@@ -33,7 +33,7 @@ class Stepper:
     Every rank of the pipeline must run the same iteration at the same time.
 
     Attributes:
-      state: the rank's, after the iteration that was run last.
+        state: The rank's, after the iteration that was run last.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Stepper:
         """Makes ready to run the iteration after `state.iteration`.
 
         Args:
-          case: what is trained.
-          state: changed in place by every step.
-          iterators: the microbatches, an iterator for each chunk; empty ones
-            where the rank needs no data.
-          device: the rank's.
-          gate: where to wait for an interruption.
+            case: What is trained.
+            state: Changed in place by every step.
+            iterators: The microbatches, an iterator for each chunk; empty ones
+                where the rank needs no data.
+            device: The rank's.
+            gate: Where to wait for an interruption.
         """
         self.state = state
         self._case = case
@@ -228,7 +228,7 @@ def mean_loss(microbatch_losses: Iterable[dict[str, torch.Tensor]]) -> float:
     """Returns the mean loss over the global batch's tokens.
 
     Args:
-      microbatch_losses: a microbatch's "lm loss" is [sum of losses, tokens].
+        microbatch_losses: A microbatch's "lm loss" is [sum of losses, tokens].
     """
     total = torch.stack([loss["lm loss"] for loss in microbatch_losses]).sum(0)
     return (total[0] / total[1]).item()
@@ -264,11 +264,11 @@ def _loss(loss_mask: torch.Tensor, output: torch.Tensor) -> Loss:
     """Sums the losses of a microbatch's tokens.
 
     Args:
-      loss_mask: 1.0 for each token that counts, [batch, sequence].
-      output: the loss of each token, [batch, sequence].
+        loss_mask: 1.0 for each token that counts, [batch, sequence].
+        output: The loss of each token, [batch, sequence].
 
     Returns:
-      The sum, the number of tokens, and both for the log.
+        The sum, the number of tokens, and both for the log.
     """
     total = (output.float().view(-1) * loss_mask.view(-1)).sum()
     tokens = loss_mask.sum().int()

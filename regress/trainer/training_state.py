@@ -31,13 +31,13 @@ class TrainingState:
     """A rank's state, apart from the random streams, which are global.
 
     Attributes:
-      chunks: the rank's model chunks, in the order of their virtual stages.
-      optimizer: over all chunks; holds main params, moments and param groups.
-      scheduler: sets the param groups' rates.
-      group_names: of the optimizer's param groups, in their order. A load may
-        give a group another's fields; it keeps its params, and so its name.
-      iteration: the last iteration completed.
-      consumed_samples: samples trained on since the first iteration.
+        chunks: The rank's model chunks, in the order of their virtual stages.
+        optimizer: Over all chunks; holds main params, moments and param groups.
+        scheduler: Sets the param groups' rates.
+        group_names: Of the optimizer's param groups, in their order. A load may
+            give a group another's fields; it keeps its params, and so its name.
+        iteration: The last iteration completed.
+        consumed_samples: Samples trained on since the first iteration.
     """
 
     chunks: list[DistributedDataParallel]

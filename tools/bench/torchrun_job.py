@@ -22,7 +22,7 @@ def run(scenario: scenario_lib.Scenario) -> None:
     """Trains until the case's interruption, kills, and trains to the end.
 
     Raises:
-      RuntimeError: an attempt did not end as it should.
+        RuntimeError: An attempt did not end as it should.
     """
     # torchrun puts every rank in a session of its own, where a kill of
     # torchrun's does not reach it.

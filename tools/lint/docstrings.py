@@ -20,8 +20,6 @@ _SECTION = re.compile(r"( *)(Args|Attributes|Raises|Returns|Yields):")
 # pip and mutmut are names, which stay as they are.
 _ITEM = re.compile(r"^( *\**\w[\w.]*: )(?!pip\b|mutmut\b)([a-z])")
 _INDENT = 4
-# The docstrings of these folders are still in another style.
-_LEFT_OUT = ("examples/", "regress/", "tools/bench/")
 _HAS_DOCSTRING = (
     ast.Module,
     ast.ClassDef,
@@ -104,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
     """Checks or fixes files. Returns 1 if there are problems."""
     status = 0
     for argument in arguments:
-        if argument == "--fix" or argument.startswith(_LEFT_OUT):
+        if argument == "--fix":
             continue
         path = pathlib.Path(argument)
         source = path.read_text(encoding="utf-8")

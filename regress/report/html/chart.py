@@ -52,9 +52,9 @@ class Key:
     """What a colour stands for. A page writes it, as it can break lines.
 
     Attributes:
-      role: the colour's.
-      text: what it stands for.
-      style: the style sheet's classes of the line beside the text.
+        role: The colour's.
+        text: What it stands for.
+        style: The style sheet's classes of the line beside the text.
     """
 
     role: str
@@ -66,9 +66,9 @@ class Chart:
     """A drawing that is being made.
 
     Attributes:
-      axes: where to draw; colours are `palette.code`.
-      keys: what its colours stand for.
-      svg: the drawing, once it is made; "" before.
+        axes: Where to draw; colours are `palette.code`.
+        keys: What its colours stand for.
+        svg: The drawing, once it is made; "" before.
     """
 
     def __init__(self, axes: mpl_axes.Axes) -> None:
@@ -133,9 +133,9 @@ def drawing(name: str, label: str, height: float) -> Iterator[Chart]:
     """Makes a drawing, which its `svg` is at the end.
 
     Args:
-      name: unique in the page, of letters and hyphens.
-      label: what it shows, for who cannot see it.
-      height: in inches, where a page's column is 4.8 wide.
+        name: Unique in the page, of letters and hyphens.
+        label: What it shows, for who cannot see it.
+        height: In inches, where a page's column is 4.8 wide.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")

@@ -23,13 +23,13 @@ def draw_metric(
     """Draws a metric of the step, of the last rank that has it.
 
     Args:
-      metric: its name.
-      golden: the golden's metrics.
-      attempts: by name, what is drawn over the golden.
-      ran: where the run was interrupted.
+        metric: Its name.
+        golden: The golden's metrics.
+        attempts: By name, what is drawn over the golden.
+        ran: Where the run was interrupted.
 
     Returns:
-      None if nothing has the metric.
+        None if nothing has the metric.
     """
     keys = [
         key

@@ -58,10 +58,10 @@ def draw(
     """Draws the distances of all metrics that differ, over the iterations.
 
     Args:
-      golden: the golden's metrics.
-      attempts: each attempt's, by name.
-      ran: where the run was interrupted.
-      last: the last iteration of the case.
+        golden: The golden's metrics.
+        attempts: Each attempt's, by name.
+        ran: Where the run was interrupted.
+        last: The last iteration of the case.
     """
     label = "distance from the golden in units in the last place"
     with chart.drawing("differences", label, _HEIGHT) as it:

@@ -12,9 +12,9 @@ class Row:
     """One thing of the environment.
 
     Attributes:
-      name: what it is.
-      values: in each environment, or "absent".
-      differs: whether these are not all the same.
+        name: What it is.
+        values: In each environment, or "absent".
+        differs: Whether these are not all the same.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Table:
     """All things of the environments.
 
     Attributes:
-      columns: whose environments they are.
-      rows: what is in them, the differences first.
+        columns: Whose environments they are.
+        rows: What is in them, the differences first.
     """
 
     columns: tuple[str, ...]

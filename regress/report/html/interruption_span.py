@@ -11,10 +11,10 @@ class InterruptionSpan:
     """Where a run was interrupted, and from where it resumed.
 
     Attributes:
-      interrupted_in: the iteration; None if it was not.
-      signal: the interruption's signal, as "SIGKILL"; "" if there was none.
-      resumed_from: the iteration of the checkpoint that was loaded; None if
-        none was.
+        interrupted_in: The iteration; None if it was not.
+        signal: The interruption's signal, as "SIGKILL"; "" if there was none.
+        resumed_from: The iteration of the checkpoint that was loaded; None if
+            none was.
     """
 
     interrupted_in: int | None

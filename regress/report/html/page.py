@@ -63,13 +63,13 @@ def render(
     """Renders a verdict, and the run and the golden that it is about.
 
     Args:
-      verdict: what was concluded.
-      run: what was observed, however incomplete.
-      golden: what it was held against; None if there is none.
-      following: what to do next; None if there is nothing to do.
+        verdict: What was concluded.
+        run: What was observed, however incomplete.
+        golden: What it was held against; None if there is none.
+        following: What to do next; None if there is nothing to do.
 
     Returns:
-      The text of an HTML file.
+        The text of an HTML file.
     """
     passed = verdict.conclusion == verdict_pb2.Verdict.PASS
     name = text_layout.words(

@@ -11,8 +11,8 @@ class Cell:
     """What was saved and loaded of a component, on one rank.
 
     Attributes:
-      entries: how many entries either of them has.
-      differing: how many of these are not the same, or not in both.
+        entries: How many entries either of them has.
+        differing: How many of these are not the same, or not in both.
     """
 
     entries: int
@@ -24,10 +24,10 @@ class Grid:
     """Every component on every rank.
 
     Attributes:
-      iteration: of the checkpoint.
-      ranks: the columns.
-      rows: the components, each with a cell for a rank, or None where the rank
-        has none of it.
+        iteration: Of the checkpoint.
+        ranks: The columns.
+        rows: The components, each with a cell for a rank, or None where the
+            rank has none of it.
     """
 
     iteration: int

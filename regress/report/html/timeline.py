@@ -34,9 +34,9 @@ class Bar:
     """What a process did for a while.
 
     Attributes:
-      kind: "import", "step", "save", ...
-      start: seconds since the first process was started.
-      seconds: how long.
+        kind: "import", "step", "save", ...
+        start: Seconds since the first process was started.
+        seconds: How long.
     """
 
     kind: str
@@ -49,10 +49,10 @@ class Process:
     """A process's whole time.
 
     Attributes:
-      name: "attempt 0, rank 3".
-      bars: what it did, in order.
-      end: seconds since the first process was started.
-      killed: whether a signal ended it.
+        name: "attempt 0, rank 3".
+        bars: What it did, in order.
+        end: Seconds since the first process was started.
+        killed: Whether a signal ended it.
     """
 
     name: str

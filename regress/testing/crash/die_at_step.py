@@ -23,10 +23,10 @@ def flag(iteration: int, die_at: Mapping[int, str], logs: pathlib.Path) -> str:
     what all need.
 
     Args:
-      iteration: of the save that is meant.
-      die_at: by rank, the step after which it dies by SIGKILL: "4"; in the
-        middle of which, if it is a write: "2h"; before all: "0".
-      logs: a folder. A rank's file there gets a line for each step.
+        iteration: Of the save that is meant.
+        die_at: By rank, the step after which it dies by SIGKILL: "4"; in the
+            middle of which, if it is a write: "2h"; before all: "0".
+        logs: A folder. A rank's file there gets a line for each step.
     """
     return instrumentation.flag(
         __name__, json.dumps([iteration, [*die_at.items()], str(logs)])

@@ -31,7 +31,7 @@ class Interleaving:
         """Calls `rank` for each rank, and returns when all have ended.
 
         Raises:
-          BaseException: what the first rank that failed raised.
+            BaseException: What the first rank that failed raised.
         """
         threads = [
             threading.Thread(target=self._run, args=(rank, number))

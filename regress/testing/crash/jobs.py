@@ -31,8 +31,8 @@ class Jobs:
     Paths are relative to the workspace's root, or to a test's runfiles.
 
     Attributes:
-      case: what every job trains.
-      golden: its golden.
+        case: What every job trains.
+        golden: Its golden.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class Jobs:
         """Makes ready to start the zygote.
 
         Args:
-          folder: an empty one for all that is written.
-          case: what is trained.
-          trainer_flags: what every rank of a job has installed besides.
+            folder: An empty one for all that is written.
+            case: What is trained.
+            trainer_flags: What every rank of a job has installed besides.
         """
         self._folder = folder
         self._trainer_flags = trainer_flags
@@ -99,8 +99,8 @@ class Job:
     """One job, of any number of attempts.
 
     Attributes:
-      work: its checkpoints and data set indices.
-      attempts: all that were run.
+        work: Its checkpoints and data set indices.
+        attempts: All that were run.
     """
 
     def __init__(
@@ -123,9 +123,9 @@ class Job:
         """Runs an attempt, from the newest checkpoint if there is one.
 
         Args:
-          flags: more of the trainer's.
-          die_in: the iteration whose save is counted by steps; 0 for none.
-          die_at: where a rank dies in that save: see `die_at_step.flag`.
+            flags: More of the trainer's.
+            die_in: The iteration whose save is counted by steps; 0 for none.
+            die_at: Where a rank dies in that save: see `die_at_step.flag`.
         """
         self._markers.mkdir(parents=True, exist_ok=True)
         for path in self._markers.iterdir():

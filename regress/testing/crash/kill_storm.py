@@ -34,15 +34,15 @@ class Report:
     """What a kill storm did.
 
     Attributes:
-      kills: SIGKILLs that were sent, each to one rank that lived.
-      attempts: how often a job was started.
-      resumes: how many attempts loaded a checkpoint.
-      jobs: how many jobs were trained to their end.
-      phases: how many kills found a rank in each phase.
-      longest_end: seconds from an attempt's last kill until all of its ranks
-        were reaped, the most of all attempts.
-      losses: how a job was not the golden's or not resumed as it must be, a
-        sentence for each way.
+        kills: SIGKILLs that were sent, each to one rank that lived.
+        attempts: How often a job was started.
+        resumes: How many attempts loaded a checkpoint.
+        jobs: How many jobs were trained to their end.
+        phases: How many kills found a rank in each phase.
+        longest_end: Seconds from an attempt's last kill until all of its ranks
+            were reaped, the most of all attempts.
+        losses: How a job was not the golden's or not resumed as it must be, a
+            sentence for each way.
     """
 
     kills: int = 0
@@ -61,10 +61,10 @@ class _Strike:
     """What is to happen to one attempt, and what did.
 
     Attributes:
-      groups: the ranks that are to die, those that die together in one list.
-      wait: the time counts from when the first victim has started.
-      hit: the ranks that were killed.
-      at: when the last of them was, by the monotonic clock.
+        groups: The ranks that are to die, those that die together in one list.
+        wait: The time counts from when the first victim has started.
+        hit: The ranks that were killed.
+        at: When the last of them was, by the monotonic clock.
     """
 
     groups: list[list[int]]
@@ -94,8 +94,8 @@ class KillStorm:
         Ends early if anything is lost; the files of that job stay.
 
         Args:
-          kills: at least so many.
-          say: told of each job that is done.
+            kills: At least so many.
+            say: Told of each job that is done.
         """
         report = Report()
         self._seconds = self._calm_seconds()
@@ -239,9 +239,9 @@ def unexpected(
     """What went otherwise than it may, a sentence each.
 
     Args:
-      attempt: that has ended.
-      hit: the ranks that were killed.
-      newest: the newest checkpoint that was known to be complete before.
+        attempt: That has ended.
+        hit: The ranks that were killed.
+        newest: The newest checkpoint that was known to be complete before.
     """
     where = f"Attempt {attempt.index}"
     found = []

@@ -72,7 +72,7 @@ class PageCacheModel:
         """Begins with what a boot found: all of it is on the disk.
 
         Args:
-          found: parents come before what is in them.
+            found: Parents come before what is in them.
         """
         self._root = _Folder()
         for path, content in found.items():
@@ -121,9 +121,10 @@ class PageCacheModel:
         """What a boot may find.
 
         Args:
-          most: if there are more combinations, so many of them: those in which
-            one thing is lost or one thing is not, and others by chance.
-          seed: of the chance.
+            most: If there are more combinations, so many of them: those in
+                which one thing is lost or one thing is not, and others by
+                chance.
+            seed: Of the chance.
         """
         dirty = self._dirty()
         # A thing that may be lost for each change of names and each content.

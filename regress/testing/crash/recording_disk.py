@@ -12,12 +12,12 @@ class Operation:
     """One step on the disk.
 
     Attributes:
-      rank: who does it.
-      kind: a method of `durable.Disk`, or "delete" for one entry of a folder
-        that is deleted.
-      path: what it is done to, relative to the directory that is observed.
-      target: of a rename, the new path.
-      data: of a write, what is appended.
+        rank: Who does it.
+        kind: A method of `durable.Disk`, or "delete" for one entry of a folder
+            that is deleted.
+        path: What it is done to, relative to the directory that is observed.
+        target: Of a rename, the new path.
+        data: Of a write, what is appended.
     """
 
     rank: int
@@ -49,10 +49,10 @@ class RecordingDisk(durable.Disk):
         """Observes a directory.
 
         Args:
-          rank: who uses this disk.
-          base: the directory; nothing above it is touched.
-          log: where the operations of all ranks go.
-          after_step: called with the rank when an operation is logged.
+            rank: Who uses this disk.
+            base: The directory; nothing above it is touched.
+            log: Where the operations of all ranks go.
+            after_step: Called with the rank when an operation is logged.
         """
         self._rank = rank
         self._base = base

@@ -50,10 +50,10 @@ def saver(
     """Returns what saves as one rank.
 
     Args:
-      keep: as of Checkpoints.
-      attempt: states of several attempts differ.
-      kind: a broken one, perhaps.
-      with_disk: changes the disk.
+        keep: As of Checkpoints.
+        attempt: States of several attempts differ.
+        kind: A broken one, perhaps.
+        with_disk: Changes the disk.
     """
 
     def save(

@@ -43,11 +43,11 @@ class Save:
     """A save that was recorded.
 
     Attributes:
-      iteration: of the checkpoint that it writes.
-      previous: of the newest one that was complete before; None if none was.
-      before: the disk before it.
-      operations: what it did, of all ranks in the order in which it was done.
-      contents: the files of these two, by iteration and rank.
+        iteration: Of the checkpoint that it writes.
+        previous: Of the newest one that was complete before; None if none was.
+        before: The disk before it.
+        operations: What it did, of all ranks in the order in which it was done.
+        contents: The files of these two, by iteration and rank.
     """
 
     iteration: int
@@ -62,10 +62,10 @@ class Result:
     """What a sweep found.
 
     Attributes:
-      points: crash points.
-      disks: disks that were looked at, each once.
-      kinds: how many crash points come after each kind of operation.
-      losses: where the promise was broken, a sentence each.
+        points: Crash points.
+        disks: Disks that were looked at, each once.
+        kinds: How many crash points come after each kind of operation.
+        losses: Where the promise was broken, a sentence each.
     """
 
     points: int
@@ -78,8 +78,8 @@ class Sweep:
     """Records saves, and crashes them.
 
     Attributes:
-      root: the checkpoint directory, as all paths are relative to the folder
-        that is observed.
+        root: The checkpoint directory, as all paths are relative to the folder
+            that is observed.
     """
 
     root = pathlib.PurePosixPath("job/checkpoints")
@@ -102,12 +102,12 @@ class Sweep:
         """Saves once, on all ranks.
 
         Args:
-          saver: saves as one rank.
-          before: the disk before it.
-          iteration: of the checkpoint.
-          order: of the ranks' turns.
-          alternate: whether a turn is one operation; else a rank has it until
-            it waits for the others.
+            saver: Saves as one rank.
+            before: The disk before it.
+            iteration: Of the checkpoint.
+            order: Of the ranks' turns.
+            alternate: Whether a turn is one operation; else a rank has it until
+                it waits for the others.
         """
         make(before, self._base)
         root = self._base / self.root
@@ -213,10 +213,10 @@ class _Point:
     """A crash point.
 
     Attributes:
-      where: for a reader.
-      kind: of the operation before.
-      disks: what may be found.
-      allowed: what may be resumed from.
+        where: For a reader.
+        kind: Of the operation before.
+        disks: What may be found.
+        allowed: What may be resumed from.
     """
 
     where: str

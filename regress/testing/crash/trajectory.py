@@ -15,8 +15,8 @@ def problems(
     every state that any saved; what all of them recorded must be all there is.
 
     Args:
-      attempts: of the job, in their order; the last has finished.
-      golden: of its case.
+        attempts: Of the job, in their order; the last has finished.
+        golden: Of its case.
     """
     return list(_problems(attempts, golden))
 

@@ -30,8 +30,8 @@ def _read_by(
     """Wraps what gives the microbatches after those consumed.
 
     Args:
-      read: called with what it wraps, the data set, the number of consumed
-        samples, and the rest of the arguments.
+        read: Called with what it wraps, the data set, the number of consumed
+            samples, and the rest of the arguments.
     """
 
     def wrapper(original: _Microbatches) -> _Microbatches:

@@ -16,8 +16,8 @@ def mismatches(
     """Says how the verdict is not the expected one: a sentence for each way.
 
     Args:
-      expected: what must be said of a fault.
-      verdict: what was said of it.
+        expected: What must be said of a fault.
+        verdict: What was said of it.
     """
     return list(_mismatches(expected, verdict))
 

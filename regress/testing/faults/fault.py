@@ -29,18 +29,18 @@ class Injection:
     """What is broken; what is not given is as it should be.
 
     Attributes:
-      trainer: called in each rank before it trains; replaces functions of the
-        trainer or of megatron-core.
-      faulty_attempts: the attempts whose ranks have that trainer.
-      disk: changes files between the attempts.
-      flags: more flags for the ranks of attempt 1, from the job's files.
-      case: changes the case, of the whole run and of what is declared.
-      first_attempt: runs attempt 0 in place of `Scenario.run_interrupted`.
-      bounds: the watchdog's in attempt 1.
-      resumes: how often attempt 1 is launched.
-      record: changes the run record before it is judged.
-      golden: changes the golden that the run is judged by.
-      hardware: what the target declares.
+        trainer: Called in each rank before it trains; replaces functions of the
+            trainer or of megatron-core.
+        faulty_attempts: The attempts whose ranks have that trainer.
+        disk: Changes files between the attempts.
+        flags: More flags for the ranks of attempt 1, from the job's files.
+        case: Changes the case, of the whole run and of what is declared.
+        first_attempt: Runs attempt 0 in place of `Scenario.run_interrupted`.
+        bounds: The watchdog's in attempt 1.
+        resumes: How often attempt 1 is launched.
+        record: Changes the run record before it is judged.
+        golden: Changes the golden that the run is judged by.
+        hardware: What the target declares.
     """
 
     trainer: Callable[[], None] | None = None
@@ -70,16 +70,16 @@ class Expected:
     """The verdict that the fault must get.
 
     Attributes:
-      conclusion: name of a `Verdict.Conclusion`.
-      subject: pattern of the whole subject of the first finding.
-      attempt: of the first finding; None if it is about no one attempt.
-      ranks: of which one is the first finding's; none if it is about no one
-        rank.
-      iteration: of the first finding, and the first bad one; None if the
-        finding is about no one iteration.
-      summary: pattern to be found in the summary.
-      known_bug: pattern to be found in what is known of the cause; by default
-        nothing is.
+        conclusion: Name of a `Verdict.Conclusion`.
+        subject: Pattern of the whole subject of the first finding.
+        attempt: Of the first finding; None if it is about no one attempt.
+        ranks: Of which one is the first finding's; none if it is about no one
+            rank.
+        iteration: Of the first finding, and the first bad one; None if the
+            finding is about no one iteration.
+        summary: Pattern to be found in the summary.
+        known_bug: Pattern to be found in what is known of the cause; by default
+            nothing is.
     """
 
     conclusion: str
@@ -96,12 +96,12 @@ class Fault:
     """A fault that can be injected.
 
     Attributes:
-      name: unique in the catalogue.
-      reference: who reported it, or that nobody did: "read" is seen in their
-        code, "thought of" is ours.
-      what: what happens, in one sentence.
-      injection: how it is brought about.
-      expected: what must be said of it.
+        name: Unique in the catalogue.
+        reference: Who reported it, or that nobody did: "read" is seen in their
+            code, "thought of" is ours.
+        what: What happens, in one sentence.
+        injection: How it is brought about.
+        expected: What must be said of it.
     """
 
     name: str
@@ -116,9 +116,9 @@ class Impossible:
     """A fault that cannot exist here.
 
     Attributes:
-      name: unique in the catalogue.
-      reference: as a Fault's.
-      why: in one sentence.
+        name: Unique in the catalogue.
+        reference: As a Fault's.
+        why: In one sentence.
     """
 
     name: str
@@ -132,11 +132,11 @@ def divergence(
     """Expects that what was resumed is not what was interrupted.
 
     Args:
-      subject: as Expected has it, and so are the others.
-      ranks: of which one is the first finding's.
-      iteration: of the first finding: that of the checkpoint where the loaded
-        state differs, later where the training does.
-      summary: pattern to be found in the summary.
+        subject: As Expected has it, and so are the others.
+        ranks: Of which one is the first finding's.
+        iteration: Of the first finding: that of the checkpoint where the loaded
+            state differs, later where the training does.
+        summary: Pattern to be found in the summary.
     """
     return Expected(
         "RESUME_DIVERGENCE",

@@ -27,9 +27,9 @@ class Outcome:
     """What became of a fault.
 
     Attributes:
-      record: what the scenario observed.
-      golden: what it was judged by.
-      verdict: what the oracle says of it.
+        record: What the scenario observed.
+        golden: What it was judged by.
+        verdict: What the oracle says of it.
     """
 
     record: run_pb2.RunRecord

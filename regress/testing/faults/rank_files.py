@@ -75,11 +75,11 @@ def mix(
     """Changes what a rank's file holds by what another file holds.
 
     Args:
-      rank: of the file that is changed.
-      iteration: of the file that is changed.
-      change: called with what the file and the other hold.
-      other_rank: by default the same.
-      other_iteration: by default the same.
+        rank: Of the file that is changed.
+        iteration: Of the file that is changed.
+        change: Called with what the file and the other hold.
+        other_rank: By default the same.
+        other_iteration: By default the same.
     """
 
     def edit_file(files: job_files.JobFiles) -> None:
