@@ -93,15 +93,15 @@ class ResumeIntegrationTest(parameterized.TestCase):
         self, phase: str, iteration: int
     ) -> None:
         def change(case: case_pb2.Case) -> None:
-            case.interruption.phase = case_pb2.Phase.Value(phase)  # type: ignore[assignment]
-            case.interruption.iteration = iteration
+            case.interruption[0].phase = case_pb2.Phase.Value(phase)  # type: ignore[assignment]
+            case.interruption[0].iteration = iteration
 
         self._assert_concluded(self._judge(self._run(change)), "PASS")
 
     @parameterized.parameters("SIGTERM", "SIGSTOP")
     def test_a_resume_passes_from_every_signal(self, signal: str) -> None:
         def change(case: case_pb2.Case) -> None:
-            case.interruption.signal = case_pb2.Signal.Value(signal)  # type: ignore[assignment]
+            case.interruption[0].signal = case_pb2.Signal.Value(signal)  # type: ignore[assignment]
 
         self._assert_concluded(self._judge(self._run(change)), "PASS")
 
@@ -118,14 +118,13 @@ class ResumeIntegrationTest(parameterized.TestCase):
         self, phase: str, iteration: int, ranks: tuple[int, ...]
     ) -> None:
         def change(case: case_pb2.Case) -> None:
-            case.interruption.CopyFrom(
-                case_pb2.Interruption(
-                    iteration=iteration,
-                    phase=phase,
-                    signal=case_pb2.SIGTERM,
-                    ranks=ranks,
-                    graceful=True,
-                )
+            del case.interruption[:]
+            case.interruption.add(
+                iteration=iteration,
+                phase=phase,
+                signal=case_pb2.SIGTERM,
+                ranks=ranks,
+                graceful=True,
             )
 
         run = self._run(change)
@@ -137,7 +136,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
         self._assert_concluded(self._judge(run), "NOT_INTERRUPTED")
 
     def test_a_resume_passes_if_one_rank_was_hit(self) -> None:
-        run = self._run(lambda case: case.interruption.ranks.append(1))
+        run = self._run(lambda case: case.interruption[0].ranks.append(1))
         self._assert_concluded(self._judge(run), "PASS")
 
     def test_ranks_started_from_scratch_give_the_same_bits(self) -> None:

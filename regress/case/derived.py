@@ -17,16 +17,54 @@ def microbatches(case: case_pb2.Case) -> int:
     return training.global_batch_size // training.micro_batch_size
 
 
-def resume_iteration(case: case_pb2.Case) -> int:
-    """The iteration of the newest checkpoint that outlives the interruption.
+def resume_iterations(case: case_pb2.Case) -> list[int]:
+    """The iteration of the checkpoint that each attempt loads.
 
-    It is 0 if there is none. A checkpoint is written at the end of its
-    iteration: in `BETWEEN_STEPS` it is complete, in every other phase, also in
-    `CHECKPOINT_WRITE`, it is not. A graceful stop writes its own.
+    It is the newest checkpoint that outlives the interruptions before. It is 0
+    if there is none, as there is for attempt 0. A checkpoint is written at the
+    end of its iteration: in `BETWEEN_STEPS` it is complete, in every other
+    phase, also in `CHECKPOINT_WRITE`, it is not. A graceful stop writes its
+    own. An attempt that saves nothing leaves what it loaded.
     """
-    interruption = case.interruption
+    loaded = [0]
+    for interruption in case.interruption:
+        loaded.append(max(loaded[-1], _newest_save(case, interruption)))
+    return loaded
+
+
+def _newest_save(
+    case: case_pb2.Case, interruption: case_pb2.Interruption
+) -> int:
     if interruption.graceful:
         return interruption.iteration
     is_saved = interruption.phase == case_pb2.BETWEEN_STEPS
     completed = interruption.iteration - (0 if is_saved else 1)
+    if is_saved_after(case, completed):
+        return completed
     return completed - completed % case.training.save_interval
+
+
+def is_saved_after(case: case_pb2.Case, iteration: int) -> bool:
+    """Whether a checkpoint is written at the end of an iteration.
+
+    It is every `save_interval` iterations, and after the last one. A graceful
+    stop writes its own besides.
+    """
+    training = case.training
+    return (
+        iteration % training.save_interval == 0
+        or iteration == training.iterations
+    )
+
+
+def save_iterations(case: case_pb2.Case, after: int, last: int) -> list[int]:
+    """The iterations in (after, last] that end with a checkpoint, ascending.
+
+    A graceful stop's own, if it is at another, is not among them.
+    """
+    interval = case.training.save_interval
+    saves = list(range(after - after % interval + interval, last + 1, interval))
+    end = case.training.iterations
+    if after < end <= last and end % interval:
+        saves.append(end)
+    return saves

@@ -34,20 +34,54 @@ class DerivedTest(parameterized.TestCase):
     ) -> None:
         case = case_pb2.Case(
             training=case_pb2.Training(save_interval=20),
-            interruption=case_pb2.Interruption(
+            interruption=[case_pb2.Interruption(
                 iteration=iteration, phase=phase
-            ),
+            )],
         )
-        self.assertEqual(derived.resume_iteration(case), expected)
+        self.assertEqual(derived.resume_iterations(case), [0, expected])
 
     def test_a_graceful_stop_saves_where_it_stops(self) -> None:
         case = case_pb2.Case(
             training=case_pb2.Training(save_interval=20),
-            interruption=case_pb2.Interruption(
+            interruption=[case_pb2.Interruption(
                 iteration=33, phase="FORWARD", graceful=True
-            ),
+            )],
         )
-        self.assertEqual(derived.resume_iteration(case), 33)
+        self.assertEqual(derived.resume_iterations(case), [0, 33])
+
+    def test_an_attempt_that_saves_nothing_leaves_what_it_loaded(self) -> None:
+        case = case_pb2.Case(
+            training=case_pb2.Training(save_interval=20),
+            interruption=[
+                case_pb2.Interruption(iteration=45, phase="FORWARD"),
+                case_pb2.Interruption(iteration=42, phase="FORWARD"),
+                case_pb2.Interruption(iteration=61, phase="FORWARD"),
+            ],
+        )
+        self.assertEqual(derived.resume_iterations(case), [0, 40, 40, 60])
+
+    @parameterized.parameters(
+        (0, 50, [20, 40, 50]),
+        (0, 49, [20, 40]),
+        (40, 50, [50]),
+        (50, 50, []),
+        (33, 45, [40]),
+    )
+    def test_saves_every_interval_and_at_the_end(
+        self, after: int, last: int, expected: list[int]
+    ) -> None:
+        case = case_pb2.Case(
+            training=case_pb2.Training(save_interval=20, iterations=50)
+        )
+        self.assertEqual(derived.save_iterations(case, after, last), expected)
+        self.assertEqual(
+            [
+                iteration
+                for iteration in range(after + 1, last + 1)
+                if derived.is_saved_after(case, iteration)
+            ],
+            expected,
+        )
 
 
 if __name__ == "__main__":

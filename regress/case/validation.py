@@ -3,12 +3,16 @@
 Two tables: what each field must be by itself, and what fields must be to one
 another. A rule of the second is looked at only if no rule before it found fault
 with the fields it speaks of, so that one mistake is one problem.
+
+The rules of an interruption hold for each of them. They are given the case as
+it would be if that were the last one.
 """
 
 import dataclasses
 import math
 import os
 import pathlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +21,9 @@ from google.protobuf import descriptor
 from regress.case import case_pb2, derived
 
 _Case = case_pb2.Case
+
+# Each is an attempt more; nobody needs as many.
+_MOST_INTERRUPTIONS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +63,30 @@ def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
         case: The case.
         path: Its file.
     """
+    found: dict[str, str] = {}
+    for last in range(min(max(len(case.interruption), 1), _MOST_INTERRUPTIONS)):
+        through = _Case()
+        through.CopyFrom(case)
+        del through.interruption[last + 1 :]
+        if not through.interruption:
+            through.interruption.add()
+        found |= {
+            _place(field, last): f"{_text(through, field)}, expected {expected}"
+            for field, expected in _problems(through).items()
+        }
+    if len(case.interruption) > _MOST_INTERRUPTIONS:
+        found["interruption"] = (
+            f"there {len(case.interruption)} times, expected at most "
+            f"{_MOST_INTERRUPTIONS}"
+        )
+    name = pathlib.Path(path).stem
+    if case.name != name:
+        found["name"] = f'"{case.name}", expected "{name}", the file\'s base name'
+    return [f"{path}: {field} is {what}" for field, what in found.items()]
+
+
+def _problems(case: _Case) -> dict[str, str]:
+    """What is expected of each field that is wrong, by its full name."""
     found = {
         rule.field: rule.expected
         for rule in FIELD_RULES
@@ -66,19 +97,22 @@ def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
             case
         ):
             found[relation.fields[0]] = relation.expected(case)
-    name = pathlib.Path(path).stem
-    if case.name != name:
-        found["name"] = f'"{name}", the file\'s base name'
-    return [
-        f"{path}: {field} is {_text(case, field)}, expected {expected}"
-        for field, expected in found.items()
-    ]
+    return found
+
+
+def _place(field: str, interruption: int) -> str:
+    """A field's name, with the place of its interruption but for the first."""
+    if not interruption:
+        return field
+    return re.sub(r"^interruption\b", f"interruption[{interruption}]", field)
 
 
 def _value(case: _Case, field: str) -> Any:
     value: Any = case
     for name in field.split("."):
         value = getattr(value, name)
+        if name == "interruption":
+            value = value[-1]
     return value
 
 
@@ -269,8 +303,8 @@ def _microbatches_fit(case: _Case) -> bool:
 
 def _writes_there(case: _Case) -> bool:
     return (
-        case.interruption.phase != case_pb2.CHECKPOINT_WRITE
-        or case.interruption.iteration % case.training.save_interval == 0
+        case.interruption[-1].phase != case_pb2.CHECKPOINT_WRITE
+        or derived.is_saved_after(case, case.interruption[-1].iteration)
     )
 
 
@@ -280,7 +314,7 @@ def _is_heard_in_time(case: _Case) -> bool:
     In BETWEEN_STEPS all but the last rank have said by then that they were not
     told to.
     """
-    interruption = case.interruption
+    interruption = case.interruption[-1]
     last = case.parallelism.pipeline - 1
     return (
         not interruption.graceful
@@ -337,11 +371,21 @@ _RELATIONS = (
     ),
     _is_at_most("interruption.iteration", "training.iterations"),
     _Relation(
+        ("interruption.iteration",),
+        lambda case: (
+            "one that the attempt comes to, which resumes from "
+            f"{derived.resume_iterations(case)[-2]}"
+        ),
+        lambda case: (
+            case.interruption[-1].iteration > derived.resume_iterations(case)[-2]
+        ),
+    ),
+    _Relation(
         _INTERRUPTION,
         lambda case: (
             "a multiple of training.save_interval = "
-            f"{case.training.save_interval}, as no other iteration has the "
-            "phase CHECKPOINT_WRITE"
+            f"{case.training.save_interval}, or training.iterations, as no "
+            "other iteration has the phase CHECKPOINT_WRITE"
         ),
         _writes_there,
     ),
@@ -351,23 +395,23 @@ _RELATIONS = (
             "one after a complete checkpoint, which is written every "
             f"training.save_interval = {case.training.save_interval} iterations"
         ),
-        lambda case: derived.resume_iteration(case) > 0,
+        lambda case: derived.resume_iterations(case)[-1] > 0,
     ),
     _Relation(
         (*_INTERRUPTION, "training.iterations"),
         lambda case: (
             "one that leaves an iteration to train after the resume from "
-            f"{derived.resume_iteration(case)}, of training.iterations = "
+            f"{derived.resume_iterations(case)[-1]}, of training.iterations = "
             f"{case.training.iterations}"
         ),
-        lambda case: derived.resume_iteration(case) < case.training.iterations,
+        lambda case: derived.resume_iterations(case)[-1] < case.training.iterations,
     ),
     _Relation(
         ("interruption.graceful", "interruption.signal"),
         lambda case: "false, as only SIGTERM can ask for it",
         lambda case: (
-            not case.interruption.graceful
-            or case.interruption.signal == case_pb2.SIGTERM
+            not case.interruption[-1].graceful
+            or case.interruption[-1].signal == case_pb2.SIGTERM
         ),
     ),
     _Relation(
@@ -388,7 +432,7 @@ _RELATIONS = (
         lambda case: f"ranks from 0 to {case.parallelism.pipeline - 1}",
         lambda case: all(
             0 <= rank < case.parallelism.pipeline
-            for rank in case.interruption.ranks
+            for rank in case.interruption[-1].ranks
         ),
     ),
 )

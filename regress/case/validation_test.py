@@ -153,12 +153,31 @@ _BROKEN = (
         "ask for it",
     ),
     (
+        "interruption {} "
+        "interruption { iteration: 20 phase: FORWARD signal: SIGTERM }",
+        "interruption[1].iteration is 20, expected one that the attempt comes "
+        "to, which resumes from 20",
+    ),
+    (
+        "interruption {} "
+        "interruption { iteration: 31 phase: FORWARD signal: SIGKILL "
+        "ranks: 4 }",
+        "interruption[1].ranks is [4], expected ranks from 0 to 3",
+    ),
+    (
+        "interruption {} "
+        + "interruption { iteration: 35 phase: FORWARD signal: SIGKILL } " * 16,
+        "interruption is there 17 times, expected at most 16",
+    ),
+    (
         'name: "large"',
         'name is "large", expected "small", the file\'s base name',
     ),
 )
 
 _STILL_VALID = (
+    "interruption {} "
+    "interruption { iteration: 21 phase: FORWARD signal: SIGTERM }",
     "interruption { iteration: 11 }",
     "interruption { iteration: 10 phase: BETWEEN_STEPS }",
     "interruption { iteration: 20 phase: CHECKPOINT_WRITE }",
@@ -195,12 +214,20 @@ def _parent(case: case_pb2.Case, field: str) -> tuple[Any, str]:
     message: Any = case
     for parent in parents:
         message = getattr(message, parent)
+        if parent == "interruption":
+            message = message[0]
     return message, name
 
 
 def _with(change: str) -> case_pb2.Case:
     case = case_test_helper.valid_case()
-    return text_format.Merge(change, case)
+    changes = text_format.Parse(change, case_pb2.Case())
+    for one, other in zip(case.interruption, changes.interruption):
+        one.MergeFrom(other)
+    case.interruption.extend(changes.interruption[1:])
+    changes.ClearField("interruption")
+    case.MergeFrom(changes)
+    return case
 
 
 class ValidationTest(parameterized.TestCase):
@@ -255,7 +282,7 @@ class ValidationTest(parameterized.TestCase):
         )
         # The last rank is among those that are hit.
         self.assertEqual(validation.problems(case, _PATH), [])
-        case.interruption.ranks.remove(3)
+        case.interruption[0].ranks.remove(3)
         self.assertEqual(
             validation.problems(case, _PATH),
             [
@@ -264,7 +291,7 @@ class ValidationTest(parameterized.TestCase):
                 "whether to stop in BETWEEN_STEPS"
             ],
         )
-        case.interruption.phase = case_pb2.BACKWARD
+        case.interruption[0].phase = case_pb2.BACKWARD
         self.assertEqual(validation.problems(case, _PATH), [])
 
     def test_no_number_may_be_nan(self) -> None:

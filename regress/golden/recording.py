@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from regress.case import derived
 from regress.golden import errors, metrics, series
 from regress.run import attempt_end, run_pb2
 
@@ -180,11 +181,10 @@ def _states(
         for event in rank.events
         if event.state.moment == run_pb2.StateDigest.SAVED
     ]
-    interval = run.case.training.save_interval
     wanted = [
         (iteration, rank.rank)
-        for iteration in range(
-            interval, run.case.training.iterations + 1, interval
+        for iteration in derived.save_iterations(
+            run.case, 0, run.case.training.iterations
         )
         for rank in attempt.ranks
     ]

@@ -24,7 +24,7 @@ _BAND = 0.02
 def _records(hardware: str = _HARDWARE) -> record_test_helper.Records:
     """Records of a GPU, and a golden that allows 2 % of the grad norm."""
     records = record_test_helper.passing()
-    for attempt in records.run.attempts:
+    for attempt in records.launches:
         for recorded in attempt.ranks:
             for event in recorded.events:
                 if event.HasField("started"):

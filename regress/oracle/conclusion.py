@@ -12,6 +12,7 @@ decided are kept, and of the others those that say something of their own:
   came to is left out;
 - about no iteration, if the check compared something, and the verdict is not
   one that ends ranks: after a crash the other facts only say that it ended.
+A read-back says nothing of its own: it loads what went wrong before.
 The failed checks are listed all the same.
 """
 
@@ -36,6 +37,7 @@ _OF_THE_RUN = (
     verdict_pb2.RESUME_PROOF,
     verdict_pb2.STATE,
     verdict_pb2.REPLAY,
+    verdict_pb2.READ_BACK,
 )
 
 # Of a run that comes to these, ranks ended before their time.
@@ -54,6 +56,7 @@ _TELLING = (
     verdict_pb2.GOLDEN,
     verdict_pb2.PRECONDITIONS,
     verdict_pb2.RESUME_PROOF,
+    verdict_pb2.READ_BACK,
 )
 
 
@@ -109,7 +112,8 @@ def findings(
         for outcome in by_weight(outcomes, conclusion)
         for finding in outcome.findings
         if outcome.conclusion == conclusion
-        or (
+        or outcome.rule.oracle != verdict_pb2.READ_BACK
+        and (
             _was_recorded(facts, outcome.rule, finding)
             if _is_dated(finding)
             else outcome.compared > 0 and conclusion not in _ENDING
@@ -126,9 +130,7 @@ def _was_recorded(
     attempt = (
         facts.repeat
         if rule.of_repeat
-        else facts.attempts[finding.attempt]
-        if finding.attempt < len(facts.attempts)
-        else None
+        else facts.attempt(finding.attempt)
     )
     if attempt is None or finding.rank not in attempt.timelines:
         return False

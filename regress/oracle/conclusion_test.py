@@ -46,6 +46,7 @@ class OrderTest(parameterized.TestCase):
                 "NONDETERMINISM",
                 "NUMERIC_DRIFT",
                 "RESUME_DIVERGENCE",
+                "NOT_SAVED",
             ],
         )
 

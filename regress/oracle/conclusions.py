@@ -104,26 +104,27 @@ ORDER = (
     ),
     Conclusion(
         _Verdict.NOT_INTERRUPTED,
-        lead="attempt 0 was not interrupted as the case says",
-        when="Attempt 0 did not end as the case says: not there, not by that "
+        lead="the run was not interrupted as the case says",
+        when="An attempt did not end as the case says: not there, not by that "
         "signal, not those ranks, or with steps or saves missing or doubled.",
-        next_step="See in the log of attempt 0 why it ended elsewhere.",
+        next_step="See in the attempt's log why it ended elsewhere.",
         why_here="Where nothing was interrupted, nothing can have been "
         "resumed.",
     ),
     Conclusion(
         _Verdict.DAMAGED_CHECKPOINT,
-        lead="attempt 1 could not read its checkpoint",
-        when="A rank of attempt 1 found its checkpoint, and could not read it.",
-        next_step="Look at the checkpoint's files, and at what attempt 0 "
-        "wrote last.",
+        lead="a resume could not read its checkpoint",
+        when="A rank found the checkpoint to resume from, and could not read "
+        "it.",
+        next_step="Look at the checkpoint's files, and at what the attempt "
+        "before wrote last.",
         why_here="A checkpoint that cannot be read is the cause of not "
         "resuming.",
     ),
     Conclusion(
         _Verdict.NOT_RESUMED,
-        lead="attempt 1 did not continue where it had to",
-        when="Attempt 1 is not a resume: it did not load the newest whole "
+        lead="a resume did not continue where it had to",
+        when="A later attempt is not a resume: it did not load the newest whole "
         "checkpoint on every rank, or has steps or saves missing or doubled, "
         "or did not finish. That holds even if every number is right.",
         next_step="See which checkpoint each rank loaded, and which was there.",
@@ -164,6 +165,18 @@ ORDER = (
         next_step="Start with the first finding: it is the one nearest the "
         "cause.",
         why_here="All was right until the resume.",
+    ),
+    Conclusion(
+        _Verdict.NOT_SAVED,
+        lead="what the last attempt left is not what it had",
+        when="The run was right to its end, and what it left on the disk is "
+        "not: new ranks that loaded the last checkpoint have another state "
+        "than it was saved from, or could not load it, or a checkpoint that "
+        "was to be there is missing, damaged or of another iteration.",
+        next_step="See what the first finding names: the next resume goes "
+        "wrong there.",
+        why_here="The next resume is what it harms; whatever went wrong in "
+        "the run itself came first.",
     ),
 )
 PASS = Conclusion(

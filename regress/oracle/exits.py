@@ -6,7 +6,7 @@ How far a rank got in its attempt tells what it was doing then.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from regress.case import case_pb2
+from regress.case import case_pb2, derived
 from regress.oracle import check, observations, rules, verdict_pb2
 from regress.run import exit_codes, run_pb2
 
@@ -34,11 +34,14 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
 
 
 def check_checkpoint_readable(
-    facts: observations.Observations,
+    facts: observations.Observations, index: int
 ) -> check.Outcome:
-    """Checks that no rank of attempt 1 gave up on its checkpoint."""
+    """Checks that no rank of an attempt gave up on its checkpoint."""
     return _check_given_up(
-        facts, rules.CHECKPOINT_READ, exit_codes.DAMAGED_CHECKPOINT, (1,)
+        facts,
+        rules.CHECKPOINT_READ.of(index),
+        exit_codes.DAMAGED_CHECKPOINT,
+        (index,),
     )
 
 
@@ -101,17 +104,23 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
 def _check_event_files(
     facts: observations.Observations, result: check.Check
 ) -> None:
-    """A rank that nobody ended has written its last event to the end."""
     for index, attempt in enumerate(facts.attempts):
         for rank in attempt.record.ranks:
-            if rank.exit.cause == _Exit.BY_ITSELF and not rank.exit.signal:
-                result.expect(
-                    verdict_pb2.Fact.EVENT_FILE,
-                    "whole",
-                    "torn in its last event" if rank.torn else "whole",
-                    attempt=index,
-                    rank=rank.rank,
-                )
+            check_event_file(result, index, rank)
+
+
+def check_event_file(
+    result: check.Check, attempt: int, rank: run_pb2.RankRecord
+) -> None:
+    """A rank that nobody ended has written its last event to the end."""
+    if rank.exit.cause == _Exit.BY_ITSELF and not rank.exit.signal:
+        result.expect(
+            verdict_pb2.Fact.EVENT_FILE,
+            "whole",
+            "torn in its last event" if rank.torn else "whole",
+            attempt=attempt,
+            rank=rank.rank,
+        )
 
 
 def _check_hang(facts: observations.Observations) -> check.Outcome:
@@ -120,7 +129,7 @@ def _check_hang(facts: observations.Observations) -> check.Outcome:
     hung: dict[int, list[int]] = {}
     for index, rank, timeline in _timelines(facts):
         excused = _loaded_apart(facts, index) or (
-            index == 0 and _stops_ranks(facts)
+            _stops_ranks(facts, index)
         )
         if timeline.exit.cause == _Exit.HANG and not excused:
             hung.setdefault(index, []).append(rank)
@@ -238,7 +247,7 @@ def _is_crash(exit_status: run_pb2.ExitStatus, *, lost_a_peer: bool) -> bool:
 def _gave_up(attempt: int, exit_status: run_pb2.ExitStatus) -> bool:
     """Whether the rank ended for a reason that is a conclusion of its own."""
     return _said(exit_status, exit_codes.WRONG_ENVIRONMENT) or (
-        attempt == 1 and _said(exit_status, exit_codes.DAMAGED_CHECKPOINT)
+        attempt > 0 and _said(exit_status, exit_codes.DAMAGED_CHECKPOINT)
     )
 
 
@@ -265,11 +274,13 @@ def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
     return len(loaded) > 1
 
 
-def _stops_ranks(facts: observations.Observations) -> bool:
-    """Whether attempt 0 had to hang: stopped ranks end by the watchdog."""
+def _stops_ranks(facts: observations.Observations, index: int) -> bool:
+    """Whether an attempt had to hang: stopped ranks end by the watchdog."""
+    asked = facts.interruption(index)
     return (
-        facts.case.interruption.signal == case_pb2.SIGSTOP
-        and facts.interrupted.record.HasField("interruption")
+        asked is not None
+        and asked.signal == case_pb2.SIGSTOP
+        and facts.attempt(index).record.HasField("interruption")
     )
 
 
@@ -297,7 +308,8 @@ def rank_progress(
     timeline = facts.attempts[attempt].timelines.get(
         rank, observations.NO_TIMELINE
     )
-    start = facts.resume_iteration if attempt else 0
+    # A record may have attempts that the case does not ask for.
+    start = facts.start(min(attempt, facts.last))
     events = sum(
         len(recorded)
         for recorded in (
@@ -333,7 +345,7 @@ def _beyond(
 ) -> verdict_pb2.RankProgress:
     """What comes after a step that was recorded."""
     saved = timeline.checkpoint_iterations(_Checkpoint.SAVED)
-    if last % facts.case.training.save_interval == 0 and last not in saved:
+    if derived.is_saved_after(facts.case, last) and last not in saved:
         activity, iteration = _Progress.SAVING, last
     elif last >= facts.case.training.iterations:
         activity, iteration = _Progress.AFTER_LAST_ITERATION, last

@@ -429,7 +429,7 @@ def _keep(
 class RankProgressTest(parameterized.TestCase):
     @parameterized.parameters(
         # Of attempt 1: start, span, load, state, step 4, step 5, step 6, state,
-        # save, step 7, step 8, end.
+        # save, step 7, step 8, state, save, end.
         (0, "before it reported its start", 4),
         (2, "while it loaded the checkpoint of iteration 3", 4),
         (3, "before it completed iteration 4", 4),
@@ -437,7 +437,8 @@ class RankProgressTest(parameterized.TestCase):
         (7, "while it saved the checkpoint of iteration 6", 7),
         (8, "while it saved the checkpoint of iteration 6", 7),
         (9, "in iteration 7", 7),
-        (11, "after the last iteration, 8", 9),
+        (11, "while it saved the checkpoint of iteration 8", 9),
+        (13, "after the last iteration, 8", 9),
     )
     def test_says_what_a_resumed_rank_did(self, events, during, iteration):
         records = record_test_helper.passing()

@@ -1,5 +1,7 @@
 """Which iterations each rank of each attempt must have run, and saved."""
 
+from collections.abc import Iterator
+
 from regress.case import case_pb2
 from regress.oracle import observations
 from regress.run import run_pb2
@@ -10,19 +12,23 @@ from regress.run import run_pb2
 _PHASES_AFTER_THE_STEP = (case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
 
 
-def interrupted(facts: observations.Observations) -> dict[int, range]:
-    """The iterations of attempt 0, by rank.
+def steps(facts: observations.Observations, index: int) -> dict[int, range]:
+    """The iterations of an attempt, by rank.
 
     Where two ends are right, it is the one that was recorded.
     """
-    interruption = facts.case.interruption
-    before = range(1, interruption.iteration)
+    first = facts.start(index) + 1
+    interruption = facts.interruption(index)
+    if interruption is None:
+        through = range(first, facts.case.training.iterations + 1)
+        return dict.fromkeys(facts.ranks, through)
+    before = range(first, interruption.iteration)
+    through = range(first, interruption.iteration + 1)
     if interruption.graceful:
-        return dict.fromkeys(facts.ranks, range(1, interruption.iteration + 1))
+        return dict.fromkeys(facts.ranks, through)
     if interruption.phase not in _PHASES_AFTER_THE_STEP:
         return dict.fromkeys(facts.ranks, before)
-    through = range(1, interruption.iteration + 1)
-    timelines = facts.interrupted.timelines
+    timelines = facts.attempt(index).timelines
     return {
         rank: through
         if rank == facts.last_rank
@@ -32,83 +38,117 @@ def interrupted(facts: observations.Observations) -> dict[int, range]:
     }
 
 
-def resumed(facts: observations.Observations) -> dict[int, range]:
-    """The iterations of attempt 1, by rank."""
-    iterations = range(
-        facts.resume_iteration + 1, facts.case.training.iterations + 1
-    )
-    return dict.fromkeys(facts.ranks, iterations)
-
-
-def repeated(facts: observations.Observations) -> dict[int, range]:
-    """The iterations that ran in both attempts, by rank."""
-    return {
-        rank: range(facts.resume_iteration + 1, steps.stop)
-        for rank, steps in interrupted(facts).items()
-    }
-
-
-def interrupted_saves(facts: observations.Observations) -> dict[int, list[int]]:
-    """The iterations that attempt 0 saved, or had begun to, by rank.
+def saves(
+    facts: observations.Observations, index: int
+) -> dict[int, list[int]]:
+    """The iterations that an attempt saved, or had begun to, by rank.
 
     Whether a rank that does not wait has come to the save that the interruption
     hits, nobody can say: it counts where it was recorded.
     """
-    saves = {}
-    timelines = facts.interrupted.timelines
-    for rank, iterations in interrupted(facts).items():
+    interruption = facts.interruption(index)
+    timelines = facts.attempt(index).timelines
+    found = {}
+    for rank, iterations in steps(facts, index).items():
         timeline = timelines.get(rank, observations.NO_TIMELINE)
-        saves[rank] = [
+        found[rank] = [
             iteration
-            for iteration in facts.save_iterations(0, len(iterations))
-            if iteration < facts.case.interruption.iteration
+            for iteration in facts.save_iterations(
+                facts.start(index), iterations.stop - 1
+            )
+            if interruption is None
+            or iteration < interruption.iteration
             or rank == facts.last_rank
             or timeline.digests(run_pb2.StateDigest.SAVED, iteration)
         ]
-    return saves
+    return found
 
 
-def interrupted_checkpoints(
-    facts: observations.Observations,
+def checkpoints(
+    facts: observations.Observations, index: int
 ) -> dict[int, list[int]]:
-    """The iterations whose checkpoint attempt 0 completed, by rank.
+    """The iterations whose checkpoint an attempt completed, by rank.
 
     In BETWEEN_STEPS the rank that waits has recorded the iteration's own; the
     others have written it, and may be caught just before they record it.
     """
-    asked = facts.case.interruption
+    asked = facts.interruption(index)
+    if asked is None:
+        return saves(facts, index)
+    due = facts.save_iterations(facts.start(index), asked.iteration)
     if asked.graceful:
-        saves = {*facts.save_iterations(0, asked.iteration), asked.iteration}
-        return {rank: sorted(saves) for rank in facts.ranks}
-    checkpoints = {}
+        return {rank: sorted({*due, asked.iteration}) for rank in facts.ranks}
+    found = {}
     for rank in facts.ranks:
-        timeline = facts.interrupted.timelines.get(
+        timeline = facts.attempt(index).timelines.get(
             rank, observations.NO_TIMELINE
         )
         recorded = timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED)
-        checkpoints[rank] = [
+        found[rank] = [
             iteration
-            for iteration in facts.save_iterations(0, asked.iteration)
+            for iteration in due
             if iteration < asked.iteration
             or (
                 asked.phase == case_pb2.BETWEEN_STEPS
                 and (rank == facts.last_rank or iteration in recorded)
             )
         ]
-    return checkpoints
+    return found
 
 
-def resumed_saves(facts: observations.Observations) -> dict[int, list[int]]:
-    """The iterations that attempt 1 saved, by rank."""
-    saves = facts.save_iterations(
-        facts.resume_iteration, facts.case.training.iterations
+def stored(facts: observations.Observations) -> list[int]:
+    """The iterations whose checkpoint is on the disk in the end, ascending."""
+    return sorted(
+        {
+            *facts.save_iterations(0, facts.case.training.iterations),
+            *(one.iteration for one in facts.case.interruption if one.graceful),
+        }
     )
-    return {rank: list(saves) for rank in facts.ranks}
 
 
-def repeated_saves(facts: observations.Observations) -> dict[int, list[int]]:
-    """The iterations that both attempts saved, by rank."""
-    return {
-        rank: [save for save in saves if save > facts.resume_iteration]
-        for rank, saves in interrupted_saves(facts).items()
-    }
+def replayed(
+    facts: observations.Observations, index: int
+) -> Iterator[tuple[int, dict[int, range]]]:
+    """The iterations of an attempt that others had run before, by rank.
+
+    Yields:
+        An attempt before, and what the two have in common. Of several attempts
+        that ran an iteration, the last has it.
+    """
+    first = facts.start(index) + 1
+    left = dict.fromkeys(facts.ranks, first)
+    again = steps(facts, index)
+    for earlier in reversed(range(index)):
+        common = {}
+        for rank, iterations in steps(facts, earlier).items():
+            common[rank] = range(
+                max(left[rank], iterations.start),
+                min(iterations.stop, again[rank].stop),
+            )
+            left[rank] = max(left[rank], iterations.stop)
+        if common[facts.last_rank]:
+            yield earlier, common
+
+
+def saved_again(
+    facts: observations.Observations, index: int
+) -> Iterator[tuple[int, dict[int, list[int]]]]:
+    """The iterations that an attempt saved and others had before, by rank.
+
+    Yields:
+        An attempt before, and what the two have in common. Of several attempts
+        that made a save, the last has it.
+    """
+    left = saves(facts, index)
+    for earlier in reversed(range(index)):
+        done = saves(facts, earlier)
+        common = {
+            rank: [save for save in left[rank] if save in done[rank]]
+            for rank in facts.ranks
+        }
+        left = {
+            rank: [save for save in left[rank] if save not in done[rank]]
+            for rank in facts.ranks
+        }
+        if common[facts.last_rank]:
+            yield earlier, common

@@ -13,16 +13,33 @@ def _facts(case: case_pb2.Case) -> observations.Observations:
     )
 
 
+def _listed(found):
+    return [
+        (earlier, {rank: list(one) for rank, one in common.items()})
+        for earlier, common in found
+    ]
+
+
 class ExpectedRunTest(parameterized.TestCase):
     @parameterized.parameters(
         # Iteration, phase; last step, saves and checkpoints of attempt 0; first
         # step and saves of attempt 1; steps and saves that ran twice.
-        (5, case_pb2.FORWARD, 4, [3], [3], 4, [6], [4], []),
-        (4, case_pb2.BACKWARD, 3, [3], [3], 4, [6], [], []),
-        (6, case_pb2.OPTIMIZER_STEP, 5, [3], [3], 4, [6], [4, 5], []),
-        (6, case_pb2.CHECKPOINT_WRITE, 6, [3, 6], [3], 4, [6], [4, 5, 6], [6]),
-        (6, case_pb2.BETWEEN_STEPS, 6, [3, 6], [3, 6], 7, [], [], []),
-        (7, case_pb2.BETWEEN_STEPS, 7, [3, 6], [3, 6], 7, [], [7], []),
+        (5, case_pb2.FORWARD, 4, [3], [3], 4, [6, 8], [4], []),
+        (4, case_pb2.BACKWARD, 3, [3], [3], 4, [6, 8], [], []),
+        (6, case_pb2.OPTIMIZER_STEP, 5, [3], [3], 4, [6, 8], [4, 5], []),
+        (
+            6,
+            case_pb2.CHECKPOINT_WRITE,
+            6,
+            [3, 6],
+            [3],
+            4,
+            [6, 8],
+            [4, 5, 6],
+            [6],
+        ),
+        (6, case_pb2.BETWEEN_STEPS, 6, [3, 6], [3, 6], 7, [8], [], []),
+        (7, case_pb2.BETWEEN_STEPS, 7, [3, 6], [3, 6], 7, [8], [7], []),
     )
     def test_follow_from_the_case(
         self,
@@ -39,20 +56,57 @@ class ExpectedRunTest(parameterized.TestCase):
         facts = _facts(record_test_helper.small_case(iteration, phase))
         ranks = range(record_test_helper.RANKS)
         for actual, expected in (
-            (expected_run.interrupted(facts), range(1, last + 1)),
-            (expected_run.interrupted_saves(facts), saves),
-            (expected_run.interrupted_checkpoints(facts), checkpoints),
-            (expected_run.resumed(facts), range(resumed_first, 9)),
-            (expected_run.resumed_saves(facts), resumed_saves),
-            (expected_run.repeated_saves(facts), repeated_saves),
+            (expected_run.steps(facts, 0), range(1, last + 1)),
+            (expected_run.saves(facts, 0), saves),
+            (expected_run.checkpoints(facts, 0), checkpoints),
+            (expected_run.steps(facts, 1), range(resumed_first, 9)),
+            (expected_run.saves(facts, 1), resumed_saves),
+            (expected_run.checkpoints(facts, 1), resumed_saves),
         ):
             self.assertEqual(actual, dict.fromkeys(ranks, expected))
+        self.assertEqual(expected_run.stored(facts), [3, 6, 8])
+        for found, expected in (
+            (expected_run.replayed(facts, 1), repeated),
+            (expected_run.saved_again(facts, 1), repeated_saves),
+        ):
+            self.assertEqual(
+                _listed(found),
+                [(0, dict.fromkeys(ranks, expected))] if expected else [],
+            )
+
+    def test_of_several_attempts_the_last_one_is_replayed(self):
+        case = record_test_helper.small_case(
+            6, case_pb2.CHECKPOINT_WRITE, iterations=20
+        )
+        for iteration, phase in (
+            (5, case_pb2.BETWEEN_STEPS),
+            (9, case_pb2.CHECKPOINT_WRITE),
+        ):
+            case.interruption.add(
+                iteration=iteration, phase=phase, signal=case_pb2.SIGKILL
+            )
+        facts = _facts(case)
+        ranks = range(record_test_helper.RANKS)
         self.assertEqual(
-            {
-                rank: list(one)
-                for rank, one in expected_run.repeated(facts).items()
-            },
-            dict.fromkeys(ranks, repeated),
+            [facts.start(index) for index in range(4)], [0, 3, 3, 6]
+        )
+        self.assertEqual(
+            _listed(expected_run.replayed(facts, 2)),
+            [
+                (1, dict.fromkeys(ranks, [4, 5])),
+                (0, dict.fromkeys(ranks, [6])),
+            ],
+        )
+        self.assertEqual(
+            _listed(expected_run.saved_again(facts, 2)),
+            [(0, dict.fromkeys(ranks, [6]))],
+        )
+        self.assertEqual(
+            _listed(expected_run.replayed(facts, 3)),
+            [(2, dict.fromkeys(ranks, [7, 8, 9]))],
+        )
+        self.assertEqual(
+            expected_run.stored(facts), [3, 6, 9, 12, 15, 18, 20]
         )
 
     @parameterized.parameters(
@@ -70,7 +124,7 @@ class ExpectedRunTest(parameterized.TestCase):
             )
         )
         self.assertEqual(
-            expected_run.interrupted_checkpoints(facts),
+            expected_run.checkpoints(facts, 0),
             dict.fromkeys(range(record_test_helper.RANKS), expected),
         )
 

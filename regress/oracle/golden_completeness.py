@@ -136,7 +136,7 @@ def _check_checkpoints(
     saves = (
         facts.save_iterations(0, facts.case.training.iterations)
         if facts.golden_holds_states
-        else range(0)
+        else []
     )
     result.expect(
         _Fact.GOLDEN_CHECKPOINTS,

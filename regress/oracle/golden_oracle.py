@@ -19,34 +19,30 @@ from regress.run import run_pb2
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Compares all metrics and saved states of both attempts with the golden.
+    """Compares all metrics and saved states of all attempts with the golden.
 
-    A case that saves nothing after the resume has no check of attempt 1's
-    saved state, and a golden for hardware `any` has none of either's. Without
-    a golden there is no check at all.
+    An attempt that saves nothing after the resume has no check of its saved
+    state, and a golden for hardware `any` has none of any. Without a golden
+    there is no check at all.
     """
     golden = facts.golden
     if golden is None:
         return []
-    before, after = facts.interrupted, facts.resumed
-    iterations = expected_run.interrupted(facts)
-    outcomes = [
-        check_metrics(
-            facts, golden, rules.INTERRUPTED_METRICS, iterations, before
+    outcomes = []
+    for index in range(facts.last + 1):
+        attempt = facts.attempt(index)
+        of_metrics, of_state = (
+            (rules.RESUMED_METRICS.of(index), rules.RESUMED_STATE.of(index))
+            if index
+            else (rules.INTERRUPTED_METRICS, rules.INTERRUPTED_STATE)
         )
-    ]
-    if facts.golden_holds_states:
-        saves = expected_run.interrupted_saves(facts)
+        steps = expected_run.steps(facts, index)
         outcomes.append(
-            check_state(golden, rules.INTERRUPTED_STATE, saves, before)
+            check_metrics(facts, golden, of_metrics, steps, attempt)
         )
-    iterations = expected_run.resumed(facts)
-    outcomes.append(
-        check_metrics(facts, golden, rules.RESUMED_METRICS, iterations, after)
-    )
-    saves = expected_run.resumed_saves(facts)
-    if saves[facts.last_rank] and facts.golden_holds_states:
-        outcomes.append(check_state(golden, rules.RESUMED_STATE, saves, after))
+        saves = expected_run.saves(facts, index)
+        if facts.golden_holds_states and (saves[facts.last_rank] or not index):
+            outcomes.append(check_state(golden, of_state, saves, attempt))
     return outcomes
 
 
@@ -83,6 +79,7 @@ def check_state(
     rule: rules.Rule,
     saves: Mapping[int, Sequence[int]],
     attempt: observations.Attempt,
+    moment: run_pb2.StateDigest.Moment = run_pb2.StateDigest.SAVED,
 ) -> check.Outcome:
     """Compares the states that an attempt saved with the golden.
 
@@ -91,6 +88,7 @@ def check_state(
         rule: The check.
         saves: The iterations of the saves to compare, by rank.
         attempt: The attempt.
+        moment: LOADED to compare what it loaded of the saves.
     """
     result = check.Check(rule)
     expected = {
@@ -101,7 +99,7 @@ def check_state(
     for rank, iterations in saves.items():
         timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
         for iteration in iterations:
-            digests = timeline.digests(run_pb2.StateDigest.SAVED, iteration)
+            digests = timeline.digests(moment, iteration)
             wanted = expected.get((iteration, rank))
             result.expect(
                 verdict_pb2.Fact.SAVED_STATE,

@@ -5,6 +5,7 @@ import struct
 
 from absl.testing import absltest, parameterized
 
+from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.report import wording
@@ -257,13 +258,21 @@ class StateTest(verdict_testing.VerdictTestCase):
 
     def test_is_not_asked_for_where_nothing_is_saved_after_the_resume(self):
         records = record_test_helper.passing(
-            record_test_helper.small_case(iterations=5)
+            _killed_again(record_test_helper.small_case())
         )
         self.assert_passes(records)
         self.assertNotIn(
-            (rules.RESUMED_STATE.oracle, rules.RESUMED_STATE.name),
+            (rules.RESUMED_STATE.oracle, rules.RESUMED_STATE.of(1).name),
             [(check.oracle, check.name) for check in records.judge().checks],
         )
+
+
+def _killed_again(case: case_pb2.Case) -> case_pb2.Case:
+    """The case, with an attempt 1 that ends before it saves."""
+    case.interruption.add(
+        iteration=5, phase=case_pb2.FORWARD, signal=case_pb2.SIGKILL
+    )
+    return case
 
 
 if __name__ == "__main__":

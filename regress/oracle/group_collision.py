@@ -33,7 +33,7 @@ def refused(
     facts: observations.Observations,
 ) -> verdict_pb2.GroupCollision | None:
     """Which groups made torch refuse the load; None if none did."""
-    if _REFUSAL not in facts.resumed.record.end.failure.rank.last_log_line:
+    if _REFUSAL not in facts.attempt(1).record.end.failure.rank.last_log_line:
         return None
     must_fail = {
         rank: groups
@@ -183,17 +183,16 @@ def _failed(timeline: observations.Timeline) -> bool:
 def _resumed(
     facts: observations.Observations, rank: int
 ) -> observations.Timeline:
-    return facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
+    return facts.attempt(1).timelines.get(rank, observations.NO_TIMELINE)
 
 
 def _loaded(
     facts: observations.Observations, rank: int
 ) -> list[run_pb2.StateDigest]:
-    return _resumed(facts, rank).digests(_Digest.LOADED, facts.resume_iteration)
+    return facts.load(1).loaded(rank)
 
 
 def _saved(
     facts: observations.Observations, rank: int
 ) -> list[run_pb2.StateDigest]:
-    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
-    return timeline.digests(_Digest.SAVED, facts.resume_iteration)
+    return facts.load(1).saved(rank)

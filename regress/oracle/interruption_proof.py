@@ -1,4 +1,4 @@
-"""Was attempt 0 interrupted as the case says?"""
+"""Was each attempt but the last interrupted as the case says?"""
 
 import signal as signals
 from collections.abc import Iterable
@@ -20,44 +20,59 @@ _Fact = verdict_pb2.Fact
 _Exit = run_pb2.ExitStatus
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_first(facts: observations.Observations) -> list[check.Outcome]:
     """Checks how attempt 0 began, where it was hit, and how its ranks ended."""
+    first = facts.attempt(0)
     return [
-        record_checks.check_ranks(facts, rules.INTERRUPTED_RANKS, 0),
-        record_checks.check_interrupted_loads(facts),
-        _check_interruption(facts),
-        _check_exits(facts),
+        record_checks.check_ranks(facts, rules.INTERRUPTED_RANKS),
+        record_checks.check_loads_nothing(facts),
+        *check_interruption(facts, 0),
         record_checks.check_steps(
-            rules.INTERRUPTED_STEPS,
-            facts.interrupted,
-            expected_run.interrupted(facts),
-            index=0,
+            rules.INTERRUPTED_STEPS, first, expected_run.steps(facts, 0)
         ),
         record_checks.check_saves(
-            rules.INTERRUPTED_SAVES,
-            facts.interrupted,
-            expected_run.interrupted_checkpoints(facts),
-            index=0,
+            rules.INTERRUPTED_SAVES, first, expected_run.checkpoints(facts, 0)
         ),
-        record_checks.check_interrupted_samples(facts),
+        record_checks.check_samples(facts, rules.INTERRUPTED_SAMPLES),
     ]
 
 
-def _check_interruption(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.INTERRUPTION)
-    if facts.attempts:
-        record = facts.interrupted.record
-        asked = _describe(facts.case.interruption, _hit_ranks(facts))
-        happened = _describe(record.interruption, record.interruption.ranks)
-        for subject, expected in asked.items():
+def check_interruption(
+    facts: observations.Observations, index: int
+) -> list[check.Outcome]:
+    """Checks where an attempt was hit, and how its ranks ended.
+
+    Returns:
+        Nothing for the attempt that nobody interrupts.
+    """
+    asked = facts.interruption(index)
+    if asked is None:
+        return []
+    return [
+        _check_interruption(facts, index, asked),
+        _check_exits(facts, index, asked),
+    ]
+
+
+def _check_interruption(
+    facts: observations.Observations, index: int, asked: case_pb2.Interruption
+) -> check.Outcome:
+    result = check.Check(rules.INTERRUPTION.of(index))
+    if index < len(facts.attempts):
+        attempt = facts.attempt(index)
+        happened = attempt.record.interruption
+        found = _describe(happened, happened.ranks)
+        for subject, expected in _describe(
+            asked, _hit_ranks(facts, asked)
+        ).items():
             result.expect(
                 subject,
                 expected,
-                happened[subject]
-                if record.HasField("interruption")
+                found[subject]
+                if attempt.record.HasField("interruption")
                 else "no interruption",
-                attempt=0,
-                end=facts.interrupted.end,
+                attempt=index,
+                end=attempt.end,
             )
     return result.outcome()
 
@@ -81,14 +96,15 @@ def _name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
     )
 
 
-def _check_exits(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.INTERRUPTED_EXITS)
-    stopped = facts.case.interruption.signal == case_pb2.SIGSTOP
-    graceful = facts.case.interruption.graceful
-    for rank, timeline in facts.interrupted.timelines.items():
-        hit = rank in _hit_ranks(facts)
+def _check_exits(
+    facts: observations.Observations, index: int, asked: case_pb2.Interruption
+) -> check.Outcome:
+    result = check.Check(rules.INTERRUPTED_EXITS.of(index))
+    stopped = asked.signal == case_pb2.SIGSTOP
+    for rank, timeline in facts.attempt(index).timelines.items():
+        hit = rank in _hit_ranks(facts, asked)
         actual = timeline.exit
-        if graceful:
+        if asked.graceful:
             subject = _Fact.EXIT_AFTER_GRACEFUL_STOP
             expected = _Exit(
                 cause=_Exit.INTERRUPTED if hit else _Exit.BY_ITSELF
@@ -100,7 +116,7 @@ def _check_exits(facts: observations.Observations) -> check.Outcome:
                 else _Fact.EXIT_OF_HIT_RANK
             )
             expected = _Exit(
-                cause=_Exit.INTERRUPTED, signal=_deadly_signal(facts)
+                cause=_Exit.INTERRUPTED, signal=_deadly_signal(asked)
             )
         else:
             subject = _Fact.EXIT_OF_PEER
@@ -111,22 +127,23 @@ def _check_exits(facts: observations.Observations) -> check.Outcome:
             subject,
             check.exit_status(expected),
             check.exit_status(actual),
-            attempt=0,
+            attempt=index,
             rank=rank,
         )
     return result.outcome()
 
 
-def _hit_ranks(facts: observations.Observations) -> list[int]:
-    return sorted(facts.case.interruption.ranks) or list(facts.ranks)
+def _hit_ranks(
+    facts: observations.Observations, asked: case_pb2.Interruption
+) -> list[int]:
+    return sorted(asked.ranks) or list(facts.ranks)
 
 
-def _deadly_signal(facts: observations.Observations) -> int:
+def _deadly_signal(asked: case_pb2.Interruption) -> int:
     """Number of the signal that ends a rank that is hit.
 
     SIGSTOP ends nobody: the watchdog does, by SIGKILL.
     """
-    asked = facts.case.interruption.signal
-    if asked == case_pb2.SIGSTOP:
+    if asked.signal == case_pb2.SIGSTOP:
         return signals.SIGKILL
-    return signals.Signals[case_pb2.Signal.Name(asked)]
+    return signals.Signals[case_pb2.Signal.Name(asked.signal)]

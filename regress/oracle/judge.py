@@ -17,6 +17,7 @@ from regress.oracle import (
     known_bugs,
     observations,
     preconditions,
+    read_back_oracle,
     repeat_oracle,
     replay_oracle,
     resume_proof,
@@ -51,16 +52,23 @@ def judge(
         *preconditions.check_all(facts),
         *golden_completeness.check_all(facts),
         *exits.check_all(facts),
-        *interruption_proof.check_all(facts),
+        *interruption_proof.check_first(facts),
         *resume_proof.check_all(facts),
         restored.outcome,
         *replay_oracle.check_all(facts),
         *golden_oracle.check_all(facts),
+        *read_back_oracle.check_all(facts),
     ]
     through = conclusion.repeat_through(outcomes, conclusion.conclude(outcomes))
     outcomes += repeat_oracle.check_all(facts, outcomes, through)
     reached = conclusion.conclude(outcomes)
     first = next(iter(conclusion.by_weight(outcomes, reached)), None)
+    findings = conclusion.findings(facts, outcomes, reached)
+    for finding in findings:
+        finding.of_read_back = (
+            finding.HasField("attempt")
+            and finding.attempt == facts.read_back.index
+        )
     return verdict_pb2.Verdict(
         conclusion=reached,
         checks=[
@@ -68,7 +76,7 @@ def judge(
             # Those of a repeat stand with the others of their oracle.
             for outcome in sorted(outcomes, key=lambda one: one.rule.oracle)
         ],
-        findings=conclusion.findings(facts, outcomes, reached),
+        findings=findings,
         environment_differences=preconditions.environment_differences(facts),
         first_bad_iteration=conclusion.first_bad_iteration(outcomes, reached),
         repeat_through=None if run.HasField("repeat") else through,
@@ -77,7 +85,7 @@ def judge(
         restored_state=restored.state,
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
-            resume_iteration=facts.resume_iteration,
+            resume_iteration=map(facts.start, facts.resumes),
             iterations=case.training.iterations,
             has_golden=golden is not None,
         ),

@@ -106,18 +106,18 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             ],
             [
                 ("PRECONDITIONS", "the declared case ran", 4),
-                # Of the golden, and of each rank of each attempt.
-                ("PRECONDITIONS", "declared hardware and channel", 2 + 8),
-                ("PRECONDITIONS", "one environment on all ranks", 8 - 1),
-                ("PRECONDITIONS", "libraries of the packages", 8),
+                # Of the golden, and of each rank of each launch.
+                ("PRECONDITIONS", "declared hardware and channel", 2 + 12),
+                ("PRECONDITIONS", "one environment on all ranks", 12 - 1),
+                ("PRECONDITIONS", "libraries of the packages", 12),
                 ("PRECONDITIONS", "the golden is of this case", 3),
                 ("PRECONDITIONS", "the golden is of these packages", 1),
                 # Each metric is there and whole; 6 facts of the whole golden; a
-                # group on each rank; 2 checkpoints.
+                # group on each rank; 3 checkpoints.
                 (
                     "PRECONDITIONS",
                     "the golden is complete",
-                    2 * an_iteration + 6 + 4 + 2,
+                    2 * an_iteration + 6 + 4 + 3,
                 ),
                 ("PRECONDITIONS", "every rank found its device", 8),
                 # How each rank ended; and the files of those that nobody ended.
@@ -130,9 +130,9 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 ("RESUME_PROOF", "attempt 0: every step once", 4 * 4),
                 ("RESUME_PROOF", "attempt 0: every save once", 4),
                 ("RESUME_PROOF", "attempt 0: consumed samples", 4 * 4),
-                ("RESUME_PROOF", "two attempts", 1),
+                ("RESUME_PROOF", "every attempt is there", 1),
                 ("RESUME_PROOF", "attempt 1: every rank reports", 1 + 4),
-                ("RESUME_PROOF", "every rank is a new process", 8),
+                ("RESUME_PROOF", "every rank is a new process", 12),
                 ("RESUME_PROOF", "attempt 1: checkpoint readable", 4),
                 ("RESUME_PROOF", "attempt 1: loaded the newest save", 4),
                 ("RESUME_PROOF", "attempt 1: every step once", 5 * 4),
@@ -144,7 +144,19 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 ("GOLDEN", "attempt 0: metrics", 4 * an_iteration),
                 ("GOLDEN", "attempt 0: saved state", 4),
                 ("GOLDEN", "attempt 1: metrics", 5 * an_iteration),
-                ("GOLDEN", "attempt 1: saved state", 4),
+                ("GOLDEN", "attempt 1: saved state", 2 * 4),
+                # The tracker and the list; of each checkpoint its iteration and
+                # its files, of each file 3 facts.
+                (
+                    "READ_BACK",
+                    "every checkpoint is on the disk",
+                    2 + 3 * (2 + 4 * 3),
+                ),
+                ("READ_BACK", "read-back: every rank reports", 1 + 4 + 1),
+                ("READ_BACK", "read-back: every rank ended well", 4 + 4),
+                ("READ_BACK", "read-back: loaded the last save", 4),
+                ("READ_BACK", "read-back: state as it was saved", 4 * 7),
+                ("READ_BACK", "read-back: state of the golden", 4),
             ],
         )
 
@@ -308,7 +320,7 @@ class FindingsTest(verdict_testing.VerdictTestCase):
         self.assertEqual(verdict.conclusion, _Verdict.NOT_INTERRUPTED)
         self.assertEqual(
             [one.check for one in verdict.findings],
-            [rules.INTERRUPTION.name, rules.TWO_ATTEMPTS.name],
+            [rules.INTERRUPTION.name, rules.ATTEMPTS.name],
         )
 
     def test_a_check_that_compared_nothing_finds_nothing(self):
@@ -389,6 +401,7 @@ class IncompleteTest(verdict_testing.VerdictTestCase):
                 verdict_pb2.PRECONDITIONS,
                 verdict_pb2.STATE,
                 verdict_pb2.GOLDEN,
+                verdict_pb2.READ_BACK,
             ):
                 self.assertEqual(check.compared, 0, check.name)
 

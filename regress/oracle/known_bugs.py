@@ -131,7 +131,7 @@ def find(
 
 def _releases(facts: observations.Observations, package: str) -> Iterator[str]:
     """The package's releases that the ranks of attempt 1 report."""
-    for timeline in facts.resumed.timelines.values():
+    for timeline in facts.attempt(1).timelines.values():
         for started in timeline.started:
             if package in started.environment.versions:
                 yield started.environment.versions[package]

@@ -53,6 +53,7 @@ class NoGoldenTest(parameterized.TestCase):
                 rules.INTERRUPTED_STATE.name,
                 rules.RESUMED_METRICS.name,
                 rules.RESUMED_STATE.name,
+                rules.READ_BACK_GOLDEN.name,
             ],
         )
 

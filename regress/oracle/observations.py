@@ -63,8 +63,9 @@ class Attempt:
     """One attempt.
 
     Attributes:
-        index: Its place among the attempts: 0, or 1 if it resumed. A repeat
-            has that of the attempt that it repeats.
+        index: Its place among the attempts: 0, or more if it resumed. A repeat
+            has that of the attempt that it repeats, and a read-back comes after
+            the last.
         record: What the supervisor says of it.
         ranks: Its ranks as they were recorded, in that order.
         timelines: By rank.
@@ -92,9 +93,9 @@ class Observations:
         run: The run record.
         golden: The golden record; None if there is none to compare with.
         target: What the target declares about the machine.
-        attempts: The run record's attempts, in their order. `interrupted` and
-            `resumed` give the first two, or empty ones.
+        attempts: The run record's attempts, in their order.
         repeat: The repeat of attempt 0, if there is one.
+        read_back: The read-back, or an empty attempt.
         golden_trajectories: The golden's series; empty if there is no golden,
             or if it contradicts itself.
         golden_contradiction: In one sentence, or "".
@@ -106,6 +107,7 @@ class Observations:
     target: DeclaredTarget
     attempts: tuple[Attempt, ...]
     repeat: Attempt | None
+    read_back: Attempt
     golden_trajectories: series.Trajectories
     golden_contradiction: str
 
@@ -130,32 +132,101 @@ class Observations:
         )
 
     @property
-    def interrupted(self) -> Attempt:
-        """Attempt 0."""
-        return self._attempt(0)
+    def last(self) -> int:
+        """The index of the attempt that nobody interrupts."""
+        return len(self.case.interruption)
 
     @property
-    def resumed(self) -> Attempt:
-        """Attempt 1."""
-        return self._attempt(1)
+    def resumes(self) -> range:
+        """The indices of the attempts that must resume."""
+        return range(1, self.last + 1)
 
     @property
-    def resume_iteration(self) -> int:
-        """The iteration of the checkpoint that attempt 1 must load."""
-        return derived.resume_iteration(self.case)
+    def launches(self) -> tuple[Attempt, ...]:
+        """All attempts in the record, and the read-back if it is there."""
+        if self.attempts and self.run.HasField("read_back"):
+            return (*self.attempts, self.read_back)
+        return self.attempts
 
-    def save_iterations(self, after: int, last: int) -> range:
+    def attempt(self, index: int) -> Attempt:
+        """An attempt, or an empty one if it is not in the record."""
+        if index < len(self.attempts):
+            return self.attempts[index]
+        return _empty(index)
+
+    def interruption(self, index: int) -> case_pb2.Interruption | None:
+        """What an attempt must be interrupted by; None for the last."""
+        if index < self.last:
+            return self.case.interruption[index]
+        return None
+
+    def start(self, index: int) -> int:
+        """The iteration of the checkpoint that an attempt must load, or 0."""
+        return derived.resume_iterations(self.case)[index]
+
+    def load(self, index: int) -> "Load":
+        """The load that an attempt must begin with."""
+        return Load(
+            tuple(map(self.attempt, range(index))),
+            self.attempt(index),
+            self.start(index),
+        )
+
+    @property
+    def load_of_read_back(self) -> "Load":
+        """The load that the read-back must make."""
+        return Load(
+            tuple(map(self.attempt, range(self.last + 1))),
+            self.read_back,
+            self.case.training.iterations,
+        )
+
+    def save_iterations(self, after: int, last: int) -> list[int]:
         """The iterations in (after, last] that end with a checkpoint.
 
         A graceful stop's own, if it is at another, is not among them.
         """
-        interval = self.case.training.save_interval
-        return range(after - after % interval + interval, last + 1, interval)
+        return derived.save_iterations(self.case, after, last)
 
-    def _attempt(self, index: int) -> Attempt:
-        if index < len(self.attempts):
-            return self.attempts[index]
-        return Attempt(index, run_pb2.Attempt(), [], {}, {})
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """A checkpoint that some attempts saved, and one had to load.
+
+    Attributes:
+        savers: The attempts before, in their order.
+        loader: The attempt that loaded.
+        iteration: The checkpoint's.
+    """
+
+    savers: tuple[Attempt, ...]
+    loader: Attempt
+    iteration: int
+
+    def saved(
+        self, rank: int, iteration: int | None = None
+    ) -> list[run_pb2.StateDigest]:
+        """What a rank digested before it saved: one digest, if all is well.
+
+        Args:
+            rank: The rank.
+            iteration: Of the save, if it is not the one to load. Of several
+                attempts that made it, the last counts: it wrote the file anew.
+        """
+        wanted = self.iteration if iteration is None else iteration
+        for saver in reversed(self.savers):
+            timeline = saver.timelines.get(rank, NO_TIMELINE)
+            if found := timeline.digests(run_pb2.StateDigest.SAVED, wanted):
+                return found
+        return []
+
+    def loaded(
+        self, rank: int, iteration: int | None = None
+    ) -> list[run_pb2.StateDigest]:
+        """What a rank digested after it loaded: one digest, if all is well."""
+        wanted = self.iteration if iteration is None else iteration
+        timeline = self.loader.timelines.get(rank, NO_TIMELINE)
+        return timeline.digests(run_pb2.StateDigest.LOADED, wanted)
 
 
 def gather(
@@ -186,9 +257,17 @@ def gather(
         target,
         tuple(_read(*indexed) for indexed in enumerate(run.attempts)),
         _read(0, run.repeat) if run.HasField("repeat") else None,
+        _read(len(case.interruption) + 1, run.read_back)
+        if run.HasField("read_back")
+        else _empty(len(case.interruption) + 1),
         golden_trajectories,
         contradiction,
     )
+
+
+def _empty(index: int) -> Attempt:
+    """An attempt that is not in the record."""
+    return Attempt(index, run_pb2.Attempt(), [], {}, {})
 
 
 def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:

@@ -20,14 +20,15 @@ def _gather(records: record_test_helper.Records) -> observations.Observations:
 class GatherTest(absltest.TestCase):
     def test_indexes_what_was_recorded(self):
         facts = _gather(record_test_helper.passing())
-        self.assertEqual(facts.attempts, (facts.interrupted, facts.resumed))
+        self.assertEqual(facts.attempts, (facts.attempt(0), facts.attempt(1)))
         self.assertEqual([one.index for one in facts.attempts], [0, 1])
-        self.assertEqual(facts.resumed.ranks, [0, 1, 2, 3])
+        self.assertEqual(facts.attempt(1).ranks, [0, 1, 2, 3])
         self.assertEqual(facts.golden_contradiction, "")
-        timeline = facts.resumed.timelines[2]
+        timeline = facts.attempt(1).timelines[2]
         self.assertEqual(timeline.iterations, [4, 5, 6, 7, 8])
         self.assertEqual(
-            timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED), [6]
+            timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED),
+            [6, 8],
         )
         self.assertLen(timeline.digests(run_pb2.StateDigest.LOADED, 3), 1)
         self.assertEmpty(timeline.digests(run_pb2.StateDigest.LOADED, 6))
@@ -36,10 +37,10 @@ class GatherTest(absltest.TestCase):
         records = record_test_helper.passing()
         del records.run.attempts[1]
         facts = _gather(records)
-        self.assertNotEqual(facts.interrupted, _no_attempt(0))
-        self.assertEqual(facts.resumed, _no_attempt(1))
+        self.assertNotEqual(facts.attempt(0), _no_attempt(0))
+        self.assertEqual(facts.attempt(1), _no_attempt(1))
         del records.run.attempts[0]
-        self.assertEqual(_gather(records).interrupted, _no_attempt(0))
+        self.assertEqual(_gather(records).attempt(0), _no_attempt(0))
 
     def test_a_repeat_is_of_attempt_0(self):
         records = record_test_helper.passing()
@@ -61,17 +62,18 @@ class GatherTest(absltest.TestCase):
 
 
 class SaveIterationsTest(parameterized.TestCase):
-    """Of a case that saves every third iteration."""
+    """Of a case that saves every third iteration, and after its eighth."""
 
     @parameterized.parameters(
-        (0, 8, [3, 6]),
-        (0, 9, [3, 6, 9]),
+        (0, 8, [3, 6, 8]),
+        (0, 7, [3, 6]),
         (0, 2, []),
-        (3, 8, [6]),
+        (3, 8, [6, 8]),
         (3, 3, []),
         # A graceful stop saves wherever it is.
-        (4, 8, [6]),
-        (5, 8, [6]),
+        (4, 8, [6, 8]),
+        (5, 7, [6]),
+        (8, 8, []),
     )
     def test_are_after_one_and_through_another(self, after, last, expected):
         facts = _gather(record_test_helper.passing())

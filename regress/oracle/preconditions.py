@@ -1,5 +1,6 @@
 """Is what is to be compared comparable at all?"""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from google.protobuf import text_format
@@ -205,16 +206,21 @@ def _reported(
 ) -> list[tuple[int, int, run_pb2.Environment]]:
     """Attempt, rank and environment, wherever a rank named it."""
     return [
-        (index, rank, started.environment)
-        for index, attempt in enumerate(facts.attempts)
+        (attempt.index, rank, started.environment)
+        for attempt in facts.launches
         for rank, timeline in attempt.timelines.items()
         for started in timeline.started
     ]
 
 
-def _one_line(interruption: case_pb2.Interruption) -> str:
-    text: str = text_format.MessageToString(interruption, as_one_line=True)
-    return text or "none"
+def _one_line(interruptions: Iterable[case_pb2.Interruption]) -> str:
+    return (
+        "; ".join(
+            text_format.MessageToString(interruption, as_one_line=True)
+            for interruption in interruptions
+        )
+        or "none"
+    )
 
 
 class EnvironmentDifference(NamedTuple):

@@ -28,35 +28,42 @@ _METRIC = "consumed samples"
 
 
 def check_ranks(
-    facts: observations.Observations, rule: rules.Rule, index: int
+    facts: observations.Observations, rule: rules.Rule
 ) -> check.Outcome:
-    """Checks the ranks of attempt `index`."""
+    """Checks the ranks of the rule's attempt."""
+    assert rule.attempt is not None
     result = check.Check(rule)
-    if index < len(facts.attempts):
-        attempt = facts.attempts[index]
-        result.expect(
-            _Fact.RANKS,
-            check.integers(facts.ranks),
-            check.integers(sorted(attempt.ranks)),
-            attempt=index,
-        )
-        for rank, timeline in attempt.timelines.items():
-            result.expect(
-                _Fact.START,
-                check.times(1),
-                check.times(len(timeline.started)),
-                attempt=index,
-                rank=rank,
-            )
+    if rule.attempt < len(facts.attempts):
+        compare_ranks(facts, result, facts.attempt(rule.attempt))
     return result.outcome()
+
+
+def compare_ranks(
+    facts: observations.Observations,
+    result: check.Check,
+    attempt: observations.Attempt,
+) -> None:
+    """Finds whether each of the case's ranks is there, as one process."""
+    result.expect(
+        _Fact.RANKS,
+        check.integers(facts.ranks),
+        check.integers(sorted(attempt.ranks)),
+        attempt=attempt.index,
+    )
+    for rank, timeline in attempt.timelines.items():
+        result.expect(
+            _Fact.START,
+            check.times(1),
+            check.times(len(timeline.started)),
+            attempt=attempt.index,
+            rank=rank,
+        )
 
 
 def check_steps(
     rule: rules.Rule,
     attempt: observations.Attempt,
     steps: Mapping[int, range],
-    *,
-    index: int,
 ) -> check.Outcome:
     """Compares the steps that each rank recorded with those it had to.
 
@@ -64,7 +71,6 @@ def check_steps(
         rule: The check.
         attempt: The attempt.
         steps: The iterations that were to be recorded, by rank.
-        index: The attempt's.
     """
     result = check.Check(rule)
     for rank, timeline in attempt.timelines.items():
@@ -80,7 +86,7 @@ def check_steps(
                 _Fact.STEP,
                 wanted,
                 actual,
-                attempt=index,
+                attempt=attempt.index,
                 rank=rank,
                 iteration=iteration,
             )
@@ -117,10 +123,10 @@ def _differences(
     return sorted(found, key=lambda one: one[0])
 
 
-def check_interrupted_loads(facts: observations.Observations) -> check.Outcome:
+def check_loads_nothing(facts: observations.Observations) -> check.Outcome:
     """Checks that attempt 0 started from nothing."""
     result = check.Check(rules.STARTED_FROM_NOTHING)
-    for rank, timeline in facts.interrupted.timelines.items():
+    for rank, timeline in facts.attempt(0).timelines.items():
         sought = _sought(timeline)
         result.expect(
             _Fact.LOADED_BY_FIRST_ATTEMPT,
@@ -133,15 +139,30 @@ def check_interrupted_loads(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def check_resumed_loads(facts: observations.Observations) -> check.Outcome:
-    """Checks that attempt 1 loaded the newest checkpoint, once."""
-    result = check.Check(rules.CHECKPOINT_LOADED)
-    for rank, timeline in facts.resumed.timelines.items():
+def check_load(
+    facts: observations.Observations, index: int
+) -> check.Outcome:
+    """Checks that an attempt loaded the newest checkpoint, once."""
+    return check_loaded(
+        rules.CHECKPOINT_LOADED.of(index),
+        facts.load(index),
+        _Fact.LOADED_BY_RESUME,
+    )
+
+
+def check_loaded(
+    rule: rules.Rule,
+    load: observations.Load,
+    subject: verdict_pb2.Fact.Kind,
+) -> check.Outcome:
+    """Checks that each rank made a load, once, and no other."""
+    result = check.Check(rule)
+    for rank, timeline in load.loader.timelines.items():
         result.expect(
-            _Fact.LOADED_BY_RESUME,
-            f"LOADED {facts.resume_iteration}",
+            subject,
+            f"LOADED {load.iteration}",
             _sought(timeline),
-            attempt=1,
+            attempt=load.loader.index,
             rank=rank,
         )
     return result.outcome()
@@ -167,8 +188,6 @@ def check_saves(
     rule: rules.Rule,
     attempt: observations.Attempt,
     saves: Mapping[int, Sequence[int]],
-    *,
-    index: int,
 ) -> check.Outcome:
     """Compares the checkpoints that each rank wrote with those it had to.
 
@@ -176,7 +195,6 @@ def check_saves(
         rule: The check.
         attempt: The attempt.
         saves: The iterations of the checkpoints, by rank.
-        index: The attempt's.
     """
     result = check.Check(rule)
     for rank, timeline in attempt.timelines.items():
@@ -186,34 +204,19 @@ def check_saves(
             check.integers(
                 timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED)
             ),
-            attempt=index,
+            attempt=attempt.index,
             rank=rank,
         )
     return result.outcome()
 
 
-def check_interrupted_samples(
-    facts: observations.Observations,
+def check_samples(
+    facts: observations.Observations, rule: rules.Rule
 ) -> check.Outcome:
-    """Checks the consumed samples of attempt 0."""
-    return _check_samples(
-        facts, rules.INTERRUPTED_SAMPLES, 0, expected_run.interrupted(facts)
-    )
-
-
-def check_resumed_samples(facts: observations.Observations) -> check.Outcome:
-    """Checks the consumed samples of attempt 1."""
-    return _check_samples(
-        facts, rules.RESUMED_SAMPLES, 1, expected_run.resumed(facts)
-    )
-
-
-def _check_samples(
-    facts: observations.Observations,
-    rule: rules.Rule,
-    index: int,
-    wanted: Mapping[int, range],
-) -> check.Outcome:
+    """Checks the consumed samples of the rule's attempt."""
+    assert rule.attempt is not None
+    index = rule.attempt
+    wanted = expected_run.steps(facts, index)
     result = check.Check(rule)
     if index < len(facts.attempts):
         recorded = facts.attempts[index].trajectories

@@ -18,6 +18,8 @@ from regress.run import run_pb2
 RANKS = 4
 TARGET = observations.DeclaredTarget(hardware="none", channel="dev")
 CORPUS_DIGEST = "c0ffee"
+# Of a rank's file.
+_BYTES = 12345
 _SIGNAL_NUMBERS = {
     case_pb2.SIGKILL: 9,
     case_pb2.SIGTERM: 15,
@@ -52,8 +54,13 @@ class Records:
         return judge.judge(self.case, self.run, None, TARGET)
 
     def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
-        """One rank's record."""
-        return self.run.attempts[attempt].ranks[rank]
+        """One rank's record; the read-back comes after the attempts."""
+        return self.launches[attempt].ranks[rank]
+
+    @property
+    def launches(self) -> list[run_pb2.Attempt]:
+        """The attempts, and the read-back."""
+        return [*self.run.attempts, self.run.read_back]
 
     def step(
         self, attempt: int, rank: int, iteration: int
@@ -142,13 +149,13 @@ def small_case(
             save_interval=save_interval,
             global_batch_size=16,
         ),
-        interruption=case_pb2.Interruption(
+        interruption=[case_pb2.Interruption(
             iteration=iteration,
             phase=phase,
             signal=signal,
             ranks=ranks,
             graceful=graceful,
-        ),
+        )],
     )
 
 
@@ -180,7 +187,12 @@ def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
         case=case,
         case_fingerprint=fingerprint.fingerprint(case),
         corpus_digest=CORPUS_DIGEST,
-        attempts=[_interrupted(case), _resumed(case)],
+        attempts=[
+            *(_interrupted(case, index) for index in _interruptions(case)),
+            _finished(case),
+        ],
+        checkpoints=_checkpoints(case),
+        read_back=_read_back(case),
     )
 
 
@@ -306,8 +318,13 @@ def digest(
     )
 
 
-def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
-    asked = case.interruption
+def _interruptions(case: case_pb2.Case) -> range:
+    return range(len(case.interruption))
+
+
+def _interrupted(case: case_pb2.Case, index: int) -> run_pb2.Attempt:
+    asked = case.interruption[index]
+    start = _start_of(case, index)
     through = asked.graceful or asked.phase in (
         case_pb2.CHECKPOINT_WRITE,
         case_pb2.BETWEEN_STEPS,
@@ -316,7 +333,7 @@ def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
     hit = list(asked.ranks) or list(range(RANKS))
     stopped = asked.signal == case_pb2.SIGSTOP
     attempt = run_pb2.Attempt(
-        index=0,
+        index=index,
         launcher="zygote",
         interruption=run_pb2.InterruptionEvent(
             iteration=asked.iteration,
@@ -330,15 +347,18 @@ def _interrupted(case: case_pb2.Case) -> run_pb2.Attempt:
         else None,
     )
     for rank in range(RANKS):
-        events = _start(100 + rank)
-        events.append(
-            run_pb2.Event(
-                checkpoint=run_pb2.CheckpointEvent(
-                    kind=run_pb2.CheckpointEvent.NONE_FOUND
+        events = _start(100 * (index + 1) + rank)
+        if index:
+            events += _load(rank, start)
+        else:
+            events.append(
+                run_pb2.Event(
+                    checkpoint=run_pb2.CheckpointEvent(
+                        kind=run_pb2.CheckpointEvent.NONE_FOUND
+                    )
                 )
             )
-        )
-        events += _train(case, rank, 0, last, _completed(case))
+        events += _train(case, rank, start, last, _completed(asked), asked)
         status = run_pb2.ExitStatus(
             cause=run_pb2.ExitStatus.INTERRUPTED,
             signal=0 if asked.graceful else _SIGNAL_NUMBERS[asked.signal],
@@ -367,21 +387,16 @@ def _repeat(case: case_pb2.Case, through: int) -> run_pb2.Attempt:
     return attempt
 
 
-def _resumed(case: case_pb2.Case) -> run_pb2.Attempt:
-    asked = case.interruption
-    loaded = _completed(case)
-    if not asked.graceful:
-        loaded -= loaded % case.training.save_interval
-    last = case.training.iterations
-    attempt = run_pb2.Attempt(index=1, launcher="zygote")
+def _finished(case: case_pb2.Case) -> run_pb2.Attempt:
+    """The last attempt."""
+    index = len(case.interruption)
+    start, last = _start_of(case, index), case.training.iterations
+    attempt = run_pb2.Attempt(index=index, launcher="zygote")
     for rank in range(RANKS):
-        events = _start(200 + rank)
-        events += [
-            _checkpoint(run_pb2.CheckpointEvent.LOADED, loaded),
-            run_pb2.Event(
-                state=digest(rank, loaded, run_pb2.StateDigest.LOADED)
-            ),
-            *_train(case, rank, loaded, last, last),
+        events = [
+            *_start(100 * (index + 1) + rank),
+            *_load(rank, start),
+            *_train(case, rank, start, last, last),
             run_pb2.Event(finished=run_pb2.Finished(iteration=last)),
         ]
         status = run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)
@@ -389,11 +404,71 @@ def _resumed(case: case_pb2.Case) -> run_pb2.Attempt:
     return attempt
 
 
-def _completed(case: case_pb2.Case) -> int:
-    """The last iteration whose checkpoint attempt 0 writes, if there is one."""
-    asked = case.interruption
+def _read_back(case: case_pb2.Case) -> run_pb2.Attempt:
+    index = len(case.interruption) + 1
+    attempt = run_pb2.Attempt(index=index, launcher="zygote")
+    for rank in range(RANKS):
+        attempt.ranks.add(
+            rank=rank,
+            events=[
+                *_start(900 + rank),
+                *_load(rank, case.training.iterations),
+            ],
+            exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
+        )
+    return attempt
+
+
+def _checkpoints(case: case_pb2.Case) -> run_pb2.CheckpointDirectory:
+    last = case.training.iterations
+    saves = {*_saves(case, 0, last)}
+    saves |= {one.iteration for one in case.interruption if one.graceful}
+    return run_pb2.CheckpointDirectory(
+        tracker=last,
+        checkpoints=[
+            run_pb2.StoredCheckpoint(
+                iteration=iteration,
+                manifest_iteration=iteration,
+                files=[
+                    run_pb2.StoredFile(
+                        path=f"mp_rank_00_{rank:03d}/model_optim_rng.pt",
+                        listed_bytes=_BYTES,
+                        stored_bytes=_BYTES,
+                        listed_digest=f"{iteration}{rank}",
+                        stored_digest=f"{iteration}{rank}",
+                    )
+                    for rank in range(RANKS)
+                ],
+            )
+            for iteration in sorted(saves)
+        ],
+    )
+
+
+def _start_of(case: case_pb2.Case, index: int) -> int:
+    """The iteration that an attempt resumes from."""
+    if not index:
+        return 0
+    asked = case.interruption[index - 1]
+    newest = _completed(asked)
+    if not asked.graceful:
+        newest -= newest % case.training.save_interval
+    return max(newest, _start_of(case, index - 1))
+
+
+def _completed(asked: case_pb2.Interruption) -> int:
+    """The last iteration whose checkpoint is written, if there is one."""
     whole = asked.graceful or asked.phase == case_pb2.BETWEEN_STEPS
     return asked.iteration if whole else asked.iteration - 1
+
+
+def _load(rank: int, iteration: int) -> list[run_pb2.Event]:
+    return [
+        _checkpoint(run_pb2.CheckpointEvent.LOADED, iteration),
+        run_pb2.Event(
+            state=digest(rank, iteration, run_pb2.StateDigest.LOADED)
+        ),
+    ]
 
 
 def _start(pid: int) -> list[run_pb2.Event]:
@@ -406,13 +481,18 @@ def _start(pid: int) -> list[run_pb2.Event]:
 
 
 def _train(
-    case: case_pb2.Case, rank: int, after: int, last: int, written: int
+    case: case_pb2.Case,
+    rank: int,
+    after: int,
+    last: int,
+    written: int,
+    asked: case_pb2.Interruption | None = None,
 ) -> list[run_pb2.Event]:
     """Events of (after, last]; checkpoints are whole up to `written`."""
     events = []
     saves = _saves(case, after, last)
-    if case.interruption.graceful:
-        saves.append(case.interruption.iteration)
+    if asked and asked.graceful:
+        saves.append(asked.iteration)
     for iteration in range(after + 1, last + 1):
         events.append(run_pb2.Event(step=step(case, rank, iteration)))
         if iteration in saves:
@@ -433,7 +513,7 @@ def _checkpoint(
 ) -> run_pb2.Event:
     return run_pb2.Event(
         checkpoint=run_pb2.CheckpointEvent(
-            kind=kind, iteration=iteration, bytes=12345, seconds=0.5
+            kind=kind, iteration=iteration, bytes=_BYTES, seconds=0.5
         )
     )
 
@@ -443,6 +523,7 @@ def _saves(case: case_pb2.Case, after: int, last: int) -> list[int]:
         iteration
         for iteration in range(after + 1, last + 1)
         if iteration % case.training.save_interval == 0
+        or iteration == case.training.iterations
     ]
 
 

@@ -31,7 +31,7 @@ golden run did.
   it is none with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from regress.golden import golden_pb2
 from regress.oracle import (
@@ -72,7 +72,7 @@ def check_all(
     end = _end(facts, repeat, wanted)
     before = {
         rank: range(1, min(iterations.stop, end + 1))
-        for rank, iterations in expected_run.interrupted(facts).items()
+        for rank, iterations in expected_run.steps(facts, 0).items()
     }
     whole = dict.fromkeys(facts.ranks, range(1, end + 1))
     outcomes = [
@@ -154,7 +154,7 @@ def _check_repeated(
     result = check.Check(rules.ATTEMPT_REPEATED)
     trajectory_findings.compare(
         result,
-        facts.interrupted.trajectories,
+        facts.attempt(0).trajectories,
         repeat.trajectories,
         before,
         attempt=repeat.index,
@@ -162,17 +162,14 @@ def _check_repeated(
     outcomes = [result.outcome()]
     saves = {
         rank: [save for save in saves if save <= end]
-        for rank, saves in expected_run.interrupted_saves(facts).items()
+        for rank, saves in expected_run.saves(facts, 0).items()
     }
     if saves[facts.last_rank]:
-        outcomes.append(
-            _compare_saves(
-                rules.ATTEMPT_STATE_REPEATED,
-                facts.interrupted,
-                repeat,
-                saves,
-            )
+        result = check.Check(
+            rules.ATTEMPT_STATE_REPEATED, state_comparison.by_cause
         )
+        _compare_saves(result, facts.attempt(0), repeat, saves)
+        outcomes.append(result.outcome())
     return outcomes
 
 
@@ -182,11 +179,11 @@ def _check_continued(
     repeat: observations.Attempt,
     before: Mapping[int, range],
     end: int,
-    saves: range,
+    saves: Sequence[int],
 ) -> list[check.Outcome]:
-    """Compares attempt 1 with the repeat, beyond the end of attempt 0.
+    """Compares the resume with the repeat, beyond the end of attempt 0.
 
-    Where the repeat is the golden's, attempt 1 may be what it likes: that is
+    Where the repeat is the golden's, the resume may be what it likes: that is
     for others to judge.
     """
     beyond = {rank: range(did.stop, end + 1) for rank, did in before.items()}
@@ -197,17 +194,18 @@ def _check_continued(
             facts, golden, rules.REPEAT_METRICS, beyond, repeat
         )
         if to_golden.failed:
-            trajectory_findings.compare(
-                result,
-                repeat.trajectories,
-                facts.resumed.trajectories,
-                beyond,
-                attempt=facts.resumed.index,
-            )
+            for attempt, steps in _resumed(facts, beyond):
+                trajectory_findings.compare(
+                    result,
+                    repeat.trajectories,
+                    attempt.trajectories,
+                    steps,
+                    attempt=attempt.index,
+                )
         else:
             result.count(to_golden.compared, 0)
         outcomes.append(result.outcome())
-    done = expected_run.interrupted_saves(facts)
+    done = expected_run.saves(facts, 0)
     others = {
         rank: [save for save in saves if save not in done[rank]]
         for rank in facts.ranks
@@ -216,26 +214,48 @@ def _check_continued(
         to_golden = golden_oracle.check_state(
             golden, rules.REPEAT_STATE, others, repeat
         )
+        result = check.Check(rules.CONTINUED_STATE, state_comparison.by_cause)
         if to_golden.failed:
-            outcomes.append(
+            for index in facts.resumes:
+                done = expected_run.saves(facts, index)
                 _compare_saves(
-                    rules.CONTINUED_STATE, repeat, facts.resumed, others
+                    result,
+                    repeat,
+                    facts.attempt(index),
+                    {
+                        rank: [save for save in due if save in done[rank]]
+                        for rank, due in others.items()
+                    },
                 )
-            )
         else:
-            result = check.Check(rules.CONTINUED_STATE)
             result.count(to_golden.compared, 0)
-            outcomes.append(result.outcome())
+        outcomes.append(result.outcome())
     return outcomes
 
 
+def _resumed(
+    facts: observations.Observations, beyond: Mapping[int, range]
+) -> Iterator[tuple[observations.Attempt, dict[int, range]]]:
+    """The attempts that resumed, each with what it ran of some iterations."""
+    for index in facts.resumes:
+        yield (
+            facts.attempt(index),
+            {
+                rank: range(
+                    max(steps.start, beyond[rank].start),
+                    min(steps.stop, beyond[rank].stop),
+                )
+                for rank, steps in expected_run.steps(facts, index).items()
+            },
+        )
+
+
 def _compare_saves(
-    rule: rules.Rule,
+    result: check.Check,
     expected: observations.Attempt,
     actual: observations.Attempt,
     saves: Mapping[int, Sequence[int]],
-) -> check.Outcome:
-    result = check.Check(rule, state_comparison.by_cause)
+) -> None:
     for rank, iterations in saves.items():
         wanted = expected.timelines.get(rank, observations.NO_TIMELINE)
         found = actual.timelines.get(rank, observations.NO_TIMELINE)
@@ -248,4 +268,3 @@ def _compare_saves(
                 rank=rank,
                 iteration=iteration,
             )
-    return result.outcome()

@@ -1,4 +1,6 @@
-"""Are the iterations that ran in both attempts the same? Needs no golden."""
+"""Are the iterations that ran in two attempts the same? Needs no golden."""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from regress.oracle import (
     check,
@@ -14,44 +16,66 @@ _Digest = run_pb2.StateDigest
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Compares what attempt 1 did again with what attempt 0 had done.
+    """Compares what each later attempt did again with what others had done.
 
     A case that is interrupted right after its checkpoint has no such
     iteration, and most cases save no checkpoint twice: then the check is not
     made.
     """
+    replayed = [
+        (index, earlier, steps)
+        for index in facts.resumes
+        for earlier, steps in expected_run.replayed(facts, index)
+    ]
+    saved_again = [
+        (index, earlier, saves)
+        for index in facts.resumes
+        for earlier, saves in expected_run.saved_again(facts, index)
+    ]
     outcomes = []
-    if expected_run.repeated(facts)[facts.last_rank]:
-        outcomes.append(_check_metrics(facts))
-    if expected_run.repeated_saves(facts)[facts.last_rank]:
-        outcomes.append(_check_state(facts))
+    if replayed:
+        outcomes.append(_check_metrics(facts, replayed))
+    if saved_again:
+        outcomes.append(_check_state(facts, saved_again))
     return outcomes
 
 
-def _check_metrics(facts: observations.Observations) -> check.Outcome:
+def _check_metrics(
+    facts: observations.Observations,
+    replayed: Iterable[tuple[int, int, Mapping[int, range]]],
+) -> check.Outcome:
     result = check.Check(rules.METRICS_REPEATED)
-    trajectory_findings.compare(
-        result,
-        facts.interrupted.trajectories,
-        facts.resumed.trajectories,
-        expected_run.repeated(facts),
-        attempt=1,
-    )
+    for index, earlier, steps in replayed:
+        trajectory_findings.compare(
+            result,
+            facts.attempt(earlier).trajectories,
+            facts.attempt(index).trajectories,
+            steps,
+            attempt=index,
+        )
     return result.outcome()
 
 
-def _check_state(facts: observations.Observations) -> check.Outcome:
+def _check_state(
+    facts: observations.Observations,
+    saved_again: Iterable[tuple[int, int, Mapping[int, Sequence[int]]]],
+) -> check.Outcome:
     result = check.Check(rules.STATE_REPEATED, state_comparison.by_cause)
-    for rank, iterations in expected_run.repeated_saves(facts).items():
-        before = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
-        after = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
-        for iteration in iterations:
-            state_comparison.compare(
-                result,
-                before.digests(_Digest.SAVED, iteration),
-                after.digests(_Digest.SAVED, iteration),
-                attempt=1,
-                rank=rank,
-                iteration=iteration,
+    for index, earlier, saves in saved_again:
+        for rank, iterations in saves.items():
+            before, after = (
+                facts.attempt(one).timelines.get(
+                    rank, observations.NO_TIMELINE
+                )
+                for one in (earlier, index)
             )
+            for iteration in iterations:
+                state_comparison.compare(
+                    result,
+                    before.digests(_Digest.SAVED, iteration),
+                    after.digests(_Digest.SAVED, iteration),
+                    attempt=index,
+                    rank=rank,
+                    iteration=iteration,
+                )
     return result.outcome()

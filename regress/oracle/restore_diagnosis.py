@@ -8,7 +8,7 @@ and each saves and loads its own.
 """
 
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from regress.oracle import observations, verdict_pb2
 from regress.run import run_pb2, state_entry
@@ -24,34 +24,34 @@ _LAST_REPLICA = "output_layer.weight"
 
 
 def origin(
-    facts: observations.Observations, rank: int, iteration: int
+    load: observations.Load, ranks: Iterable[int], rank: int
 ) -> verdict_pb2.StateOrigin | None:
     """Where a rank's wrong entries come from.
 
     Args:
-        facts: What is judged.
-        rank: A rank of attempt 1.
-        iteration: The iteration of the checkpoint that it loaded.
+        load: What it loaded, and who had saved that.
+        ranks: All ranks of the case.
+        rank: The rank.
 
     Returns:
         The saved state that has what the rank loaded, where it differs; or for
         each chunk, the one that has it. None if no saved state does.
     """
-    wrong = _wrong(facts, rank, iteration)
+    wrong = _wrong(load, rank)
     if not wrong:
         return None
-    for source, entries in _saved_states(facts, rank, iteration):
+    for source, entries in _saved_states(load, ranks, rank):
         if _explains(entries, wrong):
             return source
-    chunks = list(_chunk_origins(facts, wrong, rank, iteration))
+    chunks = list(_chunk_origins(load, wrong, rank))
     return verdict_pb2.StateOrigin(chunks=chunks) if chunks else None
 
 
 def _chunk_origins(
-    facts: observations.Observations, wrong: Entries, rank: int, iteration: int
+    load: observations.Load, wrong: Entries, rank: int
 ) -> Iterator[verdict_pb2.ChunkOrigin]:
     """Which chunks hold what another one saved."""
-    saved = _by_chunk(_saved(facts, rank, iteration))
+    saved = _by_chunk(_saved(load, rank))
     for chunk, of_chunk in _by_chunk(wrong).items():
         others = (
             other
@@ -64,26 +64,24 @@ def _chunk_origins(
 
 
 def _saved_states(
-    facts: observations.Observations, rank: int, iteration: int
+    load: observations.Load, ranks: Iterable[int], rank: int
 ) -> Iterator[tuple[verdict_pb2.StateOrigin, Entries]]:
-    """What attempt 0 saved, with where it did.
+    """What was saved before the load, with where it was.
 
     The rank's own state of the iteration is among them, and does no harm: it
     never explains what differs from it.
     """
-    for other in facts.ranks:
-        yield (
-            verdict_pb2.StateOrigin(rank=other),
-            _saved(facts, other, iteration),
-        )
-    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
+    for other in ranks:
+        yield verdict_pb2.StateOrigin(rank=other), _saved(load, other)
     # The newest first: a file that is too old is most often of the save before.
-    for state in reversed(timeline.states):
-        if state.moment == _Digest.SAVED:
-            yield (
-                verdict_pb2.StateOrigin(iteration=state.iteration),
-                _entries(state),
-            )
+    for saver in reversed(load.savers):
+        timeline = saver.timelines.get(rank, observations.NO_TIMELINE)
+        for state in reversed(timeline.states):
+            if state.moment == _Digest.SAVED:
+                yield (
+                    verdict_pb2.StateOrigin(iteration=state.iteration),
+                    _entries(state),
+                )
 
 
 def _explains(source: Entries, wrong: Entries) -> bool:
@@ -98,26 +96,19 @@ def _explains(source: Entries, wrong: Entries) -> bool:
     )
 
 
-def _wrong(
-    facts: observations.Observations, rank: int, iteration: int
-) -> Entries:
+def _wrong(load: observations.Load, rank: int) -> Entries:
     """The rank's loaded entries that are not those that it saved."""
-    saved = _saved(facts, rank, iteration)
-    timeline = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
-    loaded = timeline.digests(_Digest.LOADED, iteration)
+    saved = _saved(load, rank)
     return {
         name: digest
-        for state in loaded
+        for state in load.loaded(rank)
         for name, digest in _entries(state).items()
         if saved.get(name) != digest
     }
 
 
-def _saved(
-    facts: observations.Observations, rank: int, iteration: int
-) -> Entries:
-    timeline = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
-    saved = timeline.digests(_Digest.SAVED, iteration)
+def _saved(load: observations.Load, rank: int) -> Entries:
+    saved = load.saved(rank)
     return _entries(saved[0]) if saved else {}
 
 
@@ -139,13 +130,13 @@ def _by_chunk(entries: Entries) -> dict[int, Entries]:
 
 
 def parted_replicas(
-    facts: observations.Observations, iteration: int
+    facts: observations.Observations, load: observations.Load
 ) -> list[str]:
     """The kinds of entries that were the same at the save and no longer are.
 
     Args:
         facts: What is judged.
-        iteration: The iteration of the checkpoint that attempt 1 loaded.
+        load: What was loaded, and who had saved that.
 
     Returns:
         As ["param", "main param"]; nothing if the case's embeddings are not
@@ -153,8 +144,8 @@ def parted_replicas(
     """
     if not facts.case.model.tied_embeddings:
         return []
-    saved = _same(facts.interrupted, facts, _Digest.SAVED, iteration)
-    loaded = _same(facts.resumed, facts, _Digest.LOADED, iteration)
+    saved = _same(load.saved, facts.last_rank)
+    loaded = _same(load.loaded, facts.last_rank)
     return [
         kind
         for kind, were_same in saved.items()
@@ -163,34 +154,28 @@ def parted_replicas(
 
 
 def _same(
-    attempt: observations.Attempt,
-    facts: observations.Observations,
-    moment: run_pb2.StateDigest.Moment,
-    iteration: int,
+    digests: Callable[[int], list[run_pb2.StateDigest]], last_rank: int
 ) -> dict[str, bool]:
-    """For each kind that both replicas have: whether they are the same."""
+    """For each kind that both replicas have: whether they are the same.
+
+    Args:
+        digests: The digests of a rank's state.
+        last_rank: The rank that has the second replica.
+    """
     first, last = (
-        _replica(attempt, rank, name, moment, iteration)
-        for rank, name in (
-            (0, _FIRST_REPLICA),
-            (facts.last_rank, _LAST_REPLICA),
-        )
+        _replica(digests(rank), name)
+        for rank, name in ((0, _FIRST_REPLICA), (last_rank, _LAST_REPLICA))
     )
     return {kind: first[kind] == last[kind] for kind in first if kind in last}
 
 
 def _replica(
-    attempt: observations.Attempt,
-    rank: int,
-    name: str,
-    moment: run_pb2.StateDigest.Moment,
-    iteration: int,
+    states: Iterable[run_pb2.StateDigest], name: str
 ) -> dict[str, str]:
     """The digests of one replica's entries, by kind."""
-    timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
     return {
         key.kind: digest
-        for state in timeline.digests(moment, iteration)
+        for state in states
         for key, digest in _entries(state).items()
         if key.chunk is not None and key.name == name
     }

@@ -189,7 +189,9 @@ class LoadedFromTest(parameterized.TestCase):
             records.golden,
             record_test_helper.TARGET,
         )
-        self.assertIsNone(restore_diagnosis.origin(facts, 1, _SAVED))
+        self.assertIsNone(
+            restore_diagnosis.origin(facts.load(1), facts.ranks, 1)
+        )
 
     def test_says_nothing_of_entries_that_were_not_loaded(self):
         records = record_test_helper.passing()

@@ -1,9 +1,10 @@
-"""Was attempt 1 a resume, by new processes, from the expected checkpoint?"""
+"""Were the later attempts resumes, by new processes, from the right checkpoint?"""
 
 from regress.oracle import (
     check,
     exits,
     expected_run,
+    interruption_proof,
     observations,
     record_checks,
     rules,
@@ -16,43 +17,49 @@ _Fact = verdict_pb2.Fact
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Checks what attempt 1 loaded, and that it resumed from there.
+    """Checks what each later attempt loaded, and that it resumed from there.
 
-    A case that saves nothing after the resume has no check of that.
+    An attempt that saves nothing has no check of that.
     """
-    outcomes = [
-        _check_attempts(facts),
-        record_checks.check_ranks(facts, rules.RESUMED_RANKS, 1),
-        _check_processes(facts),
-        exits.check_checkpoint_readable(facts),
-        record_checks.check_resumed_loads(facts),
-        record_checks.check_steps(
-            rules.RESUMED_STEPS,
-            facts.resumed,
-            expected_run.resumed(facts),
-            index=1,
-        ),
-    ]
-    saves = expected_run.resumed_saves(facts)
-    if saves[facts.last_rank]:
+    outcomes = [_check_attempts(facts)]
+    for index in facts.resumes:
+        attempt = facts.attempt(index)
         outcomes.append(
-            record_checks.check_saves(
-                rules.RESUMED_SAVES, facts.resumed, saves, index=1
-            )
+            record_checks.check_ranks(facts, rules.RESUMED_RANKS.of(index))
         )
-    return [
-        *outcomes,
-        _check_finish(facts),
-        record_checks.check_resumed_samples(facts),
-    ]
+        if index == 1:
+            outcomes.append(_check_processes(facts))
+        outcomes += [
+            exits.check_checkpoint_readable(facts, index),
+            record_checks.check_load(facts, index),
+            *interruption_proof.check_interruption(facts, index),
+            record_checks.check_steps(
+                rules.RESUMED_STEPS.of(index),
+                attempt,
+                expected_run.steps(facts, index),
+            ),
+        ]
+        saves = expected_run.checkpoints(facts, index)
+        if saves[facts.last_rank]:
+            outcomes.append(
+                record_checks.check_saves(
+                    rules.RESUMED_SAVES.of(index), attempt, saves
+                )
+            )
+        if index == facts.last:
+            outcomes.append(_check_finish(facts))
+        outcomes.append(
+            record_checks.check_samples(facts, rules.RESUMED_SAMPLES.of(index))
+        )
+    return outcomes
 
 
 def _check_attempts(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.TWO_ATTEMPTS)
+    result = check.Check(rules.ATTEMPTS)
     if facts.attempts:
         result.expect(
             _Fact.ATTEMPTS,
-            check.integers([0, 1]),
+            check.integers(range(facts.last + 1)),
             check.integers(one.record.index for one in facts.attempts),
         )
     return result.outcome()
@@ -61,32 +68,33 @@ def _check_attempts(facts: observations.Observations) -> check.Outcome:
 def _check_processes(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.FRESH_PROCESSES)
     seen = {0: "no process"}
-    for index, attempt in enumerate(facts.attempts):
+    for attempt in facts.launches:
         for rank, timeline in attempt.timelines.items():
             for started in timeline.started:
                 result.expect(
                     _Fact(kind=_Fact.PROCESS, name=str(started.pid)),
                     "a new process",
                     seen.get(started.pid, "a new process"),
-                    attempt=index,
+                    attempt=attempt.index,
                     rank=rank,
                 )
-                seen[started.pid] = f"rank {rank} of attempt {index}"
+                seen[started.pid] = f"rank {rank} of attempt {attempt.index}"
     return result.outcome()
 
 
 def _check_finish(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.FINISHED)
+    result = check.Check(rules.FINISHED.of(facts.last))
     last = facts.case.training.iterations
+    attempt = facts.attempt(facts.last)
     expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))
-    for rank, timeline in facts.resumed.timelines.items():
+    for rank, timeline in attempt.timelines.items():
         result.expect(
             _Fact.EXIT_STATUS,
             expected,
             check.exit_status(timeline.exit),
-            attempt=1,
+            attempt=attempt.index,
             rank=rank,
-            end=facts.resumed.end,
+            end=attempt.end,
         )
         result.expect(
             _Fact.FINISHED,
@@ -96,7 +104,7 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
                 for finished in timeline.finished
             )
             or "not finished",
-            attempt=1,
+            attempt=attempt.index,
             rank=rank,
         )
     return result.outcome()

@@ -74,7 +74,7 @@ class LoadTest(verdict_testing.VerdictTestCase):
             rank=2,
             expected="LOADED 3",
             actual="LOADED 6",
-            explanation="Attempt 1 must load the newest whole checkpoint.",
+            explanation="A resume must load the newest whole checkpoint.",
         )
 
     def test_rejects_one_rank_that_found_none(self):
@@ -149,8 +149,8 @@ class StepTest(verdict_testing.VerdictTestCase):
             _NOT_RESUMED,
             rules.RESUMED_SAVES,
             rank=2,
-            expected="6",
-            actual="3",
+            expected="6, 8",
+            actual="3, 8",
         )
 
 
@@ -210,7 +210,7 @@ class AttemptsTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assert_fails(
             records,
             verdict_pb2.Verdict.NOT_INTERRUPTED,
-            rules.TWO_ATTEMPTS,
+            rules.ATTEMPTS,
             expected="0, 1",
             actual="1, 0",
         )
@@ -218,14 +218,14 @@ class AttemptsTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_rejects_a_run_that_was_not_resumed(self):
         records = record_test_helper.passing()
         del records.run.attempts[1]
-        self.assert_fails(records, _NOT_RESUMED, rules.TWO_ATTEMPTS, actual="0")
+        self.assert_fails(records, _NOT_RESUMED, rules.ATTEMPTS, actual="0")
 
     def test_rejects_a_third_attempt(self):
         records = record_test_helper.passing()
         records.run.attempts.add().CopyFrom(records.run.attempts[1])
         records.run.attempts[2].index = 2
         self.assert_fails(
-            records, _NOT_RESUMED, rules.TWO_ATTEMPTS, actual="0, 1, 2"
+            records, _NOT_RESUMED, rules.ATTEMPTS, actual="0, 1, 2"
         )
 
     def test_rejects_a_missing_an_extra_and_a_doubled_rank(self):

@@ -15,6 +15,7 @@ _RESUME_PROOF = verdict_pb2.RESUME_PROOF
 _STATE = verdict_pb2.STATE
 _REPLAY = verdict_pb2.REPLAY
 _GOLDEN = verdict_pb2.GOLDEN
+_READ_BACK = verdict_pb2.READ_BACK
 
 _CRASH = verdict_pb2.Verdict.CRASH
 _HANG = verdict_pb2.Verdict.HANG
@@ -26,6 +27,7 @@ _NOT_RESUMED = verdict_pb2.Verdict.NOT_RESUMED
 _NONDETERMINISM = verdict_pb2.Verdict.NONDETERMINISM
 _NUMERIC_DRIFT = verdict_pb2.Verdict.NUMERIC_DRIFT
 _RESUME_DIVERGENCE = verdict_pb2.Verdict.RESUME_DIVERGENCE
+_NOT_SAVED = verdict_pb2.Verdict.NOT_SAVED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Rule:
 
     Attributes:
         oracle: The oracle that makes it.
-        name: Its row in the verdict table.
+        title: What its row in the verdict table says, apart from the attempt.
         conclusion: What is concluded if something differs.
         asks: What it asks, in one sentence.
         if_empty: What is concluded if nothing was compared; `conclusion` if
@@ -44,15 +46,29 @@ class Rule:
         yields: Whether it decides only where the run by itself is right: proof,
             state and replay. Another release may have another bug, which then
             is the verdict.
+        attempt: The attempt that it is made of; None if it is of no one. Where
+            it is made of several, this is the first of them.
     """
 
     oracle: verdict_pb2.Oracle
-    name: str
+    title: str
     conclusion: verdict_pb2.Verdict.Conclusion
     asks: str
     if_empty: verdict_pb2.Verdict.Conclusion | None = None
     of_repeat: bool = False
     yields: bool = False
+    attempt: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its row in the verdict table: "attempt 1: every step once"."""
+        if self.attempt is None:
+            return self.title
+        return f"attempt {self.attempt}: {self.title}"
+
+    def of(self, attempt: int) -> "Rule":
+        """The same check of an attempt."""
+        return dataclasses.replace(self, attempt=attempt)
 
 
 DECLARED_CASE = Rule(
@@ -130,106 +146,120 @@ NO_HANG = Rule(
     "Did the watchdog end no rank, except those that the case has stopped?",
     if_empty=_NOT_INTERRUPTED,
 )
-TWO_ATTEMPTS = Rule(
+ATTEMPTS = Rule(
     _RESUME_PROOF,
-    "two attempts",
+    "every attempt is there",
     _NOT_RESUMED,
-    "Is there one attempt that was interrupted and one that resumed, and no "
+    "Is there an attempt for each interruption, one that was to finish, and no "
     "other?",
     if_empty=_NOT_INTERRUPTED,
 )
 INTERRUPTED_RANKS = Rule(
     _RESUME_PROOF,
-    "attempt 0: every rank reports",
+    "every rank reports",
     _NOT_INTERRUPTED,
-    "Is each rank of attempt 0 there, as one process?",
+    "Is each rank there, as one process?",
+    attempt=0,
 )
 STARTED_FROM_NOTHING = Rule(
     _RESUME_PROOF,
-    "attempt 0: starts from nothing",
+    "starts from nothing",
     _NOT_INTERRUPTED,
-    "Did attempt 0 load no checkpoint?",
+    "Did it load no checkpoint?",
+    attempt=0,
 )
 INTERRUPTION = Rule(
     _RESUME_PROOF,
-    "attempt 0: interrupted as asked",
+    "interrupted as asked",
     _NOT_INTERRUPTED,
     "Was the signal sent in the iteration and phase, and to the ranks, that "
     "the case asks for?",
+    attempt=0,
 )
 INTERRUPTED_EXITS = Rule(
     _RESUME_PROOF,
-    "attempt 0: ranks ended as asked",
+    "ranks ended as asked",
     _NOT_INTERRUPTED,
     "Did the ranks that were hit die by the signal, and the others "
     "because those were gone?",
+    attempt=0,
 )
 INTERRUPTED_STEPS = Rule(
     _RESUME_PROOF,
-    "attempt 0: every step once",
+    "every step once",
     _NOT_INTERRUPTED,
     "Did each rank record each step up to the interruption once, in order?",
+    attempt=0,
 )
 INTERRUPTED_SAVES = Rule(
     _RESUME_PROOF,
-    "attempt 0: every save once",
+    "every save once",
     _NOT_INTERRUPTED,
     "Did each rank write each checkpoint up to the interruption once?",
+    attempt=0,
 )
 INTERRUPTED_SAMPLES = Rule(
     _RESUME_PROOF,
-    "attempt 0: consumed samples",
+    "consumed samples",
     _NUMERIC_DRIFT,
     "Are the consumed samples those that the iterations make?",
+    attempt=0,
 )
 RESUMED_RANKS = Rule(
     _RESUME_PROOF,
-    "attempt 1: every rank reports",
+    "every rank reports",
     _NOT_RESUMED,
-    "Is each rank of attempt 1 there, as one process?",
+    "Is each rank there, as one process?",
+    attempt=1,
 )
 FRESH_PROCESSES = Rule(
     _RESUME_PROOF,
     "every rank is a new process",
     _NOT_RESUMED,
-    "Has no process lived on from attempt 0?",
+    "Has no process lived on from an earlier attempt?",
 )
 CHECKPOINT_READ = Rule(
     _RESUME_PROOF,
-    "attempt 1: checkpoint readable",
+    "checkpoint readable",
     _DAMAGED_CHECKPOINT,
     "Did no rank give up on its checkpoint as damaged?",
     if_empty=_NOT_RESUMED,
+    attempt=1,
 )
 CHECKPOINT_LOADED = Rule(
     _RESUME_PROOF,
-    "attempt 1: loaded the newest save",
+    "loaded the newest save",
     _NOT_RESUMED,
     "Did each rank load the newest whole checkpoint, once?",
+    attempt=1,
 )
 RESUMED_STEPS = Rule(
     _RESUME_PROOF,
-    "attempt 1: every step once",
+    "every step once",
     _NOT_RESUMED,
     "Did each rank record each step after the checkpoint once, in order?",
+    attempt=1,
 )
 RESUMED_SAVES = Rule(
     _RESUME_PROOF,
-    "attempt 1: every save once",
+    "every save once",
     _NOT_RESUMED,
     "Did each rank write each checkpoint after the resume once?",
+    attempt=1,
 )
 FINISHED = Rule(
     _RESUME_PROOF,
-    "attempt 1: every rank finished",
+    "every rank finished",
     _NOT_RESUMED,
     "Did each rank end well, after the case's last iteration?",
+    attempt=1,
 )
 RESUMED_SAMPLES = Rule(
     _RESUME_PROOF,
-    "attempt 1: consumed samples",
+    "consumed samples",
     _RESUME_DIVERGENCE,
     "Are the consumed samples those that the iterations make?",
+    attempt=1,
 )
 
 STATE_RESTORED = Rule(
@@ -244,38 +274,42 @@ METRICS_REPEATED = Rule(
     _REPLAY,
     "metrics of steps that ran twice",
     _RESUME_DIVERGENCE,
-    "Do the iterations that both attempts ran have the same bits?",
+    "Do the iterations that two attempts ran have the same bits?",
 )
 STATE_REPEATED = Rule(
     _REPLAY,
     "state that was saved twice",
     _RESUME_DIVERGENCE,
-    "Is the state that both attempts saved the same?",
+    "Is the state that two attempts saved the same?",
 )
 
 INTERRUPTED_METRICS = Rule(
     _GOLDEN,
-    "attempt 0: metrics",
+    "metrics",
     _NUMERIC_DRIFT,
-    "Are attempt 0's metrics the golden's, to the bit?",
+    "Are its metrics the golden's, to the bit?",
+    attempt=0,
 )
 INTERRUPTED_STATE = Rule(
     _GOLDEN,
-    "attempt 0: saved state",
+    "saved state",
     _NUMERIC_DRIFT,
-    "Are the states that attempt 0 saved the golden's?",
+    "Are the states that it saved the golden's?",
+    attempt=0,
 )
 RESUMED_METRICS = Rule(
     _GOLDEN,
-    "attempt 1: metrics",
+    "metrics",
     _RESUME_DIVERGENCE,
-    "Are attempt 1's metrics the golden's, to the bit?",
+    "Are its metrics the golden's, to the bit?",
+    attempt=1,
 )
 RESUMED_STATE = Rule(
     _GOLDEN,
-    "attempt 1: saved state",
+    "saved state",
     _RESUME_DIVERGENCE,
-    "Are the states that attempt 1 saved the golden's?",
+    "Are the states that it saved the golden's?",
+    attempt=1,
 )
 
 # Of a repeat of attempt 0, if there is one: what each of them decides is in
@@ -304,14 +338,14 @@ ATTEMPT_STATE_REPEATED = Rule(
 )
 CONTINUED_METRICS = Rule(
     _REPLAY,
-    "attempt 1 and the repeat: metrics",
+    "resume and repeat: metrics",
     _NONDETERMINISM,
-    "Beyond attempt 0, is attempt 1 the repeat wherever the repeat is not the "
+    "Beyond attempt 0, is the resume the repeat wherever the repeat is not the "
     "golden's?",
 )
 CONTINUED_STATE = Rule(
     _REPLAY,
-    "attempt 1 and the repeat: state",
+    "resume and repeat: state",
     _NONDETERMINISM,
     "The same of the states that they saved.",
 )
@@ -328,6 +362,47 @@ REPEAT_STATE = Rule(
     _NUMERIC_DRIFT,
     "Are the states that the repeat saved the golden's?",
     of_repeat=True,
+)
+
+# Of what the last attempt has left.
+CHECKPOINTS_STORED = Rule(
+    _READ_BACK,
+    "every checkpoint is on the disk",
+    _NOT_SAVED,
+    "Is each checkpoint that was to be written there under its own iteration, "
+    "with the files that its manifest lists, and does the tracker name the "
+    "newest?",
+)
+READ_BACK_RANKS = Rule(
+    _READ_BACK,
+    "read-back: every rank reports",
+    _NOT_SAVED,
+    "Is each rank of the read-back there, as one new process?",
+)
+READ_BACK_EXITS = Rule(
+    _READ_BACK,
+    "read-back: every rank ended well",
+    _NOT_SAVED,
+    "Did each rank of the read-back end well?",
+)
+READ_BACK_LOADED = Rule(
+    _READ_BACK,
+    "read-back: loaded the last save",
+    _NOT_SAVED,
+    "Did each rank load the checkpoint of the case's last iteration, once?",
+)
+READ_BACK_STATE = Rule(
+    _READ_BACK,
+    "read-back: state as it was saved",
+    _NOT_SAVED,
+    "Is each state entry of each rank right after the load what the last "
+    "attempt had right before the save?",
+)
+READ_BACK_GOLDEN = Rule(
+    _READ_BACK,
+    "read-back: state of the golden",
+    _NOT_SAVED,
+    "Is the state that was read back the golden's?",
 )
 
 # In the order of this file.

@@ -1,4 +1,4 @@
-"""Is the state right after the load the state right before the save?"""
+"""Is the state right after a load the state right before the save?"""
 
 from typing import NamedTuple
 
@@ -28,24 +28,45 @@ class Restored(NamedTuple):
 
 
 def check_restored(facts: observations.Observations) -> Restored:
-    """Compares what attempt 1 loaded with what attempt 0 saved, by rank.
+    """Compares what each later attempt loaded with what was saved, by rank.
 
-    The first finding is of the entry that is nearest the cause.
+    The first finding is of the entry that is nearest the cause. The state that
+    is told of is that of the first load that went wrong, or of the first.
     """
     result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
+    states = [
+        compare_load(facts, result, facts.load(index))
+        for index in facts.resumes
+    ]
+    wrong = (
+        state for state in states if any(kind.differing for kind in state.kinds)
+    )
+    return Restored(result.outcome(), next(wrong, states[0]))
+
+
+def compare_load(
+    facts: observations.Observations,
+    result: check.Check,
+    load: observations.Load,
+) -> verdict_pb2.RestoredState:
+    """Compares what each rank loaded with what had been saved.
+
+    Args:
+        facts: What is judged.
+        result: Where it is counted and found.
+        load: What was loaded, and who had saved that.
+    """
     state = verdict_pb2.RestoredState(
-        iteration=facts.resume_iteration,
+        iteration=load.iteration,
         last_rank=facts.last_rank,
-        parted_replicas=restore_diagnosis.parted_replicas(
-            facts, facts.resume_iteration
-        ),
+        parted_replicas=restore_diagnosis.parted_replicas(facts, load),
     )
     kinds: list[verdict_pb2.RestoredKind] = []
     for rank in facts.ranks:
-        origin = restore_diagnosis.origin(facts, rank, facts.resume_iteration)
+        origin = restore_diagnosis.origin(load, facts.ranks, rank)
         if origin is not None:
             state.origins.add(rank=rank, origin=origin)
-        counts = _compare(facts, result, rank, origin)
+        counts = _compare(result, load, rank, origin)
         kinds += [
             verdict_pb2.RestoredKind(
                 kind=kind,
@@ -57,31 +78,30 @@ def check_restored(facts: observations.Observations) -> Restored:
         ]
     kinds.sort(key=lambda one: state_comparison.kind_position(one.kind))
     state.kinds.extend(kinds)
-    return Restored(result.outcome(), state)
+    return state
 
 
 def _compare(
-    facts: observations.Observations,
     result: check.Check,
+    load: observations.Load,
     rank: int,
     origin: verdict_pb2.StateOrigin | None,
 ) -> state_comparison.Counts:
     """Compares every state that a rank loaded, and the one that it had to."""
-    saved = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
-    loaded = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
     counts = state_comparison.Counts()
-    iterations = {facts.resume_iteration} | {
+    timeline = load.loader.timelines.get(rank, observations.NO_TIMELINE)
+    iterations = {load.iteration} | {
         state.iteration
-        for state in loaded.states
+        for state in timeline.states
         if state.moment == _Digest.LOADED
     }
     for iteration in sorted(iterations):
         counts.add(
             state_comparison.compare(
                 result,
-                saved.digests(_Digest.SAVED, iteration),
-                loaded.digests(_Digest.LOADED, iteration),
-                attempt=1,
+                load.saved(rank, iteration),
+                load.loaded(rank, iteration),
+                attempt=load.loader.index,
                 rank=rank,
                 iteration=iteration,
                 origin=origin,

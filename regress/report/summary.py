@@ -101,13 +101,17 @@ def _lead(verdict: verdict_pb2.Verdict) -> str:
 
 def _passed(verdict: verdict_pb2.Verdict) -> str:
     outline = verdict.outline
-    interruption = outline.interruption
-    return (
-        f"{conclusions.PASS.lead}: "
+    resumes = ", ".join(
         f"{case_pb2.Signal.Name(interruption.signal)} in iteration "
         f"{interruption.iteration} "
-        f"({case_pb2.Phase.Name(interruption.phase)}), resumed from "
-        f"{outline.resume_iteration}, trained to {outline.iterations}; "
+        f"({case_pb2.Phase.Name(interruption.phase)}), resumed from {start}"
+        for interruption, start in zip(
+            outline.interruption, outline.resume_iteration, strict=True
+        )
+    )
+    return (
+        f"{conclusions.PASS.lead}: {resumes}, trained to "
+        f"{outline.iterations}; "
         f"{sum(check.compared for check in verdict.checks)} comparisons, none "
         f"differs{_limit(verdict)}."
     )
@@ -124,13 +128,11 @@ def _limit(verdict: verdict_pb2.Verdict) -> str:
 
 
 def _finding(finding: verdict_pb2.Finding) -> str:
-    where = "".join(
+    attempt = wording.attempt(finding)
+    where = f" of {attempt}" if attempt else ""
+    where += "".join(
         f" {preposition} {field} {getattr(finding, field)}"
-        for preposition, field in (
-            ("of the repeat of" if finding.of_repeat else "of", "attempt"),
-            ("on", "rank"),
-            ("at", "iteration"),
-        )
+        for preposition, field in (("on", "rank"), ("at", "iteration"))
         if finding.HasField(field)
     )
     return (

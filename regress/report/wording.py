@@ -41,6 +41,7 @@ _OF_METRICS = (
     "every iteration."
 )
 _LOADED = "checkpoint loaded"
+_DAMAGED = "The file is not what its manifest says."
 
 FACTS: dict[int, _Words] = {
     _Fact.NOTHING_COMPARED: _Words(
@@ -105,7 +106,7 @@ FACTS: dict[int, _Words] = {
     _Fact.GOLDEN_STATE_DIGESTS: _Words("state digests of the golden"),
     _Fact.ATTEMPTS: _Words(
         "attempts",
-        "Attempt 0 is interrupted and attempt 1 resumes; there is no other.",
+        "Each interruption ends an attempt, and one more finishes.",
     ),
     _Fact.RANKS: _Words(
         "ranks", "The case asks for one rank a pipeline stage."
@@ -149,13 +150,13 @@ FACTS: dict[int, _Words] = {
         _LOADED, "Attempt 0 must train from the beginning."
     ),
     _Fact.LOADED_BY_RESUME: _Words(
-        _LOADED, "Attempt 1 must load the newest whole checkpoint."
+        _LOADED, "A resume must load the newest whole checkpoint."
     ),
     _Fact.CHECKPOINTS_WRITTEN: _Words(
         "checkpoints written", "A checkpoint ends every save interval."
     ),
     _Fact.FINISHED: _Words(
-        "finished", "Attempt 1 must train to the case's last iteration."
+        "finished", "The last attempt must train to the case's last iteration."
     ),
     _Fact.SAVED_STATE: _Words(
         "digest of the saved state",
@@ -167,6 +168,27 @@ FACTS: dict[int, _Words] = {
     ),
     _Fact.EMPTY_STATE_DIGEST: _Words(
         "state digest", "A digest without entries shows nothing."
+    ),
+    _Fact.LOADED_BY_READ_BACK: _Words(
+        _LOADED, "The newest checkpoint must be that of the last iteration."
+    ),
+    _Fact.TRACKER: _Words(
+        "iteration that the tracker names", "It must name the newest save."
+    ),
+    _Fact.CHECKPOINTS_STORED: _Words(
+        "checkpoints on the disk", "Every save must be there in the end."
+    ),
+    _Fact.MANIFEST_ITERATION: _Words(
+        "iteration by the manifest", "A checkpoint is of its folder's iteration."
+    ),
+    _Fact.FILES_LISTED: _Words(
+        "files by the manifest", "A checkpoint has one file of each rank."
+    ),
+    _Fact.FILE_SIZE: _Words("bytes of {name}", _DAMAGED),
+    _Fact.FILE_DIGEST: _Words("SHA-256 of {name}", _DAMAGED),
+    _Fact.REPORTED_SIZE: _Words(
+        "bytes of {name}, by its rank",
+        "The file is not the one that the rank reported.",
     ),
 }
 
@@ -306,9 +328,11 @@ def explanation(finding: verdict_pb2.Finding) -> str:
 
 
 def attempt(finding: verdict_pb2.Finding) -> str:
-    """As "attempt 1" or "the repeat of attempt 0"; "" if it names none."""
+    """As "attempt 1", "the repeat of attempt 0" or "the read-back", or ""."""
     if not finding.HasField("attempt"):
         return ""
+    if finding.of_read_back:
+        return "the read-back"
     repeat = "the repeat of " if finding.of_repeat else ""
     return f"{repeat}attempt {finding.attempt}"
 

@@ -20,10 +20,30 @@ CONTROL_FD = "REGRESS_CONTROL_FD"
 STORE_PORT = "REGRESS_STORE_PORT"
 # On rank 0: file descriptor of the socket that listens on that port.
 STORE_FD = "REGRESS_STORE_FD"
+# If it is set, the rank stands by before it imports its trainer.
+STANDS_BY = "REGRESS_STANDS_BY"
 
 
 class ControlError(errors.UserError):
     """The environment names something that is not a control socket."""
+
+
+def stand_by() -> bool:
+    """Waits for the supervisor to want this rank, if it is not wanted yet.
+
+    The ranks of later attempts are launched with those of the first, and cost
+    next to nothing as long as they stand by. For launchers, before they call
+    the trainer.
+
+    Returns:
+        Whether the rank is wanted: not if the supervisor has hung up.
+    """
+    if os.environ.pop(STANDS_BY, None) is None:
+        return True
+    try:
+        return bool(os.read(int(os.environ[CONTROL_FD]), 1))
+    except ConnectionResetError:
+        return False
 
 
 def waits_to_begin(progress: run_pb2.Progress) -> bool:

@@ -36,18 +36,23 @@ class ProgressPrinter:
         self, attempt: int, rank: int, progress: run_pb2.Progress
     ) -> None:
         """Prints what a rank's message says, if it is news."""
-        prefix = f"attempt {attempt}: "
+        prefix = f"{self._name(attempt)}: "
         ready = self._ready.setdefault(attempt, set())
         if progress.waiting:
             self.say(
                 f"{prefix}rank {rank} waits in iteration {progress.iteration},"
                 f" phase {case_pb2.Phase.Name(progress.phase)};"
-                f" sending {self._interruption()}"
+                f" sending {self._interruption(attempt)}"
             )
         elif rank not in ready:
             ready.add(rank)
             if len(ready) == self._case.parallelism.pipeline:
-                self.say(f"{prefix}{len(ready)} ranks ready{_origin(progress)}")
+                what = (
+                    f"loaded the checkpoint of iteration {progress.iteration}"
+                    if self._is_read_back(attempt)
+                    else f"ready{_origin(progress)}"
+                )
+                self.say(f"{prefix}{len(ready)} ranks {what}")
         elif progress.text and self._is_worth_a_line(progress.iteration):
             self.say(
                 f"{prefix}iteration {progress.iteration} of"
@@ -65,8 +70,16 @@ class ProgressPrinter:
         last = self._case.training.iterations
         return iteration % _EVERY_ITERATIONS == 0 or iteration in (1, last)
 
-    def _interruption(self) -> str:
-        interruption = self._case.interruption
+    def _name(self, attempt: int) -> str:
+        if self._is_read_back(attempt):
+            return "read-back"
+        return f"attempt {attempt}"
+
+    def _is_read_back(self, attempt: int) -> bool:
+        return attempt > len(self._case.interruption)
+
+    def _interruption(self, attempt: int) -> str:
+        interruption = self._case.interruption[attempt]
         signal = case_pb2.Signal.Name(interruption.signal)
         if not interruption.ranks:
             return f"{signal} to all ranks"

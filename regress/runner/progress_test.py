@@ -11,7 +11,7 @@ from regress.runner import progress as progress_lib
 _CASE = case_pb2.Case(
     parallelism=case_pb2.Parallelism(pipeline=2),
     training=case_pb2.Training(iterations=12),
-    interruption=case_pb2.Interruption(signal=case_pb2.SIGKILL),
+    interruption=[case_pb2.Interruption(signal=case_pb2.SIGKILL)],
 )
 
 
@@ -92,7 +92,7 @@ class ProgressPrinterTest(absltest.TestCase):
     def test_named_ranks_are_said(self) -> None:
         case = case_pb2.Case()
         case.CopyFrom(_CASE)
-        case.interruption.ranks.extend([0, 1])
+        case.interruption[0].ranks.extend([0, 1])
         printer = progress_lib.ProgressPrinter(
             case, self._out, clock=lambda: 0.0
         )

@@ -35,16 +35,16 @@ class Selection:
 
     def describe(self, launcher: str) -> str:
         """Returns what was selected, a line for each thing."""
-        interruption = self.case.interruption
-        phase = case_pb2.Phase.Name(interruption.phase)
-        signal = case_pb2.Signal.Name(interruption.signal)
+        interruptions = ", then ".join(
+            f"{case_pb2.Signal.Name(one.signal)} in iteration {one.iteration}"
+            f" of {self.case.training.iterations}, phase"
+            f" {case_pb2.Phase.Name(one.phase)}"
+            for one in self.case.interruption
+        )
         rows = {
             "case": self.case_path,
             "fingerprint": fingerprint.fingerprint(self.case),
-            "interruption": (
-                f"{signal} in iteration {interruption.iteration} of"
-                f" {self.case.training.iterations}, phase {phase}"
-            ),
+            "interruption": interruptions,
             "hardware": self.hardware,
             "devices": gpu_sharing.describe(
                 self.hardware, self.case.parallelism.pipeline

@@ -7,9 +7,12 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress.case import case_pb2, fingerprint
+from regress.checkpoint import inventory
 from regress.run import event_stream, packages, run_pb2
 from regress.scenario import job_files
 from regress.supervisor import attempt, gpu_sharing, launcher, watchdog
+
+_READ_BACK_FLAG = "--read_back"
 
 # Called with the attempt, the rank and its message.
 OnProgress = Callable[[int, int, run_pb2.Progress], None]
@@ -41,17 +44,74 @@ class Scenario:
     def run_resumed(
         self, launcher: launcher.Launcher, on_progress: OnProgress
     ) -> run_pb2.RunRecord:
-        """Runs the job, interrupts it as the case says, and resumes it.
+        """Runs the job, interrupts and resumes it as the case says, reads back.
 
-        The ranks of attempt 1 are launched while attempt 0 runs, and get ready;
-        they look for a checkpoint when attempt 0 is over. They do so only if it
-        was interrupted: after a crash there is nothing to learn from them.
+        The ranks of an attempt get ready while the one before it runs, and look
+        for a checkpoint when that is over. They do so only if it ended as it
+        had to: after a crash there is nothing to learn from them.
         """
-        with self._launched(1, launcher, None, on_progress) as resumed:
-            record = self.run_interrupted(launcher, on_progress)
-            if record.attempts[0].HasField("interruption"):
-                record.attempts.append(self._run(1, resumed))
+        record = self._record([])
+        self._run_through(self._read_back_index, record, launcher, on_progress)
         return record
+
+    @property
+    def _read_back_index(self) -> int:
+        """The index of the read-back: it follows the last attempt."""
+        return len(self.case.interruption) + 1
+
+    def _run_through(
+        self,
+        index: int,
+        record: run_pb2.RunRecord,
+        launcher: launcher.Launcher,
+        on_progress: OnProgress,
+        following: attempt.Attempt | None = None,
+    ) -> None:
+        """Adds the attempts up to `index` to the record.
+
+        They are launched in the opposite order: one that ends takes its
+        descendants with it, and all that was launched within it.
+        """
+        with self._launched(
+            index,
+            launcher,
+            self._interruption(index),
+            on_progress,
+            [_READ_BACK_FLAG] if index == self._read_back_index else [],
+        ) as launched:
+            if index:
+                self._run_through(
+                    index - 1, record, launcher, on_progress, launched
+                )
+                if not self._goes_on(record):
+                    return
+            else:
+                launched.prepare()
+            if following is not None:
+                following.prepare()
+            if index < self._read_back_index:
+                record.attempts.append(self._run(index, launched))
+            else:
+                self._read_back(record, launched)
+
+    def _read_back(
+        self, record: run_pb2.RunRecord, launched: attempt.Attempt
+    ) -> None:
+        record.checkpoints.CopyFrom(inventory.take(self.files.checkpoints))
+        record.read_back.CopyFrom(self._run(self._read_back_index, launched))
+
+    def _interruption(self, index: int) -> case_pb2.Interruption | None:
+        """What an attempt is to be interrupted by."""
+        if index < len(self.case.interruption):
+            return self.case.interruption[index]
+        return None
+
+    def _goes_on(self, record: run_pb2.RunRecord) -> bool:
+        """Whether the last attempt of a record ended as it had to."""
+        last = record.attempts[-1]
+        if self._interruption(last.index) is None:
+            return _ended_well(last)
+        return last.HasField("interruption")
 
     def resume(
         self,
@@ -63,6 +123,23 @@ class Scenario:
         record.attempts.append(
             self._run_attempt(1, launcher, None, on_progress)
         )
+
+    def read_back(
+        self,
+        record: run_pb2.RunRecord,
+        launcher: launcher.Launcher,
+        on_progress: OnProgress,
+    ) -> None:
+        """Adds the read-back to the record, if the last attempt ended well."""
+        if self._goes_on(record):
+            with self._launched(
+                self._read_back_index,
+                launcher,
+                None,
+                on_progress,
+                [_READ_BACK_FLAG],
+            ) as launched:
+                self._read_back(record, launched)
 
     def repeat(
         self,
@@ -103,7 +180,7 @@ class Scenario:
         self, launcher: launcher.Launcher, on_progress: OnProgress
     ) -> run_pb2.RunRecord:
         """Runs the job until the case's interruption, as attempt 0."""
-        return self._run_first(launcher, self.case.interruption, on_progress)
+        return self._run_first(launcher, self._interruption(0), on_progress)
 
     def run_uninterrupted(
         self, launcher: launcher.Launcher, on_progress: OnProgress
@@ -144,7 +221,7 @@ class Scenario:
             EventStreamError: A rank's events are damaged.
         """
         record = self._record([])
-        for index in (0, 1):
+        for index in range(self._read_back_index):
             ranks = [
                 run_pb2.RankRecord(rank=rank)
                 for rank in range(self.case.parallelism.pipeline)
@@ -205,6 +282,7 @@ class Scenario:
         launcher: launcher.Launcher,
         interruption: case_pb2.Interruption | None,
         on_progress: OnProgress,
+        more_flags: Sequence[str] = (),
     ) -> Iterator[attempt.Attempt]:
         ranks = range(self.case.parallelism.pipeline)
         for rank in ranks:
@@ -217,7 +295,9 @@ class Scenario:
             attempt.launched(
                 launcher,
                 [
-                    self._command(index, rank, interruption, devices)
+                    self._command(
+                        index, rank, interruption, devices, more_flags
+                    )
                     for rank in ranks
                 ],
                 interruption=interruption,
@@ -250,6 +330,7 @@ class Scenario:
         rank: int,
         interruption: case_pb2.Interruption | None,
         devices: Mapping[str, str],
+        more_flags: Sequence[str],
     ) -> attempt.RankCommand:
         argv = [
             *self.preload_argv(),
@@ -260,8 +341,9 @@ class Scenario:
             f"--data_cache={self.files.data_cache}",
             f"--events={self.files.events(index, rank)}",
             *self.trainer_flags,
+            *more_flags,
         ]
-        if self.case.interruption.graceful:
+        if interruption is not None and interruption.graceful:
             argv.append("--save_on_sigterm")
         # The last stage is the last to be reached in a forward pass and the
         # first in a backward pass: when it waits, all others are in the same
@@ -275,6 +357,17 @@ class Scenario:
             self.files.log(index, rank),
             {**self.environment(), **devices},
         )
+
+
+def _ended_well(result: run_pb2.Attempt) -> bool:
+    """Whether every rank ended by itself, with exit code 0."""
+    status = run_pb2.ExitStatus
+    return all(
+        rank.exit.cause == status.BY_ITSELF
+        and not rank.exit.code
+        and not rank.exit.signal
+        for rank in result.ranks
+    )
 
 
 def _digest_of(corpus: pathlib.Path) -> str:

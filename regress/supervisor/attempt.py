@@ -13,12 +13,16 @@ RankCommand = rank_group.RankCommand
 
 
 class Attempt:
-    """An attempt whose ranks are launched, and wait to be told to begin."""
+    """An attempt whose ranks are launched, and stand by."""
 
     def __init__(self, ranks: rank_group.RankGroup, launcher: str) -> None:
         """Takes over launched ranks."""
         self._ranks = ranks
         self._launcher = launcher
+
+    def prepare(self) -> None:
+        """Has the ranks get ready; they wait where they are to begin."""
+        self._ranks.prepare()
 
     def run(self) -> run_pb2.Attempt:
         """Lets the ranks begin, and runs them to the end. To be called once.
@@ -47,7 +51,9 @@ def launched(
     bounds: watchdog.Bounds,
     on_progress: Callable[[int, run_pb2.Progress], None],
 ) -> Iterator[Attempt]:
-    """Launches all ranks; they get ready, and begin when `run` is called.
+    """Launches all ranks, which stand by.
+
+    They get ready when `prepare` is called, and begin when `run` is.
 
     A rank that exits with 0 is done. The attempt ends when all are, when a
     rank fails or is interrupted, when the watchdog's bound is broken, or when

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 
+from regress.run import control
 from regress.supervisor import linux, standard_streams
 
 
@@ -16,6 +17,8 @@ def main() -> None:
     for fd in kept:
         os.set_inheritable(fd, False)
     standard_streams.buffer_by_line()
+    if not control.stand_by():
+        return
     trainer = importlib.import_module(module)
     sys.argv = [trainer.__file__ or module, *argv]
     sys.exit(trainer.main(argv))

@@ -75,6 +75,8 @@ class RankGroup:
         self._selector = selectors.DefaultSelector()
         self._selector.register(stop_signals, selectors.EVENT_READ)
         self._ranks: list[rank_process.RankProcess] = []
+        self._stand_by = True
+        self._prepared_at = 0.0
         # A rank waits for the interruption.
         self._due = False
         self._seconds = 0.0
@@ -88,8 +90,7 @@ class RankGroup:
         launcher: launcher_lib.Launcher,
         commands: Sequence[RankCommand],
     ) -> None:
-        """Starts all ranks."""
-        self._started_at = time.time()
+        """Starts all ranks; they stand by."""
         # Bound before any rank exists and handed to rank 0 as it is, so that
         # nobody can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as store:
@@ -115,6 +116,7 @@ class RankGroup:
                     environment={
                         **command.environment,
                         control.STORE_PORT: str(store.getsockname()[1]),
+                        control.STANDS_BY: "1",
                     },
                     output=output,
                     descriptors=descriptors,
@@ -126,8 +128,17 @@ class RankGroup:
         self._selector.register(process.pidfd, selectors.EVENT_READ, process)
         self._selector.register(process.control, selectors.EVENT_READ, process)
 
+    def prepare(self) -> None:
+        """Has the ranks get ready to begin."""
+        if self._stand_by:
+            self._stand_by = False
+            self._prepared_at = time.time()
+            for process in self._ranks:
+                process.let_continue()
+
     def watch(self) -> None:
         """Lets the ranks begin. Returns when all of them are reaped."""
+        self.prepare()
         self._started = time.monotonic()
         self._watchdog = watchdog.Watchdog(
             self._bounds,
@@ -180,7 +191,7 @@ class RankGroup:
             seconds=self._seconds,
             interruption=self._delivered,
             end=self._end_reason,
-            started_at=self._started_at,
+            started_at=self._prepared_at,
         )
 
     def _alive(self) -> list[rank_process.RankProcess]:

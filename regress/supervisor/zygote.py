@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import NoReturn
 
+from regress.run import control
 from regress.supervisor import linux, standard_streams
 
 # A request's largest size in bytes, and its most file descriptors.
@@ -140,7 +141,8 @@ class _Zygote:
                 {name: str(fd) for name, fd in request.descriptors.items()}
             )
             sys.argv = [self._trainer.__file__ or "", *request.argv]
-            code = _exit_code(self._trainer, request.argv)
+            if control.stand_by():
+                code = _exit_code(self._trainer, request.argv)
             sys.stdout.flush()
             sys.stderr.flush()
         except BaseException:

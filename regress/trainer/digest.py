@@ -96,6 +96,9 @@ def _chunk_entries(
 ) -> Iterator[tuple[str, Any]]:
     for name, buffer in chunk.named_buffers():
         yield f"{prefix}/buffer/{name}", buffer
+    # torch's optimizers keep this in a defaultdict: to ask for a param that the
+    # optimizer does not hold, as a frozen one, would add an empty entry, which
+    # it then could not save.
     moments = optimizer.optimizer.state
     for name, param in chunk.named_parameters():
         yield f"{prefix}/param/{name}", param
@@ -103,7 +106,7 @@ def _chunk_entries(
         main_param = getattr(param, "main_param", param)
         if main_param is not param:
             yield f"{prefix}/main param/{name}", main_param
-        for field, value in moments[main_param].items():
+        for field, value in moments.get(main_param, {}).items():
             yield f"{prefix}/{field}/{name}", value
 
 

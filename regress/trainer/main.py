@@ -56,6 +56,9 @@ _SAVE_ON_SIGTERM = flags.DEFINE_bool(
     False,
     "On SIGTERM to any rank, save after the iteration and exit with 0.",
 )
+_READ_BACK = flags.DEFINE_bool(
+    "read_back", False, "Load and digest the newest checkpoint, and end."
+)
 
 # What a run record's reader is told by an error that has a code of its own.
 _EXIT_CODES: dict[type[errors.UserError], int] = {
@@ -111,6 +114,7 @@ def _train(imported: float) -> int:
         stop_request=phase_gate.StopRequest()
         if _SAVE_ON_SIGTERM.value
         else None,
+        read_back=_READ_BACK.value,
     )
     with event_stream.Writer(pathlib.Path(_EVENTS.value)) as events:
         events.write(

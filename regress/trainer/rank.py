@@ -44,6 +44,7 @@ class Settings:
         keep: The newest checkpoints that a save leaves; 0 for all.
         stop_request: Tells whether to save and stop, asked after each
             iteration; None if nobody will ask for it.
+        read_back: Load and digest the newest checkpoint, and train nothing.
     """
 
     case: case_pb2.Case
@@ -54,6 +55,7 @@ class Settings:
     wait_at: phase_gate.WaitAt | None
     keep: int = 0
     stop_request: phase_gate.StopRequest | None = None
+    read_back: bool = False
 
 
 class Rank:
@@ -86,7 +88,7 @@ class Rank:
         """Trains to the case's last iteration, or until told to stop.
 
         Starts from the newest checkpoint, or from the beginning if there is
-        none.
+        none. A rank that reads back ends when it has loaded and digested.
 
         Raises:
             backend.BackendError: The machine lacks the device.
@@ -97,13 +99,23 @@ class Rank:
         with self._span("init"):
             device = self._join()
             state = training_state.build(self._case, self._backend, device)
-            if self._backend.rehearses:
+            if self._backend.rehearses and not self._settings.read_back:
                 # It stops nowhere, not even in the first iteration.
                 gate = phase_gate.PhaseGate(self._control, wait_at=None)
                 step.rehearse(self._case, state, device, gate)
         with self._span("wait"):
             self._wait_to_begin()
         self._resume(state)
+        if self._settings.read_back:
+            self._control.progress(state.iteration, "read back")
+        else:
+            self._train(state, device)
+        with self._span("teardown"):
+            _tear_down()
+
+    def _train(
+        self, state: training_state.TrainingState, device: torch.device
+    ) -> None:
         stepper = step.Stepper(
             self._case,
             state,
@@ -116,7 +128,7 @@ class Rank:
             metrics = stepper.run()
             self._write(run_pb2.Event(step=metrics))
             self._control.progress(state.iteration, _progress_text(metrics))
-            saves = state.iteration % self._case.training.save_interval == 0
+            saves = derived.is_saved_after(self._case, state.iteration)
             if saves:
                 self._save(state)
             self._gate.reach(state.iteration, case_pb2.BETWEEN_STEPS)
@@ -133,8 +145,6 @@ class Rank:
                     )
                 )
             )
-        with self._span("teardown"):
-            _tear_down()
 
     @hooks.WAIT_TO_BEGIN
     def _wait_to_begin(self) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator
 
-from regress.case import case_pb2, fingerprint
+from regress.case import case_pb2, derived, fingerprint
 from regress.golden import golden_pb2, series, state
 from regress.oracle import observations
 from regress.run import run_pb2
@@ -63,9 +63,9 @@ def make(iterations: int) -> Records:
     interrupted = run.attempts.add(
         index=0,
         interruption=run_pb2.InterruptionEvent(
-            iteration=case.interruption.iteration,
-            phase=case.interruption.phase,
-            signal=case.interruption.signal,
+            iteration=case.interruption[0].iteration,
+            phase=case.interruption[0].phase,
+            signal=case.interruption[0].signal,
             ranks=range(_RANKS),
         ),
     )
@@ -79,7 +79,7 @@ def make(iterations: int) -> Records:
         )
         _start(record, 100 + rank)
         record.events.add(checkpoint=_Checkpoint(kind=_Checkpoint.NONE_FOUND))
-        _train(record, case, range(1, case.interruption.iteration))
+        _train(record, case, range(1, case.interruption[0].iteration))
 
         record = resumed.ranks.add(
             rank=rank,
@@ -107,11 +107,11 @@ def _case(iterations: int) -> case_pb2.Case:
             save_interval=iterations // 2,
             global_batch_size=_BATCH,
         ),
-        interruption=case_pb2.Interruption(
+        interruption=[case_pb2.Interruption(
             iteration=iterations * 3 // 4,
             phase=case_pb2.BACKWARD,
             signal=case_pb2.SIGKILL,
-        ),
+        )],
     )
 
 
@@ -127,7 +127,7 @@ def _train(
     for step in _steps(record.rank, iterations):
         record.events.add(step=step)
         iteration = step.iteration
-        if iteration % case.training.save_interval == 0:
+        if derived.is_saved_after(case, iteration):
             record.events.add(
                 state=_digest(record.rank, _Digest.SAVED, iteration)
             )

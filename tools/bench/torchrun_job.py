@@ -29,7 +29,7 @@ def run(scenario: scenario_lib.Scenario) -> None:
     with linux.child_subreaper():
         first = _start(scenario, 0)
         _wait_for_step(
-            first, scenario, scenario.case.interruption.iteration - 1
+            first, scenario, scenario.case.interruption[0].iteration - 1
         )
         linux.end_children(spare=set())
     if _start(scenario, 1).wait():

@@ -98,8 +98,14 @@ class Chart:
             **style,
         )
 
-    def mark(self, ran: interruption_span.InterruptionSpan) -> None:
+    def mark(self, ran: Sequence[interruption_span.InterruptionSpan]) -> None:
         """Draws where the run was interrupted, what ran twice, and the axis."""
+        for one in ran:
+            self._mark(one)
+        self.axes.set_xlabel("iteration")
+        self.axes.grid(color=palette.code("faint"), alpha=0.25, linewidth=0.5)
+
+    def _mark(self, ran: interruption_span.InterruptionSpan) -> None:
         if ran.resumed_from is not None and ran.interrupted_in is not None:
             self.axes.axvspan(
                 ran.resumed_from + 1,
@@ -124,8 +130,6 @@ class Chart:
                 verticalalignment="top",
                 color=palette.code("bad"),
             )
-        self.axes.set_xlabel("iteration")
-        self.axes.grid(color=palette.code("faint"), alpha=0.25, linewidth=0.5)
 
 
 @contextlib.contextmanager

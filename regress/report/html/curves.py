@@ -18,7 +18,7 @@ def draw_metric(
     metric: str,
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: interruption_span.InterruptionSpan,
+    ran: Sequence[interruption_span.InterruptionSpan],
 ) -> chart.Chart | None:
     """Draws a metric of the step, of the last rank that has it.
 
@@ -26,7 +26,7 @@ def draw_metric(
         metric: Its name.
         golden: The golden's metrics.
         attempts: By name, what is drawn over the golden.
-        ran: Where the run was interrupted.
+        ran: Where the run was interrupted, each time.
 
     Returns:
         None if nothing has the metric.
@@ -62,7 +62,7 @@ def draw_metric(
 def draw_rates(
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: interruption_span.InterruptionSpan,
+    ran: Sequence[interruption_span.InterruptionSpan],
 ) -> chart.Chart | None:
     """Draws the learning rate of every param group; None if there is none."""
     groups = _by_values([golden, *attempts.values()])

@@ -52,7 +52,7 @@ def distances(
 def draw(
     golden: series.Trajectories,
     attempts: Mapping[str, series.Trajectories],
-    ran: interruption_span.InterruptionSpan,
+    ran: Sequence[interruption_span.InterruptionSpan],
     last: int,
 ) -> chart.Chart:
     """Draws the distances of all metrics that differ, over the iterations.
@@ -60,7 +60,7 @@ def draw(
     Args:
         golden: The golden's metrics.
         attempts: Each attempt's, by name.
-        ran: Where the run was interrupted.
+        ran: Where the run was interrupted, each time.
         last: The last iteration of the case.
     """
     label = "distance from the golden in units in the last place"

@@ -1,6 +1,7 @@
 """How the run went, as a reader sees it beside its curves."""
 
 import dataclasses
+import itertools
 
 from regress.case import case_pb2
 from regress.run import run_pb2
@@ -8,7 +9,7 @@ from regress.run import run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class InterruptionSpan:
-    """Where a run was interrupted, and from where it resumed.
+    """Where an attempt was interrupted, and from where the next one resumed.
 
     Attributes:
         interrupted_in: The iteration; None if it was not.
@@ -22,17 +23,26 @@ class InterruptionSpan:
     resumed_from: int | None
 
 
-def from_run(run: run_pb2.RunRecord) -> InterruptionSpan:
-    """The interruption of a run, however far it came."""
+def from_run(run: run_pb2.RunRecord) -> list[InterruptionSpan]:
+    """The interruptions of a run, however far it came, in their order."""
+    return [
+        _span(attempt, following)
+        for attempt, following in itertools.zip_longest(
+            run.attempts[:-1] or run.attempts, run.attempts[1:]
+        )
+    ]
+
+
+def _span(
+    attempt: run_pb2.Attempt, following: run_pb2.Attempt | None
+) -> InterruptionSpan:
     interrupted, signal = None, ""
-    for attempt in run.attempts[:1]:
-        if attempt.HasField("interruption"):
-            interrupted = attempt.interruption.iteration
-            signal = case_pb2.Signal.Name(attempt.interruption.signal)
+    if attempt.HasField("interruption"):
+        interrupted = attempt.interruption.iteration
+        signal = case_pb2.Signal.Name(attempt.interruption.signal)
     loaded = [
         event.checkpoint.iteration
-        for attempt in run.attempts[1:2]
-        for rank in attempt.ranks
+        for rank in (following.ranks if following else ())
         for event in rank.events
         if event.checkpoint.kind == run_pb2.CheckpointEvent.LOADED
     ]

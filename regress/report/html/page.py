@@ -6,7 +6,7 @@ processes and the environment. A page of goldens has the parts that they have.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -78,7 +78,7 @@ def render(
     ran = interruption_span.from_run(run)
     recorded = {
         f"attempt {attempt.index}": series.from_attempt(attempt)
-        for attempt in run.attempts[:2]
+        for attempt in run.attempts
     }
     found = [
         event.started.environment
@@ -142,7 +142,6 @@ def render_goldens(
     """Renders a golden's curves, and another's over them if there is one."""
     name = f"{golden.case_name}, {golden.channel} {golden.hardware}"
     others = {"the other": series.unfold(other.series)} if other else {}
-    ran = interruption_span.InterruptionSpan(None, "", None)
     columns = [("golden", golden.provenance.environment)]
     if other:
         columns.append(("other", other.provenance.environment))
@@ -153,7 +152,7 @@ def render_goldens(
         headline="Golden",
         subject=name,
         charts=_charts(
-            series.unfold(golden.series), others, ran, golden.iterations
+            series.unfold(golden.series), others, [], golden.iterations
         ),
         environment=environment_table.build(columns),
         history=golden.history,
@@ -179,12 +178,13 @@ def _where(verdict: verdict_pb2.Verdict) -> str:
     return f"first bad iteration: {verdict.first_bad_iteration}"
 
 
-def _interruption(ran: interruption_span.InterruptionSpan) -> str:
+def _interruption(ran: Sequence[interruption_span.InterruptionSpan]) -> str:
     parts = []
-    if ran.interrupted_in is not None:
-        parts.append(f"{ran.signal} in iteration {ran.interrupted_in}")
-    if ran.resumed_from is not None:
-        parts.append(f"resumed from the checkpoint of {ran.resumed_from}")
+    for one in ran:
+        if one.interrupted_in is not None:
+            parts.append(f"{one.signal} in iteration {one.interrupted_in}")
+        if one.resumed_from is not None:
+            parts.append(f"resumed from the checkpoint of {one.resumed_from}")
     if len(parts) > 1:
         parts.append("what ran twice is grey")
     return text_layout.sentence(", ".join(parts))
@@ -193,7 +193,7 @@ def _interruption(ran: interruption_span.InterruptionSpan) -> str:
 def _charts(
     golden: series.Trajectories | None,
     recorded: Mapping[str, series.Trajectories],
-    ran: interruption_span.InterruptionSpan,
+    ran: Sequence[interruption_span.InterruptionSpan],
     last: int,
 ) -> list[_Chart]:
     expected = {} if golden is None else golden

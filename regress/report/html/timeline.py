@@ -66,6 +66,8 @@ def of_run(run: run_pb2.RunRecord) -> list[Process]:
     attempts = [(f"attempt {one.index}", one) for one in run.attempts]
     if run.HasField("repeat"):
         attempts.append(("repeat", run.repeat))
+    if run.HasField("read_back"):
+        attempts.append(("read-back", run.read_back))
     zero = min((one.started_at for _, one in attempts), default=0.0)
     return [
         _process(f"{name}, rank {rank.rank}", rank, one.started_at - zero)

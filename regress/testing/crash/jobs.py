@@ -154,12 +154,11 @@ class Job:
         """Runs an attempt whose ranks are killed in an iteration."""
         case = case_pb2.Case()
         case.CopyFrom(self._scenario.case)
-        case.interruption.CopyFrom(
-            case_pb2.Interruption(
-                iteration=iteration,
-                phase=case_pb2.FORWARD,
-                signal=case_pb2.SIGKILL,
-            )
+        del case.interruption[:]
+        case.interruption.add(
+            iteration=iteration,
+            phase=case_pb2.FORWARD,
+            signal=case_pb2.SIGKILL,
         )
         record = dataclasses.replace(self._scenario, case=case).run_interrupted(
             self._launcher, _ignore

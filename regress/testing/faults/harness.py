@@ -19,6 +19,8 @@ from regress.testing.faults import catalogue
 from regress.testing.faults import fault as fault_lib
 
 _TRAINER = "regress.testing.instrumented_trainer"
+# Among an injection's faulty attempts.
+_READ_BACK = 2
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -103,6 +105,13 @@ class Harness:
             hardware=injection.hardware, channel="dev"
         )
         verdict = judge.judge(case, record, golden, target)
+        if verdict.conclusion == verdict_pb2.Verdict.NOT_SAVED:
+            # Every other check has passed, and nothing has been read back yet.
+            # Where one has failed, the read-back cannot change the verdict.
+            _faulty(name, injection, scenario, _READ_BACK).read_back(
+                record, self._launcher, _ignore
+            )
+            verdict = judge.judge(case, record, golden, target)
         if verdict.HasField("repeat_through"):
             self._repeat(
                 name, injection, scenario, record, verdict.repeat_through

@@ -20,7 +20,7 @@ def _other_interruption(**changes: Any) -> fault.FirstAttempt:
     ) -> run_pb2.RunRecord:
         case = case_pb2.Case()
         case.CopyFrom(scenario.case)
-        case.interruption.MergeFrom(case_pb2.Interruption(**changes))
+        case.interruption[0].MergeFrom(case_pb2.Interruption(**changes))
         record = dataclasses.replace(scenario, case=case).run_interrupted(
             launcher, on_progress
         )
