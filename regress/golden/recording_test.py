@@ -77,7 +77,7 @@ class RecordingTest(parameterized.TestCase):
         self.assertEqual(recorded.environment.device_name, "AMD EPYC")
         self.assertCountEqual(
             recorded.states,
-            [(save, rank) for save in (2, 4) for rank in (0, 1)],
+            [(save, rank) for save in (2, 4, 5) for rank in (0, 1)],
         )
         self.assertLen(
             recorded.states[2, 1].entries, len(run_test_helper.ENTRIES)
@@ -178,7 +178,8 @@ class RecordingTest(parameterized.TestCase):
         (
             lambda run: run_test_helper.remove(run, 1, "state"),
             "run 1 digested the saved state of (iteration, rank) "
-            "[(2, 0), (4, 0)], expected [(2, 0), (2, 1), (4, 0), (4, 1)]",
+            "[(2, 0), (4, 0), (5, 0)], expected [(2, 0), (2, 1), (4, 0), "
+            "(4, 1), (5, 0), (5, 1)]",
         ),
         (
             lambda run: _add(
@@ -186,8 +187,8 @@ class RecordingTest(parameterized.TestCase):
                 run_pb2.Event(state=run_test_helper.state_of(run, 1, 2)),
             ),
             "run 1 digested the saved state of (iteration, rank) "
-            "[(2, 0), (2, 1), (2, 1), (4, 0), (4, 1)], expected "
-            "[(2, 0), (2, 1), (4, 0), (4, 1)]",
+            "[(2, 0), (2, 1), (2, 1), (4, 0), (4, 1), (5, 0), (5, 1)], expected "
+            "[(2, 0), (2, 1), (4, 0), (4, 1), (5, 0), (5, 1)]",
         ),
         (
             _empty_state,

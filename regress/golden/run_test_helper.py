@@ -8,7 +8,7 @@ from regress.run import run_pb2
 
 RANKS = 2
 ITERATIONS = 5
-SAVES = (2, 4)
+SAVES = (2, 4, 5)
 ENTRIES = ("chunk 0/exp_avg/weight", "scheduler/num_steps")
 
 
@@ -46,6 +46,7 @@ def interrupted(number: int, resume_at: int, last: int) -> run_pb2.RunRecord:
     (before,) = run.attempts
     after = run.attempts.add(started_at=before.started_at + 1)
     after.CopyFrom(before)
+    after.index = 1
     before.interruption.iteration = last + 1
     for rank in before.ranks:
         rank.exit.cause = run_pb2.ExitStatus.INTERRUPTED

@@ -1,4 +1,4 @@
-"""An interrupted run, and what resumed it, as the run that they are together.
+"""Interrupted attempts, and what resumed them, as the run that they are together.
 
 If the resume is right, it is the run that nobody interrupted. That is not taken
 on trust: it counts only beside a run that really was not (record.py).
@@ -9,34 +9,40 @@ from regress.run import run_pb2
 
 
 def stitch(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
-    """Makes one attempt of an interrupted one and the one that resumed it.
+    """Makes one attempt of those that were interrupted and what resumed them.
 
-    Attempt 0 gives what it trained and saved through the iteration that attempt
-    1 loaded, attempt 1 what came after.
+    Each attempt gives what it trained and saved through the iteration that the
+    next one loaded, and the last one the rest.
 
     Raises:
-        GoldenError: The run is not one of two attempts, or a rank of attempt 1
+        GoldenError: The run has one attempt or none, or a rank of a later one
             loaded nothing.
     """
-    try:
-        before, after = run.attempts
-    except ValueError:
+    if len(run.attempts) < 2:
         raise errors.GoldenError(
             f"the run has {len(run.attempts)} attempts, expected one that was "
             "interrupted and one that resumed"
-        ) from None
+        )
     whole = run_pb2.RunRecord(
         case=run.case,
         case_fingerprint=run.case_fingerprint,
         corpus_digest=run.corpus_digest,
+        attempts=run.attempts[:1],
     )
-    attempt = whole.attempts.add(
+    for after in run.attempts[1:]:
+        whole.attempts[0].CopyFrom(_join(whole.attempts[0], after))
+    return whole
+
+
+def _join(before: run_pb2.Attempt, after: run_pb2.Attempt) -> run_pb2.Attempt:
+    """Makes one attempt of one that was interrupted and the next one."""
+    joined = run_pb2.Attempt(
         launcher=before.launcher, started_at=before.started_at
     )
     first_parts = {rank.rank: rank for rank in before.ranks}
     for rank in after.ranks:
-        loaded = _loaded(rank)
-        part = attempt.ranks.add(rank=rank.rank, exit=rank.exit, torn=rank.torn)
+        loaded = _loaded(after.index, rank)
+        part = joined.ranks.add(rank=rank.rank, exit=rank.exit, torn=rank.torn)
         for event in first_parts.get(rank.rank, run_pb2.RankRecord()).events:
             if (_iteration(event) or 0) <= loaded:
                 part.events.append(event)
@@ -44,15 +50,15 @@ def stitch(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
             iteration = _iteration(event)
             if iteration is not None and iteration > loaded:
                 part.events.append(event)
-    return whole
+    return joined
 
 
-def _loaded(rank: run_pb2.RankRecord) -> int:
+def _loaded(attempt: int, rank: run_pb2.RankRecord) -> int:
     for event in rank.events:
         if event.checkpoint.kind == run_pb2.CheckpointEvent.LOADED:
             return event.checkpoint.iteration
     raise errors.GoldenError(
-        f"rank {rank.rank} of attempt 1 loaded no checkpoint"
+        f"rank {rank.rank} of attempt {attempt} loaded no checkpoint"
     )
 
 

@@ -24,6 +24,15 @@ class StitchTest(absltest.TestCase):
                 _without_identity(run_test_helper.uninterrupted(1)),
             )
 
+    def test_takes_any_number_of_attempts(self) -> None:
+        run = run_test_helper.interrupted(1, 2, 3)
+        later = run_test_helper.interrupted(1, 4, 4)
+        run.attempts.add().CopyFrom(later.attempts[1])
+        self.assertEqual(
+            _without_identity(stitching.stitch(run)),
+            _without_identity(run_test_helper.uninterrupted(1)),
+        )
+
     def test_iterations_that_ran_twice_are_the_resumed_ones(self) -> None:
         run = run_test_helper.interrupted(1, 2, 3)
         for event in run.attempts[1].ranks[0].events:
