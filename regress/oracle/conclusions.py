@@ -1,7 +1,7 @@
-"""The conclusions that a verdict may come to: one table of them all.
+"""The table of all conclusions that a verdict can reach.
 
-What the oracle concludes, the summary's first words, the advice, and the tables
-of README.md and docs/verdicts.md are taken from here.
+The oracle's order of conclusions, the first words of the summary, the advice,
+and the tables in README.md and docs/verdicts.md all come from here.
 """
 
 import dataclasses
@@ -13,14 +13,14 @@ _Verdict = verdict_pb2.Verdict
 
 
 class Advice(enum.Enum):
-    """What a reader runs next; the value is that in a few words.
+    """What the reader runs next. The value says it in a few words.
 
     Attributes:
-        READ_LOG: The log of the rank that the first finding names.
-        CHANGE_MACHINE: The test of the hardware that is here.
-        REPLACE_GOLDEN: What puts other numbers in the golden's place.
-        REPEAT: The test, several times.
-        FIND_CHANGE: What has changed since the golden was recorded.
+        READ_LOG: Read the log of the rank that the first finding names.
+        CHANGE_MACHINE: Run the test for the hardware of this machine.
+        REPLACE_GOLDEN: Replace the golden with the candidate.
+        REPEAT: Run the test several times.
+        FIND_CHANGE: Find what changed since the golden was recorded.
         NOTHING: There is nothing to do.
     """
 
@@ -38,11 +38,11 @@ class Conclusion:
 
     Attributes:
         reached: Its value in a verdict.
-        lead: What happened, as the summary begins.
-        when: When a run comes to it.
-        next_step: What a reader does next.
-        advice: What they run for that.
-        why_here: Why it stands where it does among the others; "" for the pass.
+        lead: What happened; the first words of the summary.
+        when: When a run gets this conclusion.
+        next_step: What the reader does next.
+        advice: What the reader runs to do so.
+        why_here: Why it ranks where it does in `ORDER`; "" for PASS.
     """
 
     reached: verdict_pb2.Verdict.Conclusion
@@ -54,11 +54,11 @@ class Conclusion:
 
     @property
     def name(self) -> str:
-        """As a reader has it: "resume divergence"."""
+        """The name that a reader sees: "resume divergence"."""
         return _Verdict.Conclusion.Name(self.reached).replace("_", " ").lower()
 
 
-# The first that holds wins.
+# The first conclusion that any check reached wins.
 ORDER = (
     Conclusion(
         _Verdict.CRASH,
@@ -175,7 +175,7 @@ PASS = Conclusion(
     advice=Advice.NOTHING,
 )
 
-# Of a verdict that nobody has filled in.
+# For a verdict whose conclusion is unset.
 _NONE = Conclusion(
     _Verdict.CONCLUSION_UNSPECIFIED, lead="", when="", next_step=""
 )
