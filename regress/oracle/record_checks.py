@@ -128,7 +128,7 @@ def _differences(
 
 
 def check_interrupted_loads(facts: observations.Observations) -> check.Outcome:
-    """Checks that attempt 0 started from nothing."""
+    """Checks that attempt 0 loaded no checkpoint."""
     result = check.Check(rules.STARTED_FROM_NOTHING)
     for rank, timeline in facts.interrupted.timelines.items():
         sought = _sought(timeline)

@@ -151,8 +151,7 @@ def _check_repeated(
     before: Mapping[int, range],
     end: int,
 ) -> list[check.Outcome]:
-    """Compares the repeat with attempt 0 in the iterations that both must run.
-    """
+    """Compares the repeat with attempt 0 in the iterations that both run."""
     result = check.Check(rules.ATTEMPT_REPEATED)
     trajectory_findings.compare(
         result,

@@ -1,5 +1,4 @@
-"""Proves that attempt 1 resumed, in new processes, from the right checkpoint.
-"""
+"""Proves that attempt 1 resumed in new processes, from the right checkpoint."""
 
 from regress.oracle import (
     check,

@@ -1,9 +1,10 @@
-"""Every check that the oracle makes, and what its failure means.
+"""The table of all checks that the oracle makes, and what their failure means.
 
-The order is that of the verdict table. Which checks a verdict has follows from
-the case, and from whether there is a golden, never from what was observed: a
-check that the case asks for and that finds nothing to compare has failed. Only
-a repeat of attempt 0, which most runs have no need of, adds checks of its own.
+The rules are in the order of the verdict table. The case, and whether there is
+a golden, decide which checks a verdict has. What was observed does not: a check
+that the case calls for and that has nothing to compare fails. The one exception
+is a repeat of attempt 0, which most runs do not need; it adds checks of its
+own.
 """
 
 import dataclasses
@@ -34,16 +35,17 @@ class Rule:
 
     Attributes:
         oracle: The oracle that makes it.
-        name: Its row in the verdict table.
-        conclusion: What is concluded if something differs.
-        asks: What it asks, in one sentence.
-        if_empty: What is concluded if nothing was compared; `conclusion` if
-            None. A record without ranks shows no crash, for one.
-        of_repeat: Whether what it finds is the repeat's of attempt 0, rather
-            than the attempt's that the findings name.
-        yields: Whether it decides only where the run by itself is right: proof,
-            state and replay. Another release may have another bug, which then
-            is the verdict.
+        name: The name of its row in the verdict table.
+        conclusion: The conclusion if something differs.
+        asks: The question that it answers, in one sentence.
+        if_empty: The conclusion if nothing was compared; None means
+            `conclusion`. A record without ranks, for example, does not show a
+            crash.
+        of_repeat: Whether its findings are about the repeat of the attempt that
+            they name, rather than about that attempt itself.
+        yields: Whether it decides the verdict only if the resume proof, state
+            and replay oracles find no fault. Another release may have a bug of
+            its own, which must be the verdict then.
     """
 
     oracle: verdict_pb2.Oracle
@@ -278,8 +280,8 @@ RESUMED_STATE = Rule(
     "Are the states that attempt 1 saved the golden's?",
 )
 
-# Of a repeat of attempt 0, if there is one: what each of them decides is in
-# repeat_oracle.py.
+# The checks of a repeat of attempt 0, if there is one. repeat_oracle.py says
+# what they decide.
 REPEAT_RAN = Rule(
     _REPLAY,
     "the repeat got far enough",
