@@ -1,4 +1,4 @@
-"""Tests of whether a golden is the whole trajectory of its case."""
+"""Tests of checking that a golden holds its case's whole trajectory."""
 
 import math
 
