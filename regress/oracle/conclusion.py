@@ -146,10 +146,11 @@ def first_bad_iteration(
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> int | None:
-    """Returns the first bad iteration.
+    """Returns the first iteration in which something differs, or None.
 
-    It is the earliest one that the checks which decided the verdict name, each
-    in its first finding about an iteration. None if there is no such finding.
+    Each check that decided the verdict contributes its first finding about an
+    iteration, and the earliest iteration of these is returned. None if there is
+    no such finding.
     """
     firsts = [
         next(

@@ -26,7 +26,7 @@ def clues(
             the cause first.
 
     Returns:
-        The clues; none if the first finding is not about a digest of data or
+        The clues; empty if the first finding is not about a digest of data or
         random state.
     """
     match findings[0].metric.name:

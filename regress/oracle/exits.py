@@ -21,7 +21,7 @@ class RankProgress(NamedTuple):
     Attributes:
         activity: What it was doing.
         iteration: The first iteration that it did not complete.
-        events: How many events it had recorded.
+        events: How many events it had recorded, not counting spans.
     """
 
     activity: verdict_pb2.RankProgress

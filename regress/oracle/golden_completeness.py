@@ -28,7 +28,7 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks that the golden has every metric, iteration and checkpoint.
 
     Returns:
-        One outcome; none if there is no golden.
+        One outcome; empty if there is no golden.
     """
     if facts.golden is None:
         return []

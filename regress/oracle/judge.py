@@ -37,8 +37,8 @@ def judge(
 
     Args:
         case: The declared case. It must be valid (see validation.py).
-        run: What the scenario observed. Anything may be missing from it, which
-            yields findings and never raises.
+        run: What the scenario observed. Anything may be missing from it: that
+            yields findings, and never raises.
         golden: The golden record that was selected. Anything may be missing
             from it, too. None if no golden was selected.
         target: What the test's target declares about the machine.

@@ -39,7 +39,7 @@ def environment_differences(
     numbers depend on it.
 
     Returns:
-        The differences. None if there is no golden, or if no rank reported its
+        The differences; empty if there is no golden, or if no rank reported its
         environment.
     """
     reported = _reported(facts)

@@ -20,9 +20,9 @@ beyond the end of attempt 0, what the golden run did.
   every rank. It decides nothing, and the verdict quotes its last log line.
 - *Golden*: the repeat matches the golden.
 - *Agreed*: beyond the end of attempt 0, attempt 1 matches the repeat. If
-  attempt 1 also replayed every iteration of attempt 0 that it ran again, both
-  computed these iterations from the same state. If they agree, the golden is
-  out of date; if not, training is not deterministic.
+  attempt 1 also reproduced every iteration of attempt 0 that it ran again, both
+  ran the later iterations from the same state. If they agree there, the golden
+  is out of date; if not, training is not deterministic.
 - A rare fault may not occur in the repeat. If the verdict is a resume
   divergence, the loaded state is right, and another run of the test gives other
   wrong numbers, the cause is noise.
@@ -63,7 +63,7 @@ def check_all(
             verdict does not depend on a repeat.
 
     Returns:
-        One outcome per check; none if there is no repeat.
+        One outcome per check; empty if there is no repeat.
     """
     repeat = facts.repeat
     if repeat is None:

@@ -18,8 +18,8 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
 
     Returns:
         One outcome per check. If the case is interrupted right after a
-        checkpoint, no iteration runs twice and metrics are not checked. Most
-        cases save no checkpoint twice, so saved states are not checked.
+        checkpoint, no iteration runs twice, and metrics are not checked. Most
+        cases save no checkpoint twice; then saved states are not checked.
     """
     outcomes = []
     if expected_run.repeated(facts)[facts.last_rank]:

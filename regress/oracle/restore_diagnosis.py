@@ -16,7 +16,7 @@ from regress.run import run_pb2, state_entry
 
 _Digest = run_pb2.StateDigest
 
-# The digests of state entries.
+# Digests of state entries, by key.
 Entries = Mapping[state_entry.Key, str]
 
 # The tied embedding's names on the first and on the last stage.
@@ -103,7 +103,7 @@ def _explains(source: Entries, wrong: Entries) -> bool:
 def _wrong(
     facts: observations.Observations, rank: int, iteration: int
 ) -> Entries:
-    """Returns the entries that the rank loaded but did not save."""
+    """Returns the rank's loaded entries that differ from what it saved."""
     saved = _saved(facts, rank, iteration)
     timeline = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
     loaded = timeline.digests(_Digest.LOADED, iteration)
@@ -152,7 +152,7 @@ def parted_replicas(
         iteration: The iteration of the checkpoint that attempt 1 loaded.
 
     Returns:
-        The kinds, such as ["param", "main param"]; none if the case's
+        The kinds, such as ["param", "main param"]; empty if the case's
         embeddings are not tied.
     """
     if not facts.case.model.tied_embeddings:
