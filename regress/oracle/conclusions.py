@@ -94,7 +94,7 @@ ORDER = (
     ),
     Conclusion(
         _Verdict.STALE_GOLDEN,
-        lead="the golden is not of what ran",
+        lead="the golden was not recorded for what ran",
         when="The golden was recorded for another case, another corpus or "
         "other releases of the packages that compute, or it is incomplete.",
         next_step="See how the candidate that the test left differs. If the "

@@ -119,7 +119,7 @@ def _check_values(
     if not_numbers.size:
         actual += f", and NaN from iteration {not_numbers[0] + 1}"
     if key.rank not in facts.ranks:
-        actual += " for a rank that the case has not"
+        actual += " for a rank that the case does not have"
     result.expect(
         trajectory_findings.subject(key),
         f"{facts.case.training.iterations} numbers",

@@ -210,7 +210,7 @@ class CauseTest(verdict_testing.VerdictTestCase):
         records.golden.provenance.corpus_digest = "decade"
         self.assertEqual(
             summary.summarize(records.judge()),
-            "the golden is not of what ran; corpus digest of the golden: "
+            "the golden was not recorded for what ran; corpus digest of the golden: "
             "expected c0ffee, actual decade; The corpus has changed since the "
             "golden was recorded.",
         )
