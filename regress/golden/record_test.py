@@ -1,4 +1,4 @@
-"""Tests of making a golden of runs."""
+"""Tests of making a golden from runs."""
 
 from collections.abc import Callable
 

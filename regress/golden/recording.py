@@ -1,4 +1,4 @@
-"""One uninterrupted run, checked and indexed, as a golden needs it."""
+"""Checks and indexes one uninterrupted run, to make a golden from it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from regress.run import attempt_end, run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """What one run recorded.
+    """What one complete, uninterrupted run recorded.
 
     Attributes:
-        name: What to call the run: "run 1".
-        run: Its record.
-        environment: What all of its ranks found.
+        name: Name of the run in messages, such as "run 1".
+        run: The run record.
+        environment: The environment that every rank reported.
         trajectories: All metrics, each complete and without a NaN.
-        states: The state that was saved, by iteration and rank.
+        states: Digests of the saved state, by (iteration, rank).
     """
 
     name: str
@@ -27,16 +27,16 @@ class Recording:
 
 
 def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
-    """Indexes a run, and checks that it is whole.
+    """Checks that a run is complete, and indexes it.
 
     Args:
-        run: The run's record.
-        name: What to call it.
-        hardware: What the run's target declares.
+        run: The run record.
+        name: Name of the run in messages.
+        hardware: The hardware that the run's target declares.
 
     Raises:
         GoldenError: The run was interrupted, failed, resumed from a checkpoint
-            or ran on other hardware, or something of it was not recorded.
+            or ran on other hardware, or its record is incomplete.
     """
     if len(run.attempts) != 1:
         raise errors.GoldenError(

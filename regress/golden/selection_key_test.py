@@ -1,4 +1,4 @@
-"""Tests of where goldens are."""
+"""Tests of the paths of goldens."""
 
 import pathlib
 
