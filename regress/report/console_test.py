@@ -1,4 +1,4 @@
-"""Tests of verdicts on a terminal."""
+"""Tests of rendering verdicts for a terminal."""
 
 from absl.testing import absltest, parameterized
 
@@ -111,7 +111,7 @@ class RenderTest(parameterized.TestCase):
             ],
         )
         self.assertNotIn("What was found", console.render(verdict))
-        # It is all there is to say if nothing else decided.
+        # If no other check decided, the finding is all there is to show.
         verdict.conclusion = _Verdict.NOT_RESUMED
         self.assertIn("What was found", console.render(verdict))
 
