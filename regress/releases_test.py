@@ -43,7 +43,7 @@ class ReleasesTest(absltest.TestCase):
 
     def test_the_advice_helps(self) -> None:
         if _CHANNEL.value not in _BROKEN:
-            self.skipTest("There is no bug to go round.")
+            self.skipTest("There is no bug to work around.")
         case = load.load(_CASE)
         case.optimizer.param_grouping = case_pb2.RESUMABLE
         self._assert_concluded(self._verdict(case), "PASS")

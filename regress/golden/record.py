@@ -49,8 +49,8 @@ def golden_from_runs(
         )
     if not runs:
         raise errors.GoldenError(
-            "a golden needs a run that nobody interrupted, but all "
-            f"{repeats} were"
+            "a golden needs an uninterrupted run, but all "
+            f"{repeats} were interrupted"
         )
     first, *others = [
         *(

@@ -40,19 +40,18 @@ def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
     """
     if len(run.attempts) != 1:
         raise errors.GoldenError(
-            f"{name} has {len(run.attempts)} attempts, expected the one of a "
-            "run that nobody interrupts"
+            f"{name} has {len(run.attempts)} attempts, expected 1, of an "
+            "uninterrupted run"
         )
     (attempt,) = run.attempts
     if attempt.HasField("interruption"):
         raise errors.GoldenError(
             f"{name} was interrupted in iteration "
-            f"{attempt.interruption.iteration}, expected a run that nobody "
-            "interrupts"
+            f"{attempt.interruption.iteration}, expected an uninterrupted run"
         )
     if attempt.HasField("end"):
         raise errors.GoldenError(
-            f"{name} ended before its time: {attempt_end.describe(attempt.end)}"
+            f"{name} ended early: {attempt_end.describe(attempt.end)}"
         )
     found = [rank.rank for rank in attempt.ranks]
     wanted = list(range(run.case.parallelism.pipeline))
@@ -122,7 +121,7 @@ def _environment(
         ]
         if len(found) != 1:
             raise errors.GoldenError(
-                f"rank {rank.rank} of {name} named its environment "
+                f"rank {rank.rank} of {name} reported its environment "
                 f"{len(found)} times, expected once"
             )
         (environments[rank.rank],) = found
@@ -130,7 +129,8 @@ def _environment(
     for number, environment in environments.items():
         if environment != first:
             raise errors.GoldenError(
-                f"rank {number} of {name} is in another environment than rank 0"
+                f"rank {number} of {name} ran in another environment than "
+                "rank 0"
             )
     if first.hardware != hardware:
         raise errors.GoldenError(

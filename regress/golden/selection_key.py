@@ -46,13 +46,13 @@ def path_of(selection: Selection) -> pathlib.PurePosixPath:
     """
     if not _CHANNEL.fullmatch(selection.channel):
         raise errors.GoldenError(
-            f'"{selection.channel}" is no channel, expected a name such as dev '
-            "or lts"
+            f'"{selection.channel}" is not a channel name, expected one such '
+            "as dev or lts"
         )
     if not _HARDWARE.fullmatch(selection.hardware):
         raise errors.GoldenError(
-            f'"{selection.hardware}" is no hardware, expected a name such as '
-            "none, nvidia_h200 or any"
+            f'"{selection.hardware}" is not a hardware name, expected one such '
+            "as none, nvidia_h200 or any"
         )
     file = f"{selection.channel}_{selection.hardware}{_SUFFIX}"
     return FOLDER / selection.case_name / file

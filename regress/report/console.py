@@ -23,7 +23,7 @@ _RECORD = (
     ("verdict.textproto", "the verdict, with all digits"),
     ("run_record.binpb", "all that the ranks reported"),
     ("attempt_<number>/rank_<number>.log", "what a rank printed"),
-    ("repeat/", "the same of the repeat, if there was one"),
+    ("repeat/", "the same for the repeat, if there was one"),
 )
 
 
@@ -111,4 +111,4 @@ def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:
         yield ["To unpack it:"]
         yield [following.unpack]
     if following.folder:
-        yield [f"The curves, then: {following.folder}/report.html"]
+        yield [f"Then open the curves: {following.folder}/report.html"]

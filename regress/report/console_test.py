@@ -75,7 +75,7 @@ class RenderTest(parameterized.TestCase):
         text = console.render(
             _Verdict(), next_steps.NextSteps((), "x.zip", "unpack", "/tmp/x")
         )
-        self.assertIn("The curves, then: /tmp/x/report.html\n", text)
+        self.assertIn("Then open the curves: /tmp/x/report.html\n", text)
 
     def test_the_section_with_the_first_finding_is_the_first(self):
         fact = _finding(

@@ -58,14 +58,14 @@ FACTS: dict[int, _Words] = {
     ),
     _Fact.ENVIRONMENT: _Words(
         "{name}",
-        "The ranks do not run in one environment: expected is what rank {rank} "
-        "of attempt {attempt} reports.",
+        "The ranks do not all run in the same environment: expected is what "
+        "rank {rank} of attempt {attempt} reports.",
     ),
     _Fact.LIBRARY_OF_HOST: _Words(
         "library {name} of the host",
-        "The packages are the lock's, and so must be the libraries that "
-        "compute. Unset what points at the host's, as CUDNN_HOME or "
-        "LD_LIBRARY_PATH does.",
+        "The packages come from the lock, and so must the libraries that "
+        "compute. Unset variables that point at the host's libraries, such as "
+        "CUDNN_HOME or LD_LIBRARY_PATH.",
     ),
     _Fact.GOLDEN_CHANNEL: _Words(
         "channel of the golden", "The target declares channel {expected}."
@@ -113,7 +113,7 @@ FACTS: dict[int, _Words] = {
     ),
     _Fact.START: _Words("start", "A rank of an attempt is one process."),
     _Fact.PROCESS: _Words(
-        "process {name}", "Resume is from disk: no process lives on."
+        "process {name}", "A resume starts from disk, in new processes."
     ),
     _Fact.EVENT_FILE: _Words(
         "event file", "Only a kill may tear a rank's event file."

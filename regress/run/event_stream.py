@@ -82,7 +82,7 @@ class Writer:
         """
         if event.WhichOneof("kind") is None:
             raise EventStreamError(
-                f"{self._path}: cannot append an event of no kind"
+                f"{self._path}: cannot append an event without a kind"
             )
         body = event.SerializeToString()
         if len(body) > MAX_EVENT_BYTES:

@@ -249,7 +249,7 @@ class EventStreamTest(absltest.TestCase):
     def test_refuses_an_event_that_no_reader_takes(self) -> None:
         with self.assertRaisesWithLiteralMatch(
             event_stream.EventStreamError,
-            f"{self.path}: cannot append an event of no kind",
+            f"{self.path}: cannot append an event without a kind",
         ):
             self.write([run_pb2.Event()])
         span = run_pb2.Span(name="x" * event_stream.MAX_EVENT_BYTES)

@@ -188,7 +188,7 @@ def _interruption(ran: interruption_span.InterruptionSpan) -> str:
     if ran.resumed_from is not None:
         parts.append(f"resumed from the checkpoint of {ran.resumed_from}")
     if len(parts) > 1:
-        parts.append("what ran twice is grey")
+        parts.append("iterations that ran twice are shaded")
     return text_layout.sentence(", ".join(parts))
 
 
@@ -203,7 +203,7 @@ def _charts(
         _Chart(metric, "", curves.draw_metric(metric, expected, recorded, ran))
         for metric in _METRICS
     ]
-    pale = "" if golden is None else "; pale is the golden"
+    pale = "" if golden is None else "; the golden is pale"
     charts.append(
         _Chart(
             "learning rate",
