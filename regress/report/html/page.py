@@ -148,7 +148,7 @@ def render_goldens(
     columns = [("golden", golden.provenance.environment)]
     if other:
         columns.append(("other", other.provenance.environment))
-        name += f", beside {other.channel} {other.hardware}"
+        name += f", compared with {other.channel} {other.hardware}"
     return _page(
         title=name,
         good=True,
