@@ -1,10 +1,10 @@
-"""What follows from a case. All functions expect a valid one."""
+"""Quantities derived from a case, which must be valid."""
 
 from regress.case import case_pb2
 
 
 def chunks_per_rank(case: case_pb2.Case) -> int:
-    """Model chunks that a rank holds."""
+    """Returns the number of model chunks on each rank."""
     parallelism = case.parallelism
     return case.model.layers // (
         parallelism.pipeline * parallelism.layers_per_virtual_stage
@@ -12,17 +12,18 @@ def chunks_per_rank(case: case_pb2.Case) -> int:
 
 
 def microbatches(case: case_pb2.Case) -> int:
-    """Microbatches in an iteration."""
+    """Returns the number of microbatches per iteration."""
     training = case.training
     return training.global_batch_size // training.micro_batch_size
 
 
 def resume_iteration(case: case_pb2.Case) -> int:
-    """The iteration of the newest checkpoint that outlives the interruption.
+    """Returns the iteration of the newest complete checkpoint.
 
-    It is 0 if there is none. A checkpoint is written at the end of its
-    iteration: in `BETWEEN_STEPS` it is complete, in every other phase, also in
-    `CHECKPOINT_WRITE`, it is not. A graceful stop writes its own.
+    That is the newest checkpoint that is complete when the interruption occurs;
+    0 if there is none. A checkpoint is written at the end of its iteration, so
+    it is complete in `BETWEEN_STEPS` but in no other phase, including
+    `CHECKPOINT_WRITE`. A graceful stop writes a checkpoint of its own.
     """
     interruption = case.interruption
     if interruption.graceful:

@@ -1,8 +1,8 @@
-"""The rules that a case must obey to be run.
+"""Checks the rules that a case must obey to be run.
 
-Two tables: what each field must be by itself, and what fields must be to one
-another. A rule of the second is looked at only if no rule before it found fault
-with the fields it speaks of, so that one mistake is one problem.
+There are two tables: rules for single fields, and relations between fields. A
+relation is checked only if no earlier rule rejected any of its fields, so that
+one mistake is reported as one problem.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ _Case = case_pb2.Case
 
 @dataclasses.dataclass(frozen=True)
 class _FieldRule:
-    """What one field must be by itself.
+    """A rule for a single field.
 
     Attributes:
         field: Full name of the field, as "model.layers".
-        expected: In words.
-        holds: Whether a value obeys.
+        expected: What the field must be, in words.
+        holds: Returns whether a value obeys the rule.
     """
 
     field: str
@@ -36,12 +36,14 @@ class _FieldRule:
 
 @dataclasses.dataclass(frozen=True)
 class _Relation:
-    """What fields must be to one another.
+    """A rule that relates several fields.
 
     Attributes:
-        fields: Full names of the fields; the first is the one that is wrong.
-        expected: In words, with the values of the others.
-        holds: Whether a case obeys. No rule before found fault with the fields.
+        fields: Full names of the fields. A violation is reported for the first.
+        expected: Returns what the first field must be, in words that include
+            the values of the others.
+        holds: Returns whether a case obeys the rule. Called only if no earlier
+            rule rejected any of the fields.
     """
 
     fields: tuple[str, ...]
@@ -50,11 +52,11 @@ class _Relation:
 
 
 def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
-    """All that is wrong with a case: one sentence each, none if it can be run.
+    """Returns all problems of a case, as one sentence each.
 
     Args:
-        case: The case.
-        path: Its file.
+        case: The case to check.
+        path: The file that it was read from.
     """
     found = {
         rule.field: rule.expected
@@ -92,7 +94,7 @@ def _descriptor(field: str) -> descriptor.FieldDescriptor:
 
 
 def _text(case: _Case, field: str) -> str:
-    """The field's value as a textproto has it."""
+    """Formats the field's value as in a textproto."""
     value = _value(case, field)
     described = _descriptor(field)
     if described.is_repeated:
@@ -114,7 +116,7 @@ def _rules(
 def _enum_rules(fields: Iterable[str]) -> Iterator[_FieldRule]:
     for field in fields:
         enum: Any = _descriptor(field).enum_type
-        # An enum whose first value is not one has no default.
+        # The zero value named _UNSPECIFIED means that the field was not set.
         values = [
             value
             for value in enum.values
@@ -275,10 +277,10 @@ def _writes_there(case: _Case) -> bool:
 
 
 def _is_heard_in_time(case: _Case) -> bool:
-    """Whether the signal comes before the ranks agree on whether to stop.
+    """Whether the signal arrives before the ranks agree on whether to stop.
 
-    In BETWEEN_STEPS all but the last rank have said by then that they were not
-    told to.
+    In BETWEEN_STEPS, all ranks but the last have already reported that they
+    were not asked to stop.
     """
     interruption = case.interruption
     last = case.parallelism.pipeline - 1
@@ -303,8 +305,8 @@ _RELATIONS = (
     ),
     _is_multiple_of("model.hidden_size", "model.attention_heads"),
     _is_multiple_of("training.global_batch_size", "training.micro_batch_size"),
-    # megatron-core's interleaved schedule hands out microbatches in groups of
-    # the pipeline's size.
+    # megatron-core's interleaved schedule processes microbatches in groups of
+    # the pipeline size.
     _Relation(
         (*_BATCH, *_LAYERS),
         lambda case: (
@@ -320,7 +322,7 @@ _RELATIONS = (
         "optimizer.decoupled_learning_rate.min",
         "optimizer.decoupled_learning_rate.max",
     ),
-    # megatron-core's scheduler asserts it.
+    # megatron-core's scheduler asserts this.
     _Relation(
         (
             "optimizer.learning_rate.warmup_iterations",

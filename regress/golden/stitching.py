@@ -1,7 +1,8 @@
-"""An interrupted run, and what resumed it, as the run that they are together.
+"""Stitches an interrupted attempt and its resumption into one run.
 
-If the resume is right, it is the run that nobody interrupted. That is not taken
-on trust: it counts only beside a run that really was not (record.py).
+If the resume is correct, the result equals an uninterrupted run. That is not
+taken on trust: a stitched run counts only alongside a run that really was
+uninterrupted (see record.py).
 """
 
 from regress.golden import errors
@@ -9,14 +10,14 @@ from regress.run import run_pb2
 
 
 def stitch(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
-    """Makes one attempt of an interrupted one and the one that resumed it.
+    """Merges an interrupted attempt and the one that resumed it into one.
 
-    Attempt 0 gives what it trained and saved through the iteration that attempt
-    1 loaded, attempt 1 what came after.
+    The result has the events of attempt 0 through the iteration that attempt 1
+    loaded, and the events of attempt 1 after it.
 
     Raises:
-        GoldenError: The run is not one of two attempts, or a rank of attempt 1
-            loaded nothing.
+        GoldenError: The run does not have exactly two attempts, or a rank of
+            attempt 1 loaded no checkpoint.
     """
     try:
         before, after = run.attempts
@@ -57,7 +58,7 @@ def _loaded(rank: run_pb2.RankRecord) -> int:
 
 
 def _iteration(event: run_pb2.Event) -> int | None:
-    """The iteration that an event is of; None if it is of none."""
+    """Returns the iteration of an event, or None if it has none."""
     match event.WhichOneof("kind"):
         case "step":
             return event.step.iteration

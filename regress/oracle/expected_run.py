@@ -1,19 +1,21 @@
-"""Which iterations each rank of each attempt must have run, and saved."""
+"""Says which iterations each rank of each attempt must run and save."""
 
 from regress.case import case_pb2
 from regress.oracle import observations
 from regress.run import run_pb2
 
-# The rank that waits in one of these phases has recorded the iteration's step.
-# The others have left its last collective, and may be caught just before or
-# just after they record it. In any other phase, no rank has.
+# If the last rank waits for the interruption in one of these phases, it has
+# recorded the iteration's step. Its peers are past the step's last collective,
+# and may be caught just before or just after they record the step. In any other
+# phase, no rank has recorded it.
 _PHASES_AFTER_THE_STEP = (case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
 
 
 def interrupted(facts: observations.Observations) -> dict[int, range]:
-    """The iterations of attempt 0, by rank.
+    """Returns the iterations of attempt 0, by rank.
 
-    Where two ends are right, it is the one that was recorded.
+    If a rank may rightly end before or after the interrupted iteration's step,
+    the recorded end is taken.
     """
     interruption = facts.case.interruption
     before = range(1, interruption.iteration)
@@ -33,7 +35,7 @@ def interrupted(facts: observations.Observations) -> dict[int, range]:
 
 
 def resumed(facts: observations.Observations) -> dict[int, range]:
-    """The iterations of attempt 1, by rank."""
+    """Returns the iterations of attempt 1, by rank."""
     iterations = range(
         facts.resume_iteration + 1, facts.case.training.iterations + 1
     )
@@ -41,7 +43,7 @@ def resumed(facts: observations.Observations) -> dict[int, range]:
 
 
 def repeated(facts: observations.Observations) -> dict[int, range]:
-    """The iterations that ran in both attempts, by rank."""
+    """Returns the iterations that run in both attempts, by rank."""
     return {
         rank: range(facts.resume_iteration + 1, steps.stop)
         for rank, steps in interrupted(facts).items()
@@ -49,10 +51,10 @@ def repeated(facts: observations.Observations) -> dict[int, range]:
 
 
 def interrupted_saves(facts: observations.Observations) -> dict[int, list[int]]:
-    """The iterations that attempt 0 saved, or had begun to, by rank.
+    """Returns the iterations that attempt 0 saves or starts to save, by rank.
 
-    Whether a rank that does not wait has come to the save that the interruption
-    hits, nobody can say: it counts where it was recorded.
+    A rank other than the one that waits may or may not have reached the save
+    that the interruption hits. That save is expected only if it was recorded.
     """
     saves = {}
     timelines = facts.interrupted.timelines
@@ -71,10 +73,11 @@ def interrupted_saves(facts: observations.Observations) -> dict[int, list[int]]:
 def interrupted_checkpoints(
     facts: observations.Observations,
 ) -> dict[int, list[int]]:
-    """The iterations whose checkpoint attempt 0 completed, by rank.
+    """Returns the iterations whose checkpoints attempt 0 completes, by rank.
 
-    In BETWEEN_STEPS the rank that waits has recorded the iteration's own; the
-    others have written it, and may be caught just before they record it.
+    In BETWEEN_STEPS the waiting rank has recorded the interrupted iteration's
+    checkpoint. Its peers have written it, but may be caught just before they
+    record it.
     """
     asked = facts.case.interruption
     if asked.graceful:
@@ -99,7 +102,7 @@ def interrupted_checkpoints(
 
 
 def resumed_saves(facts: observations.Observations) -> dict[int, list[int]]:
-    """The iterations that attempt 1 saved, by rank."""
+    """Returns the iterations that attempt 1 saves, by rank."""
     saves = facts.save_iterations(
         facts.resume_iteration, facts.case.training.iterations
     )
@@ -107,7 +110,7 @@ def resumed_saves(facts: observations.Observations) -> dict[int, list[int]]:
 
 
 def repeated_saves(facts: observations.Observations) -> dict[int, list[int]]:
-    """The iterations that both attempts saved, by rank."""
+    """Returns the iterations that both attempts save, by rank."""
     return {
         rank: [save for save in saves if save > facts.resume_iteration]
         for rank, saves in interrupted_saves(facts).items()

@@ -1,4 +1,4 @@
-"""Was attempt 0 interrupted as the case says?"""
+"""Proves that attempt 0 was interrupted as the case asks."""
 
 import signal as signals
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _Exit = run_pb2.ExitStatus
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Checks how attempt 0 began, where it was hit, and how its ranks ended."""
+    """Checks how attempt 0 started, ran, was interrupted and ended."""
     return [
         record_checks.check_ranks(facts, rules.INTERRUPTED_RANKS, 0),
         record_checks.check_interrupted_loads(facts),
@@ -75,7 +75,10 @@ def _describe(
 
 
 def _name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
-    """The enum value's name, or its number if a newer writer made it."""
+    """Returns the value's name, or its number if this enum does not have it.
+
+    A newer writer may use values that this reader does not know.
+    """
     return dict(zip(enum.values(), enum.keys(), strict=True)).get(
         value, str(value)
     )
@@ -105,7 +108,7 @@ def _check_exits(facts: observations.Observations) -> check.Outcome:
         else:
             subject = _Fact.EXIT_OF_PEER
             expected = _Exit(cause=_Exit.HANG if stopped else _Exit.PEER_GONE)
-            # By which signal does not matter.
+            # The signal that ended the peer does not matter.
             actual = _Exit(cause=timeline.exit.cause)
         result.expect(
             subject,
@@ -122,9 +125,9 @@ def _hit_ranks(facts: observations.Observations) -> list[int]:
 
 
 def _deadly_signal(facts: observations.Observations) -> int:
-    """Number of the signal that ends a rank that is hit.
+    """Returns the number of the signal that ends a rank that is hit.
 
-    SIGSTOP ends nobody: the watchdog does, by SIGKILL.
+    SIGSTOP does not end a rank; the watchdog does, with SIGKILL.
     """
     asked = facts.case.interruption.signal
     if asked == case_pb2.SIGSTOP:

@@ -1,4 +1,4 @@
-"""Tests of how the observations are indexed."""
+"""Tests of indexing the case, the run record and the golden."""
 
 from absl.testing import absltest, parameterized
 
@@ -61,7 +61,7 @@ class GatherTest(absltest.TestCase):
 
 
 class SaveIterationsTest(parameterized.TestCase):
-    """Of a case that saves every third iteration."""
+    """Asks a case that saves every third iteration."""
 
     @parameterized.parameters(
         (0, 8, [3, 6]),
@@ -69,7 +69,8 @@ class SaveIterationsTest(parameterized.TestCase):
         (0, 2, []),
         (3, 8, [6]),
         (3, 3, []),
-        # A graceful stop saves wherever it is.
+        # A graceful stop may save at any iteration, so attempt 1 may start at
+        # any iteration.
         (4, 8, [6]),
         (5, 8, [6]),
     )

@@ -1,9 +1,9 @@
-"""Makes a small case, a run record of it that passes, and its golden.
+"""Makes a small case, a passing run record of it, and its golden.
 
-Tests break one thing of them and look at the verdict.
+Tests break one thing in them and check the verdict.
 
-The golden is made from the formulas that the run record is made from, not from
-the run record.
+The golden is not made from the run record. Both are made from the same
+formulas.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ CORPUS_DIGEST = "c0ffee"
 _SIGNAL_NUMBERS = {
     case_pb2.SIGKILL: 9,
     case_pb2.SIGTERM: 15,
-    # The watchdog's SIGKILL.
+    # The watchdog ends a stopped rank with SIGKILL.
     case_pb2.SIGSTOP: 9,
 }
 _ENTRIES = (
@@ -37,28 +37,28 @@ _ENTRIES = (
 
 @dataclasses.dataclass
 class Records:
-    """All that is judged."""
+    """Everything that the oracle judges."""
 
     case: case_pb2.Case
     run: run_pb2.RunRecord
     golden: golden_pb2.Golden
 
     def judge(self) -> verdict_pb2.Verdict:
-        """The verdict."""
+        """Returns the verdict."""
         return judge.judge(self.case, self.run, self.golden, TARGET)
 
     def judge_without_golden(self) -> verdict_pb2.Verdict:
-        """The verdict if there is no golden."""
+        """Returns the verdict without the golden."""
         return judge.judge(self.case, self.run, None, TARGET)
 
     def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
-        """One rank's record."""
+        """Returns one rank's record."""
         return self.run.attempts[attempt].ranks[rank]
 
     def step(
         self, attempt: int, rank: int, iteration: int
     ) -> run_pb2.StepMetrics:
-        """One rank's record of one step."""
+        """Returns one rank's record of one step."""
         return next(
             event.step
             for event in self.rank(attempt, rank).events
@@ -68,7 +68,7 @@ class Records:
     def state(
         self, attempt: int, rank: int, moment: run_pb2.StateDigest.Moment
     ) -> run_pb2.StateDigest:
-        """One rank's first state digest of that moment."""
+        """Returns one rank's first state digest of a moment."""
         return next(
             event.state
             for event in self.rank(attempt, rank).events
@@ -76,7 +76,7 @@ class Records:
         )
 
     def series(self, metric: str, param_group: str = "") -> golden_pb2.Series:
-        """The golden's first series of a metric."""
+        """Returns the golden's first series of a metric."""
         return next(
             series
             for series in self.golden.series
@@ -84,20 +84,20 @@ class Records:
         )
 
     def record_first_save(self) -> None:
-        """Makes the golden's first checkpoint what attempt 0 saved."""
+        """Sets the golden's first checkpoint to what attempt 0 saved."""
         for rank in range(RANKS):
             saved = self.state(0, rank, run_pb2.StateDigest.SAVED)
             self.golden.checkpoints[0].digests[rank] = state.fold(saved)
 
     def add_repeat(self, through: int) -> run_pb2.Attempt:
-        """Adds what a repeat of attempt 0 observes if it goes well."""
+        """Adds a repeat of attempt 0 that matches it, and returns it."""
         self.run.repeat.CopyFrom(_repeat(self.case, through))
         return self.run.repeat
 
     def all_steps(
         self, attempt: run_pb2.Attempt, iteration: int
     ) -> list[run_pb2.StepMetrics]:
-        """Every rank's record of one step, in the order of the ranks."""
+        """Returns every rank's record of one step, in rank order."""
         return [
             event.step
             for rank in attempt.ranks
@@ -116,7 +116,7 @@ class Records:
 
 
 def passing(case: case_pb2.Case | None = None) -> Records:
-    """Records that pass, of the small case if no other is given."""
+    """Returns passing records; of the small case if none is given."""
     case = case or small_case()
     return Records(case, run_of(case), golden_of(case))
 
@@ -163,7 +163,7 @@ def environment() -> run_pb2.Environment:
 
 
 def failed(rank: int) -> run_pb2.AttemptEnd:
-    """What the supervisor says of an attempt that a rank's failure ended."""
+    """Returns the end of an attempt that a rank's failure ended."""
     return run_pb2.AttemptEnd(
         failure=run_pb2.AttemptEnd.Failure(
             rank=run_pb2.LastSeen(
@@ -175,7 +175,7 @@ def failed(rank: int) -> run_pb2.AttemptEnd:
 
 
 def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
-    """What a scenario observes if all goes well."""
+    """Returns the run record of a scenario in which all goes well."""
     return run_pb2.RunRecord(
         case=case,
         case_fingerprint=fingerprint.fingerprint(case),
@@ -185,7 +185,7 @@ def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
 
 
 def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
-    """The case's golden record."""
+    """Returns the case's golden record."""
     iterations = case.training.iterations
     golden = golden_pb2.Golden(
         case_name=case.name,
@@ -252,7 +252,7 @@ def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
 
 
 def step(case: case_pb2.Case, rank: int, iteration: int) -> run_pb2.StepMetrics:
-    """The metrics of one rank's step."""
+    """Returns the metrics of one rank's step."""
     groups = [
         run_pb2.ParamGroup(
             name="default",
@@ -289,7 +289,7 @@ def step(case: case_pb2.Case, rank: int, iteration: int) -> run_pb2.StepMetrics:
 def digest(
     rank: int, iteration: int, moment: run_pb2.StateDigest.Moment
 ) -> run_pb2.StateDigest:
-    """The digest of one rank's state."""
+    """Returns the digest of one rank's state."""
     return run_pb2.StateDigest(
         moment=moment,
         iteration=iteration,
@@ -390,7 +390,10 @@ def _resumed(case: case_pb2.Case) -> run_pb2.Attempt:
 
 
 def _completed(case: case_pb2.Case) -> int:
-    """The last iteration whose checkpoint attempt 0 writes, if there is one."""
+    """Returns the last iteration that attempt 0 completes, saves included.
+
+    If that iteration saves a checkpoint, the checkpoint is whole.
+    """
     asked = case.interruption
     whole = asked.graceful or asked.phase == case_pb2.BETWEEN_STEPS
     return asked.iteration if whole else asked.iteration - 1
@@ -408,7 +411,10 @@ def _start(pid: int) -> list[run_pb2.Event]:
 def _train(
     case: case_pb2.Case, rank: int, after: int, last: int, written: int
 ) -> list[run_pb2.Event]:
-    """Events of (after, last]; checkpoints are whole up to `written`."""
+    """Returns a rank's events of the iterations in (after, last].
+
+    Saves after iteration `written` start, but do not complete a checkpoint.
+    """
     events = []
     saves = _saves(case, after, last)
     if case.interruption.graceful:

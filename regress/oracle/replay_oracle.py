@@ -1,4 +1,4 @@
-"""Are the iterations that ran in both attempts the same? Needs no golden."""
+"""Compares the iterations that ran in both attempts. Needs no golden."""
 
 from regress.oracle import (
     check,
@@ -14,11 +14,12 @@ _Digest = run_pb2.StateDigest
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Compares what attempt 1 did again with what attempt 0 had done.
+    """Compares the iterations and saves that attempt 1 ran again.
 
-    A case that is interrupted right after its checkpoint has no such
-    iteration, and most cases save no checkpoint twice: then the check is not
-    made.
+    Returns:
+        One outcome per check. If the case is interrupted right after a
+        checkpoint, no iteration runs twice, and metrics are not checked. Most
+        cases save no checkpoint twice; then saved states are not checked.
     """
     outcomes = []
     if expected_run.repeated(facts)[facts.last_rank]:

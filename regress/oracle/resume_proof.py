@@ -1,4 +1,4 @@
-"""Was attempt 1 a resume, by new processes, from the expected checkpoint?"""
+"""Proves that attempt 1 resumed in new processes, from the right checkpoint."""
 
 from regress.oracle import (
     check,
@@ -18,7 +18,9 @@ _Fact = verdict_pb2.Fact
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks what attempt 1 loaded, and that it resumed from there.
 
-    A case that saves nothing after the resume has no check of that.
+    Returns:
+        One outcome per check. If the case saves nothing after the resume,
+        attempt 1's saves are not checked.
     """
     outcomes = [
         _check_attempts(facts),

@@ -1,4 +1,4 @@
-"""Is the state right after the load the state right before the save?"""
+"""Compares the state right after the load with that right before the save."""
 
 from typing import NamedTuple
 
@@ -16,11 +16,12 @@ _Digest = run_pb2.StateDigest
 
 
 class Restored(NamedTuple):
-    """What became of the saved state by loading it.
+    """How the loaded state compares with the saved one.
 
     Attributes:
-        outcome: Whether it is the same.
-        state: What is known of it, by rank and kind of entry.
+        outcome: The outcome of the check that they are the same.
+        state: How they compare by rank and kind of entry, and where wrong
+            entries come from.
     """
 
     outcome: check.Outcome
@@ -30,7 +31,7 @@ class Restored(NamedTuple):
 def check_restored(facts: observations.Observations) -> Restored:
     """Compares what attempt 1 loaded with what attempt 0 saved, by rank.
 
-    The first finding is of the entry that is nearest the cause.
+    The first finding is about the entry closest to the cause.
     """
     result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
     state = verdict_pb2.RestoredState(
@@ -66,7 +67,10 @@ def _compare(
     rank: int,
     origin: verdict_pb2.StateOrigin | None,
 ) -> state_comparison.Counts:
-    """Compares every state that a rank loaded, and the one that it had to."""
+    """Compares every state that a rank loaded with the state that it saved.
+
+    The iteration that the rank must load is always compared, loaded or not.
+    """
     saved = facts.interrupted.timelines.get(rank, observations.NO_TIMELINE)
     loaded = facts.resumed.timelines.get(rank, observations.NO_TIMELINE)
     counts = state_comparison.Counts()

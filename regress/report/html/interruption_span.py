@@ -1,4 +1,4 @@
-"""How the run went, as a reader sees it beside its curves."""
+"""Where a run was interrupted and resumed, to mark it in charts."""
 
 import dataclasses
 
@@ -11,8 +11,9 @@ class InterruptionSpan:
     """Where a run was interrupted, and from where it resumed.
 
     Attributes:
-        interrupted_in: The iteration; None if it was not.
-        signal: The interruption's signal, as "SIGKILL"; "" if there was none.
+        interrupted_in: The iteration of the interruption; None if there was
+            none.
+        signal: The signal, as "SIGKILL"; "" if there was no interruption.
         resumed_from: The iteration of the checkpoint that was loaded; None if
             none was.
     """
@@ -23,7 +24,7 @@ class InterruptionSpan:
 
 
 def from_run(run: run_pb2.RunRecord) -> InterruptionSpan:
-    """The interruption of a run, however far it came."""
+    """Returns the interruption of a run, which may be incomplete."""
     interrupted, signal = None, ""
     for attempt in run.attempts[:1]:
         if attempt.HasField("interruption"):
