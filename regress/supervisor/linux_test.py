@@ -11,7 +11,7 @@ from absl.testing import absltest
 from regress.supervisor import linux, rank_group_test_helper
 
 _PAUSE = "import signal; signal.pause()"
-# Prints the pid of a child that it does not wait for.
+# Prints the pid of a child and does not wait for it.
 _ORPHAN = f"""
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {_PAUSE!r}],

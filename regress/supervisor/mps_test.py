@@ -1,4 +1,4 @@
-"""Tests of the life of an MPS server, with a stand-in for NVIDIA's program."""
+"""Tests of running an MPS server, with a stand-in for NVIDIA's program."""
 
 import os
 import pathlib
@@ -30,7 +30,7 @@ class MpsTest(absltest.TestCase):
         self.before = linux.children()
 
     def processes(self) -> list[int]:
-        """The daemon and its server, as they named themselves."""
+        """Returns the pids of the daemon and its server, from their log."""
         log = (self.folder / "control.log").read_text()
         return [int(pid) for pid in log.splitlines()[0].split()]
 

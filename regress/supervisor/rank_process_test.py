@@ -1,4 +1,4 @@
-"""Tests of one rank as a process."""
+"""Tests of one rank's process."""
 
 import os
 import pathlib
