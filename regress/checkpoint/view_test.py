@@ -104,7 +104,7 @@ class ViewTest(parameterized.TestCase):
             r"iter_0000010/mp_rank_00_000\S* is damaged: it has \d+ bytes; "
             r"expected \d+. Restore it, or remove \S*iter_0000010 and write 9",
         )
-        # It is the other rank's to say.
+        # Only the rank whose file is damaged reports it.
         self.assertEqual(self._look(rank=1).problem, "")
 
     @parameterized.parameters(True, False)

@@ -67,7 +67,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_lets_ranks_end_one_after_the_other(self, launcher: str) -> None:
-        # The FIFO ends when rank 0 has.
+        # The FIFO reaches its end when rank 0 ends.
         fifo = self.make_fifo()
         result = self.run_job(
             launcher,

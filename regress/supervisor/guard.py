@@ -20,7 +20,7 @@ class Guard:
     """The supervisor's side: a context manager that runs the guard process."""
 
     def __enter__(self) -> Self:
-        """Starts the process."""
+        """Starts the guard process."""
         reader, self._pipe = os.pipe()
         output = os.open(os.devnull, os.O_WRONLY)
         try:

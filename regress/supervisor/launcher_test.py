@@ -23,7 +23,8 @@ class LauncherTest(rank_group_test_helper.JobTestCase):
     def report(self, launcher: str) -> list[dict[str, Any]]:
         """Returns what each of two ranks sees."""
         paths = [self.directory / f"report{rank}" for rank in range(2)]
-        # As many a parent's are, and no rank's should be.
+        # A parent may have an inheritable descriptor, a blocked signal and an
+        # ignored signal; a rank must inherit none of them.
         reader, writer = os.pipe()
         os.set_inheritable(reader, True)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])

@@ -118,11 +118,11 @@ class CudaBackend(backend.Backend):
         # More GPUs do not help a rank that has one to itself.
         more = "give the ranks more GPUs, " if self._shares_device else ""
         return (
-            f"The memory of {torch.cuda.get_device_name()} does not suffice: "
-            f"this rank holds {_gib(torch.cuda.memory_allocated())} and wants "
-            f"more, and {_gib(free)} of {_gib(total)} are free. End what else "
-            f"uses the GPU (`nvidia-smi` lists it), {more}or take a smaller "
-            "case."
+            f"The memory of {torch.cuda.get_device_name()} is exhausted: "
+            f"this rank holds {_gib(torch.cuda.memory_allocated())} and needs "
+            f"more, but only {_gib(free)} of {_gib(total)} are free. End other "
+            f"processes on the GPU (`nvidia-smi` lists them), {more}or choose "
+            "a smaller case."
         )
 
     def peak_memory(self) -> int:  # noqa: D102

@@ -28,7 +28,7 @@ _RANK = flags.DEFINE_integer(
     "rank", -1, "This rank; by default torchrun's variable RANK."
 )
 _HARDWARE = flags.DEFINE_string(
-    "hardware", "none", "What to train on: `none` or a GPU, as `nvidia_h200`."
+    "hardware", "none", "What to train on: `none`, `any` or `nvidia_h200`, ..."
 )
 _CORPUS = flags.DEFINE_string(
     "corpus",
@@ -43,13 +43,13 @@ _DATA_CACHE = flags.DEFINE_string(
     "data_cache", None, "Directory for the data set's indices.", required=True
 )
 _EVENTS = flags.DEFINE_string(
-    "events", None, "File that the rank's events go to.", required=True
+    "events", None, "File for the rank's events.", required=True
 )
 _WAIT_AT = flags.DEFINE_string(
-    "wait_at", "", "Where to wait for an interruption, as '30:BACKWARD'."
+    "wait_at", "", "Where to wait for an interruption, e.g. '30:BACKWARD'."
 )
 _KEEP = flags.DEFINE_integer(
-    "keep", 0, "Complete checkpoints to keep, the newest; 0 for all.", 0
+    "keep", 0, "How many of the newest checkpoints to keep; 0 for all.", 0
 )
 _SAVE_ON_SIGTERM = flags.DEFINE_bool(
     "save_on_sigterm",
@@ -68,7 +68,7 @@ def preload(argv: Sequence[str]) -> None:
     """Does the heavy imports; touches no device and no random generator."""
     known = flags.FlagValues()
     hardware = flags.DEFINE_string(
-        "hardware", "none", "As the flag of this name.", flag_values=known
+        "hardware", "none", "See the flag above.", flag_values=known
     )
     known([sys.argv[0], *argv], known_only=True)
     _import(hardware.value)

@@ -120,9 +120,9 @@ def _check_implementation(case: case_pb2.Case) -> None:
     except ImportError as error:
         raise backend_lib.BackendError(
             "Transformer Engine cannot be imported "
-            f"({str(error).splitlines()[0]}); case '{case.name}' has its "
-            "layers. Install transformer-engine and transformer-engine-torch "
-            "for this torch, or choose a case with local layers."
+            f"({str(error).splitlines()[0]}); case '{case.name}' needs it. "
+            "Install transformer-engine and transformer-engine-torch for this "
+            "torch, or choose a case with local layers."
         ) from error
 
 
