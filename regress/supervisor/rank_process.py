@@ -107,8 +107,8 @@ class RankProcess:
         except message.DecodeError as error:
             raise errors.SupervisorError(
                 f"Rank {self.rank} must send Progress messages over its"
-                f" control socket, but sent {len(packet)} other bytes: use"
-                " regress.run.control."
+                f" control socket, but sent {len(packet)} bytes that are not a"
+                " Progress message: use regress.run.control."
             ) from error
         self.last_progress = progress
         return progress

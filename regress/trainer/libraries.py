@@ -57,7 +57,7 @@ def open_all(path: Sequence[str] | None = None) -> None:
 
     The dynamic linker reuses a library that is already open under the same
     name. Otherwise, since each wheel has its own folder, it would silently
-    pick up the host's toolkit.
+    pick up the host's CUDA toolkit if there is one.
 
     Args:
         path: Folders with packages; by default `sys.path`.

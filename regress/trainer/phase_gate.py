@@ -50,7 +50,7 @@ class PhaseGate:
 
 
 class StopRequest:
-    """Notes a SIGTERM, which schedulers send before they stop a job.
+    """Notes a SIGTERM instead of dying; schedulers send one to stop a job.
 
     Attributes:
         came: Whether a SIGTERM has arrived.
