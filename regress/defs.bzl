@@ -9,7 +9,8 @@
         golden = {"dev_none": "//testdata/golden:my_case/dev_none.textproto"},
     )
 
-Beside the test there is a program that records its golden, where `golden` says:
+This also defines a program that records the test's golden at the path that
+`golden` names:
 
     tools/bazelw run //path/of:my_case_test.record
 """
@@ -20,13 +21,13 @@ load("//tools/platforms:defs.bzl", "pool_properties")
 load("//tools/platforms:gpus.bzl", "GPUS")
 load("//tools/python:defs.bzl", "py_binary", "py_test")
 
-# A rank each on a core, where there are as many.
+# Each rank gets a core of its own if the machine has enough.
 _RANKS = 4
 
 _HARDWARE = ["none"] + GPUS
 
-# For --test_tag_filters, and for runners that go by them. A rank takes a GPU of
-# its own, where there are as many.
+# For --test_tag_filters, and for test runners that schedule by tags. Each rank
+# takes a GPU of its own if there are enough.
 _GPU_TAGS = [
     "gpu",
     "multi_accelerator",
@@ -45,31 +46,31 @@ def resume_test(
         **kwargs):
     """Interrupts the training of a case, resumes it, and judges the result.
 
-    `case` and `corpus` are dictionaries from the hardware (`none`,
-    `nvidia_h200`, ...) to a label, and `golden` is one from the channel and the
-    hardware, as in `dev_none`. The test takes those of the runner's hardware
-    and of the channel, which --config chooses; where one of them is missing,
-    the test is incompatible and is skipped.
+    `case` and `corpus` map the hardware (`none`, `nvidia_h200`, ...) to a
+    label. `golden` maps the channel and the hardware, as in `dev_none`, to a
+    label. The test uses the entries for the runner's hardware and for the
+    channel that --config selects. If an entry is missing, the test is
+    incompatible and is skipped.
 
-    `<name>.record` records the golden, in the source tree. For that it needs no
-    golden: name the file first, and record it then.
+    `<name>.record` records the golden in the source tree. The file need not
+    exist yet: name it in `golden` first, then record it.
 
-    `<name>.bundle` is the same test as an archive, for a machine without Bazel:
+    `<name>.bundle` is the same test as an archive for machines without Bazel;
     see //tools/bundle:defs.bzl.
 
     Args:
       name: name of the test.
       case: the case's textproto, by hardware.
-      corpus: the target of its .bin and .idx, by hardware.
-      golden: the golden record, by channel and hardware. Where it is None, proof
-        of resume, state and replay judge alone.
-      exec_properties: what remote execution asks a worker for, by hardware; for
-        a GPU that is not named, it is as in `{"gpu": "h200"}`.
-      trainer: a library with a trainer to run in place of this project's.
-      trainer_module: its module, which takes the flags that
-        regress/trainer/main.py takes and reports as that does.
-      tags: as usual. A test that needs a GPU, whatever runs it, also gets the
-        usual ones of such tests.
+      corpus: the target of the corpus's .bin and .idx, by hardware.
+      golden: the golden record, by channel and hardware. If a value is None,
+        only proof of resume, state and replay are judged.
+      exec_properties: properties that remote execution requires of a worker, by
+        hardware. GPUs that are not listed default to, e.g., `{"gpu": "h200"}`.
+      trainer: a library with a trainer to run instead of this project's.
+      trainer_module: the trainer's module. It must take the flags of
+        regress/trainer/main.py and report as that does.
+      tags: as usual. A test that can only run on GPUs also gets the usual tags
+        of GPU tests.
       **kwargs: as for py_test.
     """
     supported = [
@@ -121,7 +122,7 @@ def resume_test(
         }, {}),
         main = Label("//regress/runner:main.py"),
         srcs = [Label("//regress/runner:main.py")],
-        # Ranks that wait for a core wait for each other.
+        # Ranks wait for each other, so one that lacks a core delays them all.
         tags = tags + ["cpu:%d" % _RANKS],
         target_compatible_with = compatible,
         deps = deps,
@@ -157,7 +158,7 @@ def resume_test(
         }, []),
         main = Label("//tools/golden:main.py"),
         srcs = [Label("//tools/golden:main.py")],
-        # Only by name: it writes into the source tree.
+        # Writes into the source tree, so wildcards must not include it.
         tags = ["manual"],
         target_compatible_with = _only_for(recorded),
         testonly = True,
@@ -170,33 +171,33 @@ def _key(channel, hardware):
     return "%s_%s" % (channel, hardware)
 
 def _present(recorded, channel, hardware):
-    """Returns a list with the runner's golden, empty where it has none."""
+    """Returns a list with the runner's golden, or an empty list."""
     label = recorded.get((channel, hardware))
     return [label] if label else []
 
 def _only_for(runners):
-    """Returns the constraints of what only these runners can run."""
+    """Returns constraints that make a target compatible with only `runners`."""
     return _by_runner(
         {runner: [] for runner in runners},
         [str(Label("//tools/platforms:incompatible"))],
     )
 
 def _launcher(hardware):
-    """Returns how ranks are started: both ways give the same bits.
+    """Returns the name of the launcher to use; both give the same bits.
 
-    Transformer Engine initializes CUDA as it is imported, and a process that
-    has done so must not be forked.
+    Transformer Engine initializes CUDA on import, and a process that has
+    initialized CUDA must not fork.
     """
     return "zygote" if hardware == "none" else "exec"
 
 def _path(label):
-    """Returns the path of a source file in the workspace that is built."""
+    """Returns the path of a source file in the workspace being built."""
     if not label.startswith("//"):
         label = "//%s:%s" % (native.package_name(), label.lstrip(":"))
     return label.lstrip("/").replace(":", "/").lstrip("/")
 
 def _by_runner(values, default):
-    """Returns a select() of the values by the runner's channel and hardware."""
+    """Returns a select() over the runner's channel and hardware."""
     branches = {
         str(Label("//tools/channels:is_%s_%s" % runner)): value
         for runner, value in values.items()

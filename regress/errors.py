@@ -1,8 +1,8 @@
-"""Errors that are told to a user, and how a program ends by one.
+"""Errors that are reported to the user, and how they end a program.
 
-What a user can do something about derives from `UserError`, and its message is
-all that the user is told. Any other error that reaches the top of a program is
-a bug in it: the traceback says where.
+Every error that a user can act on derives from `UserError`. The user sees only
+its message. Any other error that reaches `main` is a bug, and its traceback is
+printed.
 """
 
 import functools
@@ -16,17 +16,20 @@ Main = Callable[[Sequence[str]], int]
 
 
 class UserError(Exception):
-    """What is wrong: a sentence, or a line for each problem."""
+    """An error that the user can act on.
+
+    The message is one sentence, or one line per problem.
+    """
 
 
 def ends_with(status: int) -> Callable[[Main], Main]:
-    """Returns a decorator for a program's `main`.
+    """Returns a decorator for `main` that turns errors into an exit status.
 
-    An error has a status of its own, since Python's, which is 1, means
-    something else in some programs. A wrong use of the flags is left to absl.
+    Python's own status, 1, will not do, because some programs use it for
+    something else. Incorrect flags are left to absl.
 
     Args:
-        status: The exit status of a program that ends by an error.
+        status: The exit status if `main` raises an error.
     """
 
     def decorate(main: Main) -> Main:

@@ -1,4 +1,4 @@
-"""Tests of how a program ends by an error."""
+"""Tests of how errors end a program."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ class _CorpusError(errors.UserError):
 
 
 def _run(error: Exception | None) -> tuple[int, str]:
-    """Returns the exit status and the stderr of a program that raises."""
+    """Returns the exit status and stderr of a program that raises `error`."""
 
     @errors.ends_with(7)
     def main(argv: Sequence[str]) -> int:

@@ -1,7 +1,8 @@
-"""A resume with the packages of a channel: what each release comes to.
+"""Resumes with the packages of a channel, and checks the release's verdict.
 
-Run once for every channel, without a golden. A release that is new to the
-project may name the CUDA device where no patch stands in for it yet.
+This runs once per channel, without a golden. A release that is new to the
+project may use the CUDA device in a place that cpu_patches.py does not cover
+yet.
 """
 
 import pathlib
@@ -20,7 +21,7 @@ from regress.supervisor import watchdog
 _CHANNEL = flags.DEFINE_string("channel", "dev", "The channel of the packages.")
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
-# Their releases cannot resume megatron-core's own param groups.
+# Channels whose megatron-core cannot resume its own param groups.
 _BROKEN = ("core_0_16", "core_0_17", "core_0_18")
 _ADVICE = "set optimizer.param_grouping: RESUMABLE in the case"
 
@@ -42,7 +43,7 @@ class ReleasesTest(absltest.TestCase):
 
     def test_the_advice_helps(self) -> None:
         if _CHANNEL.value not in _BROKEN:
-            self.skipTest("There is no bug to go round.")
+            self.skipTest("There is no bug to work around.")
         case = load.load(_CASE)
         case.optimizer.param_grouping = case_pb2.RESUMABLE
         self._assert_concluded(self._verdict(case), "PASS")

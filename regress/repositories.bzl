@@ -1,4 +1,4 @@
-"""regress_repositories(): what a WORKSPACE needs to use this repository.
+"""regress_repositories(): the repositories that a WORKSPACE needs for regress.
 
     load("@regress//regress:repositories.bzl", "regress_repositories")
 
@@ -19,13 +19,13 @@ load("//tools/stubs:repositories.bzl", "stub_repositories")
 def regress_repositories(lock = None):
     """Declares the Python toolchain and the wheels.
 
-    The repositories are `python`, `pypi` and, from that, one for each
-    distribution, as `pypi_torch`. One that the workspace has declared before
-    is taken instead: of the wheels, all that is asked for is a py_library
-    `@pypi_torch//:lib`.
+    The repositories are `python`, `pypi` and, derived from `pypi`, one per
+    distribution, such as `pypi_torch`. A repository that the workspace has
+    already declared takes precedence. The repository of a distribution only
+    needs to provide a py_library, such as `@pypi_torch//:lib`.
 
     Args:
-      lock: label of a lock with the wheels to use instead of this project's.
+      lock: label of a lock file whose wheels to use instead of this project's.
     """
     stub_repositories()
     if not native.existing_rule("python"):
@@ -33,7 +33,7 @@ def regress_repositories(lock = None):
     native.register_toolchains("@python//:toolchain")
     lock_repository(
         name = "pypi",
-        # Another lock has no other channels.
+        # The other channels belong to this project's lock.
         channels = {} if lock else other_locks(),
         lock = lock or str(Label("//:requirements_lock.txt")),
     )

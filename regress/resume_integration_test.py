@@ -1,6 +1,7 @@
-"""Tests of the whole: real ranks, real signals, real checkpoints, the oracle.
+"""End-to-end tests with real ranks, signals, checkpoints and the oracle.
 
-All scenarios run the tiny case, forked from one zygote.
+All scenarios run the tiny case. Their ranks are forked from one zygote, unless
+the test says otherwise.
 """
 
 import pathlib
@@ -62,7 +63,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
     def _run(
         self, change: Callable[[case_pb2.Case], object] = lambda case: None
     ) -> run_pb2.RunRecord:
-        """Runs the case, changed, in the zygote's forks."""
+        """Applies `change` to the case and runs it in forks of the zygote."""
         case = load.load(_CASE_PATH)
         change(case)
         return _scenario(self._folder(), case).run_resumed(
@@ -131,7 +132,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
         self._assert_concluded(self._judge(run), "PASS")
         for rank in run.attempts[0].ranks:
             self.assertEqual((rank.exit.code, rank.exit.signal), (0, 0))
-        # It is asked for that, and not for a death by the signal.
+        # A graceful stop must not end in death by the signal.
         run.attempts[0].ranks[max(ranks, default=0)].exit.signal = 15
         self._assert_concluded(self._judge(run), "NOT_INTERRUPTED")
 
@@ -144,7 +145,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
         with launchers.make("exec", scenario) as exec_launcher:
             run = scenario.run_resumed(exec_launcher, _ignore)
         self.assertEqual(run.attempts[1].launcher, "exec")
-        # Of the golden, which forked ranks recorded.
+        # The same bits as in the golden, which forked ranks recorded.
         self._assert_concluded(self._judge(run), "PASS")
 
     def test_a_resume_passes_with_a_marked_decoupled_group(self) -> None:
@@ -152,8 +153,8 @@ class ResumeIntegrationTest(parameterized.TestCase):
             case.optimizer.param_grouping = case_pb2.RESUMABLE
 
         verdict = self._judge(self._run(change))
-        # The golden is of megatron-core's own grouping, so only the case and
-        # the mark in the saved state differ.
+        # The golden was recorded with megatron-core's own grouping, so only the
+        # case and the mark in the saved state differ.
         self._assert_concluded(verdict, "STALE_GOLDEN")
         self.assertEqual(
             [check.name for check in verdict.checks if check.differing],

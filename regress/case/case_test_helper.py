@@ -6,7 +6,7 @@ NAME = "small"
 
 
 def valid_case() -> case_pb2.Case:
-    """A new case that breaks no rule, with a value in every field."""
+    """Returns a new, valid case with a value in every field."""
     return case_pb2.Case(
         name=NAME,
         model=case_pb2.Model(

@@ -1,10 +1,10 @@
-"""What follows from a case. All functions expect a valid one."""
+"""Quantities derived from a case, which must be valid."""
 
 from regress.case import case_pb2
 
 
 def chunks_per_rank(case: case_pb2.Case) -> int:
-    """Model chunks that a rank holds."""
+    """Returns the number of model chunks on each rank."""
     parallelism = case.parallelism
     return case.model.layers // (
         parallelism.pipeline * parallelism.layers_per_virtual_stage
@@ -12,19 +12,19 @@ def chunks_per_rank(case: case_pb2.Case) -> int:
 
 
 def microbatches(case: case_pb2.Case) -> int:
-    """Microbatches in an iteration."""
+    """Returns the number of microbatches per iteration."""
     training = case.training
     return training.global_batch_size // training.micro_batch_size
 
 
 def resume_iterations(case: case_pb2.Case) -> list[int]:
-    """The iteration of the checkpoint that each attempt loads.
+    """Returns the iteration of the checkpoint that each attempt loads.
 
-    It is the newest checkpoint that outlives the interruptions before. It is 0
-    if there is none, as there is for attempt 0. A checkpoint is written at the
-    end of its iteration: in `BETWEEN_STEPS` it is complete, in every other
-    phase, also in `CHECKPOINT_WRITE`, it is not. A graceful stop writes its
-    own. An attempt that saves nothing leaves what it loaded.
+    That is the newest checkpoint that is complete when the previous attempt is
+    interrupted; 0 if there is none, as for attempt 0. A checkpoint is written
+    at the end of its iteration, so it is complete in `BETWEEN_STEPS` but in no
+    other phase, including `CHECKPOINT_WRITE`. A graceful stop writes a
+    checkpoint of its own. An attempt that saves nothing leaves what it loaded.
     """
     loaded = [0]
     for interruption in case.interruption:

@@ -1,4 +1,4 @@
-"""Tests of what follows from a case."""
+"""Tests of the quantities derived from a case."""
 
 from absl.testing import absltest, parameterized
 

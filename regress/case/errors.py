@@ -1,7 +1,7 @@
-"""What can be wrong with a case."""
+"""Errors in cases."""
 
 from regress import errors
 
 
 class CaseError(errors.UserError):
-    """One sentence for the user, or one a line for each problem found."""
+    """An unusable case. The message has one line per problem."""

@@ -1,13 +1,13 @@
-"""The fingerprint of a case: what a golden is recorded for.
+"""Computes the fingerprint of a case, which ties a golden to the case.
 
-It covers every field that shapes the trajectory. It does not cover the case's
-name, nor the interruption: the golden is the run that nobody interrupted.
+The fingerprint covers every field that affects the trajectory. It excludes the
+case's name and the interruption, because the golden is an uninterrupted run.
 
-The digest is taken of a text of our own, since protobuf promises the same bytes
-for the same message within one version of one library only. The text has a line
-for each field that is set, by full name and in the order of names; so it does
-not depend on the order in a file, on field numbers, or on fields that are added
-later and not set.
+The fingerprint is the digest of a text format of our own, because protobuf
+serialization is deterministic only within one version of one library. The text
+has one line per set field, with its full name, sorted by name. It is therefore
+independent of the order in the file, of field numbers, and of fields that are
+added later but not set.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ _NOT_IN_THE_TRAJECTORY = ("name", "interruption")
 
 
 def fingerprint(case: case_pb2.Case) -> str:
-    """The case's fingerprint: a SHA-256, in hex."""
+    """Returns the case's fingerprint: a SHA-256, in hex."""
     return hashlib.sha256(canonical_text(case).encode()).hexdigest()
 
 
 def canonical_text(case: case_pb2.Case) -> str:
-    """What the fingerprint is the digest of: a line for each field."""
+    """Returns the text that the fingerprint digests: one line per field."""
     shaping = case_pb2.Case()
     shaping.CopyFrom(case)
     for field in _NOT_IN_THE_TRAJECTORY:
@@ -54,7 +54,8 @@ def _value_lines(
     field: descriptor.FieldDescriptor, value: Any, path: str
 ) -> Iterator[str]:
     if field.message_type is not None:
-        # A message that is set and empty is not one that is not set.
+        # A line of its own tells a message that is set but empty from one that
+        # is not set.
         yield f"{path}:"
         yield from _lines(value, f"{path}.")
     else:
@@ -77,5 +78,5 @@ def _scalar(field: descriptor.FieldDescriptor, value: Any) -> str:
         return named.name if named else str(value)
     if isinstance(value, float):
         return value.hex()
-    # Quotes text, so that it keeps to its line.
+    # Escapes line breaks in strings, so that each field stays on one line.
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""Tests of the fingerprint."""
+"""Tests of the fingerprint of a case."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _NOT_IN_THE_TRAJECTORY = ("name", "interruption")
 
 
 def _changed(field: Any, value: Any) -> Any:
-    """Another value of a scalar field: as near as there is one."""
+    """Returns a different value for a scalar field, as close as possible."""
     if field.enum_type is not None:
         numbers = [v.number for v in field.enum_type.values]
         return numbers[(numbers.index(value) + 1) % len(numbers)]
@@ -27,7 +27,7 @@ def _changed(field: Any, value: Any) -> Any:
 
 
 def _changes(message: Any, path: str = "") -> Iterator[str]:
-    """Changes each field in its turn, wherever it is, and puts it back."""
+    """Changes each field in turn, at any depth, yields, and restores it."""
     for field in message.DESCRIPTOR.fields:
         name = f"{path}{field.name}"
         value = getattr(message, field.name)

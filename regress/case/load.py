@@ -1,4 +1,4 @@
-"""Reads a case from its file."""
+"""Loads cases from files."""
 
 import os
 import pathlib
@@ -14,8 +14,8 @@ def load(path: str | os.PathLike[str]) -> case_pb2.Case:
     """Reads a case, and checks that it can be run.
 
     Raises:
-        CaseError: The file is missing, is not a case, or is one that cannot be
-            run.
+        CaseError: The file is missing, is not a case, or is a case that cannot
+            be run.
     """
     case = parse(path)
     if problems := validation.problems(case, path):
@@ -24,7 +24,7 @@ def load(path: str | os.PathLike[str]) -> case_pb2.Case:
 
 
 def parse(path: str | os.PathLike[str]) -> case_pb2.Case:
-    """Reads a case that need not make sense.
+    """Reads a case without validating it.
 
     Raises:
         CaseError: The file is missing, or is not a case.
@@ -45,7 +45,7 @@ def parse(path: str | os.PathLike[str]) -> case_pb2.Case:
     try:
         return text_format.Parse(text, case_pb2.Case())
     except text_format.ParseError as error:
-        # The message begins with its own form of the place.
+        # Drop the parser's own "line:column : " prefix.
         reason = str(error).split(" : ", 1)[-1]
         raise errors.CaseError(
             f"{path}:{error.GetLine()}:{error.GetColumn()}: not a case: "

@@ -1,4 +1,4 @@
-"""Tests of reading a case from its file."""
+"""Tests of loading cases from files."""
 
 import pathlib
 

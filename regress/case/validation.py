@@ -1,11 +1,11 @@
-"""The rules that a case must obey to be run.
+"""Checks the rules that a case must obey to be run.
 
-Two tables: what each field must be by itself, and what fields must be to one
-another. A rule of the second is looked at only if no rule before it found fault
-with the fields it speaks of, so that one mistake is one problem.
+There are two tables: rules for single fields, and relations between fields. A
+relation is checked only if no earlier rule rejected any of its fields, so that
+one mistake is reported as one problem.
 
-The rules of an interruption hold for each of them. They are given the case as
-it would be if that were the last one.
+The rules for an interruption hold for every one of them. Each is checked on the
+case as it would be if that interruption were the last.
 """
 
 import dataclasses
@@ -28,12 +28,12 @@ _MOST_INTERRUPTIONS = 16
 
 @dataclasses.dataclass(frozen=True)
 class _FieldRule:
-    """What one field must be by itself.
+    """A rule for a single field.
 
     Attributes:
         field: Full name of the field, as "model.layers".
-        expected: In words.
-        holds: Whether a value obeys.
+        expected: What the field must be, in words.
+        holds: Returns whether a value obeys the rule.
     """
 
     field: str
@@ -43,12 +43,14 @@ class _FieldRule:
 
 @dataclasses.dataclass(frozen=True)
 class _Relation:
-    """What fields must be to one another.
+    """A rule that relates several fields.
 
     Attributes:
-        fields: Full names of the fields; the first is the one that is wrong.
-        expected: In words, with the values of the others.
-        holds: Whether a case obeys. No rule before found fault with the fields.
+        fields: Full names of the fields. A violation is reported for the first.
+        expected: Returns what the first field must be, in words that include
+            the values of the others.
+        holds: Returns whether a case obeys the rule. Called only if no earlier
+            rule rejected any of the fields.
     """
 
     fields: tuple[str, ...]
@@ -57,11 +59,11 @@ class _Relation:
 
 
 def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
-    """All that is wrong with a case: one sentence each, none if it can be run.
+    """Returns all problems of a case, as one sentence each.
 
     Args:
-        case: The case.
-        path: Its file.
+        case: The case to check.
+        path: The file that it was read from.
     """
     found: dict[str, str] = {}
     for last in range(min(max(len(case.interruption), 1), _MOST_INTERRUPTIONS)):
@@ -81,7 +83,9 @@ def problems(case: _Case, path: str | os.PathLike[str]) -> list[str]:
         )
     name = pathlib.Path(path).stem
     if case.name != name:
-        found["name"] = f'"{case.name}", expected "{name}", the file\'s base name'
+        found["name"] = (
+            f'"{case.name}", expected "{name}", the file\'s base name'
+        )
     return [f"{path}: {field} is {what}" for field, what in found.items()]
 
 
@@ -126,7 +130,7 @@ def _descriptor(field: str) -> descriptor.FieldDescriptor:
 
 
 def _text(case: _Case, field: str) -> str:
-    """The field's value as a textproto has it."""
+    """Formats the field's value as in a textproto."""
     value = _value(case, field)
     described = _descriptor(field)
     if described.is_repeated:
@@ -148,7 +152,7 @@ def _rules(
 def _enum_rules(fields: Iterable[str]) -> Iterator[_FieldRule]:
     for field in fields:
         enum: Any = _descriptor(field).enum_type
-        # An enum whose first value is not one has no default.
+        # The zero value named _UNSPECIFIED means that the field was not set.
         values = [
             value
             for value in enum.values
@@ -309,10 +313,10 @@ def _writes_there(case: _Case) -> bool:
 
 
 def _is_heard_in_time(case: _Case) -> bool:
-    """Whether the signal comes before the ranks agree on whether to stop.
+    """Whether the signal arrives before the ranks agree on whether to stop.
 
-    In BETWEEN_STEPS all but the last rank have said by then that they were not
-    told to.
+    In BETWEEN_STEPS, all ranks but the last have already reported that they
+    were not asked to stop.
     """
     interruption = case.interruption[-1]
     last = case.parallelism.pipeline - 1
@@ -337,8 +341,8 @@ _RELATIONS = (
     ),
     _is_multiple_of("model.hidden_size", "model.attention_heads"),
     _is_multiple_of("training.global_batch_size", "training.micro_batch_size"),
-    # megatron-core's interleaved schedule hands out microbatches in groups of
-    # the pipeline's size.
+    # megatron-core's interleaved schedule processes microbatches in groups of
+    # the pipeline size.
     _Relation(
         (*_BATCH, *_LAYERS),
         lambda case: (
@@ -354,7 +358,7 @@ _RELATIONS = (
         "optimizer.decoupled_learning_rate.min",
         "optimizer.decoupled_learning_rate.max",
     ),
-    # megatron-core's scheduler asserts it.
+    # megatron-core's scheduler asserts this.
     _Relation(
         (
             "optimizer.learning_rate.warmup_iterations",
@@ -377,7 +381,8 @@ _RELATIONS = (
             f"{derived.resume_iterations(case)[-2]}"
         ),
         lambda case: (
-            case.interruption[-1].iteration > derived.resume_iterations(case)[-2]
+            case.interruption[-1].iteration
+            > derived.resume_iterations(case)[-2]
         ),
     ),
     _Relation(
@@ -404,7 +409,9 @@ _RELATIONS = (
             f"{derived.resume_iterations(case)[-1]}, of training.iterations = "
             f"{case.training.iterations}"
         ),
-        lambda case: derived.resume_iterations(case)[-1] < case.training.iterations,
+        lambda case: (
+            derived.resume_iterations(case)[-1] < case.training.iterations
+        ),
     ),
     _Relation(
         ("interruption.graceful", "interruption.signal"),

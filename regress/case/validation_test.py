@@ -1,4 +1,4 @@
-"""Tests of the rules that a case must obey."""
+"""Tests of validating cases."""
 
 import math
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from regress.case import case_pb2, case_test_helper, validation
 
 _PATH = f"cases/{case_test_helper.NAME}.textproto"
 
-# Every value of these is one that can be run.
+# Any value of these fields can be run.
 _WITHOUT_RULE = ("model.tied_embeddings", "interruption.graceful")
 
-# What is merged into the valid case, and the problem that follows. A repeated
-# field is appended to.
+# Text to merge into the valid case, and the resulting problem. Merging appends
+# to repeated fields.
 _BROKEN = (
     (
         "model { layers: 13 }",
@@ -184,7 +184,7 @@ _STILL_VALID = (
     "interruption { iteration: 40 phase: CHECKPOINT_WRITE }",
     "interruption { iteration: 40 }",
     "interruption { ranks: [1, 2] }",
-    # One chunk a rank needs no groups of microbatches.
+    # With one chunk per rank, microbatches need not come in groups.
     "parallelism { layers_per_virtual_stage: 6 } "
     "training { global_batch_size: 6 }",
     "training { save_interval: 20 }",
@@ -280,7 +280,7 @@ class ValidationTest(parameterized.TestCase):
             "interruption { phase: BETWEEN_STEPS signal: SIGTERM "
             "graceful: true }"
         )
-        # The last rank is among those that are hit.
+        # The last rank is among the ranks that are hit.
         self.assertEqual(validation.problems(case, _PATH), [])
         case.interruption[0].ranks.remove(3)
         self.assertEqual(
@@ -341,7 +341,7 @@ class ValidationTest(parameterized.TestCase):
         self.assertEqual(validation.problems(case, _PATH), [])
         self.assertEqual(case.optimizer.param_grouping, case_pb2.STOCK)
 
-    # 2 was STOCK once.
+    # 2 used to be STOCK.
     @parameterized.parameters(2, 3)
     def test_refuses_an_unknown_number_for_an_enum(self, number: int) -> None:
         case = _with(f"optimizer {{ param_grouping: {number} }}")

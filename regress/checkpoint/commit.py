@@ -1,4 +1,4 @@
-"""The last steps of a save: files become a checkpoint, and old ones go."""
+"""The last steps of a save: commit the checkpoint and delete old ones."""
 
 import contextlib
 import pathlib
@@ -12,26 +12,26 @@ def commit(
     complete: manifest.Manifest,
     keep: int,
 ) -> None:
-    """Makes a checkpoint of files that are on the disk, of all ranks.
+    """Commits a checkpoint. The files of all ranks must be on disk.
 
     Args:
-        disk: Where to.
+        disk: The file system to write to.
         root: The checkpoint directory.
-        complete: What the checkpoint has.
-        keep: The newest complete checkpoints that stay; 0 for all.
+        complete: The checkpoint's manifest.
+        keep: How many of the newest complete checkpoints to keep; 0 for all.
 
     Raises:
-        CheckpointWriteError: The disk does not take it.
+        CheckpointWriteError: The manifest or the tracker cannot be written.
     """
     folder = layout.folder(root, complete.iteration)
-    # The ranks have flushed their folders; now the names of these. A folder
-    # that is there may be of a rank that was killed before it could flush the
-    # name.
+    # The ranks have flushed their own folders; flush the names of those
+    # folders, too. An existing folder may be from a rank that was killed before
+    # it could flush the name.
     for named_in in (folder, root):
         disk.flush_folder(named_in)
     if not layout.committed(root):
-        # The first checkpoint does so for the folders above, however many of
-        # them were made for it. One that this user may not read was not.
+        # The first checkpoint also flushes all parent folders, since any of
+        # them may be new. A folder that this user may not read is not new.
         for named_in in root.parents:
             with contextlib.suppress(PermissionError):
                 disk.flush_folder(named_in)
@@ -45,21 +45,21 @@ def commit(
 
 
 def retire(disk: durable.Disk, root: pathlib.Path, keep: int) -> None:
-    """Deletes the complete checkpoints but the newest `keep`.
+    """Deletes all complete checkpoints except the newest `keep`.
 
-    To be called when the newest is on the disk and the tracker names it. A
-    checkpoint is renamed before it is deleted, so that one that is deleted in
-    part is not taken for a damaged one. Without a manifest a folder is left
-    alone: it is another tool's, or will be overwritten.
+    Call this when the newest one is on disk and the tracker names it. A
+    checkpoint is renamed before it is deleted, so that a partly deleted one is
+    not taken for a damaged one. A folder without a manifest is left alone: it
+    belongs to another tool, or will be overwritten.
 
     Args:
-        disk: Where to.
+        disk: The file system to write to.
         root: The checkpoint directory.
-        keep: At least 1; or 0 to keep all.
+        keep: How many to keep; 0 for all.
     """
     if not keep:
         return
-    # What a kill left of an earlier time.
+    # An earlier deletion may have been killed halfway.
     _delete_retired(disk, root)
     for iteration in layout.committed(root)[:-keep]:
         folder = layout.folder(root, iteration)
@@ -70,6 +70,6 @@ def retire(disk: durable.Disk, root: pathlib.Path, keep: int) -> None:
 
 def _delete_retired(disk: durable.Disk, root: pathlib.Path) -> None:
     for folder in sorted(root.glob(f"*{layout.RETIRED}")):
-        # A disk that does not delete is no reason to stop training.
+        # A failed deletion is no reason to stop training.
         with contextlib.suppress(OSError):
             disk.delete_folder(folder)

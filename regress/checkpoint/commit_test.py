@@ -1,4 +1,4 @@
-"""Tests of what is deleted, and of what never is."""
+"""Tests of what is deleted and what is kept."""
 
 import pathlib
 

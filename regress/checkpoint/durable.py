@@ -1,4 +1,7 @@
-"""Files that are there whole or not at all, whenever the power fails."""
+"""Writes files atomically and durably, even if the power fails.
+
+A file is either complete under its name or absent.
+"""
 
 import concurrent.futures
 import contextlib
@@ -13,31 +16,31 @@ from typing import Any, BinaryIO, cast
 
 from regress.checkpoint import errors
 
-# Collects the many small writes of torch.save.
+# Batches the many small writes of torch.save.
 _BUFFER_BYTES = 1 << 20
 
-# Appended to the name of a file that is not whole yet.
+# Suffix of a file that is not complete yet.
 ASIDE = ".part"
 
 
 class Disk:
-    """The file system of this machine, one method for each step of writing.
+    """The local file system, with one method for each step of writing.
 
-    All that a save does to the file system goes through here, so that a test
-    can end the world after any of the steps, or lose what was not flushed.
+    A save touches the file system only through this class, so that a test can
+    crash after any step, or drop unsynced data.
     """
 
     def create(self, path: pathlib.Path) -> int:
-        """Opens an empty file for writing. Returns its descriptor."""
+        """Creates or truncates a file. Returns its descriptor."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         return os.open(path, flags, 0o666)
 
     def write(self, fd: int, data: memoryview) -> int:
-        """Writes some of the data. Returns how many bytes."""
+        """Writes at least a part of the data. Returns the number of bytes."""
         return os.write(fd, data)
 
     def flush(self, fd: int) -> None:
-        """Returns when the file's content is on the disk; not its name."""
+        """Flushes the file's content, but not its name, to disk (fsync)."""
         os.fsync(fd)
 
     def close(self, fd: int) -> None:
@@ -45,11 +48,11 @@ class Disk:
         os.close(fd)
 
     def rename(self, source: pathlib.Path, target: pathlib.Path) -> None:
-        """Gives a file another name; what had that name is gone."""
+        """Renames a file and replaces an existing target."""
         source.rename(target)
 
     def make_folder(self, path: pathlib.Path) -> bool:
-        """Makes a folder. Returns whether it was not there."""
+        """Creates a folder. Returns False if it existed."""
         try:
             path.mkdir()
         except FileExistsError:
@@ -57,7 +60,7 @@ class Disk:
         return True
 
     def flush_folder(self, path: pathlib.Path) -> None:
-        """Returns when the names in the folder are on the disk."""
+        """Flushes the names in the folder to disk (fsync)."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
@@ -65,7 +68,7 @@ class Disk:
             os.close(fd)
 
     def delete_folder(self, path: pathlib.Path) -> None:
-        """Deletes a folder with all that is in it."""
+        """Deletes a folder and everything in it."""
         shutil.rmtree(path)
 
 
@@ -75,8 +78,8 @@ class Written:
 
     Attributes:
         bytes: Its size.
-        sha256: Its digest, in hex, of what the writer meant: a disk that keeps
-            something else is found out.
+        sha256: The digest, in hex, of the data as produced, not as read back,
+            so that corruption by the disk is detected later.
     """
 
     bytes: int
@@ -88,25 +91,25 @@ def write(
     path: pathlib.Path,
     produce: Callable[[BinaryIO], object],
 ) -> Written:
-    """Writes a file aside, flushes it to the disk and gives it its name.
+    """Writes a temporary file, flushes it to disk and renames it to `path`.
 
-    A file that had the name is there until the new one is whole.
+    An existing file stays in place until the new one is complete.
 
     Args:
-        disk: Where to.
-        path: The file, in a folder that exists.
-        produce: Writes the content to the file that it is given.
+        disk: The file system to write to.
+        path: The file, in an existing folder.
+        produce: Writes the content to the file object that it is given.
 
     Raises:
-        CheckpointWriteError: The disk is full, or does not take the file. What
-            was written of it is removed.
+        CheckpointWriteError: The disk is full, or the file cannot be written.
+            The temporary file is removed.
     """
     aside = path.with_name(path.name + ASIDE)
     try:
         try:
             written = _write(disk, aside, produce)
         except BaseException:
-            # A full disk shall not stay full.
+            # Do not leave a full disk full.
             with contextlib.suppress(OSError):
                 aside.unlink()
             raise
@@ -118,10 +121,10 @@ def write(
 
 
 def make_folder(disk: Disk, path: pathlib.Path) -> None:
-    """Makes a folder and those above it; each is named on the disk.
+    """Creates a folder and its parents, and flushes their names to disk.
 
     Raises:
-        CheckpointWriteError: It cannot be made.
+        CheckpointWriteError: A folder cannot be created.
     """
     missing = []
     while not path.is_dir():
@@ -129,7 +132,7 @@ def make_folder(disk: Disk, path: pathlib.Path) -> None:
         path = path.parent
     for folder in reversed(missing):
         try:
-            # Another rank may have made it meanwhile, and then flushes it.
+            # If another rank created it meanwhile, that rank flushes it.
             if disk.make_folder(folder):
                 disk.flush_folder(folder.parent)
         except OSError as error:
@@ -149,8 +152,7 @@ def _write(
             try:
                 produce(cast(BinaryIO, buffered))
             except RuntimeError as error:
-                # torch.save hides why a write failed behind an error of its
-                # own.
+                # torch.save replaces the error of a failed write with its own.
                 raise sink.error or error from error
             buffered.flush()
             disk.flush(fd)
@@ -161,9 +163,9 @@ def _write(
 
 
 class _Sink(io.RawIOBase):
-    """Digests what it writes, in another thread while it writes.
+    """A raw file that computes the digest in another thread while it writes.
 
-    The digest takes as long as the write, and both leave the interpreter free.
+    The digest takes as long as the write, and both release the GIL.
     """
 
     def __init__(
@@ -188,7 +190,7 @@ class _Sink(io.RawIOBase):
         view = memoryview(data).cast("B")
         digested = self._beside.submit(self.digest.update, view)
         try:
-            # What was digested must be written, all of it.
+            # All of the digested data must be written.
             written = 0
             while written < len(view):
                 written += self._disk.write(self._fd, view[written:])
@@ -196,16 +198,16 @@ class _Sink(io.RawIOBase):
             self.error = error
             raise
         finally:
-            # The caller may use the memory again once this returns.
+            # The caller may reuse the memory once this returns.
             digested.result()
         self.size += written
         return written
 
     def retire(self) -> None:
-        """Writes no more.
+        """Refuses further writes.
 
-        The buffer of a save that failed is flushed when it is collected, and
-        by then the descriptor may be another file's.
+        After a failed save the buffer is flushed when it is garbage-collected;
+        by then the descriptor may belong to another file.
         """
         self._fd = None
 

@@ -1,4 +1,4 @@
-"""What a user is told about checkpoints that cannot be read or written."""
+"""Errors for checkpoints that cannot be read or written."""
 
 from regress import errors
 

@@ -1,12 +1,12 @@
-"""Where the files of checkpoints are: Megatron-LM's layout, and a manifest.
+"""The paths of checkpoint files: Megatron-LM's layout, plus a manifest.
 
     latest_checkpointed_iteration.txt              the tracker
     iter_0000020/mp_rank_00_003/model_optim_rng.pt
     iter_0000020/manifest.json
 
-The tracker names the newest checkpoint. One file a rank (tensor rank 0,
-pipeline rank 3). Tools that know Megatron-LM's
-layout take no notice of the manifest.
+The tracker names the newest checkpoint. Each rank has one file; the one above
+is of tensor rank 0, pipeline rank 3. Tools that know Megatron-LM's layout
+ignore the manifest.
 """
 
 import pathlib
@@ -17,26 +17,26 @@ from regress.checkpoint import durable, errors
 TRACKER = "latest_checkpointed_iteration.txt"
 MANIFEST = "manifest.json"
 
-# Appended to the name of a folder that is about to be deleted.
+# Suffix of a folder that is about to be deleted.
 RETIRED = ".retired"
 
-# The longest tracker that Megatron-LM's own code makes sense of, and more.
+# More than the longest tracker that Megatron-LM's own code can parse.
 _MAX_TRACKER_BYTES = 64
 _FOLDER = re.compile(r"iter_(\d{7,})", re.ASCII)
 
 
 def folder(root: pathlib.Path, iteration: int) -> pathlib.Path:
-    """The folder of one checkpoint."""
+    """Returns the folder of one checkpoint."""
     return root / f"iter_{iteration:07d}"
 
 
 def rank_file(rank: int) -> str:
-    """The path of a rank's file in its checkpoint's folder."""
+    """Returns the path of a rank's file within the checkpoint's folder."""
     return f"mp_rank_00_{rank:03d}/model_optim_rng.pt"
 
 
 def iterations(root: pathlib.Path) -> list[int]:
-    """The iterations that have a folder, whole or not, ascending."""
+    """Returns the iterations that have a folder, complete or not, ascending."""
     if not root.is_dir():
         return []
     found = [_FOLDER.fullmatch(path.name) for path in root.iterdir()]
@@ -44,11 +44,10 @@ def iterations(root: pathlib.Path) -> list[int]:
 
 
 def committed(root: pathlib.Path) -> list[int]:
-    """The iterations that have a manifest, ascending.
+    """Returns the iterations that have a manifest, ascending.
 
-    It is written when all files of the checkpoint are on the disk: a folder
-    without one is what is left of a save that was cut short, or is another
-    tool's.
+    The manifest is written when all files of the checkpoint are on disk. A
+    folder without one is from a save that was cut short, or from another tool.
     """
     return [
         iteration
@@ -58,10 +57,11 @@ def committed(root: pathlib.Path) -> list[int]:
 
 
 def read_tracker(root: pathlib.Path) -> int | None:
-    """The iteration that the tracker names; None if there is no tracker.
+    """Returns the iteration that the tracker names; None without a tracker.
 
     Raises:
-        CheckpointError: It cannot be read, or does not hold a positive number.
+        CheckpointError: The tracker cannot be read, or does not hold a positive
+            number.
     """
     path = root / TRACKER
     try:
@@ -89,7 +89,11 @@ def read_tracker(root: pathlib.Path) -> int | None:
 def write_tracker(
     disk: durable.Disk, root: pathlib.Path, iteration: int
 ) -> None:
-    """Names a checkpoint that is on the disk."""
+    """Makes the tracker name a checkpoint, which must be on disk.
+
+    Raises:
+        CheckpointWriteError: The tracker cannot be written.
+    """
     durable.write(
         disk,
         root / TRACKER,

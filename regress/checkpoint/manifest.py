@@ -1,11 +1,11 @@
-"""The manifest of a checkpoint: what files it has, with sizes and digests.
+"""The manifest of a checkpoint: its files, with sizes and digests.
 
     {"version": 1, "iteration": 20, "files": [
       {"path": "mp_rank_00_000/model_optim_rng.pt", "bytes": 4711,
        "sha256": "..."}]}
 
-It is the last file of a checkpoint to be written. So whoever has the folder, on
-whatever machine and without torch, can say whether the checkpoint is whole.
+The manifest is written after all other files of the checkpoint. It lets anyone
+verify that a folder is a complete checkpoint, on any machine and without torch.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class ManifestError(Exception):
-    """The manifest is not one: why, as the end of a sentence."""
+    """A manifest is invalid. The message is the end of a sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class File:
     """One file of a checkpoint.
 
     Attributes:
-        path: In the checkpoint's folder, as
+        path: Path within the checkpoint's folder, such as
             "mp_rank_00_000/model_optim_rng.pt".
         bytes: Its size.
         sha256: The digest of its content, in hex.
@@ -46,32 +46,32 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """All of a checkpoint.
+    """The manifest of one checkpoint.
 
     Attributes:
-        iteration: The one it was saved at.
-        files: By their paths, each once.
+        iteration: The iteration that it was saved after.
+        files: Its files; no path occurs twice.
     """
 
     iteration: int
     files: tuple[File, ...]
 
     def file(self, path: str) -> File | None:
-        """The file of that path, if it has one."""
+        """Returns the file with that path; None if there is none."""
         return next((file for file in self.files if file.path == path), None)
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The manifest's bytes."""
+    """Encodes a manifest as JSON."""
     fields = {"version": _VERSION, **dataclasses.asdict(manifest)}
     return (json.dumps(fields, indent=1) + "\n").encode()
 
 
 def decode(content: bytes) -> Manifest:
-    """Reads a manifest's bytes, which may be anything.
+    """Decodes a manifest from untrusted bytes.
 
     Raises:
-        ManifestError: They are no manifest.
+        ManifestError: The bytes are not a valid manifest.
     """
     try:
         fields = json.loads(content.decode())
@@ -94,7 +94,7 @@ def read(folder: pathlib.Path) -> Manifest:
     """Reads the manifest of the checkpoint in a folder.
 
     Raises:
-        ManifestError: It is not there, or is none.
+        ManifestError: The manifest is missing, unreadable or invalid.
     """
     path = folder / layout.MANIFEST
     try:
@@ -130,5 +130,5 @@ def _check_keys(fields: object, keys: Collection[str]) -> Mapping[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    # JSON's true is a number to Python.
+    # In Python, JSON's true is an int.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

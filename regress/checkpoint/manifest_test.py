@@ -1,4 +1,4 @@
-"""Tests of the manifest: what is read back, and what is refused."""
+"""Tests of what the manifest reads back and what it refuses."""
 
 import json
 import pathlib

@@ -1,9 +1,9 @@
-"""What the ranks see of a job's checkpoints, and agree on before they load.
+"""Finds the newest checkpoint, on which all ranks must agree before they load.
 
-The newest checkpoint is the newest one that was ever complete: that has a
-manifest, or that the tracker names. It is that one or none: if it is damaged by
-now, the job is refused, as resuming from an older one would lose iterations in
-silence. What a kill leaves never counts as complete.
+The newest checkpoint is the newest one that was ever complete: one that has a
+manifest or that the tracker names. If it is damaged, the job is refused:
+resuming from an older one would silently lose iterations. The remains of a
+killed save never count as complete.
 """
 
 import dataclasses
@@ -17,12 +17,12 @@ from regress.checkpoint import errors, layout, manifest
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What one rank sees.
+    """One rank's view of the newest checkpoint.
 
     Attributes:
-        iteration: Of the newest checkpoint; None if there is none.
+        iteration: Its iteration; None if there is no checkpoint.
         problem: Why this rank cannot load it, as a sentence, or "".
-        note: What the reader should know of it, as a sentence, or "".
+        note: What the reader should know about it, as a sentence, or "".
     """
 
     iteration: int | None = None
@@ -31,12 +31,12 @@ class View:
 
 
 def look(root: pathlib.Path, rank: int, ranks: int) -> View:
-    """Looks for the newest checkpoint and checks this rank's file of it.
+    """Finds the newest checkpoint and checks this rank's file in it.
 
     Args:
         root: The checkpoint directory.
         rank: This rank.
-        ranks: How many the job has.
+        ranks: The number of ranks in the job.
     """
     try:
         named = layout.read_tracker(root)
@@ -61,7 +61,7 @@ def look(root: pathlib.Path, rank: int, ranks: int) -> View:
     folder = layout.folder(root, newest)
     try:
         if newest not in committed:
-            # Of a tool that writes no manifest.
+            # The checkpoint is from a tool that writes no manifest.
             check_without_manifest(folder, rank)
             return View(
                 newest,
@@ -95,18 +95,18 @@ def look(root: pathlib.Path, rank: int, ranks: int) -> View:
 def agree(
     views: Sequence[View], root: pathlib.Path
 ) -> tuple[int | None, list[str]]:
-    """The iteration that every rank sees and can load.
+    """Returns the iteration that every rank sees and can load.
 
-    Ranks that start from different checkpoints would train a model that never
-    was, or wait for each other for ever. So would the others if one rank could
-    not load; all are told, and all end alike.
+    Ranks that started from different checkpoints would train a model that
+    never existed, or deadlock. If one rank cannot load, the others would
+    deadlock, too, so the error is raised on all ranks.
 
     Args:
-        views: What each rank sees, by rank.
+        views: Each rank's view, by rank.
         root: The checkpoint directory.
 
     Returns:
-        The iteration, None to start from the beginning; and notes for the
+        The iteration, or None to start from the beginning; and notes for the
         reader.
 
     Raises:
@@ -115,7 +115,7 @@ def agree(
     """
     problems = [one.problem for one in views if one.problem]
     if problems:
-        # What all stumble on is said once.
+        # Report a problem that several ranks share only once.
         raise errors.CheckpointError(" ".join(dict.fromkeys(problems)))
     if len({one.iteration for one in views}) > 1:
         seen = ", ".join(
@@ -134,13 +134,20 @@ def agree(
 def check(
     folder: pathlib.Path, iteration: int, rank: int, ranks: int
 ) -> manifest.File:
-    """Checks one rank's file of a checkpoint by its manifest.
+    """Checks one rank's file of a checkpoint against the manifest.
+
+    Args:
+        folder: The checkpoint's folder.
+        iteration: The iteration that the manifest must have.
+        rank: The rank.
+        ranks: The number of ranks that the manifest must list.
 
     Returns:
-        What the manifest says of the file.
+        The manifest's entry for the file.
 
     Raises:
-        CheckpointError: It is not what the manifest says.
+        CheckpointError: The manifest is damaged or does not match the job, or
+            the file does not match the manifest.
     """
     try:
         listed = manifest.read(folder)
@@ -164,10 +171,10 @@ def check(
 
 
 def check_file(folder: pathlib.Path, file: manifest.File) -> None:
-    """Checks that a file is what the manifest says, to the bit.
+    """Checks a file's size and digest against its entry in the manifest.
 
     Raises:
-        CheckpointError: It is not.
+        CheckpointError: They differ, or the file cannot be read.
     """
     path = folder / file.path
     try:
@@ -193,10 +200,10 @@ def check_file(folder: pathlib.Path, file: manifest.File) -> None:
 
 
 def check_without_manifest(folder: pathlib.Path, rank: int) -> None:
-    """Checks a rank's file by the sums that torch.save writes into it.
+    """Checks a rank's file by the CRC-32 sums that torch.save writes.
 
     Raises:
-        CheckpointError: It is missing or damaged.
+        CheckpointError: The file is missing or damaged.
     """
     path = folder / layout.rank_file(rank)
     try:
@@ -209,7 +216,7 @@ def check_without_manifest(folder: pathlib.Path, rank: int) -> None:
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:
-        # zipfile raises what it happens to stumble on.
+        # On a damaged file zipfile raises many types of exceptions.
         raise errors.CheckpointError(
             f"The checkpoint file {path} is damaged: it is no whole ZIP file."
         ) from error

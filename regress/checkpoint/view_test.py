@@ -1,4 +1,4 @@
-"""Tests of which checkpoint a rank takes for the newest, and all agree on."""
+"""Tests of finding the newest checkpoint and agreeing on it."""
 
 import io
 import pathlib
@@ -13,7 +13,7 @@ _RANKS = 2
 
 
 def _content(rank: int, iteration: int) -> bytes:
-    """A ZIP file, as torch.save writes one."""
+    """Returns a ZIP file like those of torch.save."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("data", f"rank {rank} of iteration {iteration}")
@@ -104,7 +104,7 @@ class ViewTest(parameterized.TestCase):
             r"iter_0000010/mp_rank_00_000\S* is damaged: it has \d+ bytes; "
             r"expected \d+. Restore it, or remove \S*iter_0000010 and write 9",
         )
-        # It is the other rank's to say.
+        # Only the rank whose file is damaged reports it.
         self.assertEqual(self._look(rank=1).problem, "")
 
     @parameterized.parameters(True, False)

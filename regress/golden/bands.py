@@ -1,9 +1,9 @@
-"""How far from the golden a metric may be, on a GPU without one of its own.
+"""Bands: how far a metric may deviate on a GPU without its own golden.
 
-Only a golden for hardware `any` has bands. A band is derived from runs that
-were measured: each trained the case with one thing other than in the golden's
-recording, and the band is twice the largest distance that any of them had.
-What follows from the case alone has no band: it is exact on every hardware.
+Only a golden for hardware `any` has bands. A band is derived from measured
+runs: each trained the case with one thing changed from the golden's recording,
+and the band is twice the largest distance that any of them showed. Metrics that
+follow from the case alone have no band: they are exact on all hardware.
 """
 
 import dataclasses
@@ -21,18 +21,19 @@ from regress.golden import (
 
 HARDWARE = "any"
 
-# What none of the measured runs was made with may differ by as much again.
+# Leaves room for hardware and software that no measured run covered.
 _MARGIN = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Variation:
-    """A run that was made to see how far it is from the golden.
+    """A run made to measure how far its metrics deviate from the golden.
 
     Attributes:
-        name: What was other than in the golden's recording, as "local layers".
-        hardware: What it ran on.
-        trajectories: Its metrics, from iteration 1 on. It need not be whole.
+        name: What differed from the golden's recording, as "local layers".
+        hardware: The hardware that it ran on.
+        trajectories: Its metrics, from iteration 1 on. The run may be
+            incomplete.
     """
 
     name: str
@@ -41,15 +42,15 @@ class Variation:
 
 
 def from_golden(golden: golden_pb2.Golden) -> dict[str, float]:
-    """The relative distances that a golden allows, by metric."""
+    """Returns the relative distances that a golden allows, by metric."""
     return {band.metric: band.relative for band in golden.bands}
 
 
 def has_any_value(metric: metrics.Metric) -> bool:
-    """Whether the metric has a band without an end.
+    """Whether the metric's band is infinite.
 
-    A digest is not near another one: where it may differ at all, it may be
-    anything.
+    Distances between digests are meaningless: if a digest may differ at all, it
+    may have any value.
     """
     return metric.precision is metrics.Precision.DIGEST
 
@@ -57,18 +58,19 @@ def has_any_value(metric: metrics.Metric) -> bool:
 def derive(
     golden: golden_pb2.Golden, variations: Sequence[Variation]
 ) -> golden_pb2.Golden:
-    """Makes the golden for hardware `any` from one that is exact.
+    """Makes the golden for hardware `any` from an exact one.
 
     Args:
-        golden: Of some GPU.
-        variations: What the bands are derived from.
+        golden: The exact golden of some GPU.
+        variations: The runs to derive the bands from.
 
     Returns:
-        The same trajectory, with a band for each metric that may have one, and
-        without the digests of saved states, which are one hardware's.
+        The same trajectory, with a band for each relaxable metric and without
+        the digests of saved states, which are specific to one hardware.
 
     Raises:
-        GoldenError: There is no variation, or one has no number for a metric.
+        GoldenError: There is no variation, or a variation lacks a metric or has
+            a value that yields no finite distance.
     """
     if not variations:
         raise errors.GoldenError(
@@ -97,7 +99,7 @@ def derive(
 
 
 def why_wrong(golden: golden_pb2.Golden) -> str:
-    """Why the golden's bands are not what they must be, or ""."""
+    """Explains what is wrong with the golden's bands; "" if nothing is."""
     if golden.hardware != HARDWARE:
         if golden.bands:
             return (
@@ -133,7 +135,12 @@ def _measure(
     expected: series.Trajectories,
     variation: Variation,
 ) -> golden_pb2.Measurement:
-    """The largest distance of a variation's metric from the golden's."""
+    """Returns the largest distance of a variation's metric from the golden.
+
+    Raises:
+        GoldenError: The variation lacks the metric, or has a value that yields
+            no finite distance.
+    """
     largest = golden_pb2.Measurement(
         variation=variation.name, hardware=variation.hardware, relative=-1.0
     )
@@ -141,7 +148,7 @@ def _measure(
         if one.key.metric != metric.name or not all(one.totals):
             continue
         if largest.relative < 0:
-            # As near as can be, unless something below is further.
+            # The metric exists; its distance is 0 unless a pair below differs.
             largest.relative = 0.0
             first = variation.trajectories[one.key].iterations[0]
             largest.iteration = int(first)

@@ -24,7 +24,7 @@ def _golden() -> golden_pb2.Golden:
 
 
 def _variation(name: str, factor: float, iteration: int) -> bands.Variation:
-    """As the golden, but for the grad norm of rank 1 in one iteration."""
+    """Returns the golden with rank 1's grad norm scaled in one iteration."""
     trajectories = series.unfold(_golden().series)
     values = trajectories[series.Key("grad norm", "", 1)].values.copy()
     values[iteration - 1] *= factor

@@ -1,7 +1,7 @@
-"""What can be wrong with a golden record, or with the runs it is made of."""
+"""Errors in golden records and in the runs that they are recorded from."""
 
 from regress import errors
 
 
 class GoldenError(errors.UserError):
-    """One sentence for the user."""
+    """An unusable golden record or run. The message is one sentence."""

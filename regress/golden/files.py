@@ -1,8 +1,8 @@
-"""Golden records as files: textproto that a person can review.
+"""Reads and writes golden records as textproto that a person can review.
 
-A series has five values a line, and each line says which iteration it ends at:
-a value that changes is one changed line. Values have all the digits that give
-back the same double.
+A series has five values per line, and a comment at the end of each line gives
+the iteration of its last value, so one changed value shows up as one changed
+line. Values have enough digits to restore the same double.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
     """Reads a golden.
 
     Raises:
-        GoldenError: The file is missing, is not a golden, or is one that lacks
-            something.
+        GoldenError: The file is missing, is not a golden, or is an incomplete
+            one.
     """
     path = pathlib.Path(path)
     try:
@@ -50,7 +50,7 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
     try:
         golden = text_format.Parse(text, golden_pb2.Golden())
     except text_format.ParseError as error:
-        # The message begins with its own form of the place.
+        # Drop the parser's own "line:column : " prefix.
         reason = str(error).split(" : ", 1)[-1]
         raise errors.GoldenError(
             f"{path}:{error.GetLine()}:{error.GetColumn()}: not a golden: "
@@ -64,11 +64,11 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
 
 
 def write(golden: golden_pb2.Golden, path: str | os.PathLike[str]) -> None:
-    """Writes a golden, with the folders it needs.
+    """Writes a golden atomically, and creates missing parent directories.
 
     Raises:
-        GoldenError: The golden lacks something, or the file cannot be written.
-            A file that was there stays as it was.
+        GoldenError: The golden is incomplete, or the file cannot be written.
+            An existing file is then left unchanged.
     """
     path = pathlib.Path(path)
     if reason := _why_incomplete(golden):
@@ -87,7 +87,7 @@ def write(golden: golden_pb2.Golden, path: str | os.PathLike[str]) -> None:
 
 
 def digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a golden's file, by which its successor names it.
+    """Returns the SHA-256 by which a golden's successor refers to its file.
 
     Raises:
         GoldenError: The file cannot be read.
@@ -101,7 +101,7 @@ def digest(path: str | os.PathLike[str]) -> str:
 
 
 def to_text(golden: golden_pb2.Golden) -> str:
-    """The golden's file. The same golden gives the same text."""
+    """Returns the content of the golden's file. It is deterministic."""
     head = golden_pb2.Golden()
     head.CopyFrom(golden)
     for field in ("series", "checkpoints", "bands"):
@@ -149,13 +149,13 @@ def _format(message: golden_pb2.Golden | golden_pb2.Series) -> str:
 
 
 def _why_incomplete(golden: golden_pb2.Golden) -> str:
-    """Why the golden is not one to compare with, or ""."""
+    """Explains why the golden is unfit for comparison; "" if it is fit."""
     if golden.iterations < 1:
         return f"it has {golden.iterations} iterations, expected at least 1"
     if not golden.series:
         return "it has no series"
     others = golden.provenance.HasField("imported")
-    # Others' tolerance is theirs.
+    # An imported golden keeps its own tolerances.
     if not others and (reason := bands.why_wrong(golden)):
         return reason
     for one in golden.series:
@@ -168,7 +168,8 @@ def _why_incomplete(golden: golden_pb2.Golden) -> str:
     except errors.GoldenError as error:
         return str(error)
     for key, trajectory in trajectories.items():
-        # What others did not measure at first, nobody can record again.
+        # An imported series may start late: its early values were never
+        # measured and cannot be recorded now.
         first = int(trajectory.iterations[0]) if others else 1
         if reason := series.why_incomplete(
             key, trajectory, golden.iterations, first

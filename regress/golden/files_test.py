@@ -1,4 +1,4 @@
-"""Tests of golden records as files."""
+"""Tests of reading and writing golden records."""
 
 import math
 import pathlib
@@ -140,12 +140,12 @@ class FilesTest(parameterized.TestCase):
         values = [
             struct.unpack("<d", source.randbytes(8))[0] for _ in range(3000)
         ]
-        # Denormals, and what float32 arithmetic gives.
+        # Denormals, and float32 values.
         values += [source.getrandbits(52) * 5e-324 for _ in range(1000)]
         values += [
             struct.unpack("<f", source.randbytes(4))[0] for _ in range(1000)
         ]
-        # Text has one NaN only, and no golden has any.
+        # Text cannot tell NaNs apart, and a golden never holds a NaN.
         values = [value for value in values if not math.isnan(value)]
         values += [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324]
         values += [1.7976931348623157e308, 2.2250738585072014e-308, 2.0**53]

@@ -1,8 +1,8 @@
-"""Two numbers: are they the same, and if not, how far apart?
+"""Compares numbers: are they the same, and if not, how far apart are they?
 
-Numbers are compared by their bits. `==` will not do: it says that -0.0 is 0.0.
-And a NaN is the same as nothing, not even as a NaN with the same bits: a run
-that computes NaN must not pass because its golden does, too.
+Numbers are compared by their bits, because `==` considers -0.0 and 0.0 equal. A
+NaN never equals anything, not even a NaN with the same bits: a run that
+computes NaN must not pass just because its golden has NaN, too.
 """
 
 import math
@@ -19,19 +19,20 @@ _LARGEST_INT64 = int(np.iinfo(np.int64).max)
 def differing(
     expected: npt.NDArray[np.float64], actual: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
-    """Where two series of numbers are not the same, element by element.
+    """Compares two arrays element by element, by their bits.
 
     Args:
-        expected: Any shape.
-        actual: The same shape.
+        expected: Of any shape.
+        actual: Of the same shape.
 
     Returns:
-        The same shape: True where the bits differ, or where either is a NaN.
+        Bool, of the same shape: True where the bits differ or either is a NaN.
     """
     differs: npt.NDArray[np.bool_] = expected.view(np.uint64) != actual.view(
         np.uint64
     )
-    # Of two numbers with the same bits, one tells whether both are NaN.
+    # Where the bits are the same, `actual` is a NaN if and only if `expected`
+    # is.
     differs |= np.isnan(expected)
     return differs
 
@@ -41,21 +42,22 @@ def outside(
     actual: npt.NDArray[np.float64],
     band: float,
 ) -> npt.NDArray[np.bool_]:
-    """Where numbers are further apart than a band allows, element by element.
+    """Compares two arrays element by element, within a relative band.
 
     Args:
-        expected: Any shape.
-        actual: The same shape.
-        band: The largest distance, as a part of the expected number.
+        expected: Of any shape.
+        actual: Of the same shape.
+        band: The largest allowed distance, as a fraction of the expected
+            number.
 
     Returns:
-        The same shape: True where the distance is larger, or where either is
-        not finite.
+        Bool, of the same shape: True where the distance exceeds the band or
+        either number is not finite.
     """
     with np.errstate(invalid="ignore"):
         near = np.abs(actual - expected) <= band * np.abs(expected)
     if math.isinf(band):
-        # A band times 0 is no number.
+        # An infinite band times 0 would be a NaN.
         near = np.full(near.shape, True)
     finite = np.isfinite(expected) & np.isfinite(actual)
     beyond: npt.NDArray[np.bool_] = ~(near & finite)
@@ -63,13 +65,13 @@ def outside(
 
 
 def absolute(expected: float, actual: float) -> float | None:
-    """The distance, or None if it is not finite."""
+    """Returns the absolute distance, or None if it is not finite."""
     distance = abs(actual - expected)
     return distance if math.isfinite(distance) else None
 
 
 def relative(expected: float, actual: float) -> float | None:
-    """The distance over the expected value, or None if it is not finite."""
+    """Returns the distance divided by |expected|, or None if not finite."""
     distance = absolute(expected, actual)
     if distance is None:
         return None
@@ -84,20 +86,20 @@ def relative(expected: float, actual: float) -> float | None:
 def ulps(
     expected: float, actual: float, precision: metrics.Precision
 ) -> int | None:
-    """The distance in units in the last place of the numbers' precision.
+    """Returns the distance in units in the last place (ulps).
 
-    Neighbouring numbers are 1 apart. -0.0 and 0.0 are 0 apart, and so are two
-    doubles that round to one float32: numbers that are 0 apart need not be the
-    same.
+    Adjacent numbers are 1 apart. -0.0 and 0.0 are 0 apart, and so are two
+    doubles that round to the same float32, so a distance of 0 does not mean
+    that the numbers are the same.
 
     Args:
-        expected: A number.
-        actual: Another.
-        precision: The arithmetic that they come from.
+        expected: The expected number.
+        actual: The actual number.
+        precision: The arithmetic that produced them.
 
     Returns:
-        The distance, or None for integers and digests, next to a NaN or an
-        infinity, and where it does not fit into an int64.
+        The distance, or None for integers and digests, if either number is not
+        finite in this precision, or if the distance does not fit in an int64.
     """
     if precision in (metrics.Precision.INTEGER, metrics.Precision.DIGEST):
         return None
@@ -112,14 +114,15 @@ def ulps(
 
 
 def decimal(value: float, precision: metrics.Precision) -> str:
-    """A number in decimal, or a digest in hexadecimal.
+    """Formats a number in decimal, or a digest in hexadecimal.
 
     Args:
-        value: A number.
-        precision: The arithmetic that it comes from.
+        value: The number.
+        precision: The arithmetic that produced it.
 
     Returns:
-        The fewest digits that give the number back, as a float32 if it is one.
+        The fewest digits that restore the number: as a float32 if it is one and
+        `precision` is FLOAT32, otherwise as a double.
     """
     if not math.isfinite(value):
         return str(value)
@@ -133,16 +136,16 @@ def decimal(value: float, precision: metrics.Precision) -> str:
 
 
 def text(value: float, precision: metrics.Precision) -> str:
-    """All digits of a number, in decimal and in binary.
+    """Formats all digits of a number, in decimal and in hexadecimal.
 
     Args:
-        value: A number.
-        precision: The arithmetic that it comes from.
+        value: The number.
+        precision: The arithmetic that produced it.
 
     Returns:
-        The fewest decimal digits that give the number back, as a float32 if it
-        is one, and its exact value in hexadecimal: "0.1 (0x1.99999ap-4)". An
-        integer has decimal digits only, a digest hexadecimal ones.
+        The number as formatted by `decimal`, followed by its exact value in
+        hexadecimal: "0.1 (0x1.99999ap-4)". Integers and digests have only the
+        first part.
     """
     digits = decimal(value, precision)
     whole = (metrics.Precision.DIGEST, metrics.Precision.INTEGER)
@@ -152,13 +155,13 @@ def text(value: float, precision: metrics.Precision) -> str:
 
 
 def _hexadecimal(value: float) -> str:
-    """As float.hex, without the mantissa's trailing zeros."""
+    """Formats as float.hex does, without trailing zeros in the mantissa."""
     mantissa, exponent = value.hex().split("p")
     return f"{mantissa.rstrip('0').rstrip('.')}p{exponent}"
 
 
 def _as_float32(value: float) -> float:
-    """The nearest float32; a NaN if there is no finite one."""
+    """Returns the nearest float32, or a NaN if the value is out of range."""
     try:
         (rounded,) = struct.unpack("<f", struct.pack("<f", value))
     except OverflowError:
@@ -167,7 +170,7 @@ def _as_float32(value: float) -> float:
 
 
 def _place_of_float32(value: float) -> int | None:
-    """The place of the nearest float32 in the order of all, 0 for a zero."""
+    """Returns the signed index of the nearest float32; 0 for both zeros."""
     rounded = _as_float32(value)
     if not math.isfinite(rounded):
         return None
@@ -176,7 +179,7 @@ def _place_of_float32(value: float) -> int | None:
 
 
 def _place_of_float64(value: float) -> int | None:
-    """The number's place in the order of all float64, 0 for a zero."""
+    """Returns the signed index of a float64; 0 for both zeros."""
     if not math.isfinite(value):
         return None
     (bits,) = struct.unpack("<q", struct.pack("<d", value))

@@ -1,4 +1,4 @@
-"""Tests of how two numbers are compared."""
+"""Tests of comparing and formatting numbers."""
 
 import math
 import struct
@@ -72,16 +72,16 @@ class DistanceTest(parameterized.TestCase):
         (_TENTH, _AFTER_TENTH, _FLOAT32, 1),
         (_AFTER_TENTH, _TENTH, _FLOAT32, 1),
         (0.1, math.nextafter(0.1, 1.0), _FLOAT64, 1),
-        # Both round to one float32.
+        # Both round to the same float32.
         (0.1, math.nextafter(0.1, 1.0), _FLOAT32, 0),
-        # Across zero: one step down to it, one step down from it.
+        # Across zero: one step down to zero, one step down from it.
         (5e-324, -5e-324, _FLOAT64, 2),
         (0.0, -0.0, _FLOAT32, 0),
         (0.0, -0.0, _FLOAT64, 0),
         (1.0, 2.0, _FLOAT32, 2**23),
         (1.0, 2.0, _FLOAT64, 2**52),
         (-1.0, 1.0, _FLOAT32, 2 * 0x3F800000),
-        # As much as an int64 holds, and one more.
+        # The largest distance that fits in an int64, and one more.
         (-2.0, math.nextafter(2.0, 0.0), _FLOAT64, 2**63 - 1),
         (-2.0, 2.0, _FLOAT64, None),
         (1.0, math.nan, _FLOAT32, None),
@@ -99,7 +99,7 @@ class TextTest(parameterized.TestCase):
         (_TENTH, _FLOAT32, "0.1 (0x1.99999ap-4)"),
         (_AFTER_TENTH, _FLOAT32, "0.10000001 (0x1.99999cp-4)"),
         (0.1, _FLOAT64, "0.1 (0x1.999999999999ap-4)"),
-        # No float32, as after rounding to decimal digits.
+        # Not a float32, as after rounding to decimal digits.
         (0.1, _FLOAT32, "0.1 (0x1.999999999999ap-4)"),
         (1.0, _FLOAT32, "1.0 (0x1p+0)"),
         (-0.0, _FLOAT64, "-0.0 (-0x0p+0)"),
@@ -126,7 +126,7 @@ class OutsideTest(parameterized.TestCase):
         (4.0, 4.0, 0.0, False),
         (0.0, 0.0, 0.125, False),
         (0.0, 1e-9, 0.125, True),
-        # A band without an end lets any number pass, and nothing else.
+        # An infinite band accepts any finite number, and nothing else.
         (0.0, 1e9, math.inf, False),
         (4.0, math.nan, math.inf, True),
         (4.0, math.inf, math.inf, True),

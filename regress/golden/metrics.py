@@ -1,7 +1,7 @@
-"""The table of metrics that a golden record holds and the oracle compares.
+"""The table of metrics that golden records hold and the oracle compares.
 
-A metric is data: its name, where it stands in a run record, and the arithmetic
-it comes from. A new metric is a field in run.proto and a row here.
+A metric is data: its name, its field in the run record, and the arithmetic that
+produces it. To add a metric, add a field to run.proto and a row here.
 """
 
 import dataclasses
@@ -9,26 +9,28 @@ import enum
 
 
 class Precision(enum.Enum):
-    """The arithmetic that a metric's value comes from.
+    """The arithmetic that produces a metric's value.
 
-    It says in which units in the last place a distance is counted. It says
-    nothing about equality: two values are equal if all bits of the doubles that
-    hold them are. A value that comes from float32 arithmetic need not be a
-    float32 itself: megatron-core takes the square root of a norm in float64.
+    The precision determines the unit in the last place in which distances are
+    measured. It does not affect equality: two values are equal if the doubles
+    that hold them have the same bits. A value produced by float32 arithmetic is
+    not necessarily a float32: megatron-core takes the square root of a norm in
+    float64.
     """
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
     INTEGER = "integer"
-    # Not arithmetic at all: only equality has a meaning.
+    # Not a quantity: values can only be equal or different.
     DIGEST = "digest"
 
 
 class Stages(enum.Enum):
-    """The pipeline stages that record a metric."""
+    """Which pipeline stages record a metric."""
 
     ALL = "all"
-    # Where samples go in, and where the loss comes out.
+    # The stages that read samples: the first for the tokens, the last for the
+    # labels.
     FIRST_AND_LAST = "first and last"
     LAST = "last"
 
@@ -38,14 +40,14 @@ class Metric:
     """One row of the table.
 
     Attributes:
-        name: As in `Series.metric` and in every report.
+        name: The name in `Series.metric` and in every report.
         field: Name of the field of `StepMetrics`, or of `ParamGroup` for a
             metric of a param group.
-        precision: The arithmetic that the value comes from.
-        relaxable: Whether a golden for hardware `any` may give a tolerance.
-            What follows from the case alone, whatever the hardware, is always
-            exact.
-        stages: Which stages have it.
+        precision: The arithmetic that produces the value.
+        relaxable: Whether a golden for hardware `any` may specify a tolerance.
+            Metrics that follow from the case alone, regardless of the
+            hardware, are always exact.
+        stages: The pipeline stages that record the metric.
     """
 
     name: str
@@ -55,7 +57,7 @@ class Metric:
     stages: Stages = Stages.ALL
 
     def is_recorded_by(self, rank: int, last_rank: int) -> bool:
-        """Whether the rank has it, in a pipeline that ends at `last_rank`."""
+        """Whether `rank` records the metric, given the pipeline's last rank."""
         match self.stages:
             case Stages.ALL:
                 return True
@@ -65,7 +67,7 @@ class Metric:
                 return rank == last_rank
 
 
-# Of the whole step; each may be absent on a rank.
+# Metrics of the whole step. Each may be absent on some ranks.
 STEP_METRICS = (
     Metric(
         "consumed samples",
@@ -99,7 +101,7 @@ STEP_METRICS = (
     Metric("params norm", "params_norm", Precision.FLOAT32, relaxable=True),
 )
 
-# Of each param group of a rank.
+# Metrics of each param group of a rank.
 PARAM_GROUP_METRICS = (
     Metric(
         "learning rate", "learning_rate", Precision.FLOAT64, relaxable=False
@@ -108,8 +110,9 @@ PARAM_GROUP_METRICS = (
     Metric("elements", "elements", Precision.INTEGER, relaxable=False),
 )
 
-# In the order of every report and of every golden: what goes into a step, then
-# what follows from it. The first that differs in a step is nearest the cause.
+# Sorted in the order of reports and goldens: the inputs of a step come first,
+# then its results. The first metric that differs in a step is therefore closest
+# to the cause.
 METRICS = PARAM_GROUP_METRICS + STEP_METRICS
 
 BY_NAME = {metric.name: metric for metric in METRICS}

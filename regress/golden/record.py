@@ -1,4 +1,4 @@
-"""Makes a golden of runs that agree to the bit."""
+"""Makes a golden from runs that agree to the bit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ from regress.golden import (
 )
 from regress.run import packages, run_pb2
 
-# One run cannot show that the next would be the same.
+# A single run cannot show that the case is deterministic.
 _MIN_RUNS = 2
 
 
@@ -28,18 +28,18 @@ def golden_from_runs(
     """Makes the golden of a case.
 
     Args:
-        runs: Run records of the case, each of one attempt that nobody
-            interrupted.
+        runs: Records of uninterrupted runs of the case, of one attempt each.
         channel: `dev` or `lts`.
-        hardware: What the runs' target declares: `none`, `nvidia_h200`, ...
+        hardware: The hardware that the runs' target declares: `none`,
+            `nvidia_h200`, ...
         date: Day of the recording, as "2026-11-23".
-        interrupted: Run records of the case that were interrupted and resumed.
-            They are repeats, too, beside at least one of `runs`.
+        interrupted: Records of runs of the case that were interrupted and
+            resumed. They count as repeats, provided that `runs` is not empty.
 
     Raises:
-        GoldenError: There are fewer than two runs, none of them is
-            uninterrupted, a run is not whole, or two runs are not of one case,
-            corpus and environment, are the same one, or differ in a bit.
+        GoldenError: There are fewer than two runs, all of them were
+            interrupted, a run is incomplete, a run was passed twice, or two
+            runs differ in case, corpus, environment or any recorded bit.
     """
     repeats = len(runs) + len(interrupted)
     if repeats < _MIN_RUNS:
@@ -49,8 +49,8 @@ def golden_from_runs(
         )
     if not runs:
         raise errors.GoldenError(
-            "a golden needs a run that nobody interrupted, but all "
-            f"{repeats} were"
+            "a golden needs an uninterrupted run, but all "
+            f"{repeats} were interrupted"
         )
     first, *others = [
         *(
@@ -103,7 +103,7 @@ def _check_comparable(
 
 
 def _facts(recorded: recording.Recording) -> dict[str, str]:
-    """What must be the same in all runs, by name."""
+    """Returns the facts that all runs must share, by name."""
     facts = {
         "case": recorded.run.case.name,
         "case fingerprint": recorded.run.case_fingerprint,

@@ -1,4 +1,4 @@
-"""Tests of making a golden of runs."""
+"""Tests of making a golden from runs."""
 
 from collections.abc import Callable
 
@@ -116,7 +116,7 @@ class RecordTest(parameterized.TestCase):
 
     def test_interrupted_runs_alone_make_no_golden(self) -> None:
         with self.assertRaisesRegex(
-            errors.GoldenError, "nobody interrupted, but all 2 were$"
+            errors.GoldenError, "uninterrupted run, but all 2 were interrupted$"
         ):
             record.golden_from_runs(
                 [],

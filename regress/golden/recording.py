@@ -1,4 +1,4 @@
-"""One uninterrupted run, checked and indexed, as a golden needs it."""
+"""Checks and indexes one uninterrupted run, to make a golden from it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from regress.run import attempt_end, run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """What one run recorded.
+    """What one complete, uninterrupted run recorded.
 
     Attributes:
-        name: What to call the run: "run 1".
-        run: Its record.
-        environment: What all of its ranks found.
+        name: Name of the run in messages, such as "run 1".
+        run: The run record.
+        environment: The environment that every rank reported.
         trajectories: All metrics, each complete and without a NaN.
-        states: The state that was saved, by iteration and rank.
+        states: Digests of the saved state, by (iteration, rank).
     """
 
     name: str
@@ -28,32 +28,31 @@ class Recording:
 
 
 def of_run(run: run_pb2.RunRecord, name: str, hardware: str) -> Recording:
-    """Indexes a run, and checks that it is whole.
+    """Checks that a run is complete, and indexes it.
 
     Args:
-        run: The run's record.
-        name: What to call it.
-        hardware: What the run's target declares.
+        run: The run record.
+        name: Name of the run in messages.
+        hardware: The hardware that the run's target declares.
 
     Raises:
         GoldenError: The run was interrupted, failed, resumed from a checkpoint
-            or ran on other hardware, or something of it was not recorded.
+            or ran on other hardware, or its record is incomplete.
     """
     if len(run.attempts) != 1:
         raise errors.GoldenError(
-            f"{name} has {len(run.attempts)} attempts, expected the one of a "
-            "run that nobody interrupts"
+            f"{name} has {len(run.attempts)} attempts, expected 1, of an "
+            "uninterrupted run"
         )
     (attempt,) = run.attempts
     if attempt.HasField("interruption"):
         raise errors.GoldenError(
             f"{name} was interrupted in iteration "
-            f"{attempt.interruption.iteration}, expected a run that nobody "
-            "interrupts"
+            f"{attempt.interruption.iteration}, expected an uninterrupted run"
         )
     if attempt.HasField("end"):
         raise errors.GoldenError(
-            f"{name} ended before its time: {attempt_end.describe(attempt.end)}"
+            f"{name} ended early: {attempt_end.describe(attempt.end)}"
         )
     found = [rank.rank for rank in attempt.ranks]
     wanted = list(range(run.case.parallelism.pipeline))
@@ -123,7 +122,7 @@ def _environment(
         ]
         if len(found) != 1:
             raise errors.GoldenError(
-                f"rank {rank.rank} of {name} named its environment "
+                f"rank {rank.rank} of {name} reported its environment "
                 f"{len(found)} times, expected once"
             )
         (environments[rank.rank],) = found
@@ -131,7 +130,8 @@ def _environment(
     for number, environment in environments.items():
         if environment != first:
             raise errors.GoldenError(
-                f"rank {number} of {name} is in another environment than rank 0"
+                f"rank {number} of {name} ran in another environment than "
+                "rank 0"
             )
     if first.hardware != hardware:
         raise errors.GoldenError(

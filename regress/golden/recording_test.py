@@ -88,22 +88,20 @@ class RecordingTest(parameterized.TestCase):
     @parameterized.parameters(
         (
             lambda run: run.attempts.add(),
-            "run 1 has 2 attempts, expected the one of a run that nobody "
-            "interrupts",
+            "run 1 has 2 attempts, expected 1, of an uninterrupted run",
         ),
         (
             lambda run: run.attempts.pop(),
-            "run 1 has 0 attempts, expected the one of a run that nobody "
-            "interrupts",
+            "run 1 has 0 attempts, expected 1, of an uninterrupted run",
         ),
         (
             _interrupt,
-            "run 1 was interrupted in iteration 3, expected a run that nobody "
-            "interrupts",
+            "run 1 was interrupted in iteration 3, expected an uninterrupted "
+            "run",
         ),
         (
             _end_early,
-            "run 1 ended before its time: The supervisor was sent SIGTERM.",
+            "run 1 ended early: The supervisor was sent SIGTERM.",
         ),
         (
             lambda run: run.attempts[0].ranks.pop(),
@@ -142,9 +140,9 @@ class RecordingTest(parameterized.TestCase):
         ),
         (
             lambda run: run_test_helper.remove(run, 0, "started"),
-            "rank 0 of run 1 named its environment 0 times, expected once",
+            "rank 0 of run 1 reported its environment 0 times, expected once",
         ),
-        (_move, "rank 1 of run 1 is in another environment than rank 0"),
+        (_move, "rank 1 of run 1 ran in another environment than rank 0"),
         (_set_hardware, "run 1 found hardware nvidia_h200, expected none"),
         (
             lambda run: _forget(run, 1, "lm_loss"),

@@ -1,4 +1,4 @@
-"""Whether two runs agree to the bit, and where they first do not."""
+"""Checks that two runs agree to the bit, and reports the first difference."""
 
 from regress.golden import errors, recording, series, trajectory_comparison
 
@@ -7,8 +7,8 @@ def check(first: recording.Recording, second: recording.Recording) -> None:
     """Checks that two runs of one case recorded the same bits.
 
     Raises:
-        GoldenError: They did not. It names the first difference: that of the
-            lowest iteration, and of a metric rather than of the state.
+        GoldenError: They differ. The message names the first difference: the
+            one in the lowest iteration; a metric comes before the state.
     """
     _check_same_keys(first, second)
     differences = [
@@ -24,7 +24,7 @@ def check(first: recording.Recording, second: recording.Recording) -> None:
         )
 
 
-# An iteration, a place among the differences of that iteration, and a text.
+# The iteration, the sort order within the iteration, and a description.
 _Difference = tuple[int, int, str]
 
 
@@ -47,7 +47,7 @@ def _metric_differences(
     for place, one in enumerate(
         trajectory_comparison.compare(first.trajectories, second.trajectories)
     ):
-        # Each has every value, so that only values can differ.
+        # Both recordings are complete, so every difference has two values.
         for iteration, *values in one.pairs[:1]:
             what = (
                 f"{series.describe(one.key)} at iteration {iteration}, "
@@ -80,5 +80,5 @@ def _state_differences(
 
 
 def _text(value: float) -> str:
-    """All digits, for a reader, and all bits."""
+    """Formats a number in decimal for the reader, and in hex to be exact."""
     return f"{value!r} ({value.hex()})"

@@ -1,4 +1,4 @@
-"""Tests of whether two runs agree."""
+"""Tests of checking that two runs agree."""
 
 import math
 from collections.abc import Callable

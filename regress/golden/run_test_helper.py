@@ -1,4 +1,4 @@
-"""Makes run records of an uninterrupted run, for tests."""
+"""Makes run records of uninterrupted and of resumed runs, for tests."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,7 +13,7 @@ ENTRIES = ("chunk 0/exp_avg/weight", "scheduler/num_steps")
 
 
 def uninterrupted(number: int = 1) -> run_pb2.RunRecord:
-    """A run that a golden can be made of; the number tells runs apart."""
+    """Returns a run fit for a golden; the number makes runs distinct."""
     return run_pb2.RunRecord(
         case=case_pb2.Case(
             name="small",
@@ -35,10 +35,10 @@ def uninterrupted(number: int = 1) -> run_pb2.RunRecord:
 
 
 def interrupted(number: int, resume_at: int, last: int) -> run_pb2.RunRecord:
-    """The same run, interrupted after iteration `last` and resumed.
+    """Returns the same run, interrupted after iteration `last` and resumed.
 
     Args:
-        number: Tells runs apart.
+        number: Makes runs distinct.
         resume_at: The iteration of the checkpoint that attempt 1 loads.
         last: The last iteration of attempt 0.
     """
@@ -66,7 +66,7 @@ def interrupted(number: int, resume_at: int, last: int) -> run_pb2.RunRecord:
 def _keep(
     rank: run_pb2.RankRecord, wanted: Callable[[int | None], bool]
 ) -> None:
-    """Keeps the events of the iterations that are wanted; None is of none."""
+    """Keeps the wanted events; `wanted` gets the iteration, or None."""
     kept = []
     for event in rank.events:
         kind = event.WhichOneof("kind")
@@ -79,14 +79,14 @@ def _keep(
 
 
 def rank_of(run: run_pb2.RunRecord, rank: int) -> run_pb2.RankRecord:
-    """One rank's record."""
+    """Returns the record of one rank."""
     return run.attempts[0].ranks[rank]
 
 
 def step_of(
     run: run_pb2.RunRecord, rank: int, iteration: int
 ) -> run_pb2.StepMetrics:
-    """One rank's record of one step."""
+    """Returns the metrics of one step on one rank."""
     return next(
         event.step
         for event in rank_of(run, rank).events
@@ -97,7 +97,7 @@ def step_of(
 def state_of(
     run: run_pb2.RunRecord, rank: int, iteration: int
 ) -> run_pb2.StateDigest:
-    """One rank's record of the state saved at one iteration."""
+    """Returns the digest of the state that a rank saved at an iteration."""
     return next(
         event.state
         for event in rank_of(run, rank).events
@@ -163,7 +163,7 @@ def _step(rank: int, iteration: int) -> run_pb2.StepMetrics:
             )
         ],
         updated=True,
-        # Here both ranks are at an end of the pipeline.
+        # With two ranks, both are at an end of the pipeline.
         data_digest=1 << iteration,
         random_state_digest=1000 * rank + iteration,
     )

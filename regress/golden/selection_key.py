@@ -1,6 +1,6 @@
-"""Where goldens are: one file for a case, a channel and a hardware.
+"""Maps a case, a channel and a hardware to the path of their golden.
 
-testdata/golden/<case>/<channel>_<hardware>.textproto
+The path is testdata/golden/<case>/<channel>_<hardware>.textproto.
 """
 
 import dataclasses
@@ -10,13 +10,14 @@ import re
 
 from regress.golden import errors
 
-# Of the workspace.
+# Relative to the workspace.
 FOLDER = pathlib.PurePosixPath("testdata/golden")
 
 _SUFFIX = ".textproto"
 _CHANNEL = re.compile(r"[a-z0-9_]+")
 _HARDWARE = re.compile(r"none|any|nvidia_[a-z0-9_]+")
-# Which part of a name is the channel's is told by the hardware's.
+# Both parts may contain underscores. The match is unambiguous because hardware
+# has a known form and the channel's match is non-greedy.
 _FILE = re.compile(
     rf"({_CHANNEL.pattern}?)_({_HARDWARE.pattern}){re.escape(_SUFFIX)}"
 )
@@ -24,10 +25,10 @@ _FILE = re.compile(
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Selection:
-    """What a golden is for.
+    """What selects a golden.
 
     Attributes:
-        case_name: The case's name.
+        case_name: Name of the case.
         channel: A key of CHANNELS in tools/channels/channels.bzl.
         hardware: `none`, `nvidia_h200`, ..., or `any`.
     """
@@ -38,30 +39,32 @@ class Selection:
 
 
 def path_of(selection: Selection) -> pathlib.PurePosixPath:
-    """The golden's path in the workspace.
+    """Returns the golden's path, relative to the workspace.
 
     Raises:
-        GoldenError: The channel or the hardware is no name of one.
+        GoldenError: The channel or the hardware is not a valid name.
     """
     if not _CHANNEL.fullmatch(selection.channel):
         raise errors.GoldenError(
-            f'"{selection.channel}" is no channel, expected a name such as dev '
-            "or lts"
+            f'"{selection.channel}" is not a channel name, expected one such '
+            "as dev or lts"
         )
     if not _HARDWARE.fullmatch(selection.hardware):
         raise errors.GoldenError(
-            f'"{selection.hardware}" is no hardware, expected a name such as '
-            "none, nvidia_h200 or any"
+            f'"{selection.hardware}" is not a hardware name, expected one such '
+            "as none, nvidia_h200 or any"
         )
     file = f"{selection.channel}_{selection.hardware}{_SUFFIX}"
     return FOLDER / selection.case_name / file
 
 
 def selection_of(path: str | os.PathLike[str]) -> Selection:
-    """What the golden at a path is for; only the last two parts count.
+    """Returns what selects the golden at a path: the inverse of `path_of`.
+
+    Only the last two components of the path matter.
 
     Raises:
-        GoldenError: The path is not that of a golden.
+        GoldenError: The path does not have the form of a golden's path.
     """
     path = pathlib.PurePath(path)
     match = _FILE.fullmatch(path.name)
@@ -74,7 +77,7 @@ def selection_of(path: str | os.PathLike[str]) -> Selection:
 
 
 def existing(folder: str | os.PathLike[str]) -> list[Selection]:
-    """All goldens in a folder laid out as FOLDER, in order."""
+    """Returns all goldens in a folder that is laid out as FOLDER, sorted."""
     return sorted(
         selection_of(path)
         for path in pathlib.Path(folder).glob(f"*/*{_SUFFIX}")

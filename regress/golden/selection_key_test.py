@@ -1,4 +1,4 @@
-"""Tests of where goldens are."""
+"""Tests of the paths of goldens."""
 
 import pathlib
 
@@ -46,7 +46,8 @@ class SelectionTest(parameterized.TestCase):
     def test_refuses_what_is_no_channel(self, channel: str) -> None:
         with self.assertRaisesWithLiteralMatch(
             errors.GoldenError,
-            f'"{channel}" is no channel, expected a name such as dev or lts',
+            f'"{channel}" is not a channel name, expected one such as dev or '
+            "lts",
         ):
             selection_key.path_of(
                 selection_key.Selection("gpt", channel, "none")
@@ -56,7 +57,7 @@ class SelectionTest(parameterized.TestCase):
     def test_refuses_what_is_no_hardware(self, hardware: str) -> None:
         with self.assertRaisesWithLiteralMatch(
             errors.GoldenError,
-            f'"{hardware}" is no hardware, expected a name such as none, '
+            f'"{hardware}" is not a hardware name, expected one such as none, '
             "nvidia_h200 or any",
         ):
             selection_key.path_of(

@@ -1,9 +1,9 @@
 """Metrics as arrays: from a rank's events, from a golden, and back.
 
-Everything that compares metrics works on `Trajectories`: a run's, by
-`from_events` or `from_attempt`, and a golden's, by `unfold`. They record what
-was said and nothing else: an iteration that was not recorded is not there, and
-one that was recorded twice is there twice.
+All code that compares metrics works on `Trajectories`: `from_events` and
+`from_attempt` build them from a run, `unfold` from a golden. They hold exactly
+what was recorded: an iteration that was not recorded is absent, and one that
+was recorded twice appears twice.
 """
 
 import collections
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from regress.golden import errors, golden_pb2, metrics
 from regress.run import run_pb2
 
-# So many steps are in memory as Python objects, beside the record and the
-# arrays that are made of it.
+# Number of steps converted at a time. Bounds the memory taken by temporary
+# Python objects, on top of the record and the resulting arrays.
 _BLOCK_STEPS = 1024
 
 _group_fields = operator.attrgetter(
@@ -30,12 +30,12 @@ _GROUP_WIDTH = 1 + len(metrics.PARAM_GROUP_METRICS)
 
 
 class Key(NamedTuple):
-    """What a trajectory is of.
+    """Identifies a trajectory.
 
     Attributes:
         metric: Name of the metric, as in metrics.py.
         param_group: Name of the param group, or "" for a metric of the step.
-        rank: The rank that recorded it.
+        rank: The rank that recorded the metric.
     """
 
     metric: str
@@ -47,12 +47,12 @@ class Key(NamedTuple):
 class Trajectory:
     """One metric's values on one rank, in the order they were recorded.
 
-    Compare `bits`, never `values`: a NaN must equal itself, and -0.0 must not
-    equal 0.0.
+    To compare bit for bit, compare `bits`, not `values`: a NaN equals itself
+    only as bits, and -0.0 differs from 0.0 only as bits.
 
     Attributes:
-        iterations: Int64[n], the iteration of each value. A missing iteration
-            is absent, a doubled one occurs twice.
+        iterations: Int64[n], the iteration of each value. An iteration that was
+            not recorded is absent; one that was recorded twice occurs twice.
         values: Float64[n], the values.
     """
 
@@ -61,48 +61,48 @@ class Trajectory:
 
     @property
     def bits(self) -> npt.NDArray[np.int64]:
-        """The values' bits, int64[n]."""
+        """Int64[n], the bits of the values."""
         return self.values.view(np.int64)
 
     def at(self, iteration: int) -> list[float]:
-        """All values recorded for one iteration: one, if all is well."""
+        """Returns all values of one iteration: normally exactly one."""
         return [float(v) for v in self.values[self.iterations == iteration]]
 
     def between(self, first: int, last: int) -> "Trajectory":
-        """The part for iterations `first` to `last`, both included."""
+        """Returns the part from `first` to `last`, both inclusive."""
         part = (self.iterations >= first) & (self.iterations <= last)
         return Trajectory(self.iterations[part], self.values[part])
 
     def missing(self, first: int, last: int) -> list[int]:
-        """Iterations from `first` to `last` without a value, in order."""
+        """Returns the iterations in [first, last] without a value, sorted."""
         wanted = np.arange(first, last + 1, dtype=np.int64)
         return [int(i) for i in np.setdiff1d(wanted, self.iterations)]
 
     def doubled(self) -> list[int]:
-        """Iterations with more than one value, in order."""
+        """Returns the iterations with more than one value, sorted."""
         iterations, counts = np.unique(self.iterations, return_counts=True)
         return [int(i) for i in iterations[counts > 1]]
 
 
-# Of a metric that was not recorded.
+# The trajectory of a metric that was not recorded.
 NO_TRAJECTORY = Trajectory(np.empty(0, np.int64), np.empty(0))
 
 Trajectories = dict[Key, Trajectory]
 
 
 def from_events(events: Iterable[run_pb2.Event], rank: int) -> Trajectories:
-    """What one rank recorded in one attempt: `from_steps` of its events."""
+    """Returns what one rank recorded in one attempt, from its events."""
     return from_steps((e.step for e in events if e.HasField("step")), rank)
 
 
 def from_steps(steps: Iterable[run_pb2.StepMetrics], rank: int) -> Trajectories:
-    """What one rank recorded in one attempt.
+    """Returns what one rank recorded in one attempt, from its steps.
 
-    A param group that a step names twice gives its iteration two values.
+    If a step lists the same param group twice, that iteration gets two values.
 
     Args:
-        steps: Its steps, in the order they were recorded.
-        rank: The rank.
+        steps: The rank's steps, in the order they were recorded.
+        rank: The rank that recorded them.
     """
     parts: dict[Key, list[Trajectory]] = collections.defaultdict(list)
     rest = iter(steps)
@@ -119,7 +119,7 @@ def from_steps(steps: Iterable[run_pb2.StepMetrics], rank: int) -> Trajectories:
 
 
 def from_attempt(attempt: run_pb2.Attempt) -> Trajectories:
-    """What all ranks recorded in one attempt."""
+    """Returns what all ranks recorded in one attempt."""
     trajectories: Trajectories = {}
     for rank in attempt.ranks:
         trajectories |= from_events(rank.events, rank.rank)
@@ -129,14 +129,18 @@ def from_attempt(attempt: run_pb2.Attempt) -> Trajectories:
 def fold(
     trajectories: Mapping[Key, Trajectory], iterations: int
 ) -> list[golden_pb2.Series]:
-    """Makes a golden's series of trajectories.
+    """Converts trajectories to the series of a golden.
 
-    Ranks that recorded the same bits share a series. The order is that of the
-    table of metrics, then of the param groups' names, then of the lowest rank;
-    it does not depend on the order of `trajectories`.
+    Ranks that recorded the same bits share a series. The series are sorted by
+    metric, as in metrics.py, then by param group, then by lowest rank,
+    regardless of the order of `trajectories`.
+
+    Args:
+        trajectories: The trajectories of all ranks.
+        iterations: Number of iterations that each trajectory must cover.
 
     Raises:
-        GoldenError: A trajectory is not complete, see `why_incomplete`.
+        GoldenError: A trajectory is incomplete; see `why_incomplete`.
     """
     shared: dict[tuple[str, str, bytes], golden_pb2.Series] = {}
     for key in in_order(trajectories):
@@ -155,7 +159,7 @@ def fold(
 
 
 def in_order(keys: Iterable[Key]) -> list[Key]:
-    """The keys, as the table of metrics, the group's name and the rank say."""
+    """Sorts keys by metric, as in metrics.py, then param group, then rank."""
 
     def place(key: Key) -> tuple[int, str, str, int]:
         unknown = len(metrics.ORDER)
@@ -166,10 +170,10 @@ def in_order(keys: Iterable[Key]) -> list[Key]:
 
 
 def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
-    """The trajectories that a golden's series hold: the inverse of `fold`.
+    """Converts the series of a golden to trajectories: the inverse of `fold`.
 
     Raises:
-        GoldenError: A rank is named twice for one metric and param group.
+        GoldenError: A rank occurs twice for the same metric and param group.
     """
     trajectories: Trajectories = {}
     for one in series:
@@ -190,11 +194,17 @@ def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
 def why_incomplete(
     key: Key, trajectory: Trajectory, iterations: int, first: int = 1
 ) -> str:
-    """Why a trajectory is not one that a golden may hold.
+    """Explains why a golden must not hold a trajectory.
+
+    Args:
+        key: Identifies the trajectory in the explanation.
+        trajectory: The trajectory to check.
+        iterations: The last iteration that needs a value.
+        first: The first iteration that needs a value.
 
     Returns:
-        A sentence, or "" if there is exactly one number for each of the
-        iterations `first` to `iterations`, in order, and none is NaN.
+        A sentence, or "" if the trajectory has exactly one value for each of
+        the iterations `first` to `iterations`, in order, and none is NaN.
     """
     wanted = np.arange(first, iterations + 1, dtype=np.int64)
     if np.array_equal(trajectory.iterations, wanted):
@@ -215,7 +225,7 @@ def why_incomplete(
 
 
 def describe(key: Key) -> str:
-    """The key in words: 'learning rate of group "decoupled" on rank 3'."""
+    """Returns e.g. 'learning rate of group "decoupled" on rank 3'."""
     group = f' of group "{key.param_group}"' if key.param_group else ""
     return f"{key.metric}{group} on rank {key.rank}"
 
@@ -230,7 +240,7 @@ def _step_metrics(steps: list[run_pb2.StepMetrics], rank: int) -> Trajectories:
     for metric in metrics.STEP_METRICS:
         read = map(operator.attrgetter(metric.field), steps)
         values = np.fromiter(read, np.float64, len(steps))
-        # A field that is not set reads as 0.
+        # An unset field reads as 0, so only zeros need the presence check.
         absent = [
             place
             for place in np.flatnonzero(values == 0).tolist()
@@ -247,8 +257,8 @@ def _group_metrics(steps: list[run_pb2.StepMetrics], rank: int) -> Trajectories:
     trajectories: Trajectories = {}
     groups = [step.param_groups for step in steps]
     iterations = np.repeat(_iterations(steps), list(map(len, groups)))
-    # The groups' fields, one group after the other. To hold the groups
-    # themselves would cost as much again.
+    # The fields of all groups in one flat list. Also holding the group messages
+    # would double the memory.
     flat = itertools.chain.from_iterable
     fields = list(flat(map(_group_fields, flat(groups))))
     names, *columns = (fields[i::_GROUP_WIDTH] for i in range(_GROUP_WIDTH))
@@ -274,10 +284,10 @@ def _iterations(steps: list[run_pb2.StepMetrics]) -> npt.NDArray[np.int64]:
 def _first_equal(
     array: npt.NDArray[np.int64], seen: list[npt.NDArray[np.int64]]
 ) -> npt.NDArray[np.int64]:
-    """The first of `seen` that equals the array; if none, adds it and is it.
+    """Returns an equal array from `seen`, adding `array` if there is none.
 
-    Most metrics are recorded in the same iterations. To hold these once saves
-    half of the memory.
+    Most metrics are recorded in the same iterations; sharing the array of
+    iterations halves the memory.
     """
     for one in seen:
         if np.array_equal(one, array):

@@ -1,4 +1,4 @@
-"""Tests of metrics as arrays."""
+"""Tests of converting metrics to arrays and back."""
 
 import math
 import random
@@ -107,8 +107,8 @@ class FromEventsTest(absltest.TestCase):
         self.assertEmpty(found)
 
     def test_a_long_record_is_the_sum_of_its_steps(self) -> None:
-        # More steps than are read at a time, and a metric and a group that
-        # come late, skip steps or go.
+        # More steps than one block, and a metric and a group that appear late,
+        # skip steps or disappear.
         def loss(iteration: int) -> float | None:
             return iteration % 3 - 1.0 if iteration > 1500 else None
 

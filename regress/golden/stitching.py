@@ -1,7 +1,8 @@
-"""Interrupted attempts, and what resumed them, as the run that they are together.
+"""Stitches interrupted attempts and their resumptions into one run.
 
-If the resume is right, it is the run that nobody interrupted. That is not taken
-on trust: it counts only beside a run that really was not (record.py).
+If the resume is correct, the result equals an uninterrupted run. That is not
+taken on trust: a stitched run counts only alongside a run that really was
+uninterrupted (see record.py).
 """
 
 from regress.golden import errors
@@ -9,14 +10,15 @@ from regress.run import run_pb2
 
 
 def stitch(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
-    """Makes one attempt of those that were interrupted and what resumed them.
+    """Merges the attempts of an interrupted and resumed run into one.
 
-    Each attempt gives what it trained and saved through the iteration that the
-    next one loaded, and the last one the rest.
+    Every attempt but the last contributes its events through the iteration that
+    the next one loaded; every attempt but the first, only those after the
+    iteration that it loaded itself.
 
     Raises:
-        GoldenError: The run has one attempt or none, or a rank of a later one
-            loaded nothing.
+        GoldenError: The run has fewer than two attempts, or a rank of an
+            attempt after the first loaded no checkpoint.
     """
     if len(run.attempts) < 2:
         raise errors.GoldenError(
@@ -35,7 +37,7 @@ def stitch(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
 
 
 def _join(before: run_pb2.Attempt, after: run_pb2.Attempt) -> run_pb2.Attempt:
-    """Makes one attempt of one that was interrupted and the next one."""
+    """Merges an interrupted attempt and the one that resumed it into one."""
     joined = run_pb2.Attempt(
         launcher=before.launcher, started_at=before.started_at
     )
@@ -63,7 +65,7 @@ def _loaded(attempt: int, rank: run_pb2.RankRecord) -> int:
 
 
 def _iteration(event: run_pb2.Event) -> int | None:
-    """The iteration that an event is of; None if it is of none."""
+    """Returns the iteration of an event, or None if it has none."""
     match event.WhichOneof("kind"):
         case "step":
             return event.step.iteration

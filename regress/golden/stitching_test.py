@@ -1,4 +1,4 @@
-"""Tests of making one run of an interrupted one."""
+"""Tests of stitching an interrupted run and its resumption together."""
 
 from absl.testing import absltest
 
@@ -7,7 +7,7 @@ from regress.run import run_pb2
 
 
 def _without_identity(run: run_pb2.RunRecord) -> run_pb2.RunRecord:
-    """The run, without what must differ between two runs."""
+    """Clears what always differs between two runs, and returns the run."""
     run.attempts[0].started_at = 0
     for rank in run.attempts[0].ranks:
         for event in rank.events:

@@ -1,7 +1,7 @@
-"""Compares what two sources say of the same metrics: the one comparison.
+"""Compares the metrics of two sources; the only such comparison.
 
-The oracle, the agreement of a golden's runs, bands, the golden tool, the crash
-tests and the page all ask it, so that no two of them can judge differently.
+The oracle, the agreement check for a golden's runs, bands, the golden tool, the
+crash tests and the HTML report all use it, so no two of them can disagree.
 """
 
 import dataclasses
@@ -18,19 +18,19 @@ _NO_BANDS: Mapping[str, float] = types.MappingProxyType({})
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Compared:
-    """One metric on one rank, as two sources have it.
+    """The result of comparing one metric on one rank between two sources.
 
-    Of an iteration that either source lacks, or has twice, no values are
-    compared: it differs, and its values here are NaN.
+    An iteration for which either source does not have exactly one value counts
+    as differing, and its entries in `values` are NaN.
 
     Attributes:
         key: The metric, its param group, and the rank.
         steps: The iterations that were compared.
-        totals: How many values each source has in them.
-        iterations: Int64[n], the iterations that differ, in order.
-        values: Float64[2, n], what each source has in these.
-        counts: Int64[2, n], how many values each source has there: one, if all
-            is well.
+        totals: How many values each source has in `steps`.
+        iterations: Int64[n], the iterations that differ, ascending.
+        values: Float64[2, n], the values of each source in `iterations`.
+        counts: Int64[2, n], how many values each source has in `iterations`:
+            normally one.
     """
 
     key: series.Key
@@ -42,13 +42,13 @@ class Compared:
 
     @property
     def has_values(self) -> npt.NDArray[np.bool_]:
-        """bool[n], where both sources have one value."""
+        """Bool[n], True where both sources have exactly one value."""
         one_each: npt.NDArray[np.bool_] = (self.counts == 1).all(axis=0)
         return one_each
 
     @property
     def pairs(self) -> list[tuple[int, float, float]]:
-        """Iteration and both values, where there are two that differ."""
+        """Iteration, expected and actual value, where `has_values` is True."""
         there = self.has_values
         return list(
             zip(
@@ -65,19 +65,21 @@ def compare(
     steps: Mapping[int, range] | None = None,
     bands: Mapping[str, float] = _NO_BANDS,
 ) -> Iterator[Compared]:
-    """Compares each value that either of two sources has, by its bits.
+    """Compares every value that either source has, by its bits.
 
     Args:
-        expected: What should be.
-        actual: What is.
-        steps: The iterations to compare, by rank; other ranks are not looked
-            at. Counted from 1, without gaps. If None, all that either has.
-        bands: How far a metric may be from what is expected, as a part of it,
-            by the metric's name; every other metric is compared by its bits.
+        expected: The expected trajectories.
+        actual: The actual trajectories.
+        steps: The iterations to compare, by rank, counted from 1 and without
+            gaps; ranks that are not listed are skipped. If None, all iterations
+            that either source has.
+        bands: For metrics that may deviate, by name: the largest allowed
+            distance as a fraction of the expected value. All other metrics are
+            compared by their bits.
 
     Yields:
-        Each metric that either source has in these iterations, in the order of
-        the table of metrics.
+        One result per key that either source has in these iterations, sorted as
+        by `series.in_order`.
     """
     for key in series.in_order(expected.keys() | actual.keys()):
         before = expected.get(key, series.NO_TRAJECTORY)
@@ -98,7 +100,7 @@ def compare(
 
 
 def _span(*trajectories: series.Trajectory) -> range:
-    """The iterations from the first to the last that either has."""
+    """Returns the range of iterations that the trajectories cover together."""
     iterations = np.concatenate([one.iterations for one in trajectories])
     if not iterations.size:
         return range(0)
@@ -157,7 +159,12 @@ def _differing(
 def _align(
     trajectory: series.Trajectory, iterations: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """For each iteration its first value, or NaN, and how many it has."""
+    """Aligns a trajectory with the given iterations.
+
+    Returns:
+        For each iteration, its first value, or NaN if there is none, and the
+        number of its values.
+    """
     order = np.argsort(trajectory.iterations, kind="stable")
     recorded = trajectory.iterations[order]
     left = np.searchsorted(recorded, iterations, "left")

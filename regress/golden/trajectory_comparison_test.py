@@ -1,4 +1,4 @@
-"""Tests of comparing what two sources say of the same metrics."""
+"""Tests of comparing the metrics of two sources."""
 
 import math
 
@@ -12,7 +12,12 @@ _NORM = series.Key("grad norm", "", 1)
 
 
 def _trajectory(**values: float) -> series.Trajectory:
-    """Of values by iteration: `_3=1.0`; a second one is `_3_again=2.0`."""
+    """Makes a trajectory of values by iteration.
+
+    Args:
+        **values: The values: `_3=1.0` is iteration 3, `_3_again=2.0` is a
+            second value of it.
+    """
     iterations = [int(name.split("_")[1]) for name in values]
     return series.Trajectory(
         np.array(iterations, np.int64), np.array(list(values.values()))
@@ -43,7 +48,7 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(one.iterations.tolist(), [1])
 
     @parameterized.parameters(
-        # A value is missing, or doubled, or comes before its time.
+        # A value is missing, doubled or out of order.
         (_trajectory(_1=1.0, _3=3.0), [2], [[1], [0]]),
         (_trajectory(_1=1.0, _2=2.0, _2_again=2.0, _3=3.0), [2], [[1], [2]]),
         (_trajectory(_3=3.0, _2=2.0, _1=1.0), [], [[], []]),
@@ -92,7 +97,7 @@ class CompareTest(parameterized.TestCase):
         )
         self.assertEqual((one.key, one.steps), (_LOSS, range(2, 3)))
         self.assertEmpty(one.iterations)
-        # What neither has there is not compared.
+        # Nothing is compared where neither source has a value.
         steps = {0: range(7, 9), 1: range(0)}
         self.assertEmpty(
             list(

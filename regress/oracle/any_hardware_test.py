@@ -1,4 +1,4 @@
-"""Tests of judging by a golden for hardware `any`."""
+"""Tests of verdicts with a golden for hardware `any`."""
 
 import dataclasses
 import math
@@ -22,7 +22,7 @@ _BAND = 0.02
 
 
 def _records(hardware: str = _HARDWARE) -> record_test_helper.Records:
-    """Records of a GPU, and a golden that allows 2 % of the grad norm."""
+    """Returns records of a GPU whose golden allows 2 % in the grad norm."""
     records = record_test_helper.passing()
     for attempt in records.launches:
         for recorded in attempt.ranks:
@@ -57,7 +57,7 @@ def _judge(
 def _multiply(
     records: record_test_helper.Records, field: str, factor: float
 ) -> None:
-    """Changes a metric of both attempts alike, as other hardware does."""
+    """Changes a metric alike in both attempts, as other hardware does."""
     for attempt in records.run.attempts:
         for rank in attempt.ranks:
             for event in rank.events:
@@ -84,7 +84,7 @@ class AnyHardwareTest(parameterized.TestCase):
 
     @parameterized.parameters("none", "")
     def test_a_target_for_any_hardware_takes_no_cpu(self, found: str) -> None:
-        # Nor what nobody can say to be a GPU.
+        # Nor any device that is not known to be a GPU.
         verdict = _judge(_records(found), "any")
         self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
         finding = verdict.findings[0]

@@ -1,4 +1,4 @@
-"""What a check counts, and the first of its findings."""
+"""Counts what a check compares, and keeps the first of its findings."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterable
 from regress.oracle import rules, verdict_pb2
 from regress.run import run_pb2
 
-# A reader looks at the first few; the counts are of all.
+# A reader looks at the first few findings only. The counts cover all of them.
 FINDINGS_KEPT = 20
 
-# Findings are dropped a batch at a time, so that a wholly wrong record of many
-# steps costs neither its memory nor a sort a finding.
+# Surplus findings are dropped in batches, so that a long record in which
+# everything is wrong costs neither unbounded memory nor a sort per finding.
 _BATCH = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
-        rule: The check.
+        rule: The rule that the check applies.
         compared: How many values, entries or facts were compared.
         differing: How many of them differ.
-        findings: The first of them, in the check's order.
+        findings: The first `FINDINGS_KEPT` findings, in the check's order.
     """
 
     rule: rules.Rule
@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def conclusion(self) -> verdict_pb2.Verdict.Conclusion:
-        """What the check by itself concludes."""
+        """The conclusion of this check alone."""
         if not self.failed:
             return verdict_pb2.Verdict.PASS
         if self.compared == 0 and self.rule.if_empty is not None:
@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def check(self) -> verdict_pb2.Check:
-        """The row of the verdict table."""
+        """The check's row in the verdict table."""
         return verdict_pb2.Check(
             oracle=self.rule.oracle,
             name=self.rule.name,
@@ -57,7 +57,7 @@ class Outcome:
         )
 
 
-# What a finding is about; a kind stands for a fact that needs no name.
+# What a finding is about. A bare kind stands for a fact without a name.
 type Subject = (
     verdict_pb2.Fact.Kind
     | verdict_pb2.Fact
@@ -67,30 +67,30 @@ type Subject = (
 
 ABSENT = verdict_pb2.Value(absent=True)
 
-# What findings are sorted by.
+# Maps a finding to its sort key.
 Order = Callable[[verdict_pb2.Finding], tuple[int, ...]]
 
 
 def by_iteration(finding: verdict_pb2.Finding) -> tuple[int, ...]:
-    """Sorts findings by iteration; those about no iteration come before."""
+    """Sorts findings by iteration; those without an iteration come first."""
     return (finding.iteration,)
 
 
 def as_found(finding: verdict_pb2.Finding) -> tuple[int, ...]:
-    """Leaves findings in the order in which they were found."""
+    """Keeps findings in the order in which they were found."""
     del finding
     return ()
 
 
 class Check:
-    """An outcome in the making."""
+    """Builds the outcome of one check."""
 
     def __init__(self, rule: rules.Rule, order: Order = by_iteration) -> None:
-        """Starts at nothing compared.
+        """Starts with nothing compared.
 
         Args:
-            rule: The check.
-            order: Which findings are first; those that are alike to it stay in
+            rule: The rule that the check applies.
+            order: The sort key of the findings. Findings with equal keys keep
                 the order in which they were found.
         """
         self._rule = rule
@@ -115,13 +115,13 @@ class Check:
         iteration: int | None = None,
         end: run_pb2.AttemptEnd | None = None,
     ) -> verdict_pb2.Finding:
-        """Adds a finding, and nothing to the counts.
+        """Adds a finding. Leaves the counts alone.
 
-        The arguments are the fields of `Finding`, without its check; a string
-        is a value that is a text.
+        The arguments are the fields of `Finding`. A string stands for a `Value`
+        with that text.
 
         Returns:
-            The finding, for what else is to be said in it.
+            The finding, so that the caller can fill in more of its fields.
         """
         finding = verdict_pb2.Finding(
             oracle=self._rule.oracle,
@@ -159,7 +159,10 @@ class Check:
         iteration: int | None = None,
         end: run_pb2.AttemptEnd | None = None,
     ) -> None:
-        """Compares one fact: counts it, and finds it if it differs."""
+        """Compares one fact: counts it, and adds a finding if it differs.
+
+        The arguments are those of `find()`.
+        """
         differs = _value(expected) != _value(actual)
         self.count(1, int(differs))
         if differs:
@@ -174,7 +177,10 @@ class Check:
             )
 
     def outcome(self) -> Outcome:
-        """The outcome of what was counted and found so far."""
+        """Returns the outcome of everything counted and found so far.
+
+        If nothing was compared, the outcome has a finding that says so.
+        """
         if self._compared == 0:
             self.find(
                 verdict_pb2.Fact.NOTHING_COMPARED,
@@ -195,17 +201,17 @@ class Check:
 
 
 def integers(values: Iterable[int]) -> verdict_pb2.Value:
-    """Iterations, ranks or attempts."""
+    """Returns a value that lists iterations, ranks or attempts."""
     return verdict_pb2.Value(integers=verdict_pb2.Integers(values=values))
 
 
 def times(count: int) -> verdict_pb2.Value:
-    """How many times something was recorded."""
+    """Returns a value that says how many times something was recorded."""
     return verdict_pb2.Value(times=count)
 
 
 def exit_status(status: run_pb2.ExitStatus) -> verdict_pb2.Value:
-    """How a rank ended, without what it used."""
+    """Returns how a rank ended, without its resource usage."""
     return verdict_pb2.Value(
         exit=run_pb2.ExitStatus(
             cause=status.cause, code=status.code, signal=status.signal

@@ -1,19 +1,22 @@
-"""From the outcomes of all checks to one conclusion.
+"""Reduces the outcomes of all checks to one conclusion.
 
-Each check names what its failure means (rules.py). Several checks may fail for
-one cause: a rank that crashed has not finished either. So the conclusions have
-an order, from the cause to what follows from it, and the first that some check
-came to is the verdict. A run that no check faults passes.
+Each rule says what a failure of its check means (rules.py). One cause can fail
+several checks: a rank that crashed did not finish either. So the conclusions
+are ordered from cause to consequence, and the first one that any check reached
+is the verdict. A run in which no check failed passes.
 
-What follows from a cause must not drown it: a rank that crashed at its start
-lacks every step, save and state after it. So all findings of the checks that
-decided are kept, and of the others those that say something of their own:
-- about an iteration that the rank did record in that attempt: what it never
-  came to is left out;
-- about no iteration, if the check compared something, and the verdict is not
-  one that ends ranks: after a crash the other facts only say that it ended.
-A read-back says nothing of its own: it loads what went wrong before.
-The failed checks are listed all the same.
+Consequences must not drown their cause: a rank that crashed at its start lacks
+every later step, save and state. So the verdict keeps all findings of the
+checks that decided it. Of the other checks, it keeps only findings that add
+something:
+- A finding about an iteration is kept if the rank reached that iteration in
+  that attempt.
+- A finding about no iteration is kept if its check compared something and the
+  conclusion is not one that cuts ranks short. After a crash such findings only
+  repeat that a rank ended.
+- A finding of the read-back is never kept: the read-back loads what went wrong
+  before it.
+The verdict table lists every failed check regardless.
 """
 
 from collections.abc import Sequence
@@ -29,10 +32,10 @@ from regress.oracle import (
 
 _Verdict = verdict_pb2.Verdict
 
-# Other oracles state facts, but for some metrics.
+# These oracles compare values. The others compare facts, and a few metrics.
 _OF_VALUES = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
 
-# What a run is by itself, whatever the golden says.
+# These oracles judge the run without the golden.
 _OF_THE_RUN = (
     verdict_pb2.RESUME_PROOF,
     verdict_pb2.STATE,
@@ -40,7 +43,7 @@ _OF_THE_RUN = (
     verdict_pb2.READ_BACK,
 )
 
-# Of a run that comes to these, ranks ended before their time.
+# With these conclusions, ranks ended prematurely.
 _ENDING = (
     _Verdict.CRASH,
     _Verdict.HANG,
@@ -48,8 +51,9 @@ _ENDING = (
     _Verdict.DAMAGED_CHECKPOINT,
 )
 
-# Within one conclusion, an oracle that compares values names the tensor or the
-# metric; one that proves facts says less of the cause.
+# The oracles, most informative first. Within one conclusion, an oracle that
+# compares values names the tensor or the metric; one that checks facts says
+# less about the cause.
 _TELLING = (
     verdict_pb2.STATE,
     verdict_pb2.REPLAY,
@@ -63,7 +67,7 @@ _TELLING = (
 def conclude(
     outcomes: Sequence[check.Outcome],
 ) -> verdict_pb2.Verdict.Conclusion:
-    """The first conclusion that some check came to, or PASS."""
+    """Returns the first conclusion that any check reached, or PASS."""
     faulty = any(
         outcome.failed and outcome.rule.oracle in _OF_THE_RUN
         for outcome in outcomes
@@ -83,13 +87,14 @@ def by_weight(
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> list[check.Outcome]:
-    """The failed checks, in the order of how near their findings are the cause.
+    """Returns the failed checks, the one closest to the cause first.
 
-    Those that decided come before the others. Facts, and a loaded state is one,
-    come before the values that follow from them, and in the order in which the
-    checks were made: what was loaded before what was run of it. Of values, the
-    first finding's iteration counts, and in it the order in which data flows
-    through the step.
+    The checks that decided the verdict come before the others. Next, facts come
+    before values, because values follow from them; a loaded state counts as a
+    fact. Values are ordered by the iteration of the check's first finding and,
+    within an iteration, by the data flow through the step. Ties go to the more
+    informative oracle, then to the check that was made first: what was loaded
+    comes before what was run from it.
     """
     return sorted(
         (outcome for outcome in outcomes if outcome.failed),
@@ -106,7 +111,7 @@ def findings(
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> list[verdict_pb2.Finding]:
-    """The verdict's findings, the one nearest the cause first."""
+    """Returns the verdict's findings, the one closest to the cause first."""
     return [
         finding
         for outcome in by_weight(outcomes, conclusion)
@@ -126,7 +131,7 @@ def _was_recorded(
     rule: rules.Rule,
     finding: verdict_pb2.Finding,
 ) -> bool:
-    """Whether the finding's rank came to the finding's iteration."""
+    """Whether the finding's rank reached the finding's iteration."""
     attempt = (
         facts.repeat
         if rule.of_repeat
@@ -144,10 +149,11 @@ def first_bad_iteration(
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> int | None:
-    """The first iteration in which something differs, of those that decided.
+    """Returns the first iteration in which something differs, or None.
 
-    Of each check that decided, the first finding that is about an iteration
-    counts. None if there is no such finding.
+    Each check that decided the verdict contributes its first finding about an
+    iteration, and the earliest iteration of these is returned. None if there is
+    no such finding.
     """
     firsts = [
         next(
@@ -163,14 +169,14 @@ def repeat_through(
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> int | None:
-    """How far attempt 0 must be repeated, if the verdict hangs on a repeat.
+    """Returns how far attempt 0 must be repeated before the verdict is final.
 
-    It does where numbers differ and no wrong state explains them: they may
-    differ every time.
+    A repeat is needed if numbers differ and no wrong state explains why:
+    training may be nondeterministic.
 
     Args:
-        outcomes: Of all checks but those of a repeat.
-        conclusion: What they come to.
+        outcomes: The outcomes of all checks except those of a repeat.
+        conclusion: The conclusion from these outcomes.
 
     Returns:
         The first bad iteration; None if a repeat would decide nothing.
@@ -191,7 +197,10 @@ def _is_dated(finding: verdict_pb2.Finding) -> bool:
 
 
 def _place(outcome: check.Outcome) -> tuple[int, int]:
-    """Iteration and place in the data flow of a check's first finding."""
+    """Returns the iteration and data-flow position of the first finding.
+
+    A fact gets iteration 0 and the last position.
+    """
     downstream = len(metrics.ORDER)
     if outcome.findings:
         first = outcome.findings[0]

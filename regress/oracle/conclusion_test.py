@@ -1,4 +1,4 @@
-"""Tests of the decision table."""
+"""Tests of how the outcomes of all checks become one conclusion."""
 
 from absl.testing import absltest, parameterized
 
@@ -121,7 +121,7 @@ def _found(
 
 
 class NearestTheCauseTest(parameterized.TestCase):
-    """Of two checks that come to a divergence, which is first?"""
+    """Of two checks that both conclude a divergence, which comes first?"""
 
     @parameterized.named_parameters(
         (

@@ -1,7 +1,7 @@
-"""The conclusions that a verdict may come to: one table of them all.
+"""The table of all conclusions that a verdict can reach.
 
-What the oracle concludes, the summary's first words, the advice, and the tables
-of README.md and docs/verdicts.md are taken from here.
+The oracle's order of conclusions, the first words of the summary, the advice,
+and the tables in README.md and docs/verdicts.md all come from here.
 """
 
 import dataclasses
@@ -13,20 +13,20 @@ _Verdict = verdict_pb2.Verdict
 
 
 class Advice(enum.Enum):
-    """What a reader runs next; the value is that in a few words.
+    """What the reader runs next. The value says it in a few words.
 
     Attributes:
-        READ_LOG: The log of the rank that the first finding names.
-        CHANGE_MACHINE: The test of the hardware that is here.
-        REPLACE_GOLDEN: What puts other numbers in the golden's place.
-        REPEAT: The test, several times.
-        FIND_CHANGE: What has changed since the golden was recorded.
+        READ_LOG: Read the log of the rank that the first finding names.
+        CHANGE_MACHINE: Run the test for the hardware of this machine.
+        REPLACE_GOLDEN: Replace the golden with the candidate.
+        REPEAT: Run the test several times.
+        FIND_CHANGE: Find what changed since the golden was recorded.
         NOTHING: There is nothing to do.
     """
 
     READ_LOG = "the end of the rank's log"
-    CHANGE_MACHINE = "the test for the hardware that is here"
-    REPLACE_GOLDEN = "`accept`, for the candidate that the test has left"
+    CHANGE_MACHINE = "the test for this machine's hardware"
+    REPLACE_GOLDEN = "`accept` on the candidate that the test left"
     REPEAT = "the test three times"
     FIND_CHANGE = "the commits since the golden's, then `accept`"
     NOTHING = "nothing"
@@ -38,11 +38,11 @@ class Conclusion:
 
     Attributes:
         reached: Its value in a verdict.
-        lead: What happened, as the summary begins.
-        when: When a run comes to it.
-        next_step: What a reader does next.
-        advice: What they run for that.
-        why_here: Why it stands where it does among the others; "" for the pass.
+        lead: What happened; the first words of the summary.
+        when: When a run gets this conclusion.
+        next_step: What the reader does next.
+        advice: What the reader runs to do so.
+        why_here: Why it ranks where it does in `ORDER`; "" for PASS.
     """
 
     reached: verdict_pb2.Verdict.Conclusion
@@ -54,91 +54,93 @@ class Conclusion:
 
     @property
     def name(self) -> str:
-        """As a reader has it: "resume divergence"."""
+        """The name that a reader sees: "resume divergence"."""
         return _Verdict.Conclusion.Name(self.reached).replace("_", " ").lower()
 
 
-# The first that holds wins.
+# The first conclusion that any check reached wins.
 ORDER = (
     Conclusion(
         _Verdict.CRASH,
         lead="a rank crashed",
-        when="A rank failed by itself: it was not told to end, and said "
-        "nothing that is a class of its own. Its log's last line is quoted. "
-        "If it shows a bug that others have reported, the verdict names it.",
+        when="A rank failed on its own: nobody ended it, and it gave no reason "
+        "that has a conclusion of its own. The verdict quotes its last log "
+        "line. If the failure shows a bug that others have reported, the "
+        "verdict names it.",
         next_step="Read the log of the rank that is named first.",
-        why_here="A rank that crashed leaves everything after it undone.",
+        why_here="A crashed rank leaves everything after the crash undone.",
     ),
     Conclusion(
         _Verdict.HANG,
         lead="a rank hung",
-        when="The watchdog ended the attempt: a rank was not ready, or the "
-        "job made no progress, within the bounds. The first rank named is one "
-        "that was stopped, else the one that got least far: the others waited "
-        "for it.",
+        when="The watchdog ended an attempt because a rank did not get ready, "
+        "or the job made no progress, in time. The rank named first is the one "
+        "that the others waited for: a stopped rank or, if none was stopped, "
+        "the one with the least progress.",
         next_step="Read the log of the rank that is named first.",
-        why_here="So does one that hung, and a peer's crash can look like a "
-        "hang, but not the other way round.",
+        why_here="A hung rank leaves everything after it undone, too. A peer's "
+        "crash can look like a hang, but not the other way round.",
     ),
     Conclusion(
         _Verdict.WRONG_ENVIRONMENT,
-        lead="this is not what the target declares",
+        lead="what ran is not what the target declares",
         when="What ran is not what the target declares: another device, "
-        "another channel, another case, or ranks that differ from each other.",
+        "channel or case, or ranks that differ from each other.",
         next_step="Run on the declared hardware, or choose the configuration "
-        "of this one.",
+        "for this machine.",
         advice=Advice.CHANGE_MACHINE,
-        why_here="On another machine, or of another case, neither the golden "
+        why_here="On another machine, or for another case, neither the golden "
         "nor the proof of resume says anything.",
     ),
     Conclusion(
         _Verdict.STALE_GOLDEN,
-        lead="the golden is not of what ran",
-        when="The golden is not this case's, not this corpus's, not of these "
-        "releases of the packages that compute, or not whole.",
-        next_step="Look at how the candidate differs that the test has left, "
-        "and accept it with a reason, if the change is meant.",
+        lead="the golden was not recorded for what ran",
+        when="The golden was recorded for another case, another corpus or "
+        "other releases of the packages that compute, or it is incomplete.",
+        next_step="See how the candidate that the test left differs. If the "
+        "change is intended, accept the candidate with a reason.",
         advice=Advice.REPLACE_GOLDEN,
-        why_here="A golden of something else differs everywhere, whatever the "
+        why_here="A golden for something else differs everywhere, whatever the "
         "run did.",
     ),
     Conclusion(
         _Verdict.NOT_INTERRUPTED,
         lead="the run was not interrupted as the case says",
-        when="An attempt did not end as the case says: not there, not by that "
-        "signal, not those ranks, or with steps or saves missing or doubled.",
-        next_step="See in the attempt's log why it ended elsewhere.",
-        why_here="Where nothing was interrupted, nothing can have been "
-        "resumed.",
+        when="An attempt did not end as the case says: it ended elsewhere, by "
+        "another signal, on other ranks, or with steps or saves missing or "
+        "doubled.",
+        next_step="Find out from the attempt's log why it ended differently.",
+        why_here="If nothing was interrupted, nothing can have been resumed.",
     ),
     Conclusion(
         _Verdict.DAMAGED_CHECKPOINT,
         lead="a resume could not read its checkpoint",
-        when="A rank found the checkpoint to resume from, and could not read "
+        when="A rank found the checkpoint to resume from but could not read "
         "it.",
         next_step="Look at the checkpoint's files, and at what the attempt "
         "before wrote last.",
-        why_here="A checkpoint that cannot be read is the cause of not "
-        "resuming.",
+        why_here="An unreadable checkpoint is the reason why a run did not "
+        "resume.",
     ),
     Conclusion(
         _Verdict.NOT_RESUMED,
         lead="a resume did not continue where it had to",
-        when="A later attempt is not a resume: it did not load the newest whole "
-        "checkpoint on every rank, or has steps or saves missing or doubled, "
-        "or did not finish. That holds even if every number is right.",
-        next_step="See which checkpoint each rank loaded, and which was there.",
-        why_here="A run from another iteration also computes other numbers; "
-        "and if it computes the same ones, it still is no resume.",
+        when="A later attempt is not a resume: it did not load the newest "
+        "whole checkpoint on every rank, has steps or saves missing or "
+        "doubled, or did not finish. This holds even if every number is right.",
+        next_step="See which checkpoint each rank loaded, and which ones were "
+        "there.",
+        why_here="A run that starts from another iteration also computes other "
+        "numbers. Even if it computes the same ones, it is not a resume.",
     ),
     Conclusion(
         _Verdict.NONDETERMINISM,
         lead="the same iterations, run twice from the same state, differ",
         when="The same iterations, run twice from the same state, differ. The "
-        "first metric or state entry that does is named, with iteration and "
-        "rank.",
-        next_step="Find the operation that is not deterministic: run the test "
-        "several times and see whether it is always the same metric.",
+        "verdict names the first metric or state entry that does, with its "
+        "iteration and rank.",
+        next_step="Find the operation that is not deterministic. Run the test "
+        "several times to see whether the same metric differs each time.",
         advice=Advice.REPEAT,
         why_here="If a repeat of the same iterations differs, neither drift "
         "nor divergence can be told from noise.",
@@ -147,10 +149,9 @@ ORDER = (
         _Verdict.NUMERIC_DRIFT,
         lead="the numbers left the golden before anything was resumed",
         when="The numbers left the golden where nothing had been resumed, and "
-        "do so each time.",
+        "do so every time.",
         next_step="See what has changed since the golden was recorded. Accept "
-        "the candidate that the test has left only for a reason that you can "
-        "name.",
+        "the candidate that the test left only for a reason that you can name.",
         advice=Advice.FIND_CHANGE,
         why_here="What was wrong before the interruption is not the resume's "
         "fault, and stays wrong after it.",
@@ -158,13 +159,13 @@ ORDER = (
     Conclusion(
         _Verdict.RESUME_DIVERGENCE,
         lead="the resumed run is not the run that was interrupted",
-        when="All was right until the resume. Either a state entry was not "
-        "loaded as it was saved, and is named; or all of it was, and the "
-        "first metric that differs says where to look for state that is not "
-        "saved.",
-        next_step="Start with the first finding: it is the one nearest the "
+        when="Everything was right until the resume. Either a state entry was "
+        "not loaded as it was saved, and the verdict names it; or all entries "
+        "were, and the first metric that differs says where to look for state "
+        "that is not saved.",
+        next_step="Start with the first finding: it is the closest to the "
         "cause.",
-        why_here="All was right until the resume.",
+        why_here="Everything was right until the resume.",
     ),
     Conclusion(
         _Verdict.NOT_SAVED,
@@ -182,13 +183,13 @@ ORDER = (
 PASS = Conclusion(
     _Verdict.PASS,
     lead="the resumed run is the run that was never interrupted",
-    when="The resumed run is the run that nobody interrupted, to the bit, and "
-    "every check has compared something.",
+    when="The resumed run is, to the bit, the run that was never interrupted, "
+    "and every check compared something.",
     next_step="Nothing.",
     advice=Advice.NOTHING,
 )
 
-# Of a verdict that nobody has filled in.
+# For a verdict whose conclusion is unset.
 _NONE = Conclusion(
     _Verdict.CONCLUSION_UNSPECIFIED, lead="", when="", next_step=""
 )

@@ -1,8 +1,8 @@
-"""What does the golden know of a digest that is not the expected one?
+"""Looks up a wrong digest in the golden, to find out what it is a digest of.
 
-Digests say nothing by themselves. But a batch that was trained twice, or one
-too early, has in the golden the digest of another iteration, and a random
-stream that was mixed up that of another rank.
+A digest on its own says nothing. But if a batch was trained twice, or too
+early, its digest is that of another iteration in the golden. If random streams
+were mixed up, a rank's digest is that of another rank or iteration.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,14 +18,16 @@ _Findings = Sequence[verdict_pb2.Finding]
 def clues(
     facts: observations.Observations, findings: _Findings
 ) -> list[verdict_pb2.Clue]:
-    """What is known of the first finding's digest.
+    """Returns what the golden says about the first finding's digest.
 
     Args:
-        facts: What is judged.
-        findings: Of one check; the first is nearest the cause.
+        facts: The indexed case, run record and golden.
+        findings: The findings of one check, at least one, the one closest to
+            the cause first.
 
     Returns:
-        Nothing if the finding is of something else.
+        The clues; empty if the first finding is not about a digest of data or
+        random state.
     """
     match findings[0].metric.name:
         case "data digest":
@@ -47,7 +49,7 @@ def _of_data(
         if finding.metric.name == _DATA and finding.iteration == first.iteration
     }
     right = {0, facts.last_rank} - wrong
-    # Who recorded no digest is not known to have read anything.
+    # A rank without a digest is not known to have read a batch at all.
     if len(wrong) == len(right) == 1 and first.actual.HasField("number"):
         yield verdict_pb2.Clue(rank_with_right_batch=right.pop())
 
@@ -72,7 +74,7 @@ def _of_random(
 def _iterations_with(
     facts: observations.Observations, metric: str, finding: verdict_pb2.Finding
 ) -> list[int]:
-    """The other iterations in which the golden's rank has the digest."""
+    """Returns the other iterations with that digest on the golden's rank."""
     if not finding.actual.HasField("number"):
         return []
     golden = _golden(facts, metric, finding.rank)

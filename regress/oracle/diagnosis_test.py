@@ -1,4 +1,4 @@
-"""Tests of what the first difference points to."""
+"""Tests of what the first difference says about the cause."""
 
 from collections.abc import MutableSequence
 
@@ -11,7 +11,7 @@ from regress.run import run_pb2
 
 _Step = run_pb2.StepMetrics
 
-# How to make each metric wrong in a step; in the order of the data flow.
+# How to make each metric of a step wrong, in the order of the data flow.
 _BREAK = {
     "learning rate": lambda step: setattr(
         step.param_groups[0], "learning_rate", 9.0
@@ -42,7 +42,7 @@ class DiagnosisTest(parameterized.TestCase):
 
     @parameterized.parameters(*_BREAK)
     def test_the_first_metric_of_a_step_names_the_cause(self, name):
-        # It differs, and so does all that follows from it.
+        # The metric differs, and so does everything that follows from it.
         following = list(_BREAK)[list(_BREAK).index(name) :]
         for attempts in ((1,), (0, 1)):
             records = record_test_helper.passing()
@@ -85,7 +85,13 @@ class DiagnosisTest(parameterized.TestCase):
 def _records_with_batch(
     iteration: int, of: int, ranks: tuple[int, ...] = _STAGES
 ) -> record_test_helper.Records:
-    """Attempt 1 trains in one iteration the batch of another."""
+    """Returns records in which attempt 1 trains on another iteration's batch.
+
+    Args:
+        iteration: The iteration with the wrong batch.
+        of: The iteration to which that batch belongs.
+        ranks: The ranks that read the wrong batch.
+    """
     records = record_test_helper.passing()
     for rank in ranks:
         batch = records.step(1, rank, of).data_digest
@@ -96,7 +102,10 @@ def _records_with_batch(
 def _golden_streams(
     records: record_test_helper.Records, rank: int
 ) -> MutableSequence[float]:
-    """The digests of a rank's random streams, from iteration 1 on."""
+    """Returns the golden's digests of a rank's random streams.
+
+    They start at iteration 1. The test may change them.
+    """
     (found,) = (
         one
         for one in records.golden.series
@@ -133,7 +142,7 @@ class DataTest(parameterized.TestCase):
         self.assertNotIn("trained the batch", said)
 
     def test_says_nothing_of_a_batch_that_is_right(self):
-        # It is the repeat's, and attempt 0's is wrong.
+        # The repeat reads the right batch; attempt 0 read a wrong one.
         records = record_test_helper.passing()
         for attempt in (0, 1):
             for rank in _STAGES:
@@ -206,7 +215,7 @@ class RandomTest(parameterized.TestCase):
         )
 
     def test_names_the_first_of_equal_streams(self):
-        # A model without dropout draws nothing.
+        # A model without dropout draws no random numbers.
         records = record_test_helper.passing()
         drawn = 0xABCDEF
         for iteration in (1, 2):

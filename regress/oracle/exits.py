@@ -1,6 +1,7 @@
-"""How the ranks ended: did one crash or hang, or give up for a known reason?
+"""Checks how the ranks ended: did one crash, hang, or give up?
 
-How far a rank got in its attempt tells what it was doing then.
+A rank gives up if it exits with a code that states a known reason. A rank's
+last recorded event shows what it was doing when it ended.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ class RankProgress(NamedTuple):
     Attributes:
         activity: What it was doing.
         iteration: The first iteration that it did not complete.
-        events: How many things it had recorded.
+        events: How many events it had recorded, not counting spans.
     """
 
     activity: verdict_pb2.RankProgress
@@ -60,7 +61,7 @@ def _check_given_up(
     code: int,
     attempts: Collection[int],
 ) -> check.Outcome:
-    """Checks that no rank of some attempts ended with an exit code."""
+    """Checks that no rank of the given attempts ended with the exit code."""
     result = check.Check(rule)
     gave_up = []
     for index, rank, timeline in _timelines(facts):
@@ -74,7 +75,10 @@ def _check_given_up(
 
 
 def _check_crash(facts: observations.Observations) -> check.Outcome:
-    """The first finding is the rank whose last line ended the attempt."""
+    """Checks that no rank crashed.
+
+    The first finding is about the rank whose failure ended the attempt.
+    """
     result = check.Check(rules.NO_CRASH, check.as_found)
     crashed = []
     for index, rank, timeline in _timelines(facts):
@@ -112,7 +116,7 @@ def _check_event_files(
 def check_event_file(
     result: check.Check, attempt: int, rank: run_pb2.RankRecord
 ) -> None:
-    """A rank that nobody ended has written its last event to the end."""
+    """Checks that a rank that exited on its own left no torn last event."""
     if rank.exit.cause == _Exit.BY_ITSELF and not rank.exit.signal:
         result.expect(
             verdict_pb2.Fact.EVENT_FILE,
@@ -124,7 +128,10 @@ def check_event_file(
 
 
 def _check_hang(facts: observations.Observations) -> check.Outcome:
-    """The first finding is the rank that the others waited for."""
+    """Checks that the watchdog ended no rank, unless the case asks for it.
+
+    The first finding is about the rank that the others waited for.
+    """
     result = check.Check(rules.NO_HANG, check.as_found)
     hung: dict[int, list[int]] = {}
     for index, rank, timeline in _timelines(facts):
@@ -160,9 +167,10 @@ _Suspects = Sequence[tuple[int, RankProgress]]
 def _suspects(
     facts: observations.Observations, attempt: int, hung: Sequence[int]
 ) -> _Suspects:
-    """The ranks that hung, with the one first that the others waited for.
+    """Returns the ranks that hung, the one that the others waited for first.
 
-    It is the rank that was stopped, else the one that got least far.
+    That is a stopped rank or, if none was stopped, the one with the least
+    progress.
     """
     places = [(rank, rank_progress(facts, attempt, rank)) for rank in hung]
     timelines = facts.attempts[attempt].timelines
@@ -178,7 +186,7 @@ def _suspects(
 def _others(
     facts: observations.Observations, attempt: int, suspects: _Suspects
 ) -> verdict_pb2.RankProgress.Others:
-    """What the others did while the first of the suspects hung."""
+    """Returns what the others did while the first suspect hung."""
     rank, where = suspects[0]
     if _was_stopped(facts.attempts[attempt].timelines[rank]):
         return _Progress.WAITED
@@ -195,14 +203,17 @@ def _was_stopped(timeline: observations.Timeline) -> bool:
 def _quoted_first(
     facts: observations.Observations, ended: Iterable[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Sorts attempts and ranks: whose last line is the reason comes first."""
+    """Sorts by attempt; in each, the rank quoted as the reason comes first."""
     return sorted(
         ended, key=lambda one: (one[0], one[1] != _quoted(facts, one[0]))
     )
 
 
 def _quoted(facts: observations.Observations, attempt: int) -> int | None:
-    """The rank whose last line the supervisor gives as the reason."""
+    """Returns the rank whose last log line the supervisor gave as the reason.
+
+    None if the attempt did not end by a failure.
+    """
     end = facts.attempts[attempt].record.end
     return end.failure.rank.rank if end.HasField("failure") else None
 
@@ -216,7 +227,7 @@ def _find_end(
     expected: str,
     iteration: int | None = None,
 ) -> verdict_pb2.Finding:
-    """Finds how a rank ended, and counts it."""
+    """Counts a rank's exit as differing, and adds a finding about it."""
     attempted = facts.attempts[attempt]
     result.count(1, 1)
     return result.find(
@@ -231,11 +242,11 @@ def _find_end(
 
 
 def _is_crash(exit_status: run_pb2.ExitStatus, *, lost_a_peer: bool) -> bool:
-    """Whether the rank ended by itself, and not well.
+    """Whether the rank failed on its own.
 
-    A rank whose peer gave up for a known reason, or ran to its end apart from
-    it, loses its connection, and may end by that error before the supervisor
-    ends it: that is no crash.
+    A rank loses its connection if a peer gave up for a known reason, or resumed
+    from another checkpoint and finished without it. The rank may exit with that
+    error before the supervisor ends it. That is not a crash.
     """
     if exit_status.cause != _Exit.BY_ITSELF:
         return False
@@ -245,17 +256,17 @@ def _is_crash(exit_status: run_pb2.ExitStatus, *, lost_a_peer: bool) -> bool:
 
 
 def _gave_up(attempt: int, exit_status: run_pb2.ExitStatus) -> bool:
-    """Whether the rank ended for a reason that is a conclusion of its own."""
+    """Whether the rank ended for a reason that has a conclusion of its own."""
     return _said(exit_status, exit_codes.WRONG_ENVIRONMENT) or (
         attempt > 0 and _said(exit_status, exit_codes.DAMAGED_CHECKPOINT)
     )
 
 
 def _said(exit_status: run_pb2.ExitStatus, code: int) -> bool:
-    """Whether the rank ended with the code.
+    """Whether the rank ended with the exit code.
 
-    The cause does not matter: a peer that ended in the same moment may have
-    been seen first.
+    The recorded cause does not matter: if a peer ended at the same moment, the
+    supervisor may have seen that one first.
     """
     return exit_status.signal == 0 and exit_status.code == code
 
@@ -263,8 +274,8 @@ def _said(exit_status: run_pb2.ExitStatus, code: int) -> bool:
 def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
     """Whether an attempt's ranks resumed from different checkpoints.
 
-    They train what never was, and wait for each other in vain or lose each
-    other in the end: what is wrong is where they began.
+    Such ranks end up waiting for each other in vain, or losing each other. The
+    fault is where they started, not how they ended.
     """
     loaded = {
         tuple(timeline.checkpoint_iterations(run_pb2.CheckpointEvent.LOADED))
@@ -275,7 +286,10 @@ def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
 
 
 def _stops_ranks(facts: observations.Observations, index: int) -> bool:
-    """Whether an attempt had to hang: stopped ranks end by the watchdog."""
+    """Whether an attempt was meant to hang.
+
+    A stopped rank runs until the watchdog ends it.
+    """
     asked = facts.interruption(index)
     return (
         asked is not None
@@ -298,12 +312,12 @@ _Checkpoint = run_pb2.CheckpointEvent
 def rank_progress(
     facts: observations.Observations, attempt: int, rank: int
 ) -> RankProgress:
-    """Where a rank was when an attempt ended.
+    """Returns where a rank was when an attempt ended.
 
     Args:
-        facts: What is judged.
-        attempt: The attempt's index; it is in the record.
-        rank: The rank.
+        facts: The indexed case, run record and golden.
+        attempt: The index of an attempt that is in the record.
+        rank: The rank. It need not be in the record.
     """
     timeline = facts.attempts[attempt].timelines.get(
         rank, observations.NO_TIMELINE
@@ -343,7 +357,7 @@ def _before_the_first(
 def _beyond(
     facts: observations.Observations, timeline: observations.Timeline, last: int
 ) -> verdict_pb2.RankProgress:
-    """What comes after a step that was recorded."""
+    """Returns what a rank does after the last step that it recorded."""
     saved = timeline.checkpoint_iterations(_Checkpoint.SAVED)
     if derived.is_saved_after(facts.case, last) and last not in saved:
         activity, iteration = _Progress.SAVING, last

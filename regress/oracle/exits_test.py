@@ -22,7 +22,7 @@ _Checkpoint = run_pb2.CheckpointEvent
 
 
 def _no_memory(attempt: int) -> str:
-    """The words for the end of an attempt that `_ended` has made."""
+    """Returns the report's words for the end of attempts made by `_ended`."""
     return attempt_end.describe(
         record_test_helper.failed(2), f"attempt_{attempt}"
     )
@@ -31,7 +31,12 @@ def _no_memory(attempt: int) -> str:
 def _ended(
     attempt: int, statuses: dict[int, run_pb2.ExitStatus]
 ) -> record_test_helper.Records:
-    """Records in which ranks ended otherwise, and wrote less."""
+    """Returns records of an attempt that rank 2 ended with a failure.
+
+    Args:
+        attempt: The attempt.
+        statuses: How ranks ended; all others are ended because a peer is gone.
+    """
     records = record_test_helper.passing()
     for rank in range(record_test_helper.RANKS):
         record = records.rank(attempt, rank)
@@ -94,10 +99,10 @@ class CrashTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
 class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def _crashed(self, ranks: dict[int, int]) -> record_test_helper.Records:
-        """Records of an attempt 1 in which ranks crashed.
+        """Returns records in which ranks crashed in attempt 1.
 
         Args:
-            ranks: How many events each of them had recorded.
+            ranks: The ranks, each with the number of its recorded events.
         """
         crash = _Exit(cause=_Exit.BY_ITSELF, code=1)
         records = _ended(1, dict.fromkeys(ranks, crash))
@@ -231,10 +236,10 @@ class EventFileTest(verdict_testing.VerdictTestCase):
 
 class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def _hung(self, events: tuple[int, int, int, int]):
-        """Records of an attempt 1 that hung.
+        """Returns records in which attempt 1 hung.
 
         Args:
-            events: How many events each rank had recorded.
+            events: The number of recorded events, by rank.
         """
         hung = _Exit(cause=_Exit.HANG, signal=9, process_state="S")
         records = _ended(1, dict.fromkeys(range(4), hung))
@@ -252,7 +257,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         return finding.rank, finding.iteration
 
     def test_names_the_rank_that_was_stopped(self):
-        # The others may have got less far.
+        # The others may have made less progress.
         records = self._hung((5, 5, 6, 5))
         records.rank(1, 2).exit.process_state = "T"
         self.assertEqual(self._first(records), (2, 6))
@@ -357,7 +362,7 @@ class GivenUpTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             1,
             {
                 1: _Exit(cause=_Exit.BY_ITSELF, code=1),
-                # The supervisor saw rank 1 first.
+                # The supervisor saw rank 1 end first.
                 2: _Exit(cause=_Exit.PEER_GONE, code=3),
             },
         )
@@ -422,14 +427,14 @@ def _of(
 def _keep(
     records: record_test_helper.Records, attempt: int, rank: int, count: int
 ) -> None:
-    """Keeps a rank's first events."""
+    """Removes all but a rank's first `count` events."""
     del records.rank(attempt, rank).events[count:]
 
 
 class RankProgressTest(parameterized.TestCase):
     @parameterized.parameters(
-        # Of attempt 1: start, span, load, state, step 4, step 5, step 6, state,
-        # save, step 7, step 8, state, save, end.
+        # The events of attempt 1 are: start, span, load, state, step 4, step 5,
+        # step 6, state, save, step 7, step 8, state, save, end.
         (0, "before it reported its start", 4),
         (2, "while it loaded the checkpoint of iteration 3", 4),
         (3, "before it completed iteration 4", 4),
@@ -448,7 +453,7 @@ class RankProgressTest(parameterized.TestCase):
             (wording.activity(where.activity), where.iteration),
             (during, iteration),
         )
-        # A span is no news.
+        # A span does not count as progress.
         self.assertEqual(where.events, max(events - 1, 0))
 
     @parameterized.parameters(

@@ -1,4 +1,4 @@
-"""Which iterations each rank of each attempt must have run, and saved."""
+"""Says which iterations each rank of each attempt must run and save."""
 
 from collections.abc import Iterator
 
@@ -6,16 +6,18 @@ from regress.case import case_pb2
 from regress.oracle import observations
 from regress.run import run_pb2
 
-# The rank that waits in one of these phases has recorded the iteration's step.
-# The others have left its last collective, and may be caught just before or
-# just after they record it. In any other phase, no rank has.
+# If the last rank waits for the interruption in one of these phases, it has
+# recorded the iteration's step. Its peers are past the step's last collective,
+# and may be caught just before or just after they record the step. In any other
+# phase, no rank has recorded it.
 _PHASES_AFTER_THE_STEP = (case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
 
 
 def steps(facts: observations.Observations, index: int) -> dict[int, range]:
-    """The iterations of an attempt, by rank.
+    """Returns the iterations of an attempt, by rank.
 
-    Where two ends are right, it is the one that was recorded.
+    If a rank may rightly end before or after the interrupted iteration's step,
+    the recorded end is taken.
     """
     first = facts.start(index) + 1
     interruption = facts.interruption(index)
@@ -41,10 +43,10 @@ def steps(facts: observations.Observations, index: int) -> dict[int, range]:
 def saves(
     facts: observations.Observations, index: int
 ) -> dict[int, list[int]]:
-    """The iterations that an attempt saved, or had begun to, by rank.
+    """Returns the iterations that an attempt saves or starts to save, by rank.
 
-    Whether a rank that does not wait has come to the save that the interruption
-    hits, nobody can say: it counts where it was recorded.
+    A rank other than the one that waits may or may not have reached the save
+    that the interruption hits. That save is expected only if it was recorded.
     """
     interruption = facts.interruption(index)
     timelines = facts.attempt(index).timelines
@@ -67,10 +69,11 @@ def saves(
 def checkpoints(
     facts: observations.Observations, index: int
 ) -> dict[int, list[int]]:
-    """The iterations whose checkpoint an attempt completed, by rank.
+    """Returns the iterations whose checkpoints an attempt completes, by rank.
 
-    In BETWEEN_STEPS the rank that waits has recorded the iteration's own; the
-    others have written it, and may be caught just before they record it.
+    In BETWEEN_STEPS the waiting rank has recorded the interrupted iteration's
+    checkpoint. Its peers have written it, but may be caught just before they
+    record it.
     """
     asked = facts.interruption(index)
     if asked is None:
@@ -97,7 +100,7 @@ def checkpoints(
 
 
 def stored(facts: observations.Observations) -> list[int]:
-    """The iterations whose checkpoint is on the disk in the end, ascending."""
+    """Returns the iterations whose checkpoints the run leaves, ascending."""
     return sorted(
         {
             *facts.save_iterations(0, facts.case.training.iterations),
@@ -109,11 +112,11 @@ def stored(facts: observations.Observations) -> list[int]:
 def replayed(
     facts: observations.Observations, index: int
 ) -> Iterator[tuple[int, dict[int, range]]]:
-    """The iterations of an attempt that others had run before, by rank.
+    """Yields the iterations of an attempt that earlier ones ran, by rank.
 
     Yields:
-        An attempt before, and what the two have in common. Of several attempts
-        that ran an iteration, the last has it.
+        An earlier attempt, and the iterations that both run. If several earlier
+        attempts run an iteration, it goes to the last of them.
     """
     first = facts.start(index) + 1
     left = dict.fromkeys(facts.ranks, first)
@@ -133,11 +136,11 @@ def replayed(
 def saved_again(
     facts: observations.Observations, index: int
 ) -> Iterator[tuple[int, dict[int, list[int]]]]:
-    """The iterations that an attempt saved and others had before, by rank.
+    """Yields the saves of an attempt that earlier ones made, by rank.
 
     Yields:
-        An attempt before, and what the two have in common. Of several attempts
-        that made a save, the last has it.
+        An earlier attempt, and the iterations that both save. If several
+        earlier attempts save an iteration, it goes to the last of them.
     """
     left = saves(facts, index)
     for earlier in reversed(range(index)):

@@ -1,4 +1,4 @@
-"""Tests of which iterations must have run, and which must have been saved."""
+"""Tests of which iterations must run, and which of them must be saved."""
 
 from absl.testing import absltest, parameterized
 
@@ -22,8 +22,8 @@ def _listed(found):
 
 class ExpectedRunTest(parameterized.TestCase):
     @parameterized.parameters(
-        # Iteration, phase; last step, saves and checkpoints of attempt 0; first
-        # step and saves of attempt 1; steps and saves that ran twice.
+        # Iteration and phase; last step, saves and checkpoints of attempt 0;
+        # first step and saves of attempt 1; steps and saves of both attempts.
         (5, case_pb2.FORWARD, 4, [3], [3], 4, [6, 8], [4], []),
         (4, case_pb2.BACKWARD, 3, [3], [3], 4, [6, 8], [], []),
         (6, case_pb2.OPTIMIZER_STEP, 5, [3], [3], 4, [6, 8], [4, 5], []),

@@ -1,6 +1,6 @@
-"""Is the golden the whole trajectory of the case?
+"""Checks that the golden holds the case's whole trajectory.
 
-A golden that lacks something would let a run that lacks it, too, pass.
+If the golden lacked something, a run that lacks the same would pass.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from regress.oracle import (
 
 _Fact = verdict_pb2.Fact
 
-# As few as tools/golden takes.
+# The minimum that tools/golden accepts.
 _FEWEST_REPEATS = 2
 _AGREEING = f"{_FEWEST_REPEATS} or more that agree"
 _BANDS = "bands if it is for any hardware, each as it was measured"
@@ -27,7 +27,8 @@ _WHOLE = "one series for each metric, param group and rank"
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks that the golden has every metric, iteration and checkpoint.
 
-    Without a golden there is no such check.
+    Returns:
+        One outcome; empty if there is no golden.
     """
     if facts.golden is None:
         return []
@@ -118,7 +119,7 @@ def _check_values(
     if not_numbers.size:
         actual += f", and NaN from iteration {not_numbers[0] + 1}"
     if key.rank not in facts.ranks:
-        actual += " for a rank that the case has not"
+        actual += " for a rank that the case does not have"
     result.expect(
         trajectory_findings.subject(key),
         f"{facts.case.training.iterations} numbers",

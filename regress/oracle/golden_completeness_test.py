@@ -1,4 +1,4 @@
-"""Tests of whether a golden is the whole trajectory of its case."""
+"""Tests of checking that a golden holds its case's whole trajectory."""
 
 import math
 
@@ -166,7 +166,7 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
             subject="grad norm",
             rank=4,
             expected="8 numbers",
-            actual="8 numbers for a rank that the case has not",
+            actual="8 numbers for a rank that the case does not have",
         )
 
     def test_rejects_a_golden_without_param_groups(self):

@@ -1,7 +1,7 @@
-"""Is the trajectory the recorded one?
+"""Compares the trajectory with the golden.
 
-Attempt 0 has not resumed anything: where it leaves the golden, numbers have
-drifted. Where only attempt 1 does, resume is at fault.
+Attempt 0 did not resume anything, so if it leaves the golden, the numbers have
+drifted. If only a later attempt leaves it, the resume is at fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,10 @@ from regress.run import run_pb2
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Compares all metrics and saved states of all attempts with the golden.
 
-    An attempt that saves nothing after the resume has no check of its saved
-    state, and a golden for hardware `any` has none of any. Without a golden
-    there is no check at all.
+    Returns:
+        One outcome per check. If an attempt saves nothing after its resume, its
+        saved state is not checked. A golden for hardware `any` has no states to
+        check. Without a golden there are no checks at all.
     """
     golden = facts.golden
     if golden is None:
@@ -56,9 +57,9 @@ def check_metrics(
     """Compares an attempt's metrics with the golden.
 
     Args:
-        facts: What is judged.
-        golden: Its golden.
-        rule: The check.
+        facts: The indexed case, run record and golden.
+        golden: The golden.
+        rule: The rule that the check applies.
         wanted: The iterations to compare, by rank.
         attempt: The attempt.
     """
@@ -85,7 +86,7 @@ def check_state(
 
     Args:
         golden: The golden.
-        rule: The check.
+        rule: The rule that the check applies.
         saves: The iterations of the saves to compare, by rank.
         attempt: The attempt.
         moment: LOADED to compare what it loaded of the saves.

@@ -117,7 +117,7 @@ class MetricsTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records.step(1, rank, 6).grad_norm = math.nan
         self.assert_fails(
             records,
-            # A golden that has it should never have been recorded.
+            # A golden with NaN should never have been recorded.
             verdict_pb2.Verdict.STALE_GOLDEN,
             rules.RESUMED_METRICS,
             subject="grad norm",

@@ -1,13 +1,13 @@
-"""Param groups that collide on load, as Megatron-LM #4705 reports it.
+"""Detects param groups that collided on load (Megatron-LM #4705).
 
-The load matches saved param groups by a key. Of the groups that have the same
-key, the last one's fields go to all of them. Where these groups have not as
-many params as each other, torch refuses what comes of it; a load that leaves
-each group its own params continues, with the wrong fields.
+megatron-core's load matches saved param groups by a key. If several groups have
+the same key, all of them get the fields of the last one. If these groups differ
+in their number of params, torch refuses the result. If the load leaves each
+group its own params, training continues with the wrong fields.
 
-The saved state has every field of the key, so it tells which groups must
-collide, and which of them gets whose fields. A run shows the bug only if that
-is what it did.
+The saved state has every field of the key, so it predicts which groups collide
+and whose fields each of them gets. A run shows the bug only if exactly that
+happened.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from regress.run import run_pb2, state_entry
 
 _Digest = run_pb2.StateDigest
 _Exit = run_pb2.ExitStatus
-# The fields of a group, by the group, in the order saved.
+# The fields of each group, by group and field name, in the order saved.
 _Groups = Mapping[str, Mapping[str, run_pb2.StateEntry]]
 
 _KEY = ("wd_mult", "lr_mult", "is_expert_parallel", "is_decoupled_lr")
@@ -32,7 +32,12 @@ _REFUSAL = (
 def refused(
     facts: observations.Observations,
 ) -> verdict_pb2.GroupCollision | None:
-    """Which groups made torch refuse the load; None if none did."""
+    """Returns the collision that made torch refuse the load, if any.
+
+    Returns:
+        The first failed rank's collision, with all ranks that must collide.
+        None if torch did not refuse the load, or not for this reason.
+    """
     if _REFUSAL not in facts.attempt(1).record.end.failure.rank.last_log_line:
         return None
     must_fail = {
@@ -61,11 +66,16 @@ def refused(
 def exchanged(
     facts: observations.Observations,
 ) -> verdict_pb2.GroupCollision | None:
-    """Which group was loaded with another's fields; None if none was.
+    """Returns the collision that loaded a group with another's fields, if any.
 
-    A rate that was given anew for the resume may equal another group's by
-    accident. It then leaves that group's other fields where they were, reaches
-    groups whose key is their own, or shows in the scheduler.
+    A learning rate that was set anew for the resume may happen to equal another
+    group's, which is not this bug. It can be told apart: the group's other
+    fields are unchanged, groups with a key of their own change too, or the
+    scheduler shows the new rate.
+
+    Returns:
+        The first such rank's collision, with all ranks that have one. None if
+        some rank did not load exactly what the bug predicts.
     """
     shown = {}
     for rank, groups in _saved_groups(facts).items():
@@ -92,7 +102,7 @@ def exchanged(
 
 
 def _saved_groups(facts: observations.Observations) -> dict[int, _Groups]:
-    """What was saved of the groups, by the ranks that recorded it once."""
+    """Returns the saved groups of each rank that recorded its save once."""
     return {
         rank: _groups(saved[0])
         for rank in facts.ranks
@@ -109,7 +119,7 @@ def _groups(state: run_pb2.StateDigest) -> _Groups:
 
 
 def _takers(groups: _Groups) -> dict[str, str]:
-    """The groups that get another's fields, each with that other one."""
+    """Returns the groups that get another's fields, each with that other."""
     keys = {
         group: tuple(fields[field].digest for field in _KEY)
         for group, fields in groups.items()
@@ -128,7 +138,7 @@ def _sizes_differ(groups: _Groups, taker: str, giver: str) -> bool:
 def _is_as_predicted(
     saved: _Groups, takers: Mapping[str, str], state: run_pb2.StateDigest
 ) -> bool:
-    """Whether each group has the fields that the collision gives it."""
+    """Whether each loaded group has the fields that the bug would give it."""
     loaded = _groups(state)
     return loaded.keys() == saved.keys() and all(
         _fields(loaded[group]) == _fields(saved[takers.get(group, group)])
@@ -145,11 +155,11 @@ def _fields(group: Mapping[str, run_pb2.StateEntry]) -> dict[str, str]:
 def _differences(
     groups: _Groups, takers: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str, str, str]]:
-    """Each field that a collision changes, the rates first.
+    """Yields each field that a collision changes, the rates first.
 
     Yields:
-        The group, the one that its fields come from, the field, and its value
-        in each of them.
+        The taker, the giver, the field's name, and its value in the taker and
+        in the giver.
     """
     for taker, giver in takers.items():
         own, taken = groups[taker], groups[giver]

@@ -1,4 +1,4 @@
-"""Tests of what shows that param groups collided, and of what does not."""
+"""Tests of recognizing param groups that collided on load."""
 
 from absl.testing import absltest, parameterized
 
@@ -29,8 +29,8 @@ class RefusedTest(parameterized.TestCase):
         self.assertStartsWith(run.known_bug(), "On ranks 0, 2, 3 saved ")
 
     def test_a_marked_group_does_not_collide(self):
-        # dsve-loc #15: a layer was frozen for the resume, so its group has
-        # another size than the saved one.
+        # dsve-loc #15: a layer was frozen for the resume, so the size of its
+        # group differs from the saved one's.
         run = helper.Run(grouping=case_pb2.RESUMABLE)
         run.set_all(helper.DECOUPLED, "is_decoupled_lr", "True")
         run.refuse()
@@ -70,11 +70,11 @@ class RefusedTest(parameterized.TestCase):
 
     def test_a_rank_that_fails_without_a_collision_shows_another_cause(self):
         run = helper.Run()
-        # The one that failed by itself.
+        # Rank 2 is the one that fails.
         run.remove(2, "param group decoupled/")
         run.refuse()
         self.assertEmpty(run.known_bug())
-        # One that leaves early has not failed.
+        # A rank that exits early with status 0 has not failed.
         run.records.rank(1, 1).exit.CopyFrom(
             run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)
         )
@@ -104,7 +104,7 @@ class RefusedTest(parameterized.TestCase):
         run.records.record_first_save()
         del run.records.run.attempts[attempt].ranks[rank]
         verdict = run.records.judge()
-        # Rank 2 is the one that failed by itself.
+        # Rank 2 is the one that fails.
         self.assertEqual(bool(summary.known_bug(verdict)), rank == 0)
 
 
@@ -185,8 +185,8 @@ class ExchangedTest(parameterized.TestCase):
         run.set(2, helper.LOADED, helper.DEFAULT, field, "its own")
         self.assertEmpty(run.known_bug())
 
-    # Megatron-LM #963: a resume with rates given anew, which happen to be those
-    # of the decoupled group.
+    # Megatron-LM #963: a resume with new learning rates, which happen to equal
+    # those of the decoupled group.
     @parameterized.parameters(
         (("max_lr",),), (("max_lr", "lr"),), (("max_lr", "min_lr", "lr"),)
     )

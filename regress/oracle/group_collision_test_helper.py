@@ -1,4 +1,4 @@
-"""Makes records of runs whose param groups megatron-core's bug can mix up.
+"""Makes records of runs whose param groups can collide on load.
 
 The groups are those of megatron-core 0.16.1 with a decoupled learning rate.
 """
@@ -48,10 +48,10 @@ _RATES = tuple(_OWN_RATES)
 
 
 class Run:
-    """A run, in which nothing is wrong yet.
+    """A run in which nothing is wrong until a test breaks it.
 
     Attributes:
-        records: All that is judged.
+        records: The case, the run record and the golden.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Run:
         """Makes a run of 4 ranks with the groups of megatron-core 0.16.1.
 
         Args:
-            release: Of megatron-core, as the ranks report it.
-            grouping: The case's.
+            release: The release of megatron-core that the ranks report.
+            grouping: The case's param grouping.
         """
         case = record_test_helper.small_case()
         case.optimizer.param_grouping = grouping
@@ -72,7 +72,7 @@ class Run:
             self.records.golden.provenance.environment,
             *(
                 rank.events[0].started.environment
-                for attempt in self.records.run.attempts
+                for attempt in self.records.launches
                 for rank in attempt.ranks
             ),
         ):
@@ -80,7 +80,7 @@ class Run:
         for rank in range(record_test_helper.RANKS):
             for moment in (SAVED, LOADED):
                 state = self._state(rank, moment)
-                # Of another group default.
+                # The small case's own entry for the group default.
                 del state.entries[4]
                 for group, fields in _GROUPS.items():
                     for field, value in fields.items():
@@ -88,7 +88,7 @@ class Run:
                         self.set(rank, moment, group, field, value)
 
     def known_bug(self) -> str:
-        """What the verdict says of a known bug."""
+        """Returns the report's words for a known bug; "" if there is none."""
         self.records.record_first_save()
         return summary.known_bug(self.records.judge())
 
@@ -100,7 +100,7 @@ class Run:
         field: str,
         value: str,
     ) -> None:
-        """Gives a field of a group another value."""
+        """Sets a field of a group in one rank's saved or loaded state."""
         (entry,) = (
             entry
             for entry in self._state(rank, moment).entries
@@ -116,7 +116,7 @@ class Run:
         value: str,
         moments: Iterable[run_pb2.StateDigest.Moment] = (SAVED, LOADED),
     ) -> None:
-        """Does the same on all ranks."""
+        """Sets a field of a group on all ranks."""
         for rank in range(record_test_helper.RANKS):
             for moment in moments:
                 self.set(rank, moment, group, field, value)
@@ -127,7 +127,11 @@ class Run:
         name: str,
         moments: Iterable[run_pb2.StateDigest.Moment] = (SAVED, LOADED),
     ) -> None:
-        """Removes the entry of that name, or all in a group: "...group x/"."""
+        """Removes an entry by name.
+
+        A name that ends with "/", as "param group x/", removes all entries that
+        start with it.
+        """
         for moment in moments:
             state = self._state(rank, moment)
             kept = [
@@ -142,17 +146,17 @@ class Run:
     def give_rates(
         self, taker: str, giver: str, rates: Iterable[str] = _RATES
     ) -> None:
-        """Every rank loads a group with rates of another one."""
+        """Makes every rank load a group with the rates of another one."""
         for field in rates:
             self.set_all(taker, field, _GROUPS[giver][field], [LOADED])
 
     def exchange(self) -> None:
-        """Every rank loads the group default as the bug does."""
+        """Makes every rank load the group default as the bug does."""
         self.give_rates(DEFAULT, DECOUPLED)
         self.set_all(DEFAULT, "default_config", "False", [LOADED])
 
     def refuse(self) -> None:
-        """Torch refuses the load, on every rank."""
+        """Makes torch refuse the load on every rank; rank 2 fails first."""
         attempt = self.records.run.attempts[1]
         attempt.end.failure.rank.last_log_line = REFUSAL
         for rank in attempt.ranks:

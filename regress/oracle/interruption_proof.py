@@ -1,4 +1,4 @@
-"""Was each attempt but the last interrupted as the case says?"""
+"""Proves that each attempt but the last was interrupted as the case asks."""
 
 import signal as signals
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _Exit = run_pb2.ExitStatus
 
 
 def check_first(facts: observations.Observations) -> list[check.Outcome]:
-    """Checks how attempt 0 began, where it was hit, and how its ranks ended."""
+    """Checks how attempt 0 started, ran, was interrupted and ended."""
     first = facts.attempt(0)
     return [
         record_checks.check_ranks(facts, rules.INTERRUPTED_RANKS),
@@ -90,7 +90,10 @@ def _describe(
 
 
 def _name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
-    """The enum value's name, or its number if a newer writer made it."""
+    """Returns the value's name, or its number if this enum does not have it.
+
+    A newer writer may use values that this reader does not know.
+    """
     return dict(zip(enum.values(), enum.keys(), strict=True)).get(
         value, str(value)
     )
@@ -121,7 +124,7 @@ def _check_exits(
         else:
             subject = _Fact.EXIT_OF_PEER
             expected = _Exit(cause=_Exit.HANG if stopped else _Exit.PEER_GONE)
-            # By which signal does not matter.
+            # The signal that ended the peer does not matter.
             actual = _Exit(cause=timeline.exit.cause)
         result.expect(
             subject,
@@ -140,9 +143,9 @@ def _hit_ranks(
 
 
 def _deadly_signal(asked: case_pb2.Interruption) -> int:
-    """Number of the signal that ends a rank that is hit.
+    """Returns the number of the signal that ends a rank that is hit.
 
-    SIGSTOP ends nobody: the watchdog does, by SIGKILL.
+    SIGSTOP does not end a rank; the watchdog does, with SIGKILL.
     """
     if asked.signal == case_pb2.SIGSTOP:
         return signals.SIGKILL

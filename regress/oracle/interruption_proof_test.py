@@ -78,16 +78,16 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
 class ExitTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     @parameterized.parameters(
-        # Another signal ended it.
+        # Another signal ended the rank.
         (_Exit(cause=_Exit.INTERRUPTED, signal=15),),
-        # It ended well, although it was hit.
+        # It was hit, but exited on its own.
         (_Exit(cause=_Exit.INTERRUPTED),),
         (_Exit(cause=_Exit.INTERRUPTED, code=1),),
         # It was not hit.
         (_Exit(cause=_Exit.BY_ITSELF),),
         (_Exit(cause=_Exit.PEER_GONE, signal=9),),
         (_Exit(cause=_Exit.CANCELLED, signal=9),),
-        # Nobody knows.
+        # How it ended is unknown.
         (_Exit(),),
     )
     def test_rejects_a_hit_rank_that_did_not_die_by_the_signal(self, status):
@@ -233,7 +233,7 @@ class StepTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
     @parameterized.parameters(case_pb2.CHECKPOINT_WRITE, case_pb2.BETWEEN_STEPS)
     def test_only_the_waiting_rank_must_have_recorded_the_step(self, phase):
-        # At iteration 4, which saves nothing, so that only the step is missing.
+        # Iteration 4 saves nothing, so only the step is missing.
         for rank in range(4):
             records = record_test_helper.passing(
                 record_test_helper.small_case(iteration=4, phase=phase)

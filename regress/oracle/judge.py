@@ -1,8 +1,9 @@
 """The oracle: a case, its run record and its golden in, a verdict out.
 
-Without a golden, proof of resume, state and replay judge the run.
+Without a golden, the resume proof, state and replay oracles judge the run.
 
-Pure: no clock, no file, no process. The same protos give the same verdict.
+The oracle is pure: it uses no clock, file or process. The same protos always
+give the same verdict.
 """
 
 from regress.case import case_pb2
@@ -36,11 +37,11 @@ def judge(
     """Judges a run.
 
     Args:
-        case: The case that was to run; valid, as validation.py says.
-        run: What the scenario observed. It may lack anything: what is missing
-            is found, and never raises.
-        golden: The golden record that was selected; of it, too, anything may be
-            missing. None if no golden was selected.
+        case: The declared case. It must be valid (see validation.py).
+        run: What the scenario observed. Anything may be missing from it: that
+            yields findings, and never raises.
+        golden: The golden record that was selected. Anything may be missing
+            from it, too. None if no golden was selected.
         target: What the test's target declares about the machine.
 
     Returns:
@@ -73,7 +74,7 @@ def judge(
         conclusion=reached,
         checks=[
             outcome.check
-            # Those of a repeat stand with the others of their oracle.
+            # Checks of a repeat are listed with the others of their oracle.
             for outcome in sorted(outcomes, key=lambda one: one.rule.oracle)
         ],
         findings=findings,

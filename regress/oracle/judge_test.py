@@ -17,7 +17,7 @@ from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
 
-# What a run record may say without anybody asking why.
+# The fields of a run record and a golden that no check judges on their own.
 _NOT_JUDGED = frozenset(
     {
         "Attempt.end",
@@ -26,32 +26,34 @@ _NOT_JUDGED = frozenset(
         "Attempt.started_at",
         "CheckpointEvent.bytes",
         "CheckpointEvent.seconds",
-        # It explains a hang, and is none.
+        # It explains a hang; on its own it does not show one.
         "ExitStatus.process_state",
         "ExitStatus.peak_resident_bytes",
         "ExitStatus.system_seconds",
         "ExitStatus.user_seconds",
         "Finished.peak_device_bytes",
         "InterruptionEvent.seconds",
-        # Whether libraries of the host's are accepted: preconditions_test.py.
+        # It says whether libraries of the host are accepted: see
+        # preconditions_test.py.
         "RunRecord.image_python",
-        # The digest is of the type and the shape, too.
+        # The digest covers the type and the shape, too.
         "StateEntry.description",
-        # After a kill, which is what ends attempt 0, it is no news.
+        # A kill ends attempt 0, and may tear the last event.
         "RankRecord.torn",
         "Span.name",
         "Span.seconds",
-        # One process is as good as another, if it is not the same.
+        # Any pid is fine, as long as no two are the same.
         "Started.pid",
-        # A step that was skipped has other norms and rates than the golden's,
-        # and the golden does not say which of its steps were.
+        # A skipped step shows in its norms and rates. The golden does not say
+        # which of its steps were skipped.
         "StepMetrics.updated",
         "StepMetrics.seconds",
-        # Of three repeats, one may be.
+        # One of three repeats may be interrupted.
         "Provenance.interrupted_repeats",
         # 1 is the default.
         "Series.first_iteration",
-        # How a golden came to be; differences of the environment are listed.
+        # A golden's provenance is not judged; differences between environments
+        # are only listed.
         "Environment.device_count",
         "Environment.device_name",
         "Environment.hardware",
@@ -91,8 +93,8 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
 
     def test_counts_every_comparison(self):
-        # On each rank 6 metrics of the step, and 3 of each param group; the
-        # first and the last rank have 2 groups and the digest of the data; the
+        # Each rank has 6 metrics of the step and 3 of each param group. The
+        # first and the last rank have 2 groups and the data digest, and the
         # last one has the loss.
         an_iteration = 4 * 6 + 6 * 3 + 2 + 1
         self.assertEqual(
@@ -106,21 +108,22 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             ],
             [
                 ("PRECONDITIONS", "the declared case ran", 4),
-                # Of the golden, and of each rank of each launch.
+                # 2 of the golden, and 1 of each rank of each launch.
                 ("PRECONDITIONS", "declared hardware and channel", 2 + 12),
                 ("PRECONDITIONS", "one environment on all ranks", 12 - 1),
                 ("PRECONDITIONS", "libraries of the packages", 12),
                 ("PRECONDITIONS", "the golden is of this case", 3),
                 ("PRECONDITIONS", "the golden is of these packages", 1),
-                # Each metric is there and whole; 6 facts of the whole golden; a
-                # group on each rank; 3 checkpoints.
+                # Each metric is present and complete; 6 facts of the golden as
+                # a whole; param groups on each rank; 3 checkpoints.
                 (
                     "PRECONDITIONS",
                     "the golden is complete",
                     2 * an_iteration + 6 + 4 + 3,
                 ),
                 ("PRECONDITIONS", "every rank found its device", 8),
-                # How each rank ended; and the files of those that nobody ended.
+                # Each rank's exit, and the event files of the ranks that exited
+                # on their own.
                 ("RESUME_PROOF", "no rank crashed", 8 + 4),
                 ("RESUME_PROOF", "no rank hung", 8),
                 ("RESUME_PROOF", "attempt 0: every rank reports", 1 + 4),
@@ -219,9 +222,9 @@ class CauseTest(verdict_testing.VerdictTestCase):
         records.golden.provenance.corpus_digest = "decade"
         self.assertEqual(
             summary.summarize(records.judge()),
-            "the golden is not of what ran; corpus digest of the golden: "
-            "expected c0ffee, actual decade; The corpus has changed since the "
-            "golden was recorded.",
+            "the golden was not recorded for what ran; corpus digest of the "
+            "golden: expected c0ffee, actual decade; The corpus has changed "
+            "since the golden was recorded.",
         )
 
     def test_gives_the_findings_of_the_cause_first(self):
@@ -236,10 +239,10 @@ class CauseTest(verdict_testing.VerdictTestCase):
 
 
 class FindingsTest(verdict_testing.VerdictTestCase):
-    """What follows from a cause must not drown it."""
+    """Consequences must not drown their cause."""
 
     def _crashed(self, kept: int) -> record_test_helper.Records:
-        """Records of an attempt 1 of which each rank recorded a few events."""
+        """Returns records in which attempt 1 crashed after a few events."""
         records = record_test_helper.passing()
         for rank in records.run.attempts[1].ranks:
             del rank.events[kept:]
@@ -258,7 +261,7 @@ class FindingsTest(verdict_testing.VerdictTestCase):
             [(one.check, one.rank) for one in verdict.findings],
             [(rules.NO_CRASH.name, 2)],
         )
-        # The rows are there all the same.
+        # The verdict table lists the failed checks regardless.
         failed = [check for check in verdict.checks if check.differing]
         self.assertGreater(len(failed), 5)
 
@@ -431,14 +434,14 @@ class IncompleteTest(verdict_testing.VerdictTestCase):
 
 
 class EveryFieldTest(absltest.TestCase):
-    """Changes one field at a time of records that pass.
+    """Changes the fields of passing records, one at a time.
 
-    A new field of a proto is either judged, or it must be listed above.
+    A new field of a proto must either be judged or be listed in `_NOT_JUDGED`.
     """
 
     def test_of_the_run_record(self):
         records = record_test_helper.passing()
-        # The ranks between are like the first, but for a param group less.
+        # The middle ranks are like the first, with one param group less.
         self._assert_judged(
             records,
             records.run,
@@ -469,7 +472,12 @@ class EveryFieldTest(absltest.TestCase):
 def _leaves(
     parent: message.Message, path: str
 ) -> Iterator[tuple[str, message.Message, Any, int | None]]:
-    """Every scalar that is set, and every one that has no presence."""
+    """Yields every scalar that is set or that has no presence.
+
+    Yields:
+        The scalar's path, its message and field, and its index if the field is
+        repeated.
+    """
     for field in parent.DESCRIPTOR.fields:
         value = getattr(parent, field.name)
         here = f"{path}.{field.name}"

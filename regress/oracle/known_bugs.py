@@ -1,8 +1,8 @@
-"""Bugs that others have reported, by how they show in a run record.
+"""Recognizes bugs that others have reported, by their signs in a run record.
 
-A table: what shows the bug, in which releases it is, and what to do about it.
-A bug is named only where all that was recorded fits it: a pointer to the wrong
-bug costs the reader more than no pointer.
+A table says how each bug shows, which releases have it, and what to do about
+it. A bug is named only if everything that was recorded fits it: a pointer to
+the wrong bug costs the reader more than no pointer.
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ class Releases:
     """The releases of a package that have a bug.
 
     Attributes:
-        first_bad: The first one that has it.
-        last_bad: The last one.
-        first_good: The one after that, which has the fix.
+        first_bad: The first release with the bug.
+        last_bad: The last release with the bug.
+        first_good: The release after that, which has the fix.
     """
 
     first_bad: str
@@ -31,7 +31,11 @@ class Releases:
     first_good: str
 
     def include(self, release: str) -> bool:
-        """Whether a release has the bug; a pre-release is not known to."""
+        """Whether a release has the bug.
+
+        False for a pre-release and for any other string that is not a release
+        number: nobody knows whether it has the bug.
+        """
         numbers = _numbers(release)
         return bool(numbers) and (
             _numbers(self.first_bad) <= numbers < _numbers(self.first_good)
@@ -45,12 +49,13 @@ class KnownBug:
     Attributes:
         package: The package that has it, as named in the environment.
         releases: The package's releases that have it.
-        conclusions: What a run that has it comes to.
-        signs: By the field of the verdict that says so: what of the bug shows
-            in a run; None if it does not show.
+        conclusions: The conclusions of runs that the bug affects.
+        signs: Functions that look for a sign of the bug in a run, and return
+            None if there is none. Keys are the fields of `sign` in the
+            `KnownBug` proto.
         report: Where it was reported.
-        remedies: What can be done besides taking a release that has the fix,
-            and whether a case does it already.
+        remedies: What a user can do besides taking a release with the fix. Each
+            value says whether a case does so already.
     """
 
     package: str
@@ -68,7 +73,7 @@ class KnownBug:
     ]
 
     def describe(self, case: case_pb2.Case) -> verdict_pb2.KnownBug:
-        """What is known of it, and what is left for this case to do."""
+        """Describes the bug, with the remedies that the case does not use."""
         return verdict_pb2.KnownBug(
             report=self.report,
             package=self.package,
@@ -105,12 +110,12 @@ KNOWN_BUGS = (
 def find(
     facts: observations.Observations, reached: verdict_pb2.Verdict.Conclusion
 ) -> verdict_pb2.KnownBug | None:
-    """What is known of the cause of a failure; None if nothing is.
+    """Returns the known bug that explains a failure, or None.
 
     Args:
-        facts: What is judged.
-        reached: What was concluded. A bug may show beside another cause, and
-            then explains nothing.
+        facts: The indexed case, run record and golden.
+        reached: The conclusion. A bug may show in a run that failed for another
+            reason, and then explains nothing.
     """
     for bug in KNOWN_BUGS:
         releases = set(_releases(facts, bug.package))
@@ -130,7 +135,7 @@ def find(
 
 
 def _releases(facts: observations.Observations, package: str) -> Iterator[str]:
-    """The package's releases that the ranks of attempt 1 report."""
+    """Yields the package's releases that the ranks of attempt 1 report."""
     for timeline in facts.attempt(1).timelines.values():
         for started in timeline.started:
             if package in started.environment.versions:
@@ -138,10 +143,10 @@ def _releases(facts: observations.Observations, package: str) -> Iterator[str]:
 
 
 def _numbers(release: str) -> tuple[int, ...]:
-    """The numbers of a release, to be compared; none of a pre-release."""
+    """Returns a release's numbers for comparison; () if it is no release."""
     read = _RELEASE.fullmatch(release)
     numbers = [int(one) for one in read["numbers"].split(".")] if read else []
-    # 0.19 is 0.19.0.
+    # 0.19 equals 0.19.0.
     while numbers and not numbers[-1]:
         numbers.pop()
     return tuple(numbers)

@@ -17,7 +17,7 @@ _BAD = (
     "0.17.1",
     "0.18.0",
     "0.18.2",
-    # A later patch of a line that never had the fix.
+    # A later patch release of a minor release that never got the fix.
     "0.18.3",
     "0.17.0.post1",
     "0.18.2+cu130",
@@ -34,7 +34,7 @@ _GOOD = (
     "0.17.0rc0",
     "0.19.0rc0",
     "0.17.0.dev1",
-    # These say nothing.
+    # These are not releases.
     "",
     "0",
     "main",
@@ -100,7 +100,7 @@ class KnownBugTest(absltest.TestCase):
         )
 
     def test_does_not_advise_what_the_case_has(self):
-        # Whoever trained did not heed the case.
+        # The trainer ignored the case's setting.
         run = helper.Run("0.17.1", case_pb2.RESUMABLE)
         run.refuse()
         self.assertEndsWith(

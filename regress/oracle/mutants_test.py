@@ -1,8 +1,8 @@
-"""Mutants of a run that passes, and of its golden: each must fail.
+"""Mutates a passing run and its golden. The oracle must fail every mutant.
 
-Upstream's comparison once let 99 of 100 wrong steps pass. So here every way is
-tried in which a record can be wrong and a comparison might not notice, on every
-attempt, rank and metric where it applies.
+Upstream's comparison once let 99 of 100 wrong steps pass. So this test tries
+every kind of wrong record that a comparison might miss, on every attempt, rank
+and metric to which it applies.
 """
 
 import math
@@ -27,10 +27,10 @@ _Records = record_test_helper.Records
 _RANKS = range(record_test_helper.RANKS)
 _LAST_RANK = _RANKS[-1]
 _ATTEMPTS = (0, 1)
-# The first and the last iteration of each attempt of the small case. The first
-# of attempt 1 is the last of attempt 0.
+# The first and the last iteration of each attempt of the small case. Attempt 1
+# starts with the last iteration of attempt 0.
 _ITERATIONS = {0: (1, 4), 1: (4, 8)}
-# What a wrong number means in each attempt, and a wrong history.
+# The conclusion from a wrong number, and from wrong events, by attempt.
 _WRONG_NUMBER = {0: _Verdict.NUMERIC_DRIFT, 1: _Verdict.RESUME_DIVERGENCE}
 _WRONG_HISTORY = {0: _Verdict.NOT_INTERRUPTED, 1: _Verdict.NOT_RESUMED}
 
@@ -40,7 +40,7 @@ _Place = tuple[Any, str]
 def _places(
     records: _Records, attempt: int, rank: int, iteration: int
 ) -> Iterator[tuple[metrics.Metric, _Place]]:
-    """Every number of a step: its metric, the message and its field."""
+    """Yields every number of a step: its metric, message and field name."""
     step = records.step(attempt, rank, iteration)
     for metric in metrics.STEP_METRICS:
         if metric.is_recorded_by(rank, _LAST_RANK):
@@ -53,14 +53,14 @@ def _places(
 def _numbers(
     records: _Records, attempt: int
 ) -> Iterator[tuple[metrics.Metric, _Place]]:
-    """Every number of the first and the last step of an attempt."""
+    """Yields every number of the first and the last step of an attempt."""
     for rank in _RANKS:
         for iteration in _ITERATIONS[attempt]:
             yield from _places(records, attempt, rank, iteration)
 
 
 def _next(value: float, metric: metrics.Metric) -> float:
-    """The neighbour of a number, in the metric's own precision."""
+    """Returns the next larger number in the metric's own precision."""
     match metric.precision:
         case metrics.Precision.FLOAT32:
             return float(np.nextafter(np.float32(value), np.float32(np.inf)))
@@ -83,7 +83,8 @@ def _is_integer(metric: metrics.Metric) -> bool:
     )
 
 
-# Each makes a wrong number of a right one, or None where it cannot.
+# Each function turns a right number into a wrong one, or returns None if it
+# cannot.
 _NUMBERS: dict[str, Callable[[float, metrics.Metric], float | None]] = {
     "one unit in the last place": _next,
     "sign flip": lambda value, metric: -value,
@@ -120,7 +121,7 @@ class _MutantsTestCase(parameterized.TestCase):
 
 
 class NumbersTest(_MutantsTestCase):
-    """One number of one step is another."""
+    """One number of one step is wrong."""
 
     @parameterized.product(name=list(_NUMBERS), attempt=_ATTEMPTS)
     def test_of_the_run(self, name, attempt):
@@ -150,7 +151,7 @@ class NumbersTest(_MutantsTestCase):
                 if wrong is None:
                     continue
                 series.values[place] = wrong
-                # Attempt 0 runs four iterations.
+                # Attempt 0 runs the first four iterations.
                 expected = _WRONG_NUMBER[0 if place < 4 else 1]
                 if math.isnan(wrong):
                     expected = _Verdict.STALE_GOLDEN
@@ -185,7 +186,7 @@ class NumbersTest(_MutantsTestCase):
         self.assert_killed(records, _Verdict.NUMERIC_DRIFT, "both attempts")
 
     def test_rounded_on_both_sides_but_one(self):
-        # What upstream's golden files hold.
+        # Upstream's golden files hold rounded numbers.
         records = record_test_helper.passing()
         series = records.series("grad norm")
         series.values[:] = [round(value, 5) for value in series.values]
@@ -193,7 +194,7 @@ class NumbersTest(_MutantsTestCase):
 
 
 class AbsenceTest(_MutantsTestCase):
-    """One number of one step is not there, or is there twice."""
+    """One number of one step is missing or doubled."""
 
     @parameterized.parameters(*_ATTEMPTS)
     def test_an_absent_metric(self, attempt):
@@ -251,12 +252,17 @@ class AbsenceTest(_MutantsTestCase):
 
 
 class StepsTest(_MutantsTestCase):
-    """The steps are not those that the case asks for."""
+    """The steps are not the ones that the case asks for."""
 
     def _each_step(
         self, attempt: int
     ) -> Iterator[tuple[_Records, Any, int, tuple[int, int]]]:
-        """Fresh records, a rank's events, a step's place, its name."""
+        """Yields each rank's first and last step of an attempt.
+
+        Yields:
+            Fresh records, the rank's events, the step's position among them,
+            and its rank and iteration.
+        """
         for rank in _RANKS:
             for iteration in _ITERATIONS[attempt]:
                 records = record_test_helper.passing()
@@ -329,14 +335,15 @@ class StepsTest(_MutantsTestCase):
             records = record_test_helper.passing()
             values = records.series(metric.name).values
             if len(set(values)) == 1:
-                # The loss scale is the same in all steps.
+                # The loss scale is the same in every step, so a shift changes
+                # nothing.
                 continue
             values[:] = [*values[1:], values[-1]]
             self.assert_killed(records, _Verdict.NUMERIC_DRIFT, metric.name)
 
 
 class GoldenTest(_MutantsTestCase):
-    """The golden is not the case's."""
+    """The golden does not fit the case."""
 
     @parameterized.parameters("shorter", "longer")
     def test_another_length(self, how):
@@ -426,7 +433,7 @@ class GoldenTest(_MutantsTestCase):
 
 
 class StateTest(_MutantsTestCase):
-    """A state entry is not what it was."""
+    """A state entry differs, or there are no entries to compare."""
 
     @parameterized.parameters(*_RANKS)
     def test_an_entry_of_the_loaded_state(self, rank):
@@ -482,7 +489,7 @@ class StateTest(_MutantsTestCase):
 
 
 class ItselfTest(_MutantsTestCase):
-    """A run that is compared with itself proves nothing."""
+    """Comparing a run with itself proves nothing."""
 
     def test_attempt_1_is_attempt_0(self):
         records = record_test_helper.passing()
@@ -529,13 +536,13 @@ class ItselfTest(_MutantsTestCase):
             case "state":
                 _state(records, 0).entries[0].digest = "bad"
         _adopt(records)
-        # Nobody recorded it twice.
+        # The golden was recorded from a single run.
         records.golden.provenance.repeats = 1
         self.assert_killed(records, _Verdict.STALE_GOLDEN, wrong)
 
     @parameterized.parameters("replayed number", "state", "replayed state")
     def test_state_and_replay_need_no_golden(self, wrong):
-        # Even if somebody says of such a golden that it was repeated.
+        # The golden was made from the run, but claims to be repeated.
         records = record_test_helper.passing(
             record_test_helper.small_case(6, case_pb2.CHECKPOINT_WRITE)
         )
@@ -551,7 +558,7 @@ class ItselfTest(_MutantsTestCase):
 
 
 class RepeatTest(_MutantsTestCase):
-    """A repeat that is not attempt 0 again, to the bit."""
+    """The repeat does not match attempt 0 to the bit."""
 
     def test_one_number(self):
         through = 4
@@ -622,11 +629,12 @@ def _remove_series(golden: golden_pb2.Golden, metric: str) -> None:
 
 
 def _adopt(records: _Records, attempt: int = 1) -> None:
-    """Makes the golden of the run itself.
+    """Makes the golden from the run itself.
 
     Args:
-        records: What is judged.
-        attempt: Whose numbers and states to take where both attempts have them.
+        records: The records whose golden to change.
+        attempt: The attempt whose numbers and states to take if both attempts
+            have them.
     """
     assert records.golden.provenance.case_fingerprint == (
         fingerprint.fingerprint(records.case)

@@ -1,4 +1,4 @@
-"""Tests of verdicts that have no golden to go by."""
+"""Tests of verdicts without a golden."""
 
 from absl.testing import absltest, parameterized
 
@@ -7,15 +7,15 @@ from regress.report import summary
 from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
-# What attempt 0 and its replay both run.
+# The iteration that both attempts run.
 _REPLAYED = 4
 
 
 def _diverged(repeated_loss: float | None) -> record_test_helper.Records:
-    """Records of a replay that differs, with a repeat of attempt 0.
+    """Returns records of a replay that differs, with a repeat of attempt 0.
 
     Args:
-        repeated_loss: The repeat's loss; that of attempt 0 if it is None.
+        repeated_loss: The repeat's loss; None for that of attempt 0.
     """
     records = record_test_helper.passing()
     records.step(1, 3, _REPLAYED).lm_loss += 0.5

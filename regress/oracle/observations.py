@@ -1,6 +1,6 @@
-"""What the oracles look at: the run record, the golden and the case, indexed.
+"""Indexes what the oracles judge: the case, the run record and the golden.
 
-Nothing is judged here. What was not recorded is simply not there.
+Nothing is judged here. Anything that was not recorded is simply absent.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class Timeline:
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
     ) -> list[run_pb2.StateDigest]:
-        """The digests of one moment and iteration: one, if all is well."""
+        """Returns the digests of a moment and iteration: one if all is well."""
         return [
             state
             for state in self.states
@@ -48,13 +48,13 @@ class Timeline:
     def checkpoint_iterations(
         self, kind: run_pb2.CheckpointEvent.Kind
     ) -> list[int]:
-        """The iterations of the checkpoints that one thing happened to."""
+        """Returns the iterations of the checkpoint events of one kind."""
         return [
             event.iteration for event in self.checkpoints if event.kind == kind
         ]
 
 
-# Of a rank that is not in the record.
+# Stands in for a rank that is not in the record.
 NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [])
 
 
@@ -63,12 +63,12 @@ class Attempt:
     """One attempt.
 
     Attributes:
-        index: Its place among the attempts: 0, or more if it resumed. A repeat
-            has that of the attempt that it repeats, and a read-back comes after
-            the last.
-        record: What the supervisor says of it.
-        ranks: Its ranks as they were recorded, in that order.
-        timelines: By rank.
+        index: Its position in the chain: 0, or higher if it resumed. A repeat
+            has the index of the attempt that it repeats. A read-back comes
+            after the last attempt.
+        record: The supervisor's record of it.
+        ranks: Its ranks, in the order recorded. A rank may occur twice.
+        timelines: The ranks' events, by rank.
         trajectories: All metrics of all ranks.
     """
 
@@ -86,19 +86,20 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True)
 class Observations:
-    """All that the oracles look at.
+    """Everything that the oracles judge.
 
     Attributes:
-        case: The case that was to run.
+        case: The declared case.
         run: The run record.
         golden: The golden record; None if there is none to compare with.
         target: What the target declares about the machine.
-        attempts: The run record's attempts, in their order.
+        attempts: The run record's attempts, in order.
         repeat: The repeat of attempt 0, if there is one.
         read_back: The read-back, or an empty attempt.
         golden_trajectories: The golden's series; empty if there is no golden,
             or if it contradicts itself.
-        golden_contradiction: In one sentence, or "".
+        golden_contradiction: How the golden contradicts itself, in one
+            sentence; "" if it does not.
     """
 
     case: case_pb2.Case
@@ -125,7 +126,7 @@ class Observations:
     def golden_holds_states(self) -> bool:
         """Whether the golden has digests of saved states.
 
-        They are of one hardware, and a golden for `any` is for many.
+        A golden for `any` has none: the digests hold for one hardware only.
         """
         return (
             self.golden is not None and self.golden.hardware != bands.HARDWARE
@@ -182,9 +183,11 @@ class Observations:
         )
 
     def save_iterations(self, after: int, last: int) -> list[int]:
-        """The iterations in (after, last] that end with a checkpoint.
+        """Returns the iterations in (after, last] that end with a checkpoint.
 
-        A graceful stop's own, if it is at another, is not among them.
+        These are the periodic saves and the one after the case's last
+        iteration. A graceful stop at any other iteration saves too, but is not
+        included.
         """
         return derived.save_iterations(self.case, after, last)
 
@@ -235,7 +238,7 @@ def gather(
     golden: golden_pb2.Golden | None,
     target: DeclaredTarget,
 ) -> Observations:
-    """Indexes what is to be judged.
+    """Indexes a case, its run record and its golden.
 
     Args:
         case: A valid case.
@@ -289,10 +292,10 @@ def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:
 def _sort(
     rank: run_pb2.RankRecord, timeline: Timeline
 ) -> Iterator[run_pb2.StepMetrics]:
-    """Adds a rank's events to its timeline, and yields the steps in passing.
+    """Adds a rank's events to its timeline, and yields its steps.
 
-    A long record has millions of events: this is the one pass over them, and
-    none is kept that nobody asks for.
+    A long record has millions of events, so this makes the only pass over them
+    and keeps only what the oracles use.
     """
     for event in rank.events:
         match event.WhichOneof("kind"):

@@ -1,4 +1,4 @@
-"""Tests of how the observations are indexed."""
+"""Tests of indexing the case, the run record and the golden."""
 
 from absl.testing import absltest, parameterized
 
@@ -62,7 +62,7 @@ class GatherTest(absltest.TestCase):
 
 
 class SaveIterationsTest(parameterized.TestCase):
-    """Of a case that saves every third iteration, and after its eighth."""
+    """Asks a case that saves every third iteration, and its last."""
 
     @parameterized.parameters(
         (0, 8, [3, 6, 8]),
@@ -70,7 +70,8 @@ class SaveIterationsTest(parameterized.TestCase):
         (0, 2, []),
         (3, 8, [6, 8]),
         (3, 3, []),
-        # A graceful stop saves wherever it is.
+        # A graceful stop may save at any iteration, so a later attempt may
+        # start at any iteration.
         (4, 8, [6, 8]),
         (5, 7, [6]),
         (8, 8, []),

@@ -1,4 +1,4 @@
-"""Is what is to be compared comparable at all?"""
+"""Checks that the run and the golden can be compared at all."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -34,11 +34,14 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
 def environment_differences(
     facts: observations.Observations,
 ) -> list[verdict_pb2.EnvironmentDifference]:
-    """How the run's environment differs from the golden's.
+    """Returns how the run's environment differs from the golden's.
 
-    A difference is no failure by itself: whether the numbers depend on it is
-    what the other oracles find out. It is empty if there is no golden, or if no
-    rank named its environment.
+    A difference alone is not a failure: the other oracles find out whether the
+    numbers depend on it.
+
+    Returns:
+        The differences; empty if there is no golden, or if no rank reported its
+        environment.
     """
     reported = _reported(facts)
     if facts.golden is None or not reported:
@@ -111,10 +114,10 @@ def _check_hardware(facts: observations.Observations) -> check.Outcome:
 
 
 def _serves(general: str, special: str) -> bool:
-    """Whether what is for one hardware is for the other one, too.
+    """Whether a target or golden for one hardware also covers another.
 
-    What is for `any` is for every GPU. A target that has such a golden names
-    it, so nothing that is exact is replaced by it.
+    `any` covers every GPU. A target must name a golden for `any` explicitly, so
+    it never silently replaces an exact golden.
     """
     return general == special or (
         general == bands.HARDWARE and special not in ("", "none")
@@ -143,7 +146,7 @@ def _check_one_environment(facts: observations.Observations) -> check.Outcome:
 def _check_libraries(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.LIBRARIES_OF_PACKAGES)
     for attempt, rank, found in _reported(facts):
-        # A library of a package is named by its path in a folder of packages.
+        # A package's library has a path relative to the folder of packages.
         of_host = {
             name: path
             for name, path in sorted(found.libraries.items())
@@ -187,7 +190,11 @@ def _check_golden_of_case(
 def _check_golden_of_packages(
     facts: observations.Observations, golden: golden_pb2.Golden
 ) -> check.Outcome:
-    """The releases that compute; others' show in the data's digests."""
+    """Compares the releases of the packages that compute.
+
+    Other packages affect the numbers through the data only, and then the data
+    digests differ.
+    """
     result = check.Check(rules.GOLDEN_OF_PACKAGES)
     recorded = golden.provenance.environment.versions
     for _, _, found in _reported(facts)[:1]:
@@ -204,7 +211,7 @@ def _check_golden_of_packages(
 def _reported(
     facts: observations.Observations,
 ) -> list[tuple[int, int, run_pb2.Environment]]:
-    """Attempt, rank and environment, wherever a rank named it."""
+    """Returns each reported environment, with its attempt and rank."""
     return [
         (attempt.index, rank, started.environment)
         for attempt in facts.launches
@@ -224,12 +231,12 @@ def _one_line(interruptions: Iterable[case_pb2.Interruption]) -> str:
 
 
 class EnvironmentDifference(NamedTuple):
-    """One thing that two environments do not have in common.
+    """One thing in which two environments differ.
 
     Attributes:
-        name: What it is: "torch", "device name", "ATEN_CPU_CAPABILITY".
-        expected: The first environment's; None if it has none.
-        actual: The second environment's, likewise.
+        name: What differs: "torch", "device name", "ATEN_CPU_CAPABILITY".
+        expected: Its value in the first environment; None if it has none.
+        actual: Its value in the second environment; None if it has none.
     """
 
     name: str
@@ -240,7 +247,10 @@ class EnvironmentDifference(NamedTuple):
 def compare_environments(
     expected: run_pb2.Environment, actual: run_pb2.Environment
 ) -> list[EnvironmentDifference]:
-    """All differences: of the device first, then of what computes."""
+    """Returns all differences: the device's, then versions, then settings.
+
+    Differences between loaded libraries come last.
+    """
     ours, theirs = _flatten(expected), _flatten(actual)
     return [
         EnvironmentDifference(name, ours.get(name), theirs.get(name))

@@ -1,4 +1,4 @@
-"""Tests of what must hold before anything is compared."""
+"""Tests of the checks that the run and the golden can be compared."""
 
 from absl.testing import absltest
 

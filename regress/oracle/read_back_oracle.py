@@ -64,9 +64,13 @@ def _check_ranks(facts: observations.Observations) -> check.Outcome:
 
 
 def _check_exits(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.READ_BACK_EXITS)
+    result = check.Check(rules.READ_BACK_EXITS, check.as_found)
     expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))
-    for rank, timeline in facts.read_back.timelines.items():
+    # The rank that failed comes before those that were ended because of it.
+    failed = facts.read_back.record.end.failure.rank.rank
+    for rank, timeline in sorted(
+        facts.read_back.timelines.items(), key=lambda one: one[0] != failed
+    ):
         result.expect(
             _Fact.EXIT_STATUS,
             expected,

@@ -1,7 +1,8 @@
-"""What every rank of an attempt must have recorded.
+"""Checks what every rank of an attempt must have recorded.
 
-Each of the case's ranks is there, once; it loaded what it had to, recorded
-every step, wrote every checkpoint and consumed every sample.
+Each of the case's ranks must be in the record once. It must have loaded the
+right checkpoint, recorded every step, written every checkpoint and consumed
+every sample.
 """
 
 from collections import Counter
@@ -30,7 +31,12 @@ _METRIC = "consumed samples"
 def check_ranks(
     facts: observations.Observations, rule: rules.Rule
 ) -> check.Outcome:
-    """Checks the ranks of the rule's attempt."""
+    """Checks that an attempt has each of the case's ranks, started once.
+
+    Args:
+        facts: The indexed case, run record and golden.
+        rule: The rule that the check applies. It names the attempt.
+    """
     assert rule.attempt is not None
     result = check.Check(rule)
     if rule.attempt < len(facts.attempts):
@@ -65,12 +71,12 @@ def check_steps(
     attempt: observations.Attempt,
     steps: Mapping[int, range],
 ) -> check.Outcome:
-    """Compares the steps that each rank recorded with those it had to.
+    """Compares the steps that each rank recorded with the expected ones.
 
     Args:
-        rule: The check.
+        rule: The rule that the check applies.
         attempt: The attempt.
-        steps: The iterations that were to be recorded, by rank.
+        steps: The iterations that must be recorded, by rank.
     """
     result = check.Check(rule)
     for rank, timeline in attempt.timelines.items():
@@ -96,7 +102,10 @@ def check_steps(
 def _differences(
     expected: range, recorded: list[int]
 ) -> list[tuple[int, verdict_pb2.Value | str, verdict_pb2.Value | str]]:
-    """Iteration, what was expected of it and what was found, by iteration."""
+    """Returns iteration, expected value and actual value of each difference.
+
+    The differences are sorted by iteration.
+    """
     counts = Counter(recorded)
     found: list[
         tuple[int, verdict_pb2.Value | str, verdict_pb2.Value | str]
@@ -111,7 +120,7 @@ def _differences(
         if iteration not in expected
     ]
     if not found:
-        # All are there: then one comes before its time.
+        # Every step was recorded once, so the order is wrong.
         place = next(
             place
             for place, iteration in enumerate(expected)
@@ -124,13 +133,13 @@ def _differences(
 
 
 def check_loads_nothing(facts: observations.Observations) -> check.Outcome:
-    """Checks that attempt 0 started from nothing."""
+    """Checks that attempt 0 loaded no checkpoint."""
     result = check.Check(rules.STARTED_FROM_NOTHING)
     for rank, timeline in facts.attempt(0).timelines.items():
         sought = _sought(timeline)
         result.expect(
             _Fact.LOADED_BY_FIRST_ATTEMPT,
-            # A trainer need not say that it found nothing.
+            # A trainer need not report that it found nothing.
             _FOUND_NOTHING if sought != _SAYS_NOTHING else _SAYS_NOTHING,
             sought,
             attempt=0,
@@ -178,7 +187,10 @@ def _sought(timeline: observations.Timeline) -> str:
 
 
 def _name(kind: int) -> str:
-    """The kind's name, or its number if a newer writer made it."""
+    """Returns the kind's name, or its number if this reader does not know it.
+
+    A newer writer may use kinds that this reader does not know.
+    """
     return {value: name for name, value in _Kind.Kind.items()}.get(
         kind, str(kind)
     )
@@ -189,12 +201,12 @@ def check_saves(
     attempt: observations.Attempt,
     saves: Mapping[int, Sequence[int]],
 ) -> check.Outcome:
-    """Compares the checkpoints that each rank wrote with those it had to.
+    """Compares the checkpoints that each rank wrote with the expected ones.
 
     Args:
-        rule: The check.
+        rule: The rule that the check applies.
         attempt: The attempt.
-        saves: The iterations of the checkpoints, by rank.
+        saves: The iterations whose checkpoints must be written, by rank.
     """
     result = check.Check(rule)
     for rank, timeline in attempt.timelines.items():

@@ -1,9 +1,9 @@
-"""Makes a small case, a run record of it that passes, and its golden.
+"""Makes a small case, a passing run record of it, and its golden.
 
-Tests break one thing of them and look at the verdict.
+Tests break one thing in them and check the verdict.
 
-The golden is made from the formulas that the run record is made from, not from
-the run record.
+The golden is not made from the run record. Both are made from the same
+formulas.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _BYTES = 12345
 _SIGNAL_NUMBERS = {
     case_pb2.SIGKILL: 9,
     case_pb2.SIGTERM: 15,
-    # The watchdog's SIGKILL.
+    # The watchdog ends a stopped rank with SIGKILL.
     case_pb2.SIGSTOP: 9,
 }
 _ENTRIES = (
@@ -39,22 +39,22 @@ _ENTRIES = (
 
 @dataclasses.dataclass
 class Records:
-    """All that is judged."""
+    """Everything that the oracle judges."""
 
     case: case_pb2.Case
     run: run_pb2.RunRecord
     golden: golden_pb2.Golden
 
     def judge(self) -> verdict_pb2.Verdict:
-        """The verdict."""
+        """Returns the verdict."""
         return judge.judge(self.case, self.run, self.golden, TARGET)
 
     def judge_without_golden(self) -> verdict_pb2.Verdict:
-        """The verdict if there is no golden."""
+        """Returns the verdict without the golden."""
         return judge.judge(self.case, self.run, None, TARGET)
 
     def rank(self, attempt: int, rank: int) -> run_pb2.RankRecord:
-        """One rank's record; the read-back comes after the attempts."""
+        """Returns one rank's record; the read-back follows the attempts."""
         return self.launches[attempt].ranks[rank]
 
     @property
@@ -65,7 +65,7 @@ class Records:
     def step(
         self, attempt: int, rank: int, iteration: int
     ) -> run_pb2.StepMetrics:
-        """One rank's record of one step."""
+        """Returns one rank's record of one step."""
         return next(
             event.step
             for event in self.rank(attempt, rank).events
@@ -75,7 +75,7 @@ class Records:
     def state(
         self, attempt: int, rank: int, moment: run_pb2.StateDigest.Moment
     ) -> run_pb2.StateDigest:
-        """One rank's first state digest of that moment."""
+        """Returns one rank's first state digest of a moment."""
         return next(
             event.state
             for event in self.rank(attempt, rank).events
@@ -83,7 +83,7 @@ class Records:
         )
 
     def series(self, metric: str, param_group: str = "") -> golden_pb2.Series:
-        """The golden's first series of a metric."""
+        """Returns the golden's first series of a metric."""
         return next(
             series
             for series in self.golden.series
@@ -91,20 +91,20 @@ class Records:
         )
 
     def record_first_save(self) -> None:
-        """Makes the golden's first checkpoint what attempt 0 saved."""
+        """Sets the golden's first checkpoint to what attempt 0 saved."""
         for rank in range(RANKS):
             saved = self.state(0, rank, run_pb2.StateDigest.SAVED)
             self.golden.checkpoints[0].digests[rank] = state.fold(saved)
 
     def add_repeat(self, through: int) -> run_pb2.Attempt:
-        """Adds what a repeat of attempt 0 observes if it goes well."""
+        """Adds a repeat of attempt 0 that matches it, and returns it."""
         self.run.repeat.CopyFrom(_repeat(self.case, through))
         return self.run.repeat
 
     def all_steps(
         self, attempt: run_pb2.Attempt, iteration: int
     ) -> list[run_pb2.StepMetrics]:
-        """Every rank's record of one step, in the order of the ranks."""
+        """Returns every rank's record of one step, in rank order."""
         return [
             event.step
             for rank in attempt.ranks
@@ -123,7 +123,7 @@ class Records:
 
 
 def passing(case: case_pb2.Case | None = None) -> Records:
-    """Records that pass, of the small case if no other is given."""
+    """Returns passing records; of the small case if none is given."""
     case = case or small_case()
     return Records(case, run_of(case), golden_of(case))
 
@@ -170,7 +170,7 @@ def environment() -> run_pb2.Environment:
 
 
 def failed(rank: int) -> run_pb2.AttemptEnd:
-    """What the supervisor says of an attempt that a rank's failure ended."""
+    """Returns the end of an attempt that a rank's failure ended."""
     return run_pb2.AttemptEnd(
         failure=run_pb2.AttemptEnd.Failure(
             rank=run_pb2.LastSeen(
@@ -182,7 +182,7 @@ def failed(rank: int) -> run_pb2.AttemptEnd:
 
 
 def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
-    """What a scenario observes if all goes well."""
+    """Returns the run record of a scenario in which all goes well."""
     return run_pb2.RunRecord(
         case=case,
         case_fingerprint=fingerprint.fingerprint(case),
@@ -197,7 +197,7 @@ def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
 
 
 def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
-    """The case's golden record."""
+    """Returns the case's golden record."""
     iterations = case.training.iterations
     golden = golden_pb2.Golden(
         case_name=case.name,
@@ -264,7 +264,7 @@ def golden_of(case: case_pb2.Case) -> golden_pb2.Golden:
 
 
 def step(case: case_pb2.Case, rank: int, iteration: int) -> run_pb2.StepMetrics:
-    """The metrics of one rank's step."""
+    """Returns the metrics of one rank's step."""
     groups = [
         run_pb2.ParamGroup(
             name="default",
@@ -301,7 +301,7 @@ def step(case: case_pb2.Case, rank: int, iteration: int) -> run_pb2.StepMetrics:
 def digest(
     rank: int, iteration: int, moment: run_pb2.StateDigest.Moment
 ) -> run_pb2.StateDigest:
-    """The digest of one rank's state."""
+    """Returns the digest of one rank's state."""
     return run_pb2.StateDigest(
         moment=moment,
         iteration=iteration,
@@ -446,7 +446,7 @@ def _checkpoints(case: case_pb2.Case) -> run_pb2.CheckpointDirectory:
 
 
 def _start_of(case: case_pb2.Case, index: int) -> int:
-    """The iteration that an attempt resumes from."""
+    """Returns the iteration that an attempt resumes from, or 0."""
     if not index:
         return 0
     asked = case.interruption[index - 1]
@@ -457,7 +457,10 @@ def _start_of(case: case_pb2.Case, index: int) -> int:
 
 
 def _completed(asked: case_pb2.Interruption) -> int:
-    """The last iteration whose checkpoint is written, if there is one."""
+    """Returns the last iteration that an interrupted attempt completes.
+
+    If that iteration saves a checkpoint, the checkpoint is whole.
+    """
     whole = asked.graceful or asked.phase == case_pb2.BETWEEN_STEPS
     return asked.iteration if whole else asked.iteration - 1
 
@@ -488,7 +491,10 @@ def _train(
     written: int,
     asked: case_pb2.Interruption | None = None,
 ) -> list[run_pb2.Event]:
-    """Events of (after, last]; checkpoints are whole up to `written`."""
+    """Returns a rank's events of the iterations in (after, last].
+
+    Saves after iteration `written` start, but do not complete a checkpoint.
+    """
     events = []
     saves = _saves(case, after, last)
     if asked and asked.graceful:

@@ -1,34 +1,34 @@
-"""What does a repeat of attempt 0 show?
+"""Judges a repeat of attempt 0.
 
-A mismatch by itself says that two numbers differ, not why. So the test repeats
-attempt 0, from nothing and uninterrupted, through the first bad iteration, and
-compares. The repeat computes what attempt 0 did and, beyond its end, what the
-golden run did.
+A mismatch alone says that two numbers differ, not why. So the test repeats
+attempt 0, from the beginning and uninterrupted, through the first bad
+iteration, and compares. The repeat should compute what attempt 0 did and,
+beyond the end of attempt 0, what the golden run did.
 
     | mismatch in | repeated  | golden | agreed | verdict           |
     |-------------|-----------|--------|--------|-------------------|
     | either      | too short | -      | -      | crash             |
     | either      | no        | -      | -      | nondeterminism    |
     | attempt 0   | yes       | no     | -      | numeric drift     |
-    | attempt 1   | yes       | yes    | -      | resume divergence |
-    | attempt 1   | yes       | no     | no     | nondeterminism    |
-    | attempt 1   | yes       | no     | yes    | numeric drift     |
+    | a resume    | yes       | yes    | -      | resume divergence |
+    | a resume    | yes       | no     | no     | nondeterminism    |
+    | a resume    | yes       | no     | yes    | numeric drift     |
 
-- *Repeated*: all that attempt 0 and the repeat both did has the same bits. If
-  not, training is not deterministic, and nothing else can be told from noise. A
-  repeat that is *too short* did not complete the iterations on every rank and
-  decides nothing; its last log line is quoted.
-- *Golden*: what the repeat did is what the golden says.
-- *Agreed*: beyond the end of attempt 0, attempt 1 is the repeat. There the two
-  ran the same iterations from the same state, if attempt 1 also replayed all of
-  attempt 0 that it could: either they agree and the golden is out of date, or
-  they do not and training is not deterministic.
-- What goes wrong seldom may spare the repeat. If a resume divergence whose
-  loaded state is right gives other wrong numbers in another run, it is noise.
-- Without a golden, only *repeated* is asked: whatever else attempt 1 did, it
-  did not replay attempt 0, which then is the reference.
-- The repeat adds checks and takes none away: a verdict that was no pass without
-  it is none with it.
+- *Repeated*: everything that both attempt 0 and the repeat computed has the
+  same bits. If not, training is not deterministic, and nothing else can be told
+  from noise. A repeat that is *too short* did not complete the iterations on
+  every rank. It decides nothing, and the verdict quotes its last log line.
+- *Golden*: the repeat matches the golden.
+- *Agreed*: beyond the end of attempt 0, the resumes match the repeat. If the
+  resumes also reproduced every iteration that they ran again, they and the
+  repeat ran the later iterations from the same state. If they agree there, the
+  golden is out of date; if not, training is not deterministic.
+- A rare fault may not occur in the repeat. If the verdict is a resume
+  divergence, the loaded state is right, and another run of the test gives other
+  wrong numbers, the cause is noise.
+- Without a golden, only *repeated* is checked: a resume failed to replay an
+  earlier attempt, which serves as the reference.
+- A repeat only adds checks, so it never turns a failure into a pass.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,16 +54,16 @@ def check_all(
     others: Sequence[check.Outcome],
     through: int | None,
 ) -> list[check.Outcome]:
-    """Compares the repeat with attempt 0, with the golden and with attempt 1.
+    """Compares the repeat with attempt 0, with the golden and with the resumes.
 
     Args:
-        facts: What is judged.
+        facts: The indexed case, run record and golden.
         others: The outcomes of all other checks.
-        through: The iteration that the repeat had to complete; None if the
-            verdict does not hang on it.
+        through: The iteration that the repeat must complete; None if the
+            verdict does not depend on a repeat.
 
     Returns:
-        Nothing if there is no repeat.
+        One outcome per check; empty if there is no repeat.
     """
     repeat = facts.repeat
     if repeat is None:
@@ -107,9 +107,10 @@ def check_all(
 def _end(
     facts: observations.Observations, repeat: observations.Attempt, wanted: int
 ) -> int:
-    """The last iteration to compare: more than wanted if every rank did more.
+    """Returns the last iteration to compare.
 
-    Not more than the case has.
+    It is `wanted` or, if every rank completed more, the last iteration that all
+    of them completed. It never exceeds the case's last iteration.
     """
     completed = min(
         max(
@@ -150,7 +151,7 @@ def _check_repeated(
     before: Mapping[int, range],
     end: int,
 ) -> list[check.Outcome]:
-    """Compares the repeat with attempt 0 in what both had to do."""
+    """Compares the repeat with attempt 0 in the iterations that both run."""
     result = check.Check(rules.ATTEMPT_REPEATED)
     trajectory_findings.compare(
         result,
@@ -181,10 +182,10 @@ def _check_continued(
     end: int,
     saves: Sequence[int],
 ) -> list[check.Outcome]:
-    """Compares the resume with the repeat, beyond the end of attempt 0.
+    """Compares the resumes with the repeat, beyond the end of attempt 0.
 
-    Where the repeat is the golden's, the resume may be what it likes: that is
-    for others to judge.
+    If the repeat matches the golden there, the resumes are not compared with
+    it: the golden oracle already judges them.
     """
     beyond = {rank: range(did.stop, end + 1) for rank, did in before.items()}
     outcomes = []

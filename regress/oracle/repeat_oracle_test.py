@@ -1,4 +1,4 @@
-"""Tests of the decisions that a repeat of attempt 0 makes."""
+"""Tests of what a repeat of attempt 0 decides."""
 
 from collections.abc import Callable
 
@@ -15,15 +15,15 @@ _SAVED = run_pb2.StateDigest.SAVED
 _ALL = range(record_test_helper.RANKS)
 _LAST = record_test_helper.RANKS - 1
 
-# Attempt 0 of the small case runs iterations 1 to 4 and saves 3. Attempt 1 goes
-# on from 3: it replays 4, and runs 5 to 8, of which it saves 6.
+# Attempt 0 of the small case runs iterations 1 to 4 and saves 3. Attempt 1
+# resumes from 3: it replays 4, runs 5 to 8, and saves 6.
 _REPLAYED = 4
 _BEYOND = 7
 _SAVED_BEYOND = 6
 
 
 def _differ(attempt: run_pb2.Attempt, iteration: int, value: float) -> None:
-    """Makes a step of one rank of an attempt come out otherwise."""
+    """Changes the loss of one step of an attempt."""
     for event in attempt.ranks[_LAST].events:
         if event.step.iteration == iteration:
             event.step.lm_loss = value
@@ -32,14 +32,14 @@ def _differ(attempt: run_pb2.Attempt, iteration: int, value: float) -> None:
 def _differ_in_state(
     attempt: run_pb2.Attempt, iteration: int, digest: str
 ) -> None:
-    """Makes an entry that one rank of an attempt saved another."""
+    """Changes one entry of a state that one rank of an attempt saved."""
     for event in attempt.ranks[1].events:
         if (event.state.moment, event.state.iteration) == (_SAVED, iteration):
             event.state.entries[1].digest = digest
 
 
 def _drifted(iteration: int = _REPLAYED) -> record_test_helper.Records:
-    """Attempt 0, and so its replay, is not the golden's."""
+    """Returns records in which attempt 0 and its replay left the golden."""
     records = record_test_helper.passing()
     for attempt in records.run.attempts:
         _differ(attempt, iteration, 1.5)
@@ -49,7 +49,7 @@ def _drifted(iteration: int = _REPLAYED) -> record_test_helper.Records:
 def _saved_otherwise(
     iteration: int, save_interval: int
 ) -> record_test_helper.Records:
-    """A state that attempt 0 saved is not the golden's."""
+    """Returns records in which attempt 0 saved a state unlike the golden's."""
     records = record_test_helper.passing(
         record_test_helper.small_case(save_interval=save_interval)
     )
@@ -61,14 +61,17 @@ def _saved_otherwise(
 
 
 def _diverged(iteration: int) -> record_test_helper.Records:
-    """Attempt 1 is not the golden's, though its loaded state is right."""
+    """Returns records in which only attempt 1 left the golden.
+
+    Its loaded state is right.
+    """
     records = record_test_helper.passing()
     _differ(records.run.attempts[1], iteration, 1.5)
     return records
 
 
 def _rows(verdict: verdict_pb2.Verdict) -> dict[str, int]:
-    """The conclusions of a repeat's checks, by name."""
+    """Returns the conclusions of a repeat's checks, by check name."""
     names = {
         rule.name
         for rule in (
@@ -171,7 +174,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
     @parameterized.parameters(
         (_drifted, "iterations 1 to 4, each once"),
-        # Even where no verdict hangs on it, a repeat does something.
+        # Even if no verdict depends on it, a repeat must run something.
         (record_test_helper.passing, "iterations 1 to 1, each once"),
     )
     def test_a_repeat_without_ranks_or_without_events_is_a_crash(
@@ -222,7 +225,7 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
     @parameterized.parameters(None, 2.5)
     def test_drift_that_a_repeat_does_not_repeat_is_noise(self, value):
-        # The repeat may be the golden's, or something else again.
+        # The repeat may match the golden, or neither the golden nor attempt 0.
         records = _drifted()
         repeat = records.add_repeat(_REPLAYED)
         if value:
@@ -472,7 +475,7 @@ class NeverGreenTest(parameterized.TestCase):
             _differ(repeat, through, 1.5)
         verdict = records.judge()
         self.assertNotEqual(verdict.conclusion, _Verdict.PASS)
-        # It takes no check away.
+        # The repeat removes no check.
         self.assertLessEqual(before, {check.name for check in verdict.checks})
 
 

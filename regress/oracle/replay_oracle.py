@@ -1,4 +1,4 @@
-"""Are the iterations that ran in two attempts the same? Needs no golden."""
+"""Compares the iterations that ran in several attempts. Needs no golden."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,11 +16,12 @@ _Digest = run_pb2.StateDigest
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
-    """Compares what each later attempt did again with what others had done.
+    """Compares the iterations and saves that later attempts ran again.
 
-    A case that is interrupted right after its checkpoint has no such
-    iteration, and most cases save no checkpoint twice: then the check is not
-    made.
+    Returns:
+        One outcome per check. If every interruption is right after a
+        checkpoint, no iteration runs twice, and metrics are not checked. Most
+        cases save no checkpoint twice; then saved states are not checked.
     """
     replayed = [
         (index, earlier, steps)

@@ -47,8 +47,8 @@ class MetricsTest(verdict_testing.VerdictTestCase):
         self.assertEqual(check.differing, 1)
 
     def test_compares_every_iteration_that_ran_twice(self):
-        # On each rank 6 metrics of the step, 3 of each param group; 2 ranks
-        # have 2 groups and the digest of the data; 1 rank has the loss.
+        # Each rank has 6 metrics of the step and 3 of each param group. 2 ranks
+        # have 2 groups and the data digest, and 1 rank has the loss.
         an_iteration = 4 * 6 + 6 * 3 + 2 + 1
         for iteration, repeated in ((5, 1), (6, 2)):
             records = record_test_helper.passing(

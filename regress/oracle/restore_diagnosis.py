@@ -1,10 +1,11 @@
-"""Where does a state come from that a rank should not have loaded?
+"""Finds out where a wrongly loaded state comes from.
 
-A resume that mixes things up loads what was saved, but from elsewhere: of
-another rank, another iteration or another chunk of the model. The saved state
-tells. It also tells whether the two replicas of a tied embedding are still the
-same: the first stage looks tokens up in it, the last one makes logits with it,
-and each saves and loads its own.
+A resume may load state that was saved by another rank, at another iteration, or
+for another chunk of the model. The saved states show which.
+
+They also show whether the two replicas of a tied embedding are still the same.
+The first stage looks up tokens in its replica, the last stage computes logits
+with its own, and each stage saves and loads its replica separately.
 """
 
 import collections
@@ -15,10 +16,10 @@ from regress.run import run_pb2, state_entry
 
 _Digest = run_pb2.StateDigest
 
-# Digests by what the entries are.
+# Digests of state entries, by key.
 Entries = Mapping[state_entry.Key, str]
 
-# The names of the replicas, on the first and on the last stage.
+# The tied embedding's names on the first and on the last stage.
 _FIRST_REPLICA = "embedding.word_embeddings.weight"
 _LAST_REPLICA = "output_layer.weight"
 
@@ -26,16 +27,17 @@ _LAST_REPLICA = "output_layer.weight"
 def origin(
     load: observations.Load, ranks: Iterable[int], rank: int
 ) -> verdict_pb2.StateOrigin | None:
-    """Where a rank's wrong entries come from.
+    """Returns where a rank's wrong entries come from.
 
     Args:
-        load: What it loaded, and who had saved that.
+        load: The load, and the attempts that saved before it.
         ranks: All ranks of the case.
-        rank: The rank.
+        rank: A rank of the attempt that loaded.
 
     Returns:
-        The saved state that has what the rank loaded, where it differs; or for
-        each chunk, the one that has it. None if no saved state does.
+        The saved state that contains the wrong entries, or else the chunks that
+        contain those of other chunks. None if the rank loaded no wrong entries,
+        or if nothing that was saved explains them.
     """
     wrong = _wrong(load, rank)
     if not wrong:
@@ -50,7 +52,7 @@ def origin(
 def _chunk_origins(
     load: observations.Load, wrong: Entries, rank: int
 ) -> Iterator[verdict_pb2.ChunkOrigin]:
-    """Which chunks hold what another one saved."""
+    """Yields the chunks that hold what another chunk saved."""
     saved = _by_chunk(_saved(load, rank))
     for chunk, of_chunk in _by_chunk(wrong).items():
         others = (
@@ -66,14 +68,14 @@ def _chunk_origins(
 def _saved_states(
     load: observations.Load, ranks: Iterable[int], rank: int
 ) -> Iterator[tuple[verdict_pb2.StateOrigin, Entries]]:
-    """What was saved before the load, with where it was.
+    """Yields the states saved before the load, each with its origin.
 
-    The rank's own state of the iteration is among them, and does no harm: it
-    never explains what differs from it.
+    They include the rank's own state of the iteration, which does no harm: it
+    cannot explain entries that differ from it.
     """
     for other in ranks:
         yield verdict_pb2.StateOrigin(rank=other), _saved(load, other)
-    # The newest first: a file that is too old is most often of the save before.
+    # Newest first: a stale file is most often from the save before.
     for saver in reversed(load.savers):
         timeline = saver.timelines.get(rank, observations.NO_TIMELINE)
         for state in reversed(timeline.states):
@@ -85,10 +87,10 @@ def _saved_states(
 
 
 def _explains(source: Entries, wrong: Entries) -> bool:
-    """Whether the wrong entries are the source's.
+    """Whether the wrong entries come from the source.
 
-    The source need not have all of them: the first stage has an embedding, and
-    the others have none.
+    The source must have at least half of them, all with the same digests. It
+    need not have every one: only the first stage has an embedding, for example.
     """
     known = [name for name in wrong if name in source]
     return len(wrong) <= 2 * len(known) and all(
@@ -97,7 +99,7 @@ def _explains(source: Entries, wrong: Entries) -> bool:
 
 
 def _wrong(load: observations.Load, rank: int) -> Entries:
-    """The rank's loaded entries that are not those that it saved."""
+    """Returns the rank's loaded entries that differ from what it saved."""
     saved = _saved(load, rank)
     return {
         name: digest
@@ -119,7 +121,7 @@ def _entries(state: run_pb2.StateDigest) -> Entries:
 
 
 def _by_chunk(entries: Entries) -> dict[int, Entries]:
-    """The entries of each chunk, as if it were the only one."""
+    """Returns the entries by chunk, with keys that leave out the chunk."""
     chunks: dict[int, dict[state_entry.Key, str]] = collections.defaultdict(
         dict
     )
@@ -132,15 +134,17 @@ def _by_chunk(entries: Entries) -> dict[int, Entries]:
 def parted_replicas(
     facts: observations.Observations, load: observations.Load
 ) -> list[str]:
-    """The kinds of entries that were the same at the save and no longer are.
+    """Returns the kinds of entries in which the tied replicas have parted.
+
+    In these, the two replicas were the same when saved, and differ when loaded.
 
     Args:
-        facts: What is judged.
-        load: What was loaded, and who had saved that.
+        facts: The indexed case, run record and golden.
+        load: The load, and the attempts that saved before it.
 
     Returns:
-        As ["param", "main param"]; nothing if the case's embeddings are not
-        tied.
+        The kinds, such as ["param", "main param"]; empty if the case's
+        embeddings are not tied.
     """
     if not facts.case.model.tied_embeddings:
         return []
@@ -156,10 +160,10 @@ def parted_replicas(
 def _same(
     digests: Callable[[int], list[run_pb2.StateDigest]], last_rank: int
 ) -> dict[str, bool]:
-    """For each kind that both replicas have: whether they are the same.
+    """Returns whether the replicas are the same, by kind that both have.
 
     Args:
-        digests: The digests of a rank's state.
+        digests: Returns the digests of a rank's state.
         last_rank: The rank that has the second replica.
     """
     first, last = (
@@ -172,7 +176,7 @@ def _same(
 def _replica(
     states: Iterable[run_pb2.StateDigest], name: str
 ) -> dict[str, str]:
-    """The digests of one replica's entries, by kind."""
+    """Returns the digests of one replica's entries, by kind."""
     return {
         key.kind: digest
         for state in states

@@ -1,4 +1,4 @@
-"""Tests of finding out where a wrong state comes from."""
+"""Tests of finding out where a wrongly loaded state comes from."""
 
 from absl.testing import absltest, parameterized
 
@@ -25,7 +25,7 @@ _KINDS = ("param", "main param")
 
 
 def _records() -> record_test_helper.Records:
-    """Records of a case that is interrupted after its second save."""
+    """Returns records of a case that is interrupted after its second save."""
     return record_test_helper.passing(
         record_test_helper.small_case(iteration=8, iterations=9)
     )
@@ -75,7 +75,7 @@ class LoadedFromTest(parameterized.TestCase):
     def test_names_all_ranks_that_loaded_the_same_wrong_state(self):
         records = record_test_helper.passing()
         for rank in (1, 2, 3):
-            # Only the random stream.
+            # Only the random stream is wrong.
             loaded = records.state(1, rank, _Digest.LOADED).entries[6]
             loaded.digest = _digest(0, _SAVED).entries[6].digest
         self.assertIn(
@@ -128,7 +128,7 @@ class LoadedFromTest(parameterized.TestCase):
 
     def test_says_one_thing_of_a_rank(self):
         records = record_test_helper.passing()
-        # What both chunk 1 and rank 0 saved.
+        # Both rank 1's chunk 1 and rank 0 saved what rank 1 loads.
         records.state(0, 0, _Digest.SAVED).entries[2].digest = "x"
         records.state(1, 0, _Digest.LOADED).entries[2].digest = "x"
         records.state(0, 1, _Digest.SAVED).entries[3].digest = "x"
@@ -143,7 +143,7 @@ class LoadedFromTest(parameterized.TestCase):
     def test_a_source_that_lacks_some_entries_may_explain_the_others(self):
         records = record_test_helper.passing()
         _load(records, 1, _digest(0, _SAVED))
-        # A stage without an embedding has more entries of others than needed.
+        # Rank 0 saved fewer entries than rank 1 loads; stages may differ so.
         saved = records.state(0, 0, _Digest.SAVED)
         for entry in list(saved.entries)[4:]:
             saved.entries.remove(entry)
@@ -204,7 +204,7 @@ class LoadedFromTest(parameterized.TestCase):
 
 
 def _tied_records(tied: bool = True) -> record_test_helper.Records:
-    """Records in which both replicas of the embedding are the same."""
+    """Returns records in which both replicas of the embedding are the same."""
     case = record_test_helper.small_case()
     case.model.tied_embeddings = tied
     records = record_test_helper.passing(case)

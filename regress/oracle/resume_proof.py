@@ -1,4 +1,4 @@
-"""Were the later attempts resumes, by new processes, from the right checkpoint?"""
+"""Proves that each resume ran in new processes, from the right checkpoint."""
 
 from regress.oracle import (
     check,
@@ -19,7 +19,9 @@ _Fact = verdict_pb2.Fact
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """Checks what each later attempt loaded, and that it resumed from there.
 
-    An attempt that saves nothing has no check of that.
+    Returns:
+        One outcome per check. If an attempt is to complete no checkpoint, its
+        saves are not checked.
     """
     outcomes = [_check_attempts(facts)]
     for index in facts.resumes:

@@ -14,7 +14,7 @@ _NOT_RESUMED = verdict_pb2.Verdict.NOT_RESUMED
 def _load(
     records: record_test_helper.Records, rank: int
 ) -> run_pb2.CheckpointEvent:
-    """The rank's event of the checkpoint that it looked for on resume."""
+    """Returns the event of the checkpoint that a rank of attempt 1 loaded."""
     return next(
         event.checkpoint
         for event in records.rank(1, rank).events

@@ -1,9 +1,10 @@
-"""Every check that the oracle makes, and what its failure means.
+"""The table of all checks that the oracle makes, and what their failure means.
 
-The order is that of the verdict table. Which checks a verdict has follows from
-the case, and from whether there is a golden, never from what was observed: a
-check that the case asks for and that finds nothing to compare has failed. Only
-a repeat of attempt 0, which most runs have no need of, adds checks of its own.
+The rules are in the order of the verdict table. The case, and whether there is
+a golden, decide which checks a verdict has. What was observed does not: a check
+that the case calls for and that has nothing to compare fails. The one exception
+is a repeat of attempt 0, which most runs do not need; it adds checks of its
+own.
 """
 
 import dataclasses
@@ -36,18 +37,20 @@ class Rule:
 
     Attributes:
         oracle: The oracle that makes it.
-        title: What its row in the verdict table says, apart from the attempt.
-        conclusion: What is concluded if something differs.
-        asks: What it asks, in one sentence.
-        if_empty: What is concluded if nothing was compared; `conclusion` if
-            None. A record without ranks shows no crash, for one.
-        of_repeat: Whether what it finds is the repeat's of attempt 0, rather
-            than the attempt's that the findings name.
-        yields: Whether it decides only where the run by itself is right: proof,
-            state and replay. Another release may have another bug, which then
-            is the verdict.
-        attempt: The attempt that it is made of; None if it is of no one. Where
-            it is made of several, this is the first of them.
+        title: The name of its row in the verdict table, without the attempt.
+        conclusion: The conclusion if something differs.
+        asks: The question that it answers, in one sentence.
+        if_empty: The conclusion if nothing was compared; None means
+            `conclusion`. A record without ranks, for example, does not show a
+            crash.
+        of_repeat: Whether its findings are about the repeat of the attempt that
+            they name, rather than about that attempt itself.
+        yields: Whether it decides the verdict only if the resume proof, state,
+            replay and read-back oracles find no fault. Another release may have
+            a bug of its own, which must be the verdict then.
+        attempt: The attempt that it is about; None if it is not about one
+            attempt. A rule that several attempts share has the first of them
+            here.
     """
 
     oracle: verdict_pb2.Oracle
@@ -75,30 +78,30 @@ DECLARED_CASE = Rule(
     _PRECONDITIONS,
     "the declared case ran",
     _WRONG_ENVIRONMENT,
-    "Is the run of the case that the target declares, with the interruption "
-    "that it asks for?",
+    "Did the case that the target declares run, with the declared "
+    "interruption?",
 )
 DECLARED_HARDWARE = Rule(
     _PRECONDITIONS,
     "declared hardware and channel",
     _WRONG_ENVIRONMENT,
-    "Is every rank on the declared hardware, and is the golden, if there is "
-    "one, for it and for the channel?",
+    "Did every rank run on the declared hardware, and is the golden, if there "
+    "is one, for that hardware and the declared channel?",
     if_empty=_NOT_INTERRUPTED,
 )
 ONE_ENVIRONMENT = Rule(
     _PRECONDITIONS,
     "one environment on all ranks",
     _WRONG_ENVIRONMENT,
-    "Have all ranks of all attempts the same device, versions and settings?",
+    "Do all ranks of all attempts have the same device, versions and settings?",
     if_empty=_NOT_INTERRUPTED,
 )
 LIBRARIES_OF_PACKAGES = Rule(
     _PRECONDITIONS,
     "libraries of the packages",
     _WRONG_ENVIRONMENT,
-    "Has no rank loaded a CUDA library of the host's in place of a package's? "
-    "An image may have them anywhere.",
+    "Did every rank load its CUDA libraries from the packages, not from the "
+    "host? A container image may have them anywhere.",
     if_empty=_NOT_INTERRUPTED,
 )
 GOLDEN_OF_CASE = Rule(
@@ -120,15 +123,15 @@ GOLDEN_COMPLETE = Rule(
     _PRECONDITIONS,
     "the golden is complete",
     _STALE_GOLDEN,
-    "Has the golden a number for every metric, rank and iteration, a digest "
-    "for every save, and runs that agreed?",
+    "Does the golden have a number for every metric, rank and iteration and a "
+    "digest for every save, and was it recorded from runs that agreed?",
 )
 
 DEVICE_FOUND = Rule(
     _PRECONDITIONS,
     "every rank found its device",
     _WRONG_ENVIRONMENT,
-    "Did no rank give up because its device is missing?",
+    "Did no rank exit because its device was missing?",
     if_empty=_NOT_INTERRUPTED,
 )
 
@@ -136,21 +139,21 @@ NO_CRASH = Rule(
     _RESUME_PROOF,
     "no rank crashed",
     _CRASH,
-    "Did no rank fail by itself?",
+    "Did no rank fail on its own?",
     if_empty=_NOT_INTERRUPTED,
 )
 NO_HANG = Rule(
     _RESUME_PROOF,
     "no rank hung",
     _HANG,
-    "Did the watchdog end no rank, except those that the case has stopped?",
+    "Did the watchdog end no rank, except where the case stops ranks?",
     if_empty=_NOT_INTERRUPTED,
 )
 ATTEMPTS = Rule(
     _RESUME_PROOF,
     "every attempt is there",
     _NOT_RESUMED,
-    "Is there an attempt for each interruption, one that was to finish, and no "
+    "Is there one attempt per interruption, one that had to finish, and no "
     "other?",
     if_empty=_NOT_INTERRUPTED,
 )
@@ -158,7 +161,7 @@ INTERRUPTED_RANKS = Rule(
     _RESUME_PROOF,
     "every rank reports",
     _NOT_INTERRUPTED,
-    "Is each rank there, as one process?",
+    "Did each rank report, as exactly one process?",
     attempt=0,
 )
 STARTED_FROM_NOTHING = Rule(
@@ -180,8 +183,8 @@ INTERRUPTED_EXITS = Rule(
     _RESUME_PROOF,
     "ranks ended as asked",
     _NOT_INTERRUPTED,
-    "Did the ranks that were hit die by the signal, and the others "
-    "because those were gone?",
+    "Did the signal end the ranks that were hit, and were the others ended "
+    "because a peer was gone?",
     attempt=0,
 )
 INTERRUPTED_STEPS = Rule(
@@ -202,27 +205,28 @@ INTERRUPTED_SAMPLES = Rule(
     _RESUME_PROOF,
     "consumed samples",
     _NUMERIC_DRIFT,
-    "Are the consumed samples those that the iterations make?",
+    "Are the consumed samples the iteration times the global batch size?",
     attempt=0,
 )
 RESUMED_RANKS = Rule(
     _RESUME_PROOF,
     "every rank reports",
     _NOT_RESUMED,
-    "Is each rank there, as one process?",
+    "Did each rank report, as exactly one process?",
     attempt=1,
 )
 FRESH_PROCESSES = Rule(
     _RESUME_PROOF,
     "every rank is a new process",
     _NOT_RESUMED,
-    "Has no process lived on from an earlier attempt?",
+    "Did each rank run in a new process, with none left over from an earlier "
+    "attempt?",
 )
 CHECKPOINT_READ = Rule(
     _RESUME_PROOF,
     "checkpoint readable",
     _DAMAGED_CHECKPOINT,
-    "Did no rank give up on its checkpoint as damaged?",
+    "Did no rank reject its checkpoint as damaged?",
     if_empty=_NOT_RESUMED,
     attempt=1,
 )
@@ -251,14 +255,14 @@ FINISHED = Rule(
     _RESUME_PROOF,
     "every rank finished",
     _NOT_RESUMED,
-    "Did each rank end well, after the case's last iteration?",
+    "Did each rank exit with status 0 after the case's last iteration?",
     attempt=1,
 )
 RESUMED_SAMPLES = Rule(
     _RESUME_PROOF,
     "consumed samples",
     _RESUME_DIVERGENCE,
-    "Are the consumed samples those that the iterations make?",
+    "Are the consumed samples the iteration times the global batch size?",
     attempt=1,
 )
 
@@ -266,101 +270,103 @@ STATE_RESTORED = Rule(
     _STATE,
     "loaded state is the saved state",
     _RESUME_DIVERGENCE,
-    "Is each state entry of each rank right after the load what it was "
-    "right before the save?",
+    "Is every state entry of every rank the same right after the load as right "
+    "before the save?",
 )
 
 METRICS_REPEATED = Rule(
     _REPLAY,
     "metrics of steps that ran twice",
     _RESUME_DIVERGENCE,
-    "Do the iterations that two attempts ran have the same bits?",
+    "Do the metrics of the iterations that several attempts ran have the same "
+    "bits?",
 )
 STATE_REPEATED = Rule(
     _REPLAY,
     "state that was saved twice",
     _RESUME_DIVERGENCE,
-    "Is the state that two attempts saved the same?",
+    "Did the attempts that saved at the same iteration save the same state?",
 )
 
 INTERRUPTED_METRICS = Rule(
     _GOLDEN,
     "metrics",
     _NUMERIC_DRIFT,
-    "Are its metrics the golden's, to the bit?",
+    "Do its metrics match the golden, to the bit or within the golden's bands?",
     attempt=0,
 )
 INTERRUPTED_STATE = Rule(
     _GOLDEN,
     "saved state",
     _NUMERIC_DRIFT,
-    "Are the states that it saved the golden's?",
+    "Do the states that it saved match the golden?",
     attempt=0,
 )
 RESUMED_METRICS = Rule(
     _GOLDEN,
     "metrics",
     _RESUME_DIVERGENCE,
-    "Are its metrics the golden's, to the bit?",
+    "Do its metrics match the golden, to the bit or within the golden's bands?",
     attempt=1,
 )
 RESUMED_STATE = Rule(
     _GOLDEN,
     "saved state",
     _RESUME_DIVERGENCE,
-    "Are the states that it saved the golden's?",
+    "Do the states that it saved match the golden?",
     attempt=1,
 )
 
-# Of a repeat of attempt 0, if there is one: what each of them decides is in
-# repeat_oracle.py.
+# The checks of a repeat of attempt 0, if there is one. repeat_oracle.py says
+# what they decide.
 REPEAT_RAN = Rule(
     _REPLAY,
     "the repeat got far enough",
     _CRASH,
     "Did each rank of the repeat complete the iterations that the verdict "
-    "hangs on?",
+    "depends on?",
     of_repeat=True,
 )
 ATTEMPT_REPEATED = Rule(
     _REPLAY,
     "attempt 0 repeated: metrics",
     _NONDETERMINISM,
-    "Do attempt 0 and its repeat have the same bits?",
+    "Do the metrics of attempt 0 and its repeat have the same bits?",
     of_repeat=True,
 )
 ATTEMPT_STATE_REPEATED = Rule(
     _REPLAY,
     "attempt 0 repeated: saved state",
     _NONDETERMINISM,
-    "Is the state that attempt 0 and its repeat saved the same?",
+    "Did attempt 0 and its repeat save the same state?",
     of_repeat=True,
 )
 CONTINUED_METRICS = Rule(
     _REPLAY,
     "resume and repeat: metrics",
     _NONDETERMINISM,
-    "Beyond attempt 0, is the resume the repeat wherever the repeat is not the "
-    "golden's?",
+    "Beyond the end of attempt 0, do the resumes match the repeat, if the "
+    "repeat does not match the golden there?",
 )
 CONTINUED_STATE = Rule(
     _REPLAY,
     "resume and repeat: state",
     _NONDETERMINISM,
-    "The same of the states that they saved.",
+    "Beyond the end of attempt 0, did the resumes save the same state as the "
+    "repeat, if the repeat does not match the golden there?",
 )
 REPEAT_METRICS = Rule(
     _GOLDEN,
     "the repeat: metrics",
     _NUMERIC_DRIFT,
-    "Are the repeat's metrics the golden's, to the bit?",
+    "Do the repeat's metrics match the golden, to the bit or within its bands?",
     of_repeat=True,
 )
 REPEAT_STATE = Rule(
     _GOLDEN,
     "the repeat: saved state",
     _NUMERIC_DRIFT,
-    "Are the states that the repeat saved the golden's?",
+    "Do the states that the repeat saved match the golden?",
     of_repeat=True,
 )
 

@@ -1,9 +1,9 @@
 """Compares two digests of one rank's state, entry by entry.
 
-Of many entries that differ, the one that is nearest the cause comes first. A
-checkpoint of the wrong iteration has every entry wrong, a scheduler that starts
-over has the rates of every param group wrong, and weights that were not loaded
-stay wrong in all that is computed of them.
+If many entries differ, the one closest to the cause comes first. A checkpoint
+of the wrong iteration makes every entry wrong, a scheduler that starts over
+makes the rates of every param group wrong, and weights that were not loaded
+make everything computed from them wrong.
 """
 
 import collections
@@ -15,8 +15,8 @@ from regress.run import run_pb2, state_entry
 
 _Fact = verdict_pb2.Fact
 
-# The kinds of entries, from the cause to what follows from it. Entries of any
-# other kind come after them.
+# The kinds of entries, from cause to consequence. Entries of any other kind
+# come last.
 KINDS = (
     "iteration",
     "consumed samples",
@@ -45,7 +45,7 @@ class Counts:
     )
 
     def add(self, other: "Counts") -> None:
-        """Adds another's counts."""
+        """Adds other counts to these."""
         self.compared.update(other.compared)
         self.differing.update(other.differing)
 
@@ -62,18 +62,18 @@ def compare(
 ) -> Counts:
     """Compares the entries by name.
 
-    An entry that only one of the digests has differs, and so does one that a
-    digest has twice. A digest without entries shows nothing, and differs too.
+    An entry differs if only one digest has it, or if a digest has it twice. An
+    expected digest without entries proves nothing, so it counts as a
+    difference.
 
     Args:
-        result: Where it is counted and found.
-        expected: The digests that were to be compared with: one, if all is
-            well.
-        actual: The digests that were found: one, if all is well.
-        attempt: The attempt that `actual` was recorded in.
+        result: The check to which counts and findings are added.
+        expected: The digests to compare with: one if all is well.
+        actual: The digests that were recorded: one if all is well.
+        attempt: The attempt in which `actual` was recorded.
         rank: The rank of both.
         iteration: The iteration of both.
-        origin: Where the entries come from that differ, if that is known.
+        origin: Where the differing entries come from, if known.
 
     Returns:
         How many entries of each kind were compared, and how many differ.
@@ -81,7 +81,7 @@ def compare(
     counts = Counts()
     if (len(expected), len(actual)) != (1, 1):
         result.count(1, 1)
-        # Which of the two is not there once, the values tell.
+        # The values show which side does not have exactly one digest.
         result.find(
             _Fact.STATE_DIGEST,
             check.times(len(expected)),
@@ -160,16 +160,16 @@ _POSITIONS = {kind: kind_position for kind_position, kind in enumerate(KINDS)}
 
 
 def kind_position(kind: str) -> int:
-    """The place of a kind of entries among all; the first is the cause."""
+    """Returns a kind's position in `KINDS`; unknown kinds come last."""
     return _POSITIONS.get(kind, len(KINDS))
 
 
 def by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
-    """Sorts findings of entries by iteration, kind and rank."""
+    """Sorts findings about state entries by iteration, kind and rank."""
     position = (
         kind_position(finding.state_entry.kind)
         if finding.HasField("state_entry")
-        # Whether there are any comes before what they are.
+        # A missing or empty digest comes before differing entries.
         else -1
     )
     return finding.iteration, position, finding.rank

@@ -1,4 +1,4 @@
-"""Tests of comparing state entry by entry, and of which one is named first."""
+"""Tests of comparing states entry by entry, and of the findings' order."""
 
 from absl.testing import absltest, parameterized
 
@@ -138,7 +138,8 @@ class CompareTest(parameterized.TestCase):
 
 class EntryOrderTest(parameterized.TestCase):
     @parameterized.parameters(
-        # Ranks and places of wrong entries; rank and subject named first.
+        # The positions of wrong entries by rank; the rank and the subject of
+        # the first finding.
         ({2: [2]}, 2, "chunk 0/exp_avg/weight"),
         ({0: [6], 3: [2]}, 3, "chunk 0/exp_avg/weight"),
         ({0: [1, 2], 3: [0]}, 3, "chunk 0/param/weight"),

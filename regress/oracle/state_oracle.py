@@ -1,4 +1,4 @@
-"""Is the state right after a load the state right before the save?"""
+"""Compares the state right after a load with that right before the save."""
 
 from typing import NamedTuple
 
@@ -16,11 +16,12 @@ _Digest = run_pb2.StateDigest
 
 
 class Restored(NamedTuple):
-    """What became of the saved state by loading it.
+    """How the loaded state compares with the saved one.
 
     Attributes:
-        outcome: Whether it is the same.
-        state: What is known of it, by rank and kind of entry.
+        outcome: The outcome of the check that they are the same.
+        state: How they compare by rank and kind of entry, and where wrong
+            entries come from.
     """
 
     outcome: check.Outcome
@@ -30,8 +31,9 @@ class Restored(NamedTuple):
 def check_restored(facts: observations.Observations) -> Restored:
     """Compares what each later attempt loaded with what was saved, by rank.
 
-    The first finding is of the entry that is nearest the cause. The state that
-    is told of is that of the first load that went wrong, or of the first.
+    The first finding is about the entry closest to the cause. The returned
+    state is that of the first load that went wrong or, if none did, that of the
+    first load.
     """
     result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
     states = [
@@ -52,7 +54,7 @@ def compare_load(
     """Compares what each rank loaded with what had been saved.
 
     Args:
-        facts: What is judged.
+        facts: The indexed case, run record and golden.
         result: Where it is counted and found.
         load: What was loaded, and who had saved that.
     """
@@ -87,7 +89,10 @@ def _compare(
     rank: int,
     origin: verdict_pb2.StateOrigin | None,
 ) -> state_comparison.Counts:
-    """Compares every state that a rank loaded, and the one that it had to."""
+    """Compares every state that a rank loaded with the state that it saved.
+
+    The iteration that the rank must load is always compared, loaded or not.
+    """
     counts = state_comparison.Counts()
     timeline = load.loader.timelines.get(rank, observations.NO_TIMELINE)
     iterations = {load.iteration} | {

@@ -1,4 +1,4 @@
-"""Tests of the verdict in one sentence, where numbers differ."""
+"""Tests of the one-sentence summary of verdicts in which numbers differ."""
 
 from absl.testing import absltest, parameterized
 
@@ -8,7 +8,7 @@ from regress.run import run_pb2
 
 _LAST = record_test_helper.RANKS - 1
 
-# Attempt 0 of the small case runs iterations 1 to 4. Attempt 1 replays 4, and
+# Attempt 0 of the small case runs iterations 1 to 4. Attempt 1 replays 4 and
 # runs 5 to 8.
 _REPLAYED = 4
 _BEYOND = 7
@@ -30,13 +30,13 @@ _DIVERGENCE = "the resumed run is not the run that was interrupted"
 def _records(
     iteration: int, attempts: tuple[int, ...], repeat: float | None
 ) -> record_test_helper.Records:
-    """Records of a wrong loss.
+    """Returns records with a wrong loss.
 
     Args:
-        iteration: Where it is wrong.
-        attempts: In which of the attempts.
-        repeat: What a repeat of attempt 0 has there; 0 if it has the golden's,
-            None if there is no repeat.
+        iteration: The iteration in which the loss is wrong.
+        attempts: The attempts in which it is wrong.
+        repeat: The repeat's loss in that iteration; 0 for the golden's, None
+            for no repeat.
     """
     records = record_test_helper.passing()
     for attempt in attempts:

@@ -1,6 +1,6 @@
-"""Finds where metrics are not what they should be.
+"""Turns differences between trajectories into findings.
 
-The comparison itself is `regress.golden.trajectory_comparison`.
+`regress.golden.trajectory_comparison` makes the comparison itself.
 """
 
 import types
@@ -32,32 +32,33 @@ def compare(
     attempt: int,
     bands: Mapping[str, float] = _NO_BANDS,
 ) -> None:
-    """Compares what two sources say of the same iterations.
+    """Compares two sources of metrics over the same iterations.
 
-    Each value that either of them has is compared. A value that one of them
+    Each value that either source has is compared. A value that one source
     lacks, or has twice, differs.
 
     Args:
-        result: Where it is counted and found.
-        expected: What should be.
-        actual: What is.
-        steps: The iterations to compare, by rank; other ranks are not looked
-            at. Counted from 1, without gaps.
-        attempt: The attempt that `actual` was recorded in.
-        bands: How far a metric may be from what is expected, as a part of it,
-            by the metric's name; every other metric is compared by its bits.
+        result: The check to which counts and findings are added.
+        expected: The expected trajectories.
+        actual: The recorded trajectories.
+        steps: The iterations to compare, by rank. They count from 1 and have no
+            gaps. Ranks that are not in it are not compared.
+        attempt: The attempt in which `actual` was recorded.
+        bands: The largest allowed deviation from the expected value, as a
+            fraction of it, by metric name. A metric without a band must match
+            to the bit.
     """
     for one in trajectory_comparison.compare(expected, actual, steps, bands):
         result.count(len(one.steps), int(one.iterations.size))
         if all(one.totals):
             _find(result, one, attempt, bands.get(one.key.metric))
         else:
-            # A metric that one of them lacks is told once.
+            # A metric that one source lacks entirely is reported once.
             _find_counts(result, one, attempt, one.steps[0], *one.totals)
 
 
 def subject(key: series.Key) -> verdict_pb2.Metric:
-    """The metric and its param group, without the rank."""
+    """Returns the metric and its param group, without the rank."""
     return verdict_pb2.Metric(name=key.metric, param_group=key.param_group)
 
 
@@ -67,7 +68,7 @@ def _find(
     attempt: int,
     band: float | None,
 ) -> None:
-    """Finds the first iterations that differ."""
+    """Adds findings for the first iterations that differ."""
     has_values = one.has_values
     for place, iteration in enumerate(
         one.iterations[: check.FINDINGS_KEPT].tolist()
@@ -95,7 +96,7 @@ def _find_counts(
     expected: int,
     actual: int,
 ) -> None:
-    """Finds that a source has no value, or more than one."""
+    """Adds a finding that a source has no value, or more than one."""
     result.find(
         subject(one.key),
         verdict_pb2.Value(values=expected),
@@ -116,7 +117,7 @@ def _find_numbers(
     *,
     band: float | None,
 ) -> None:
-    """Finds a value that is another one, or too far from it."""
+    """Adds a finding that a value differs, or is outside its band."""
     metric = metrics.BY_NAME.get(one.key.metric)
     precision = metric.precision if metric else metrics.Precision.FLOAT64
     finding = result.find(
@@ -127,7 +128,7 @@ def _find_numbers(
         rank=one.key.rank,
         iteration=iteration,
     )
-    # How far apart two digests are says nothing.
+    # The distance between two digests is meaningless.
     has_distance = precision is not metrics.Precision.DIGEST
     for field, distance in (
         ("absolute", float_compare.absolute(expected, actual)),

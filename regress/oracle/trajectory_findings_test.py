@@ -1,4 +1,4 @@
-"""Tests of comparing metrics over iterations."""
+"""Tests of turning differences between trajectories into findings."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A test case that looks into verdicts."""
+"""A base class for tests that check verdicts."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from absl.testing import absltest
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.report import summary, wording
 
-# How the names of the checks that are about one attempt begin.
+# The prefixes of check names that are about one attempt, by its index.
 _OF_ATTEMPT = {0: ("attempt 0", "the repeat"), 1: ("attempt 1",)}
 _WORDS: Mapping[str, Callable[[verdict_pb2.Finding], object]] = {
     "subject": wording.subject,
@@ -19,10 +19,10 @@ _WORDS: Mapping[str, Callable[[verdict_pb2.Finding], object]] = {
 
 
 class VerdictTestCase(absltest.TestCase):
-    """Asserts what a verdict says."""
+    """A test case with assertions about verdicts."""
 
     def assert_passes(self, records: record_test_helper.Records) -> None:
-        """All is well, and every check has compared something."""
+        """Asserts that records pass and that every check compared something."""
         verdict = records.judge()
         self.assertEqual(
             verdict.conclusion,
@@ -41,15 +41,14 @@ class VerdictTestCase(absltest.TestCase):
         rule: rules.Rule,
         **finding: object,
     ) -> verdict_pb2.Finding:
-        """The verdict is the conclusion, and the check failed.
+        """Asserts that records fail with a conclusion, a check and a finding.
 
         Args:
-            records: What to judge.
-            conclusion: The expected one.
-            rule: The check that is expected to have failed, with whatever
-                others.
-            **finding: Fields of a finding of the check that must be there;
-                subject, values and explanation as a report words them.
+            records: The records to judge.
+            conclusion: The expected conclusion.
+            rule: The check that must fail. Others may fail, too.
+            **finding: Fields that some finding of the check must have. Subject,
+                values and explanation are worded as in a report.
 
         Returns:
             The first such finding.
@@ -90,7 +89,7 @@ class VerdictTestCase(absltest.TestCase):
         compared: int,
         differing: int,
     ) -> None:
-        """The check compared so much, and of that so much differs."""
+        """Asserts how much a check compared, and how much of it differs."""
         self.assertEqual(
             [
                 (check.compared, check.differing)

@@ -1,6 +1,6 @@
-"""The checks of a verdict: how each ended, and the table of all of them.
+"""Renders the checks of a verdict: the status of each, and a table of all.
 
-The table has a row for each check that failed; the others are counted.
+The table has one row per failed check. The other checks are only counted.
 """
 
 import dataclasses
@@ -14,13 +14,14 @@ _HEADER = ("oracle", "check", "compared", "differing", "")
 
 
 class Status(enum.Enum):
-    """How a check ended; the value is the word for it.
+    """The outcome of a check. The enum's value is its name in reports.
 
     Attributes:
-        OK: It compared something, and nothing differs.
-        FAIL: It failed, and concludes what the verdict concludes.
-        FAILS_TOO: Something differs, but another check decided.
-        NO_DATA: It compared nothing, and another check decided.
+        OK: The check compared something, and nothing differs.
+        FAIL: The check failed and reached the verdict's conclusion.
+        FAILS_TOO: Something differs, but another check decided the verdict.
+        NO_DATA: The check compared nothing, but another check decided the
+            verdict.
     """
 
     OK = "ok"
@@ -32,7 +33,7 @@ class Status(enum.Enum):
 def status_of(
     check: verdict_pb2.Check, concluded: verdict_pb2.Verdict.Conclusion
 ) -> Status:
-    """The status of a check in a verdict with this conclusion."""
+    """Returns the status of a check in a verdict with this conclusion."""
     if check.compared and not check.differing:
         return Status.OK
     if check.conclusion == concluded:
@@ -52,8 +53,8 @@ def render_table(verdict: verdict_pb2.Verdict) -> list[str]:
     """Renders the checks of a verdict.
 
     Returns:
-        Lines: a header, and for each oracle its failed checks, then one line
-        for those that did not fail.
+        Lines: a header, and for each oracle its failed checks, followed by one
+        line for all checks that did not fail.
     """
     rows = [_HEADER]
     for oracle, checks in itertools.groupby(

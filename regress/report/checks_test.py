@@ -1,4 +1,4 @@
-"""Tests of how checks ended, and of their table."""
+"""Tests of the status of checks, and of the table of checks."""
 
 from absl.testing import absltest, parameterized
 
@@ -53,7 +53,7 @@ def _check(
 
 
 def _rows(*checks: verdict_pb2.Check) -> list[list[str]]:
-    """The rows below the header, without alignment."""
+    """Returns the cells of the rows below the header."""
     table = checks_lib.render_table(
         _Verdict(conclusion=_Verdict.CRASH, checks=checks)
     )

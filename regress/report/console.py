@@ -1,8 +1,8 @@
-"""Renders a verdict for a terminal, in 80 columns of plain text.
+"""Renders a verdict as plain text for a terminal of 80 columns.
 
-A reader in a hurry gets the conclusion in the first line, then where it began,
-what may explain it, the first findings, the table of checks, and what to run
-next.
+For readers in a hurry, the conclusion comes first. Then come where the failure
+began, what may explain it, the first findings, the table of checks, and what to
+run next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ from regress.report import (
     wording,
 )
 
-# What there is of each in the folder or file of the full record.
+# The contents of the full record: file names and descriptions.
 _RECORD = (
     ("report.html", "the curves, for a browser"),
     ("verdict.textproto", "the verdict, with all digits"),
     ("run_record.binpb", "all that the ranks reported"),
     ("attempt_<number>/rank_<number>.log", "what a rank printed"),
-    ("repeat/", "the same of the repeat, if there was one"),
+    ("repeat/", "the same for the repeat, if there was one"),
 )
 
 
@@ -33,12 +33,12 @@ def render(
     """Renders a verdict.
 
     Args:
-        verdict: What the oracle concludes.
+        verdict: The oracle's verdict.
         following: What to do next; None if there is nothing to do.
 
     Returns:
-        Lines of at most 80 columns, but for a command and a path, which stay
-        whole.
+        Lines of at most 80 columns, except for commands and paths, which are
+        never broken.
     """
     blocks = [
         [_headline(verdict), *_first_bad_iteration(verdict)],
@@ -83,7 +83,7 @@ def _of_iteration(
 
 
 def _environment(verdict: verdict_pb2.Verdict) -> Iterator[str]:
-    """Before any number, as it may be what changed them."""
+    """Yields the differences, which come first: they may explain the rest."""
     if not verdict.environment_differences:
         return
     yield "The environment is not the golden's:"
@@ -111,4 +111,4 @@ def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:
         yield ["To unpack it:"]
         yield [following.unpack]
     if following.folder:
-        yield [f"The curves, then: {following.folder}/report.html"]
+        yield [f"Then open the curves: {following.folder}/report.html"]

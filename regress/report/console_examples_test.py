@@ -1,4 +1,4 @@
-"""Tests of whole verdicts on a terminal, as a reader sees them."""
+"""Compares complete verdicts on a terminal with the expected text."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of verdicts on a terminal."""
+"""Tests of rendering verdicts for a terminal."""
 
 from absl.testing import absltest, parameterized
 
@@ -75,7 +75,7 @@ class RenderTest(parameterized.TestCase):
         text = console.render(
             _Verdict(), next_steps.NextSteps((), "x.zip", "unpack", "/tmp/x")
         )
-        self.assertIn("The curves, then: /tmp/x/report.html\n", text)
+        self.assertIn("Then open the curves: /tmp/x/report.html\n", text)
 
     def test_the_section_with_the_first_finding_is_the_first(self):
         fact = _finding(
@@ -111,7 +111,7 @@ class RenderTest(parameterized.TestCase):
             ],
         )
         self.assertNotIn("What was found", console.render(verdict))
-        # It is all there is to say if nothing else decided.
+        # If no other check decided, the finding is all there is to show.
         verdict.conclusion = _Verdict.NOT_RESUMED
         self.assertIn("What was found", console.render(verdict))
 

@@ -1,7 +1,7 @@
-"""The findings on a terminal, in three sections by what they are about.
+"""Renders findings for a terminal, in one section per kind.
 
-A state entry that was not loaded as it was saved, a metric's value in one
-iteration, or anything else: a fact.
+There are three kinds of findings: a state entry that was not loaded as it was
+saved, a metric's value in one iteration, and everything else, called a fact.
 """
 
 import collections
@@ -21,16 +21,16 @@ _COMPARED = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
 _FACTS_SHOWN = 6
 _FACTS_SHOWN_OF_CAUSE = 3
 _FACTS_SHOWN_OF_OTHERS = 1
-# If these did not find the cause: that a digest of the whole state is another,
-# too, says no more than the table of checks.
+# Facts from these oracles are left to the table of checks unless they found the
+# cause: that the digest of the whole state differs, too, adds nothing.
 _LEFT_TO_TABLE = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
 _FACTS_INDENT = " " * 4
 _ENTRIES_SHOWN = 6
 _ENTRY_INDENT = " " * 6
-# As many digits of a digest as a metric has.
+# How much of a digest is shown: as many digits as a digest metric has.
 _DIGITS = 12
 _VALUES_SHOWN = 10
-# So that one check leaves room for what another one found.
+# Leaves room for the findings of other checks.
 _VALUES_SHOWN_OF_A_CHECK = 6
 _RANK_WIDTH = 7
 _WHERE = f"{{:>9}}  {{:>{_RANK_WIDTH}}}  "
@@ -41,7 +41,7 @@ _DISTANCE = f"{{:>9}}  {{:>9}}  {{:>{_ULPS_WIDTH}}}  "
 
 
 class Kind(enum.Enum):
-    """What a finding is about.
+    """The kind of a finding.
 
     Attributes:
         STATE: A state entry that was not loaded as it was saved.
@@ -58,7 +58,7 @@ def render(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
     """Renders the findings of a verdict.
 
     Yields:
-        The lines of each section, the one with the first finding first.
+        The lines of each section. The section with the first finding is first.
     """
     empty = {
         (check.oracle, check.name)
@@ -67,7 +67,7 @@ def render(verdict: verdict_pb2.Verdict) -> Iterator[list[str]]:
     }
     sections: dict[Kind, list[verdict_pb2.Finding]] = {}
     for finding in verdict.findings:
-        # That a check had no data is in the table.
+        # The table of checks already says which checks had no data.
         if (finding.oracle, finding.check) not in empty:
             sections.setdefault(classify(finding), []).append(finding)
     for kind, findings in sections.items():
@@ -82,18 +82,18 @@ def render_section(
     """Renders findings of one kind.
 
     Args:
-        kind: Theirs.
-        findings: All of that kind.
-        verdict: The verdict that they are of.
+        kind: The kind of the findings.
+        findings: All findings of that kind.
+        verdict: The verdict that has the findings.
 
     Returns:
-        The section's lines; none if there is nothing to say.
+        The section's lines; empty if there is nothing to show.
     """
     return _SECTIONS[kind](findings, verdict)
 
 
 def classify(finding: verdict_pb2.Finding) -> Kind:
-    """The kind of a finding."""
+    """Returns the kind of a finding."""
     if finding.oracle == verdict_pb2.STATE and finding.HasField("state_entry"):
         return Kind.STATE
     if finding.oracle in _COMPARED and finding.HasField("metric"):
@@ -109,15 +109,15 @@ def _render_facts(
 
     Args:
         findings: The findings of that kind.
-        verdict: The verdict, whose first finding is nearest the cause.
+        verdict: The verdict. Its first finding is the closest to the cause.
 
     Returns:
-        Lines: a heading, and for each fact what it is about, what was expected,
-        what was found, and what that means. None if there is nothing to say.
+        Lines: a heading, and for each fact its subject, the expected and the
+        actual value, and an explanation. Empty if there is nothing to show.
     """
     lines = []
     explained = ""
-    # What the summary has said need not be said again.
+    # Used to skip explanations that the summary already contains.
     said = summary.summarize(verdict)
     for same in _first_facts(findings, verdict):
         finding = same.first
@@ -165,10 +165,10 @@ def _render_states(
 
     Args:
         findings: The findings of that kind.
-        verdict: The verdict, whose counts tell how many entries differ.
+        verdict: The verdict, whose checks count the entries that differ.
 
     Returns:
-        Lines: a heading, and two for each of the first few entries.
+        Lines: a heading, and two lines for each of the first few entries.
     """
     counts = [
         check for check in verdict.checks if check.oracle == verdict_pb2.STATE
@@ -203,7 +203,7 @@ def _render_states(
 
 
 def _change(finding: verdict_pb2.Finding) -> str:
-    """What differs: the descriptions, or else the digests."""
+    """Returns the descriptions if they differ, otherwise the digests."""
     saved = finding.expected.entries.entries
     loaded = finding.actual.entries.entries
     if len(saved) != 1 or len(loaded) != 1:
@@ -226,15 +226,15 @@ def _render_values(
 ) -> list[str]:
     """Renders findings of Kind.VALUE.
 
-    The expected value stands right above the actual one, so that the eye finds
-    the digit in which they part.
+    The expected value is right above the actual one, so that the first digit
+    that differs is easy to spot.
 
     Args:
         findings: The findings of that kind.
-        verdict: The verdict, for its counts.
+        verdict: The verdict, whose checks count the values that differ.
 
     Returns:
-        Lines: a heading, and for each check its counts and two lines or more
+        Lines: a heading, and for each check its counts and at least two lines
         for each of its first values.
     """
     found = collections.Counter(
@@ -258,8 +258,8 @@ def _render_values(
     left = _VALUES_SHOWN
     for check, values in by_check.items():
         if len(values) > 1 and found[check] < _differing(check, verdict):
-            # The oracle has kept only the first findings: the last value may
-            # differ on more ranks than it knows.
+            # The oracle kept only the first findings, so the last value may
+            # differ on more ranks than are known here.
             values.pop()
         shown = values[: min(left, _VALUES_SHOWN_OF_A_CHECK)]
         if shown:
@@ -330,7 +330,7 @@ def _number(distance: float) -> str:
 
 def _ulps(finding: verdict_pb2.Finding) -> str:
     if finding.ulps == 0 and finding.absolute > 0:
-        # Both round to one number of their precision.
+        # Both round to the same number in their precision.
         return "<1"
     text = f"{finding.ulps:,}"
     return text if len(text) <= _ULPS_WIDTH else _number(finding.ulps)

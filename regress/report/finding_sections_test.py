@@ -1,4 +1,4 @@
-"""Tests of the sections of findings."""
+"""Tests of rendering findings in sections."""
 
 from collections.abc import Mapping, Sequence
 
@@ -65,7 +65,7 @@ def _shown(
     findings: list[verdict_pb2.Finding],
     verdict: list[verdict_pb2.Finding] | None = None,
 ) -> list[int]:
-    """The iterations of the findings that are shown."""
+    """Returns the iterations of the findings that are shown."""
     lines = _facts(findings, verdict_pb2.Verdict(findings=verdict or findings))
     return [int(line.split()[-1]) for line in lines if "iteration" in line]
 
@@ -174,7 +174,7 @@ class StatesTest(parameterized.TestCase):
         )
 
     @parameterized.parameters(
-        # What differs is said: the description, or else the digest.
+        # Shows the descriptions if they differ, otherwise the digests.
         (_loaded(_A, "0.001"), _loaded(_B, "0.005"), "0.001 -> 0.005"),
         (
             _loaded(_A, "float32[16]"),
@@ -267,7 +267,7 @@ def _value(**fields: object) -> verdict_pb2.Finding:
 
 
 def _render_values(*findings: verdict_pb2.Finding) -> list[str]:
-    """The lines below the header."""
+    """Returns the lines below the header."""
     return _values(findings, verdict_pb2.Verdict())[3:]
 
 
@@ -325,7 +325,7 @@ class ValuesTest(parameterized.TestCase):
             _value(check="a third", iteration=40),
         )
         self.assertEqual(_iterations(lines), [1, 2, 3, 4, 5, 6, 20, 21, 22, 23])
-        # None of its values is shown.
+        # A check without a value shown has no heading.
         self.assertNotIn("golden, a third", lines)
 
     def test_a_value_that_two_checks_found_is_shown_once(self):
@@ -369,7 +369,7 @@ class ValuesTest(parameterized.TestCase):
             verdict = verdict_pb2.Verdict(checks=[check])
             lines = _values(findings, verdict)
             self.assertEqual(_iterations(lines), iterations)
-            # Rather one value too little known than none.
+            # A value with possibly incomplete ranks is better than none.
             lines = _values(findings[:3], verdict)
             self.assertEqual(_iterations(lines), [4])
 

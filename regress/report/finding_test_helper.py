@@ -1,4 +1,4 @@
-"""Makes findings of reports' tests in few words."""
+"""Makes findings concisely, for tests of reports."""
 
 from regress.oracle import verdict_pb2
 from regress.run import run_pb2, state_entry
@@ -20,10 +20,12 @@ def make(
     """Makes a finding.
 
     Args:
-        subject: What it is about; a text is a fact of the environment.
-        expected: A number is a float32's, a text a text.
-        actual: The same.
-        **fields: Other fields.
+        subject: What the finding is about. A string names a fact of the
+            environment.
+        expected: The expected value. A float stands for a float32 metric, a
+            string for a text.
+        actual: The actual value, as `expected`.
+        **fields: Other fields of the finding.
     """
     finding = verdict_pb2.Finding(
         expected=_value(expected),
@@ -50,7 +52,7 @@ def metric(name: str = "lm loss", group: str = "") -> verdict_pb2.Metric:
 
 
 def entry(name: str) -> verdict_pb2.StateEntryKey:
-    """The state entry of a name, as a run record has it."""
+    """Returns the key of a state entry by its name in a run record."""
     key = state_entry.read(name)
     return verdict_pb2.StateEntryKey(
         chunk=key.chunk, kind=key.kind, group=key.group, name=key.name
@@ -58,7 +60,7 @@ def entry(name: str) -> verdict_pb2.StateEntryKey:
 
 
 def loaded(digest: str, description: str = "") -> verdict_pb2.Value:
-    """What one state entry was."""
+    """Returns a value that holds one state entry."""
     return verdict_pb2.Value(
         entries=verdict_pb2.StateEntries(
             entries=[run_pb2.StateEntry(digest=digest, description=description)]
@@ -76,7 +78,7 @@ def number(
 
 
 def said(last_log_line: str) -> run_pb2.AttemptEnd:
-    """An end that is explained by what a rank's log says."""
+    """Returns the end of an attempt that a rank's log explains."""
     return run_pb2.AttemptEnd(
         failure=run_pb2.AttemptEnd.Failure(
             rank=run_pb2.LastSeen(

@@ -1,15 +1,15 @@
-"""What a reader does after the verdict."""
+"""What to do after a failed verdict."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A command, and what it is for.
+    """A command and its purpose.
 
     Attributes:
-        purpose: As a sentence that ends in a colon.
-        command: For a shell, ready to paste.
+        purpose: What the command is for: a phrase that ends in a colon.
+        command: The shell command, ready to paste.
     """
 
     purpose: str
@@ -21,10 +21,10 @@ class NextSteps:
     """What to do after a failure, and where its record is.
 
     Attributes:
-        steps: What to do next, the most useful first.
-        record: Where the full record is: a .zip file or a folder.
-        unpack: The command that unpacks it; "" if it is a folder.
-        folder: Where it is, once unpacked.
+        steps: What to do next, most useful first.
+        record: Path of the full record: a .zip file or a folder.
+        unpack: The command that unpacks the record; "" if it is a folder.
+        folder: The folder that the record is unpacked to; "" if it is a folder.
     """
 
     steps: tuple[Step, ...]

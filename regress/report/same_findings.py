@@ -1,7 +1,8 @@
-"""Findings that say the same of several ranks, as one.
+"""Merges findings that say the same about several ranks.
 
-A gradient's norm is the same on all ranks, and a step that ran twice is held
-against attempt 0 and against the golden. A reader needs to be told once.
+All ranks report the same gradient norm, and a step that ran twice is compared
+with both attempt 0 and the golden. The reader should see such a difference only
+once.
 """
 
 import dataclasses
@@ -13,18 +14,18 @@ from regress.report import text_layout, wording
 
 @dataclasses.dataclass(frozen=True)
 class SameFindings:
-    """Findings that differ in nothing but the rank and the check.
+    """Findings that differ only in the rank and the check.
 
     Attributes:
-        first: The first of them.
-        ranks: The ranks that they name, ascending.
+        first: The first of the findings.
+        ranks: The ranks of all findings, ascending.
     """
 
     first: verdict_pb2.Finding
     ranks: tuple[int, ...]
 
     def where(self) -> str:
-        """As "attempt 1, ranks 0-3, iteration 4"; "" if they name nothing."""
+        """Returns e.g. "attempt 1, ranks 0-3, iteration 4"; may be ""."""
         parts = [name] if (name := wording.attempt(self.first)) else []
         if self.ranks:
             plural = "s" if len(self.ranks) > 1 else ""
@@ -35,7 +36,7 @@ class SameFindings:
 
 
 def merge(findings: Iterable[verdict_pb2.Finding]) -> list[SameFindings]:
-    """Draws findings together, in the order of the first ones."""
+    """Merges findings, in the order of their first occurrence."""
     together: dict[bytes, list[verdict_pb2.Finding]] = {}
     for finding in findings:
         together.setdefault(_what_it_says(finding), []).append(finding)
@@ -53,7 +54,7 @@ def _what_it_says(finding: verdict_pb2.Finding) -> bytes:
     said.CopyFrom(finding)
     for field in ("rank", "oracle", "check", "progress"):
         said.ClearField(field)
-    # Where a rank's state comes from is of that rank.
+    # The origin of a state is specific to its rank, so keep the rank.
     if finding.HasField("origin"):
         said.rank = finding.rank
     return said.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""Tests of drawing findings together."""
+"""Tests of merging findings."""
 
 from absl.testing import absltest, parameterized
 

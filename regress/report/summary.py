@@ -1,4 +1,4 @@
-"""The verdict in one sentence, and what is known of its cause in another."""
+"""Summarizes a verdict in one sentence, and names a known bug behind it."""
 
 import collections
 from collections.abc import Callable, Iterator
@@ -14,9 +14,10 @@ _BACKWARD = (
     "the backward pass or the reduction of gradients, as the loss is right"
 )
 
-# What the first metric that differs points to. The metrics of a step are in the
-# order in which data flows through it (regress/golden/metrics.py): if one
-# differs and none before it does, all that goes into the one before is right.
+# What the first metric that differs points to. Metrics are sorted in the order
+# in which data flows through a step (regress/golden/metrics.py). If a metric
+# differs and none before it does, everything that those before it depend on is
+# right.
 POINTERS = {
     "learning rate": _RATES,
     "weight decay": _RATES,
@@ -47,7 +48,7 @@ _GROUP_COLLISION = (
 
 
 def summarize(verdict: verdict_pb2.Verdict) -> str:
-    """The verdict in one sentence, for a reader in a hurry."""
+    """Returns the verdict in one sentence, for readers in a hurry."""
     if verdict.conclusion == _Verdict.PASS:
         return _passed(verdict)
     details = _DETAILS.get(verdict.conclusion, _first_finding)
@@ -58,7 +59,7 @@ def summarize(verdict: verdict_pb2.Verdict) -> str:
 
 
 def known_bug(verdict: verdict_pb2.Verdict) -> str:
-    """What is known of the cause; "" if nothing is."""
+    """Describes the known bug behind the verdict; "" if there is none."""
     if not verdict.HasField("known_bug"):
         return ""
     bug = verdict.known_bug
@@ -118,7 +119,7 @@ def _passed(verdict: verdict_pb2.Verdict) -> str:
 
 
 def _limit(verdict: verdict_pb2.Verdict) -> str:
-    """What a pass does not say."""
+    """Returns what a pass does not cover."""
     if verdict.outline.has_golden:
         return ""
     return (
@@ -150,7 +151,7 @@ def _first_finding(
 
 
 def _ended(finding: verdict_pb2.Finding) -> str:
-    """Where a rank was that crashed or hung."""
+    """Describes how far a rank got that crashed or hung."""
     progress = finding.progress
     activity = wording.activity(progress)
     if not progress.others:
@@ -181,7 +182,7 @@ _OTHERS = {
 def _pointer(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
-    """What the first finding points to."""
+    """Describes what the first finding points to."""
     name, points_to = first.metric.name, POINTERS.get(first.metric.name, "")
     if first.fact.kind == verdict_pb2.Fact.SAVED_STATE:
         name, points_to = wording.subject(first), _OF_SAVED_STATE
@@ -291,7 +292,7 @@ def _of_divergence(
 
 
 def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
-    """What differs, the cause first: "main param (12) on ranks 0, 3"."""
+    """Yields what differs, cause first: "main param (12) on ranks 0, 3"."""
     differing = collections.Counter[str]()
     ranks = collections.defaultdict[str, list[int]](list)
     for one in state.kinds:

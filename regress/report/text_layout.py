@@ -1,4 +1,4 @@
-"""Text for a terminal of 80 columns."""
+"""Lays out text for a terminal of 80 columns."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ WIDTH = 80
 def wrap(
     text: str, first: str = "", others: str = "", width: int = WIDTH
 ) -> list[str]:
-    """Breaks a text, and words that are too long for a line, into lines.
+    """Breaks a text into lines, including words longer than a line.
 
     Args:
-        text: Any; a control code in it becomes a question mark.
-        first: What the first line starts with.
-        others: What every other line starts with.
-        width: Columns of a line.
+        text: The text. Control codes are replaced by question marks.
+        first: Prefix of the first line.
+        others: Prefix of all other lines.
+        width: Maximum width of a line, in columns.
 
     Returns:
-        The lines; none if the text is empty.
+        The lines; empty if the text is empty.
     """
     return textwrap.wrap(
         printable(text),
@@ -30,25 +30,25 @@ def wrap(
 
 
 def printable(text: str) -> str:
-    """The text with a question mark for each control code.
+    """Replaces each control code in a text by a question mark.
 
-    A program's last line may hold a terminal's.
+    The last line of a program's log may contain terminal escape sequences.
     """
     return "".join(c if c.isprintable() or c.isspace() else "?" for c in text)
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its beginning."""
+    """Returns the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def words(name: str) -> str:
-    """The name of an enum's value in words: "RESUME_PROOF", "resume proof"."""
+    """Converts an enum's name to words: "RESUME_PROOF" to "resume proof"."""
     return name.replace("_", " ").lower()
 
 
 def numbers(values: Sequence[int]) -> str:
-    """Ascending numbers, runs of them drawn together: "0-3", "0,2,3"."""
+    """Formats ascending numbers, with runs merged: "0-3", "0,2,3"."""
     runs: list[list[int]] = []
     for value in values:
         if runs and value == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""Tests of text for a terminal."""
+"""Tests of laying out text for a terminal."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Verdicts as a reader may meet them."""
+"""Realistic verdicts, for tests of reports."""
 
 from regress.case import case_pb2
 from regress.oracle import verdict_pb2
@@ -96,7 +96,7 @@ _PRECONDITIONS_HELD = (
 
 
 def passed() -> verdict_pb2.Verdict:
-    """Every check is ok, on another numpy."""
+    """All checks are ok, but numpy has another version."""
     return _Verdict(
         conclusion=_Verdict.PASS,
         outline=_WITH_GOLDEN,
@@ -114,7 +114,7 @@ def passed() -> verdict_pb2.Verdict:
 
 
 def resume_divergence() -> verdict_pb2.Verdict:
-    """A param group has another's rate."""
+    """A param group was loaded with the rate of another one."""
     state = {
         "oracle": _STATE,
         "check": "loaded state is the saved state",
@@ -321,7 +321,7 @@ def numeric_drift() -> verdict_pb2.Verdict:
                 absolute=12.5,
                 ulps=3246915584,
             ),
-            # The last that the oracle kept.
+            # The last finding that the oracle kept.
             _finding(
                 **drift,
                 rank=0,
@@ -345,7 +345,7 @@ def numeric_drift() -> verdict_pb2.Verdict:
 
 
 def crash() -> verdict_pb2.Verdict:
-    """A rank ended before attempt 0 was interrupted."""
+    """A rank crashed before attempt 0 was interrupted."""
     return _Verdict(
         conclusion=_Verdict.CRASH,
         outline=_WITH_GOLDEN,
@@ -462,7 +462,7 @@ def hang() -> verdict_pb2.Verdict:
 
 
 def not_resumed() -> verdict_pb2.Verdict:
-    """Attempt 1 started from nothing."""
+    """Attempt 1 started from scratch."""
     return _Verdict(
         conclusion=_Verdict.NOT_RESUMED,
         outline=_WITH_GOLDEN,

@@ -1,6 +1,6 @@
-"""Words for what a verdict says in data: subjects, values, explanations.
+"""Puts the data of a verdict into words: subjects, values and explanations.
 
-Every report takes them from here, so that one thing has one name.
+All reports use this module, so that each thing has one name.
 """
 
 import signal
@@ -21,12 +21,13 @@ _PRECISIONS = {
 
 
 class _Words(NamedTuple):
-    """What a fact is called, and what a finding of it means.
+    """The words for a kind of fact.
 
     Attributes:
-        name: With {name} where the fact's own name stands.
-        explanation: A sentence, also with {expected}; "" if there is nothing to
-            say.
+        name: Its name, in which {name} stands for the name of the fact.
+        explanation: What a finding of this kind means, in one or more
+            sentences; "" if there is nothing to explain. May contain {name},
+            {expected}, {rank} and {attempt}.
     """
 
     name: str
@@ -58,14 +59,14 @@ FACTS: dict[int, _Words] = {
     ),
     _Fact.ENVIRONMENT: _Words(
         "{name}",
-        "The ranks do not run in one environment: expected is what rank {rank} "
-        "of attempt {attempt} reports.",
+        "The ranks do not all run in the same environment: expected is what "
+        "rank {rank} of attempt {attempt} reports.",
     ),
     _Fact.LIBRARY_OF_HOST: _Words(
         "library {name} of the host",
-        "The packages are the lock's, and so must be the libraries that "
-        "compute. Unset what points at the host's, as CUDNN_HOME or "
-        "LD_LIBRARY_PATH does.",
+        "The packages come from the lock, and so must the libraries that "
+        "compute. Unset variables that point at the host's libraries, such as "
+        "CUDNN_HOME or LD_LIBRARY_PATH.",
     ),
     _Fact.GOLDEN_CHANNEL: _Words(
         "channel of the golden", "The target declares channel {expected}."
@@ -113,7 +114,7 @@ FACTS: dict[int, _Words] = {
     ),
     _Fact.START: _Words("start", "A rank of an attempt is one process."),
     _Fact.PROCESS: _Words(
-        "process {name}", "Resume is from disk: no process lives on."
+        "process {name}", "A resume starts from disk, in new processes."
     ),
     _Fact.EVENT_FILE: _Words(
         "event file", "Only a kill may tear a rank's event file."
@@ -179,7 +180,8 @@ FACTS: dict[int, _Words] = {
         "checkpoints on the disk", "Every save must be there in the end."
     ),
     _Fact.MANIFEST_ITERATION: _Words(
-        "iteration by the manifest", "A checkpoint is of its folder's iteration."
+        "iteration by the manifest",
+        "A checkpoint is of its folder's iteration.",
     ),
     _Fact.FILES_LISTED: _Words(
         "files by the manifest", "A checkpoint has one file of each rank."
@@ -194,7 +196,7 @@ FACTS: dict[int, _Words] = {
 
 
 def subject(finding: verdict_pb2.Finding) -> str:
-    """What a finding is about: "lm loss", "exit status"."""
+    """Returns what a finding is about: "lm loss", "exit status"."""
     match finding.WhichOneof("subject"):
         case "metric":
             return metric(finding.metric)
@@ -215,20 +217,20 @@ def subject(finding: verdict_pb2.Finding) -> str:
 
 
 def metric(one: verdict_pb2.Metric) -> str:
-    """As 'learning rate of group "decoupled"'."""
+    """Returns e.g. 'learning rate of group "decoupled"'."""
     group = f' of group "{one.param_group}"' if one.param_group else ""
     return f"{one.name}{group}"
 
 
 def expected(finding: verdict_pb2.Finding) -> str:
-    """What should have been, with all digits."""
+    """Returns the expected value, with all digits."""
     if finding.fact.kind == _Fact.STATE_DIGEST:
         return "recorded once, and once to compare with"
     return _of_fact(finding, finding.expected)
 
 
 def actual(finding: verdict_pb2.Finding) -> str:
-    """What was, with all digits."""
+    """Returns the actual value, with all digits."""
     if finding.fact.kind == _Fact.STATE_DIGEST:
         return (
             f"recorded {value(finding.actual)}, and {value(finding.expected)} "
@@ -245,7 +247,7 @@ def _of_fact(finding: verdict_pb2.Finding, one: verdict_pb2.Value) -> str:
 
 
 def value(one: verdict_pb2.Value) -> str:
-    """A value, with all digits of a number."""
+    """Formats a value; numbers have all their digits."""
     match one.WhichOneof("kind"):
         case "number":
             number = one.number
@@ -276,9 +278,9 @@ def value(one: verdict_pb2.Value) -> str:
 
 
 def short_value(one: verdict_pb2.Value) -> str:
-    """A value without what a table has no room for.
+    """Formats a value for a table.
 
-    The decimal digits are enough of them to give a number back.
+    Numbers have only decimal digits, but enough of them to restore the number.
     """
     if one.HasField("number"):
         return float_compare.decimal(
@@ -288,26 +290,26 @@ def short_value(one: verdict_pb2.Value) -> str:
 
 
 def exit_status(status: run_pb2.ExitStatus) -> str:
-    """How a rank ended: "INTERRUPTED, signal 9 (SIGKILL)"."""
+    """Formats how a rank ended: "INTERRUPTED, signal 9 (SIGKILL)"."""
     number = status.signal
     names = {one.value: one.name for one in signal.Signals}
     signal_text = f"signal {number} ({names.get(number, 'unknown')})"
     code_text = f"exit code {status.code}"
     if not number:
         return f"{_cause(status)}, {code_text}"
-    # The system never gives both.
+    # The system never reports both, but a record can hold both.
     both = f" and {code_text}" if status.code else ""
     return f"{_cause(status)}, {signal_text}{both}"
 
 
 def _cause(status: run_pb2.ExitStatus) -> str:
-    """The cause's name, or its number if a newer writer made it."""
+    """Returns the cause's name, or its number if a newer writer made it."""
     names = {number: name for name, number in run_pb2.ExitStatus.Cause.items()}
     return names.get(status.cause, str(status.cause))
 
 
 def explanation(finding: verdict_pb2.Finding) -> str:
-    """What a finding means, in one sentence; "" if its values say it all."""
+    """Returns what a finding means; "" if its values say it all."""
     if finding.HasField("end"):
         said = attempt_end.describe(finding.end, attempt_folder(finding))
         if said:
@@ -321,14 +323,17 @@ def explanation(finding: verdict_pb2.Finding) -> str:
             rank=finding.expected_of.rank,
             attempt=finding.expected_of.attempt,
         )
-    # Of the preconditions, only the golden's completeness is about metrics.
+    # The only precondition about metrics is that the golden is complete.
     if finding.oracle == verdict_pb2.PRECONDITIONS:
         return _OF_METRICS
     return ""
 
 
 def attempt(finding: verdict_pb2.Finding) -> str:
-    """As "attempt 1", "the repeat of attempt 0" or "the read-back", or ""."""
+    """Returns the name of a finding's attempt; "" if it names none.
+
+    For example "attempt 1", "the repeat of attempt 0" or "the read-back".
+    """
     if not finding.HasField("attempt"):
         return ""
     if finding.of_read_back:
@@ -338,18 +343,21 @@ def attempt(finding: verdict_pb2.Finding) -> str:
 
 
 def attempt_folder(finding: verdict_pb2.Finding) -> str:
-    """The attempt's folder in the full record, for a finding that names one."""
+    """Returns the attempt's folder in the full record.
+
+    The finding must name an attempt.
+    """
     repeat = "repeat/" if finding.of_repeat else ""
     return f"{repeat}attempt_{finding.attempt}"
 
 
 def environment_difference(one: verdict_pb2.EnvironmentDifference) -> str:
-    """As "torch: 2.13.0, golden 2.12.0"."""
+    """Returns e.g. "torch: 2.13.0, golden 2.12.0"."""
     return f"{one.name}: {value(one.actual)}, golden {value(one.expected)}"
 
 
 def origin(one: verdict_pb2.StateOrigin) -> str:
-    """Where a state comes from: "what rank 1 saved", "of iteration 20"."""
+    """Returns a state's origin: "what rank 1 saved", "of iteration 20"."""
     if one.HasField("rank"):
         return f"what rank {one.rank} saved"
     if one.HasField("iteration"):
@@ -367,7 +375,7 @@ def _origin_sentence(rank: int, one: verdict_pb2.StateOrigin) -> str:
 
 
 def activity(progress: verdict_pb2.RankProgress) -> str:
-    """What a rank was doing: "in iteration 6"."""
+    """Returns what a rank was doing: "in iteration 6"."""
     match progress.activity:
         case _Activity.STARTING:
             return "before it reported its start"
@@ -389,6 +397,6 @@ def _iteration(progress: verdict_pb2.RankProgress) -> str:
 
 
 def ranks(values: list[int]) -> str:
-    """As "rank 2", "ranks 0, 3"."""
+    """Returns e.g. "rank 2" or "ranks 0, 3"."""
     plural = "" if len(values) == 1 else "s"
     return f"rank{plural} {', '.join(map(str, values)) or 'none'}"

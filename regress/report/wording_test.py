@@ -1,4 +1,4 @@
-"""Tests of the words for what a verdict says."""
+"""Tests of putting verdicts into words."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,7 +1,7 @@
-"""Renders a verdict as JUnit XML, which Bazel and CIs show as test cases.
+"""Renders a verdict as JUnit XML, which Bazel and CI systems understand.
 
-A test case is a check, with the status that the console gives it. To be written
-to the file that Bazel names in the variable XML_OUTPUT_FILE.
+Each check becomes a test case with the same status as on the console. Bazel
+expects the XML in the file named by the environment variable XML_OUTPUT_FILE.
 """
 
 import re
@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from regress.oracle import verdict_pb2
 from regress.report import checks, summary, wording
 
-# Characters that XML 1.0 has no way to write.
+# Characters that XML 1.0 cannot represent.
 _NOT_IN_XML = re.compile(
     "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -20,10 +20,10 @@ def render(verdict: verdict_pb2.Verdict) -> str:
     """Renders a verdict.
 
     Args:
-        verdict: What the oracle concludes.
+        verdict: The oracle's verdict.
 
     Returns:
-        The text of an XML file: a test suite with a test case for each check.
+        The text of an XML file: a test suite with one test case per check.
     """
     statuses = [
         checks.status_of(check, verdict.conclusion) for check in verdict.checks

@@ -1,4 +1,4 @@
-"""Tests of verdicts as JUnit XML."""
+"""Tests of rendering verdicts as JUnit XML."""
 
 import textwrap
 import xml.etree.ElementTree as ET

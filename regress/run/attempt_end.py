@@ -1,7 +1,7 @@
-"""Why an attempt ended, in words.
+"""Describes in words why an attempt ended.
 
-The supervisor records it as data. Reports tell it to a reader, and so do the
-errors of tools that need a whole run, which is why it stands here, below both.
+The supervisor records the reason as data. This module is shared by the reports
+and by the errors of tools that need a complete run.
 """
 
 import signal
@@ -13,12 +13,12 @@ _STATES = {"T": "stopped (state T)", "D": "in the kernel (state D)"}
 
 
 def describe(end: run_pb2.AttemptEnd, folder: str = "") -> str:
-    """Says why an attempt ended, in one sentence.
+    """Describes why an attempt ended, in one sentence.
 
     Args:
         end: What the supervisor recorded.
-        folder: The attempt's folder in the full record, which a log is named
-            in; "" to name it by the path that it had.
+        folder: The attempt's folder in the full record, in which to refer to
+            logs; "" to use the path at which each log was written.
 
     Returns:
         The sentence; "" if the supervisor did not end the attempt.
@@ -34,7 +34,7 @@ def describe(end: run_pb2.AttemptEnd, folder: str = "") -> str:
 
 
 def describe_progress(seen: run_pb2.LastSeen) -> str:
-    """How far a rank was: "after iteration 7 (lm loss 5.1)"."""
+    """Returns how far a rank got: "after iteration 7 (lm loss 5.1)"."""
     progress = seen.progress
     if not seen.HasField("progress"):
         return "before its first progress message"
@@ -48,14 +48,14 @@ def describe_progress(seen: run_pb2.LastSeen) -> str:
 
 
 def describe_state(process_state: str) -> str:
-    """What a process did: "stopped (state T)"; "running" if nobody looked."""
+    """Returns e.g. "stopped (state T)"; "running" if the state is unknown."""
     if not process_state:
         return "running"
     return _STATES.get(process_state, f"running (state {process_state})")
 
 
 def signal_name(number: int) -> str:
-    """As "SIGKILL", or "signal 99" if this system has none of that number."""
+    """Returns e.g. "SIGKILL", or "signal 99" if the number is unknown."""
     try:
         return signal.Signals(number).name
     except ValueError:

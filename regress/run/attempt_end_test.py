@@ -1,4 +1,4 @@
-"""Tests of the words for an attempt's end."""
+"""Tests of describing why an attempt ended."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,8 +1,8 @@
-"""A rank's way to the supervisor that started it.
+"""A rank's connection to the supervisor that started it.
 
-One packet of the control socket (AF_UNIX, SOCK_SEQPACKET) is one serialized
-`Progress`; the supervisor answers a waiting rank with a packet of one byte. A
-rank that nobody supervises has no socket, and everything here does nothing.
+Each packet on the control socket (AF_UNIX, SOCK_SEQPACKET) is one serialized
+`Progress`. The supervisor answers a waiting rank with a packet of one byte. A
+rank without a supervisor has no socket, and all functions here do nothing.
 """
 
 import os
@@ -12,20 +12,20 @@ from regress import errors
 from regress.case import case_pb2
 from regress.run import run_pb2
 
-# Environment variables that the supervisor sets.
+# Environment variables set by the supervisor.
 #
 # File descriptor of the rank's end of its control socket.
 CONTROL_FD = "REGRESS_CONTROL_FD"
-# TCP port on 127.0.0.1 where the job's ranks find each other.
+# TCP port on 127.0.0.1 where the job's ranks rendezvous.
 STORE_PORT = "REGRESS_STORE_PORT"
-# On rank 0: file descriptor of the socket that listens on that port.
+# Rank 0 only: file descriptor of the socket that listens on that port.
 STORE_FD = "REGRESS_STORE_FD"
 # If it is set, the rank stands by before it imports its trainer.
 STANDS_BY = "REGRESS_STANDS_BY"
 
 
 class ControlError(errors.UserError):
-    """The environment names something that is not a control socket."""
+    """REGRESS_CONTROL_FD does not refer to a socket."""
 
 
 def stand_by() -> bool:
@@ -47,26 +47,26 @@ def stand_by() -> bool:
 
 
 def waits_to_begin(progress: run_pb2.Progress) -> bool:
-    """Whether the message is that of `Control.wait_to_begin`."""
+    """Whether the message was sent by `Control.wait_to_begin`."""
     return progress.waiting and not progress.phase
 
 
 class Control:
-    """Tells the supervisor how far this rank is.
+    """Reports this rank's progress to the supervisor.
 
-    A supervisor that is gone is no error: the kernel ends its ranks, and
-    until it has done so nothing is sent any more.
+    A vanished supervisor is not an error: the kernel kills its ranks, and until
+    then messages are dropped.
     """
 
     def __init__(self, channel: socket.socket | None) -> None:
-        """Speaks over `channel`, or to nobody if it is None."""
+        """Uses `channel` as the socket; None means no supervisor."""
         self._channel = channel
 
     @classmethod
     def from_environment(cls) -> "Control":
-        """Takes over the socket that the environment names, if it names one.
+        """Takes ownership of the socket named by the environment, if any.
 
-        To be called once in a process.
+        Call this once per process.
 
         Raises:
             ControlError: REGRESS_CONTROL_FD is set, but not to a socket.
@@ -85,34 +85,38 @@ class Control:
         return cls(channel)
 
     def progress(self, iteration: int, text: str) -> None:
-        """Says that an iteration is done; also, that the rank is alive.
+        """Reports a completed iteration, and that the rank is alive.
 
         Args:
-            iteration: The last one completed, 0 if none is.
-            text: For the reader, as "lm loss 5.1234". Not empty before the
-                first iteration: the message would be, and an empty packet reads
-                like a closed socket.
+            iteration: The last completed iteration, or 0 if there is none.
+            text: Text for human readers, such as "lm loss 5.1234". Must not be
+                empty if `iteration` is 0: the serialized message would be
+                empty, and an empty packet looks like a closed socket.
+
+        Raises:
+            ValueError: `iteration` is 0 and `text` is empty.
         """
         if not iteration and not text:
             raise ValueError("Progress at iteration 0 needs a text.")
         self._send(run_pb2.Progress(iteration=iteration, text=text))
 
     def wait_to_begin(self) -> None:
-        """Waits, with all that does not depend on other attempts done.
+        """Waits for the supervisor's permission to begin.
 
-        Whatever an earlier attempt may still write, as a checkpoint, is not to
-        be looked at before. Returns at once without a supervisor.
+        Call this after all preparation that does not depend on other attempts.
+        An earlier attempt may still be writing checkpoints, so do not look at
+        its files before this returns. Without a supervisor, it returns at once.
         """
         self._wait(run_pb2.Progress(waiting=True))
 
     def wait_here(self, iteration: int, phase: "case_pb2.Phase") -> None:
         """Waits in a phase of an iteration, usually to be interrupted there.
 
-        Returns when the supervisor says so, and at once without one.
+        Returns when the supervisor answers; without a supervisor, at once.
 
         Args:
-            iteration: The one under way.
-            phase: Where in its step the rank is.
+            iteration: The current iteration.
+            phase: The current phase of the step.
         """
         self._wait(
             run_pb2.Progress(iteration=iteration, phase=phase, waiting=True)

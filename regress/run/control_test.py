@@ -1,4 +1,4 @@
-"""Tests of the rank's way to its supervisor."""
+"""Tests of a rank's connection to its supervisor."""
 
 import os
 import socket
@@ -67,7 +67,8 @@ class ControlTest(absltest.TestCase):
                 )
             ],
         )
-        # It took the answer: had it not waited, it would still be there.
+        # The rank read the answer. If it had not waited, the answer would still
+        # be in the socket.
         with self.assertRaises(BlockingIOError):
             self.rank.recv(1, socket.MSG_DONTWAIT)
 
@@ -78,7 +79,7 @@ class ControlTest(absltest.TestCase):
         self.control.wait_here(3, case_pb2.FORWARD)
 
     def test_ignores_a_supervisor_that_goes_while_it_waits(self) -> None:
-        # Unread messages make the kernel reset the connection.
+        # Unread messages make the kernel reset the connection, not close it.
         for unread in (False, True):
             supervisor, rank = _socketpair()
             waiting = control.Control(rank)

@@ -1,22 +1,23 @@
-"""A rank's events as a file that only grows.
+"""An append-only file of a rank's events.
 
-Each record is a varint of the event's size followed by the serialized `Event`:
-protobuf's own delimited format, so that any language's protobuf reads it. An
-event has one kind, so that a record's first bytes are
+Each record is the event's size as a varint, followed by the serialized `Event`.
+This is protobuf's own delimited format, which its libraries for all languages
+can read. An event has exactly one kind, so each record starts with
 
     size of the event | tag of the kind | size of the kind | ...
 
-and the two sizes must agree. That tells a damaged file from one that a kill cut
-short:
+and the two sizes must agree. This distinguishes a damaged file from one that
+was cut short by a kill:
 
-*   The file ends inside a record whose sizes agree, or inside these first
-    bytes: the record is *torn*. That is normal after a kill, and the events
-    before it are whole.
-*   Anything else that is not an event is *damage*, wherever it is: an error.
+*   If the file ends inside a record whose sizes agree, or inside these leading
+    bytes, the record is *torn*. This is normal after a kill, and the events
+    before it are complete.
+*   Anything else that is not an event, anywhere in the file, is *damage*, and
+    an error.
 
-What this cannot tell: damage inside a record that leaves an event that parses,
-and a file cut short later, by somebody else, at the end of a record or inside
-one.
+Two things go undetected: damage inside a record that still parses as an event,
+and truncation by somebody else, at the end of a record or inside one, which
+looks like a kill.
 """
 
 import io
@@ -31,14 +32,15 @@ from google.protobuf import message
 from regress import errors
 from regress.run import run_pb2
 
-# A digest of the state of a rank with 100,000 entries takes a quarter of this.
-# It bounds what a reader holds in memory.
+# Bounds the memory that a reader needs. A state digest with 100,000 entries
+# takes a quarter of this.
 MAX_EVENT_BYTES = 64 << 20
 
-# A tag and a size of nothing.
+# One byte for the tag and one for a size of 0.
 _MIN_EVENT_BYTES = 2
 
-# The kinds' tags: the field's number, and 2 for a submessage. One byte each.
+# The tags of the kinds: field number << 3 | wire type 2, for a submessage. Each
+# fits in one byte.
 _KIND_TAGS = frozenset(
     field.number << 3 | 2
     for field in run_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
@@ -46,18 +48,18 @@ _KIND_TAGS = frozenset(
 
 
 class EventStreamError(errors.UserError):
-    """One sentence for the user, with the file's path."""
+    """An unusable event file. The message starts with its path."""
 
 
 class Writer:
-    """Appends events to a file, each by one write.
+    """Appends events to a file, each in one write.
 
-    The kernel has an event as soon as `write` returns: the death of the process
-    loses nothing, that of the machine may.
+    Once `write` returns, the kernel has the event: it survives the death of the
+    process, but not necessarily a crash of the machine.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Opens the file, and creates it if it does not exist.
+        """Opens the file for appending, and creates it if it does not exist.
 
         Raises:
             EventStreamError: The file cannot be opened.
@@ -80,7 +82,7 @@ class Writer:
         """
         if event.WhichOneof("kind") is None:
             raise EventStreamError(
-                f"{self._path}: cannot append an event of no kind"
+                f"{self._path}: cannot append an event without a kind"
             )
         body = event.SerializeToString()
         if len(body) > MAX_EVENT_BYTES:
@@ -106,7 +108,7 @@ class Writer:
         os.close(self._fd)
 
     def __enter__(self) -> Self:
-        """Returns the writer, which `with` closes."""
+        """Returns the writer itself."""
         return self
 
     def __exit__(
@@ -120,15 +122,15 @@ class Writer:
 
 
 class Reader:
-    """Iterates over the events of a file, one in memory at a time.
+    """Iterates over the events of a file, with one event in memory at a time.
 
     Attributes:
-        torn: Once the iteration has ended: whether the file ends in the middle
-            of a record.
+        torn: Whether the file ends in the middle of a record. Valid after the
+            iteration has ended.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Names the file; the iteration opens it."""
+        """Does not open the file yet; iterating does."""
         self._path = pathlib.Path(path)
         self.torn = False
 
@@ -153,7 +155,7 @@ class Reader:
     def _next(
         self, stream: io.BufferedReader, offset: int
     ) -> run_pb2.Event | None:
-        """The event at the offset, or None if the file has no whole one."""
+        """Returns the event at the offset, or None if none is complete."""
         if not stream.peek(1):
             return None
         try:
@@ -203,7 +205,8 @@ def read(path: str | os.PathLike[str]) -> tuple[list[run_pb2.Event], bool]:
     return list(reader), reader.torn
 
 
-# A byte of a varint holds 7 bits, the lowest first, and whether more follow.
+# Each byte of a varint holds 7 bits of the number, lowest bits first. This bit
+# is set if more bytes follow.
 _MORE = 0x80
 
 
@@ -217,11 +220,14 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(stream: io.BufferedReader) -> tuple[int, int]:
-    """Reads a varint of at most 5 bytes: the number, and its length in bytes.
+    """Reads a varint of at most 5 bytes.
+
+    Returns:
+        The number, and the length of the varint in bytes.
 
     Raises:
         EOFError: The file ends before the varint does.
-        ValueError: It is longer.
+        ValueError: The varint is longer than 5 bytes.
     """
     number = 0
     for place in range(5):
@@ -233,7 +239,7 @@ def _read_varint(stream: io.BufferedReader) -> tuple[int, int]:
 
 
 def _read(stream: io.BufferedReader, count: int) -> bytes:
-    """Reads that many bytes, or raises EOFError."""
+    """Reads exactly `count` bytes, or raises EOFError."""
     data = stream.read(count)
     if len(data) < count:
         raise EOFError

@@ -1,4 +1,4 @@
-"""Tests of the stream of events."""
+"""Tests of writing and reading event files."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from regress.run import event_stream, run_pb2
 
 
 def _events() -> list[run_pb2.Event]:
-    """One event of each kind, with sizes of one, two and three bytes."""
+    """Returns an event of each kind; their sizes take 1, 2 and 3 bytes."""
     environment = run_pb2.Environment(versions={"torch": "2.13.0"})
     entries = [
         run_pb2.StateEntry(name="p" * 99, digest="d") for _ in range(200)
@@ -37,7 +37,7 @@ def _events() -> list[run_pb2.Event]:
 
 
 def _record(event: run_pb2.Event) -> bytes:
-    """A record, by protobuf's own writer of delimited messages."""
+    """Returns the event's record as written by protobuf itself."""
     stream = io.BytesIO()
     proto.serialize_length_prefixed(event, stream)
     return stream.getvalue()
@@ -99,7 +99,7 @@ class EventStreamTest(absltest.TestCase):
         for event in events:
             ends.append(ends[-1] + len(_record(event)))
         self.assertEqual(ends[-1], len(content))
-        # The long record is cut at its beginning and its end only.
+        # Cutting the long record at every byte would take too long.
         boring = range(ends[2] + 50, ends[3] - 50)
         for cut in range(len(content)):
             if cut in boring:
@@ -163,7 +163,7 @@ class EventStreamTest(absltest.TestCase):
     def test_damaged_size_in_the_middle(self) -> None:
         content = self.write(_events())
         first = len(_record(_events()[0]))
-        # The second record's size: 2 bytes, of which the first is changed.
+        # Change the first of the 2 bytes of the second record's size.
         for size in (b"\xff\x7f", b"\x02\x00", b"\xff\xff\xff\x1f"):
             damaged = content[:first] + size + content[first + 2 :]
             self.path.write_bytes(damaged)
@@ -249,7 +249,7 @@ class EventStreamTest(absltest.TestCase):
     def test_refuses_an_event_that_no_reader_takes(self) -> None:
         with self.assertRaisesWithLiteralMatch(
             event_stream.EventStreamError,
-            f"{self.path}: cannot append an event of no kind",
+            f"{self.path}: cannot append an event without a kind",
         ):
             self.write([run_pb2.Event()])
         span = run_pb2.Span(name="x" * event_stream.MAX_EVENT_BYTES)

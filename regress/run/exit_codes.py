@@ -1,8 +1,8 @@
-"""What a rank says by its exit code, to who reads the run record."""
+"""Exit codes of ranks, as recorded in the run record."""
 
-# Everything else that went wrong, as Python itself has it.
+# Any other failure. Python itself exits with this code, too.
 FAILURE = 1
-# There is no usable checkpoint where the tracker says there is one.
+# The checkpoint that the tracker file names is missing or unusable.
 DAMAGED_CHECKPOINT = 3
-# The device is not there, or is not the declared hardware.
+# There is no device, or it is not the declared hardware.
 WRONG_ENVIRONMENT = 4

@@ -1,8 +1,8 @@
-"""The packages that a job's Python finds, and who brought them.
+"""The packages that a job's Python finds, and where they come from.
 
-Under Bazel they are the lock's. With `--config=image`, and in a portable
-bundle, they are those of a Python that a machine or a container image brings:
-nobody here has pinned them, so a run says what they were.
+Under Bazel, packages come from the lock. With `--config=image`, and in a
+portable bundle, they come with the Python of a machine or a container image.
+Those are not pinned, so a run records which ones it used.
 """
 
 import hashlib
@@ -13,13 +13,14 @@ import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-# Set by a bundle, whose packages are those of the Python that runs it.
+# Environment variable set by a portable bundle, which uses the packages of the
+# Python that runs it.
 IMAGE_PYTHON = "REGRESS_IMAGE_PYTHON"
 
-# The file that tools/python/image.py writes beside what it links.
+# File that tools/python/image.py writes next to the packages that it links.
 ORIGIN = "image_python"
 
-# What a rank's numbers come from.
+# Packages that a rank's numbers depend on.
 _COMPUTING = (
     "torch",
     "megatron-core",
@@ -30,7 +31,7 @@ _COMPUTING = (
 
 
 def versions() -> dict[str, str]:
-    """Returns the version of Python and of each package that computes."""
+    """Returns the versions of Python and of the packages that compute."""
     found = {"python": platform.python_version()}
     for distribution in _COMPUTING:
         try:
@@ -49,10 +50,10 @@ def all_versions() -> dict[str, str]:
 
 
 def image_python(path: Sequence[str] | None = None) -> str:
-    """Returns the Python that brought the packages; "" if they are the lock's.
+    """Returns the Python that provided the packages; "" if the lock did.
 
     Args:
-        path: Folders with packages; by default those that this Python has.
+        path: Folders to search for packages; by default those of this Python.
     """
     if chosen := os.environ.get(IMAGE_PYTHON):
         return chosen
@@ -64,13 +65,13 @@ def image_python(path: Sequence[str] | None = None) -> str:
 
 
 def record_digests(path: Sequence[str] | None = None) -> dict[str, str]:
-    """Returns the SHA-256 of each distribution's RECORD, by its index name.
+    """Returns the SHA-256 of each distribution's RECORD, by index name.
 
-    A RECORD has the digest of each of the distribution's files. What was
-    installed without one, as by an operating system, is left out.
+    A RECORD lists the digests of the distribution's files. Distributions
+    without one, such as those installed by an operating system, are left out.
 
     Args:
-        path: Folders with packages; by default those that this Python has.
+        path: Folders to search for packages; by default those of this Python.
     """
     return {
         _index_name(distribution): hashlib.sha256(record.encode()).hexdigest()
@@ -80,12 +81,12 @@ def record_digests(path: Sequence[str] | None = None) -> dict[str, str]:
 
 
 def of_computing(digests: Mapping[str, str]) -> dict[str, str]:
-    """Returns the entries of those distributions that compute."""
+    """Returns the entries of the packages that the numbers depend on."""
     return {name: digests[name] for name in _COMPUTING if name in digests}
 
 
 def _index_name(distribution: importlib.metadata.Distribution) -> str:
-    """As "transformer-engine", which calls itself "transformer_engine"."""
+    """Returns "transformer-engine" for a name like "transformer_engine"."""
     return re.sub(r"[-_.]+", "-", distribution.name).lower()
 
 

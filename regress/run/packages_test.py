@@ -1,4 +1,4 @@
-"""Tests of saying which packages a job has."""
+"""Tests of finding the packages that a job has."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from regress.run import packages
 class PackagesTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        # As a runner may have it.
+        # The test runner's environment may set the variable.
         self.enter_context(mock.patch.dict(os.environ))
         os.environ.pop(packages.IMAGE_PYTHON, None)
         self.site = pathlib.Path(self.create_tempdir().full_path)

@@ -1,12 +1,12 @@
-"""The names of state entries: composed and read here, and nowhere else.
+"""Composes and parses the names of state entries; no other code does.
 
-A trainer names each entry of its state in one string, which is what a run
-record has and what a golden's digests cover:
+A trainer gives each entry of its state a name. Run records contain these names,
+and the digests of goldens cover them:
 
-- "chunk 0/exp_avg/decoder.weight": of a chunk, a kind and a name;
+- "chunk 0/exp_avg/decoder.weight": a chunk, a kind and a name;
 - "param group decoupled/max_lr": a field of a param group;
-- "scheduler/num_steps", "rng/torch": of a kind and a name;
-- "iteration": of a kind alone.
+- "scheduler/num_steps", "rng/torch": a kind and a name;
+- "iteration": only a kind.
 """
 
 from typing import NamedTuple
@@ -18,13 +18,15 @@ _CHUNK = "chunk"
 
 
 class Key(NamedTuple):
-    """What a state entry is.
+    """Identifies a state entry.
 
     Attributes:
         kind: "param", "exp_avg", "param group", "rng", ...
-        name: Which of them; "" if there is one only.
-        chunk: The chunk of the model that it belongs to; None if to none.
-        group: The param group that it is a field of; "" if of none.
+        name: Name of the entry within its kind; "" if it is the only one.
+        chunk: Index of the model chunk that has the entry; None if no chunk
+            has it.
+        group: The param group that the entry is a field of; "" if it is not a
+            field of one.
     """
 
     kind: str
@@ -34,7 +36,7 @@ class Key(NamedTuple):
 
 
 def compose(key: Key) -> str:
-    """The entry's name in a run record."""
+    """Returns the entry's name in a run record."""
     parts = [
         f"{key.kind} {key.group}" if key.group else key.kind,
         *([key.name] if key.name else []),
@@ -45,22 +47,22 @@ def compose(key: Key) -> str:
 
 
 def read(name: str) -> Key:
-    """The key of an entry by its name in a run record; any name has one."""
+    """Parses an entry's name in a run record. Every name has a key."""
     first, _, rest = name.partition("/")
     word, _, of = first.rpartition(" ")
     if word == _CHUNK and of.isdecimal() and rest:
         kind, _, of_kind = rest.partition("/")
         key = Key(kind, of_kind, chunk=int(of))
     elif name.startswith(f"{PARAM_GROUP} "):
-        # A param group may have a slash in its name, and a field has none.
+        # A param group's name may contain a slash; a field's does not.
         group, _, field = name.removeprefix(f"{PARAM_GROUP} ").rpartition("/")
         key = Key(PARAM_GROUP, field, group=group)
     else:
         key = Key(first, rest)
-    # A name that no trainer of ours gives is a kind of its own.
+    # A name that does not survive the round trip becomes a kind of its own.
     return key if compose(key) == name else Key(name)
 
 
 def by_key(state: run_pb2.StateDigest) -> dict[Key, run_pb2.StateEntry]:
-    """The entries of a digest by what they are; of doubled ones, the last."""
+    """Returns the entries by key; the last one if a key occurs repeatedly."""
     return {read(entry.name): entry for entry in state.entries}

@@ -25,7 +25,7 @@ class StateEntryTest(parameterized.TestCase):
             _Key("rng", "rng_tracker_states/model-parallel-rng"),
         ),
         ("iteration", _Key("iteration")),
-        # What is not quite a chunk or a param group.
+        # Almost a chunk or a param group, but not quite.
         ("chunk 0", _Key("chunk 0")),
         ("chunk one/param/a", _Key("chunk one", "param/a")),
         ("param group default", _Key("param group default")),

@@ -1,4 +1,4 @@
-"""What to run after a verdict, ready to paste."""
+"""The commands to run after a verdict, ready to paste."""
 
 import re
 import shlex
@@ -35,14 +35,14 @@ def after(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate | None = None,
 ) -> next_steps.NextSteps | None:
-    """Returns what to do next after a verdict; None after a pass.
+    """Returns the next steps after a verdict; None after a pass.
 
     Args:
-        verdict: What was concluded.
-        selected: What ran, and what it was held against.
-        environment: Where it ran.
-        candidate: What became of a candidate for the golden's place; None if
-            the golden cannot be all that is wrong.
+        verdict: The verdict.
+        selected: The case and the golden.
+        environment: Where the test ran.
+        candidate: The outcome of making a candidate golden; None if more than
+            the golden is wrong.
     """
     if verdict.conclusion == _Verdict.PASS:
         return None
@@ -61,7 +61,7 @@ def _read_log(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """The log of the rank that the first finding names, or all findings."""
+    """Shows the log of the rank in the first finding, or all findings."""
     del selected, candidate
     first = _first(verdict)
     if first.HasField("attempt") and first.HasField("rank"):
@@ -89,7 +89,7 @@ def _replace(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """The golden is of something else than what ran."""
+    """Advises on a golden that belongs to something else than what ran."""
     del verdict
     return _replacement(selected, environment, candidate)
 
@@ -99,13 +99,13 @@ def _replacement(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """How to put other numbers in the golden's place."""
+    """Shows how to replace the golden."""
     if candidate.file:
         return (
             next_steps.Step(
-                "To see how the golden would change; and to change it, say why "
-                "in --reason. The candidate is of this run, and of one that "
-                "nobody interrupted; they agree to the bit:",
+                "To see how the golden would change; to change it, say why in "
+                "--reason. The candidate comes from this run and an "
+                "uninterrupted one, which agree to the bit:",
                 environment.file_command(
                     candidate.file,
                     "tools/bazelw run //tools/golden -- accept",
@@ -120,7 +120,7 @@ def _replacement(
     )
     return (
         next_steps.Step(
-            f"{why_not}To record the golden of the case as it is now, and say "
+            f"{why_not}To record the golden again for the current case; say "
             "why in --reason:",
             f'{_record_over_command(selected)} --reason=""',
         ),
@@ -133,7 +133,7 @@ def _find_change(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """Numbers have drifted, the same way every time."""
+    """Advises on reproducible drift: find the change, or replace the golden."""
     if selected.golden_path is None:
         return _read_log(verdict, selected, environment, candidate)
     golden = shlex.quote(str(selected.golden_path))
@@ -144,7 +144,7 @@ def _find_change(
     )
     return (
         next_steps.Step(
-            f"{hint}To see which commits have come since the golden's:",
+            f"{hint}To list the commits since the golden's:",
             f'git log --oneline "$(git log -1 --format=%H -- {golden})..HEAD"',
         ),
         *_replacement(selected, environment, candidate),
@@ -157,20 +157,20 @@ def _repeat(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """The same iterations differ from run to run."""
+    """Advises on nondeterminism: more runs show where they first differ."""
     del verdict, selected, candidate
     if environment.is_repeated:
         return (
             next_steps.Step(
-                "To see all findings, with all digits; the other runs have "
-                "records of their own, and where most of them first differ "
-                "leads to the operation:",
+                "To see all findings, with all digits. The other runs have "
+                "their own records; where most of them first differ leads to "
+                "the operation:",
                 environment.file_command("verdict.textproto", "cat"),
             ),
         )
     return (
         next_steps.Step(
-            "To see in more runs where they first differ, which leads to the "
+            "To see where several runs first differ, which leads to the "
             "operation:",
             environment.repeat_command,
         ),
@@ -183,13 +183,13 @@ def _run_on_declared_hardware(
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
-    """Not the declared machine, or another one's golden."""
+    """Advises on the wrong machine, or on a golden of another machine."""
     first = _first(verdict)
     if first.fact.kind in _OF_THE_GOLDEN:
         return (
             next_steps.Step(
-                "To record the golden of what is declared, if there is none "
-                "yet:",
+                "To record the golden for the declared hardware and channel, "
+                "if there is none yet:",
                 _record_command(selected),
             ),
         )
@@ -205,11 +205,11 @@ def _run_on_declared_hardware(
 
 
 def _hardware_found(first: verdict_pb2.Finding, declared: str) -> str:
-    """The hardware that a rank found, or "" if that is not the trouble."""
+    """Returns the hardware that a rank found, or "" if that is not wrong."""
     if first.fact.kind == verdict_pb2.Fact.HARDWARE_FOUND:
         return first.actual.text
     if first.fact.kind == verdict_pb2.Fact.EXIT_STATUS:
-        # The rank's last log line names what it found, if it found a device.
+        # The rank's last log line names the device that it found, if any.
         last_log_line = first.end.failure.rank.last_log_line
         others = set(_GPU.findall(last_log_line)) - {declared}
         return others.pop() if len(others) == 1 else "none"
@@ -221,7 +221,10 @@ def _first(verdict: verdict_pb2.Verdict) -> verdict_pb2.Finding:
 
 
 def _record_command(selected: selection.Selection) -> str:
-    """Records the golden in its place by name, which need not be the test's."""
+    """Returns the command that records the golden under its default path.
+
+    That path need not be the path of the test's golden.
+    """
     flags = [
         f"--case={selected.case_path}",
         f"--hardware={selected.hardware}",
@@ -234,7 +237,7 @@ def _record_command(selected: selection.Selection) -> str:
 
 
 def _record_over_command(selected: selection.Selection) -> str:
-    """Records the golden over the one that the test has."""
+    """Returns the command that overwrites the test's golden."""
     output = shlex.quote(f"--output={selected.golden_path}")
     return f"{_record_command(selected)} {output}"
 

@@ -35,7 +35,11 @@ _UNPACK = f"python3 -m zipfile -e {_ENVIRONMENT.record} {_ENVIRONMENT.folder}"
 
 
 def _said(last_log_line: str) -> run_pb2.AttemptEnd:
-    """The end of an attempt whose rank's log ends so."""
+    """Returns the end of an attempt in which a rank failed.
+
+    Args:
+        last_log_line: The last line of that rank's log.
+    """
     end = run_pb2.AttemptEnd()
     end.failure.rank.last_log_line = last_log_line
     return end
@@ -195,7 +199,7 @@ class AfterTest(parameterized.TestCase):
         self.assertStartsWith(search.purpose, "The environment, as above, ")
 
     def test_without_a_golden_drift_is_read_in_the_log(self) -> None:
-        # Of attempt 0's consumed samples, which need no golden.
+        # This drift is in attempt 0's consumed samples, which need no golden.
         verdict = _Verdict(
             conclusion=_Verdict.NUMERIC_DRIFT, findings=[_of_a_rank()]
         )
@@ -276,11 +280,12 @@ class WrongEnvironmentTest(parameterized.TestCase):
         finding = verdict_pb2.Finding(fact=verdict_pb2.Fact(kind=what))
         command = self._command(finding, "none")
         self.assertIn("//tools/golden -- record ", command)
-        # The test's own is of something else, and may be some other test's.
+        # The test's golden is for something else and may belong to another
+        # test.
         self.assertNotIn("--output", command)
 
     @parameterized.parameters(
-        # Not the hardware is wrong.
+        # The hardware is not what is wrong.
         (
             {
                 "fact": verdict_pb2.Fact(
@@ -290,7 +295,7 @@ class WrongEnvironmentTest(parameterized.TestCase):
             _ENVIRONMENT,
         ),
         ({"fact": _EXIT, "end": _said("Too late.")}, _ENVIRONMENT),
-        # There is no other variant without Bazel.
+        # Without Bazel there is no other variant.
         (
             {"fact": _FOUND, "actual": verdict_pb2.Value(text="nvidia_a100")},
             _FOLDER,

@@ -1,11 +1,11 @@
-"""The golden that a red test leaves, for a person to accept or not.
+"""The candidate golden that a failed test writes, for a person to accept.
 
-There is one only where the numbers are all that is wrong: the run was
-interrupted and resumed as it had to be, and what it loaded and ran twice is the
-same. Even so a resumed run does not vouch for itself, for a resume that goes
-wrong only later would vouch for the wrong numbers. So the candidate is made of
-one more run that nobody interrupts, and the resumed run must agree with it to
-the bit.
+A test writes one only if nothing but the numbers is wrong: the run was
+interrupted and resumed as declared, it loaded what it had saved, and the
+iterations that ran twice agree. Even then a resumed run cannot vouch for
+itself: a resume that goes wrong later would vouch for the wrong numbers. So
+the candidate is made from one more, uninterrupted run, and the resumed run
+must match it to the bit.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ FILE = "candidate_golden.textproto"
 
 _Verdict = verdict_pb2.Verdict
 _OF_THE_GOLDEN = (_Verdict.NUMERIC_DRIFT, _Verdict.STALE_GOLDEN)
-# What a run is by itself, whatever the golden says.
+# The oracles that judge a run without a golden.
 _OF_THE_RUN = (
     verdict_pb2.RESUME_PROOF,
     verdict_pb2.STATE,
@@ -31,12 +31,12 @@ _OF_THE_RUN = (
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """What became of the candidate.
+    """The outcome of making a candidate.
 
     Attributes:
-        file: Its name in the outputs; "" if there is none.
-        why_not: Why there is none, in a sentence without a full stop; "" if
-            there is one, or nobody asks for it.
+        file: The candidate's file name in the outputs; "" if there is none.
+        why_not: Why there is none, as a sentence without a period; "" if there
+            is one, or if none was wanted.
     """
 
     file: str = ""
@@ -46,10 +46,10 @@ class Candidate:
 def is_meaningful(
     verdict: verdict_pb2.Verdict, golden: golden_pb2.Golden | None
 ) -> bool:
-    """Whether the golden may be all that is wrong, and one run can fix it.
+    """Whether only the golden may be wrong, and one run can replace it.
 
-    A golden with bands is made of more: of runs that vary. Without a golden
-    there is none to replace.
+    A golden with bands takes several runs that vary. Without a golden there is
+    nothing to replace.
     """
     of_run = [one for one in verdict.checks if one.oracle in _OF_THE_RUN]
     return (
@@ -71,14 +71,14 @@ def make(
     """Runs the case once more, uninterrupted, and writes the candidate.
 
     Args:
-        run: The run that is judged, interrupted and resumed.
-        scenario: What ran it.
+        run: The interrupted and resumed run that is judged.
+        scenario: The scenario that ran it.
         launcher: Starts the ranks.
-        on_progress: Called with attempt 0.
+        on_progress: Called with the uninterrupted run's messages, as attempt 0.
         channel: The declared channel.
 
     Returns:
-        The candidate, in the scenario's outputs, or why there is none.
+        The candidate, written to the scenario's outputs, or why there is none.
     """
     again = dataclasses.replace(
         scenario, files=scenario.files.of_uninterrupted()

@@ -1,4 +1,4 @@
-"""Tests of when a candidate golden has a meaning."""
+"""Tests of when a candidate golden is meaningful."""
 
 from absl.testing import absltest, parameterized
 
@@ -11,7 +11,7 @@ _GOLDEN = golden_pb2.Golden(hardware="nvidia_h200")
 
 
 def _verdict(conclusion: str) -> verdict_pb2.Verdict:
-    """One whose golden alone is wrong."""
+    """Returns a verdict in which only the golden is wrong."""
     return _Verdict(
         conclusion=conclusion,
         checks=[

@@ -1,4 +1,4 @@
-"""A rank whose event file somebody damages, for the trainer to install."""
+"""Damages a rank's event file; the instrumented trainer installs this."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ _RANK = 1
 
 
 def install(argument: str) -> None:
-    """Damages the file after each step, of one rank."""
+    """Damages one rank's event file after each step."""
     del argument
     hooks.WRITE_EVENT.wrap(_damage)
 

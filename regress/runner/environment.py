@@ -1,4 +1,4 @@
-"""Where a test runs, and by which commands a person gets at it."""
+"""Where a test runs, and the commands to rerun it or read its outputs."""
 
 import dataclasses
 import os
@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-# In the path of every folder that Bazel makes for a test's outputs.
+# Part of the path of every folder that Bazel creates for a test's outputs.
 _TESTLOGS = "/testlogs/"
 _ONE_OF_SEVERAL = re.compile(r"[/_]run_\d+_of_\d+/")
 _REPEATS = 3
@@ -20,9 +20,10 @@ class TestEnvironment:
     Attributes:
         hardware: The declared hardware: `none`, `nvidia_h200`, ...
         target: The test's label; "" without Bazel.
-        command: What runs the test without Bazel.
-        record: Where a person finds the full record: a .zip file or a folder.
-        folder: Where its files are, once unpacked.
+        command: The shell command that runs the test without Bazel; "" with
+            Bazel.
+        record: Path of the full record: a .zip file or a folder.
+        folder: The folder of the record's files, once unpacked.
     """
 
     hardware: str
@@ -39,7 +40,7 @@ class TestEnvironment:
         hardware: str,
         argv: Sequence[str],
     ) -> "TestEnvironment":
-        """The environment of the test that runs.
+        """Returns the environment of the running test.
 
         Args:
             variables: The process's environment variables.
@@ -48,10 +49,12 @@ class TestEnvironment:
             argv: The process's command line.
 
         Returns:
-            Where Bazel keeps things, or `outputs` itself without Bazel.
+            The environment. Its record is in Bazel's bazel-testlogs, or is
+            `outputs` itself without Bazel.
         """
         target = variables.get("TEST_TARGET", "")
-        # As in regress/x_test/run_1_of_3/test.outputs, wherever it runs.
+        # The rest is, for example, regress/x_test/run_1_of_3/test.outputs, with
+        # local and remote execution.
         _, testlogs, path = os.fspath(outputs).rpartition(_TESTLOGS)
         if not target or not testlogs:
             folder = os.fspath(outputs)
@@ -60,14 +63,14 @@ class TestEnvironment:
             hardware,
             target,
             "",
-            # Bazel packs the folder when the test has ended.
+            # Bazel zips the folder when the test has ended.
             f"bazel-testlogs/{path}/outputs.zip",
             f"/tmp/{pathlib.PurePath(path).parent}",
         )
 
     @property
     def unpack_command(self) -> str:
-        """Unpacks the full record; "" if there is nothing to unpack."""
+        """The command that unpacks the record; "" if it is not packed."""
         if self.record == self.folder:
             return ""
         return shlex.join(
@@ -81,7 +84,7 @@ class TestEnvironment:
 
     @property
     def repeat_command(self) -> str:
-        """Runs the same test several times."""
+        """The command that runs the same test several times."""
         if self.target:
             return (
                 f"{self.test_command(self.hardware)}"
@@ -91,9 +94,9 @@ class TestEnvironment:
         return f"for run in {runs}; do {self.command}; done"
 
     def test_command(self, hardware: str) -> str:
-        """Runs the test, of which Bazel takes the hardware's variant.
+        """Returns the command that runs the test's variant for a hardware.
 
-        Without Bazel there is only the variant that runs.
+        Without Bazel, the running variant is the only one.
         """
         if not self.target:
             return self.command
@@ -103,12 +106,12 @@ class TestEnvironment:
         )
 
     def file_command(self, file: str, command: str, rest: str = "") -> str:
-        """Does something with a file of the full record.
+        """Returns a shell command on a file of the full record.
 
         Args:
             file: Its path in the record.
-            command: What takes it, as "cat".
-            rest: What follows the file's path.
+            command: The command up to the file's path, such as "cat".
+            rest: The command after the file's path.
         """
         path = shlex.quote(f"{self.folder}/{file}")
         unpack = f"{self.unpack_command} && " if self.unpack_command else ""
@@ -116,7 +119,7 @@ class TestEnvironment:
 
 
 def config_flag(hardware: str) -> str:
-    """Bazel's flag for a hardware, with a space before it; "" for none."""
+    """Returns Bazel's flag for a hardware, after a space; "" for `none`."""
     if hardware == "none":
         return ""
     return f" --config={hardware.removeprefix('nvidia_')}"

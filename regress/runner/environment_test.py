@@ -58,7 +58,7 @@ class FromVariablesTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ({}, f"{_TESTLOGS}/a/c_test/test.outputs"),
-        # As `bazel run` may have it.
+        # `bazel run` may set the variable, too.
         ({"TEST_TARGET": "//a:c_test"}, "/tmp/outputs"),
     )
     def test_without_bazel_the_record_stays_in_its_folder(
@@ -103,7 +103,7 @@ class CommandTest(parameterized.TestCase):
             ),
             "two\nthree\n",
         )
-        # Again, over what is there.
+        # It can run again, over the existing files.
         self._run(environment.unpack_command, folder)
 
     def test_prints_a_file_of_a_folder(self):

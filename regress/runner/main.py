@@ -1,4 +1,4 @@
-"""The test's main program: selects, runs, judges, reports.
+"""The test's main program: runs the scenario, judges it and reports.
 
 Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
 """
@@ -46,21 +46,21 @@ _LAUNCHER = flags.DEFINE_enum(
 _TRAINER = flags.DEFINE_string(
     "trainer",
     launchers.TRAINER,
-    "The module that is a rank: see regress/trainer/main.py for what it is "
-    "called with and what it has to do.",
+    "The module that each rank runs; regress/trainer/main.py shows its flags "
+    "and what it must do.",
 )
 _TRAINER_FLAGS = flags.DEFINE_multi_string(
-    "trainer_flag", [], "A flag more for every rank; may be repeated."
+    "trainer_flag", [], "An additional flag for every rank; may be repeated."
 )
 _START_SECONDS = flags.DEFINE_float(
-    "start_seconds", 180, "A rank that is not ready by then hangs.", 0
+    "start_seconds", 180, "A rank not ready after this time counts as hung.", 0
 )
 _STEP_SECONDS = flags.DEFINE_float(
-    "step_seconds", 60, "A job that makes no progress for so long hangs.", 0
+    "step_seconds", 60, "A job silent for this long counts as hung.", 0
 )
 
 _NO_VERDICT = 2
-# Draws the report. An image may lack what it imports.
+# Renders the HTML report. An image may lack the packages that it imports.
 _REPORT = "regress.report.html.page"
 
 
@@ -101,7 +101,10 @@ def main(argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _directories() -> Iterator[job_files.JobFiles]:
-    """The test's own directories; without Bazel others, and outputs stay."""
+    """Yields the test's directories; only the outputs remain afterwards.
+
+    Without Bazel, the outputs go to a new temporary directory.
+    """
     with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as own:
         work = pathlib.Path(own)
         outputs = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
@@ -115,14 +118,14 @@ def _directories() -> Iterator[job_files.JobFiles]:
 
 @contextlib.contextmanager
 def _importing_report(files: job_files.JobFiles) -> Iterator[None]:
-    """Imports what draws the report while the ranks train.
+    """Imports the report's renderer while the ranks train.
 
-    matplotlib takes one to three seconds, and this process has nothing to do.
+    Importing matplotlib takes one to three seconds, and this process is idle.
     """
-    # matplotlib keeps a list of fonts, by default in the home directory.
+    # matplotlib caches a list of fonts, by default in the home directory.
     os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
     with futures.ThreadPoolExecutor(max_workers=1) as beside:
-        # What is missing is said where the report is drawn.
+        # `_draw` imports it again and reports a failure.
         beside.submit(importlib.import_module, _REPORT)
         yield
 
@@ -150,9 +153,9 @@ def _run(
 ]:
     """Runs the scenario and judges it, with a repeat if the verdict needs it.
 
-    The second verdict is the verdict, whatever the first was. It cannot be a
-    pass: a repeat adds checks and takes none away. Where the golden may be all
-    that is wrong, one more run makes a candidate for its place.
+    The second verdict replaces the first. It cannot be a pass, since a repeat
+    adds checks and removes none. If only the golden may be wrong, one more run
+    makes a candidate to replace it.
     """
 
     def verdict_of(record: run_pb2.RunRecord) -> verdict_pb2.Verdict:
@@ -171,7 +174,7 @@ def _run(
             progress.say(
                 f"repeating attempt 0 through iteration {through}, as numbers "
                 "differ and the loaded state does not explain it: the repeat "
-                "tells whether training is deterministic"
+                "shows whether training is deterministic"
             )
             scenario.repeat(record, launcher, through, progress.of_repeat)
             progress.say("the repeat has ended; judging again")
@@ -179,8 +182,8 @@ def _run(
         candidate = None
         if candidate_golden_lib.is_meaningful(verdict, selected.golden):
             progress.say(
-                "running once uninterrupted, to make a candidate golden of "
-                "the numbers that are now"
+                "running once uninterrupted, to make a candidate golden from "
+                "the current numbers"
             )
             try:
                 candidate = candidate_golden_lib.make(
@@ -191,7 +194,7 @@ def _run(
                     selected.channel,
                 )
             except cancellation.Cancelled as cancelled:
-                # There is a verdict; it is not lost because time ran out.
+                # Keep the verdict even if time runs out now.
                 candidate = candidate_golden_lib.Candidate(
                     why_not=attempt_end.describe(cancelled.attempt.end).rstrip(
                         "."
@@ -205,7 +208,7 @@ def _print_partial_record(
     selected: selection.Selection,
     files: job_files.JobFiles,
 ) -> None:
-    """Says and keeps what is known; Bazel leaves 15 seconds for it."""
+    """Prints and writes what is known. Bazel allows 15 seconds for this."""
     print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
     record = _scenario(selected, files).partial_record()
     print(progress_lib.describe(record, files), file=sys.stderr)
@@ -218,7 +221,7 @@ def _keep(
     record: run_pb2.RunRecord,
     verdict: verdict_pb2.Verdict,
 ) -> None:
-    """Writes what a person, or a CI's dashboard, may want to see."""
+    """Writes the run record, the verdict and the JUnit XML."""
     (outputs / "run_record.binpb").write_bytes(record.SerializeToString())
     (outputs / "verdict.textproto").write_text(str(verdict))
     xml_path = os.environ.get("XML_OUTPUT_FILE")
@@ -233,15 +236,15 @@ def _draw(
     golden: golden_pb2.Golden | None,
     following: next_steps.NextSteps | None,
 ) -> None:
-    """Writes the report, when all is said that does not hang on it."""
+    """Writes the HTML report. Call it last: nothing depends on the report."""
     report = files.outputs / "report.html"
     try:
         page = importlib.import_module(_REPORT)
         text = page.render(verdict, record, golden, following)
         report.write_text(text, encoding="utf-8")
     except (ImportError, OSError) as error:
-        # The verdict stands all the same, on a full disk, and in an image that
-        # has what training needs and nothing to draw with.
+        # The verdict stands even if the disk is full, or if the image has the
+        # packages for training but not those for the report.
         print(f"{report}: no report: {error}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Tests how the test itself ends: killed, told to stop, or misused."""
+"""Tests of how the test itself ends: killed, asked to stop, or misused."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ from regress.runner import candidate_golden, damaged_events_test_helper
 
 _CASE = "regress/testdata/tiny.textproto"
 _GOLDEN = "regress/testdata/tiny/dev_none.textproto"
-# Within which what must end ends. Nothing is concluded from less.
+# Time limit for processes that must end; no test asserts a shorter time.
 _END_SECONDS = 60
 
 
@@ -32,7 +32,7 @@ class MainTest(parameterized.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._folder = pathlib.Path(self.create_tempdir().full_path)
-        # Where files go that are not meant for the test's own directory.
+        # Receives files that do not go to the test's own directory.
         self._elsewhere = pathlib.Path(self.create_tempdir().full_path)
 
     def _start(self, *flags: str) -> subprocess.Popen[str]:
@@ -56,7 +56,12 @@ class MainTest(parameterized.TestCase):
     def _start_until(
         self, *words: str, golden: str = _GOLDEN
     ) -> subprocess.Popen[str]:
-        """Starts the tiny case, and returns when lines have had the words."""
+        """Starts the tiny case and waits until its output has the words.
+
+        Args:
+            words: Texts that must occur in this order, one per line.
+            golden: The golden's path.
+        """
         test = self._start(f"--case={_CASE}", f"--golden={golden}")
         assert test.stdout is not None
         to_come = list(words)
@@ -67,8 +72,8 @@ class MainTest(parameterized.TestCase):
                 return test
         raise AssertionError(f"No line says '{words}': {test.communicate()}")
 
-    # The zygote, and for an attempt its four ranks and the guard over them.
-    # Those of attempt 1 are there while attempt 0 runs.
+    # One zygote, and per attempt four ranks and a guard. Attempt 1's processes
+    # already exist while attempt 0 runs.
     @parameterized.parameters(
         (signal.SIGKILL, "attempt 0: iteration 1 of", 1 + 5 + 5),
         (signal.SIGKILL, "attempt 1: 4 ranks ready", 1 + 5),
@@ -94,7 +99,7 @@ class MainTest(parameterized.TestCase):
         _, errors = test.communicate(timeout=_END_SECONDS)
         self.assertEqual(test.returncode, 2)
         self.assertIn("was sent SIGTERM", errors)
-        # What it knows of the ranks, and where to read more.
+        # It reports the ranks' progress and their logs.
         for rank in range(4):
             self.assertRegex(
                 errors,
@@ -107,7 +112,7 @@ class MainTest(parameterized.TestCase):
             (self._folder / "run_record.binpb").read_bytes()
         )
         self.assertLen(record.attempts[0].ranks, 4)
-        # What a tool that reads records goes by.
+        # Tools that read records need these.
         self.assertEqual(record.case.name, "tiny")
         self.assertTrue(record.corpus_digest)
         self.assertIn("torch", record.packages)
@@ -116,7 +121,7 @@ class MainTest(parameterized.TestCase):
         flags = [f"--case={_CASE}", f"--golden={_GOLDEN}"]
         both = []
         for _ in range(2):
-            # Bazel gives each its own folders; all else they share.
+            # Bazel gives each test its own folders; the rest is shared.
             self._folder = pathlib.Path(self.create_tempdir().full_path)
             both.append(self._start(*flags))
         for test in both:
@@ -171,7 +176,7 @@ class MainTest(parameterized.TestCase):
         self.assertIn("golden_tolerance", errors)
 
     def _changed_golden(self) -> str:
-        """The golden, with another loss in iteration 4."""
+        """Writes the golden with a different loss in iteration 4."""
         golden = files.read(pathlib.Path(_GOLDEN))
         loss = next(one for one in golden.series if one.metric == "lm loss")
         loss.values[3] += 1
@@ -182,7 +187,7 @@ class MainTest(parameterized.TestCase):
     def test_told_to_stop_it_keeps_the_verdict_that_it_has(self) -> None:
         test = self._start_until(
             "running once uninterrupted",
-            # Before there are ranks nobody listens to a signal.
+            # Signals are handled only while there are ranks.
             "attempt 0: iteration 1 of",
             golden=self._changed_golden(),
         )
@@ -204,14 +209,14 @@ class MainTest(parameterized.TestCase):
         output, errors = test.communicate(timeout=4 * _END_SECONDS)
         self.assertEqual(test.returncode, 1, errors)
         self.assertIn("repeating attempt 0 through iteration 4, as", output)
-        # Of the second verdict.
+        # This is the second verdict.
         self.assertIn("FAIL: numeric drift", output)
         self.assertIn("the repeat got far enough", self._xml())
         self.assertTrue((self._folder / "repeat/attempt_0/rank_3.log").exists())
         self.assertIn(
             "FAIL: numeric drift", (self._folder / "report.html").read_text()
         )
-        # The numbers that are now are the committed golden's.
+        # The current numbers are those of the committed golden.
         self.assertIn("golden -- accept ", output)
         made = files.read(self._folder / candidate_golden.FILE)
         committed = files.read(_GOLDEN)

@@ -1,4 +1,4 @@
-"""Says on the console how a scenario goes, and how far it came."""
+"""Prints a scenario's progress on the console."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ _EVERY_ITERATIONS = 5
 
 
 class ProgressPrinter:
-    """A scenario's `OnProgress`: a line for each thing worth knowing."""
+    """A scenario's `OnProgress`: prints a line for each notable event."""
 
     def __init__(
         self,
@@ -20,7 +20,13 @@ class ProgressPrinter:
         out: TextIO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prints to `out`, with the seconds since now by `clock`."""
+        """Prints to `out`, with the seconds since this call.
+
+        Args:
+            case: The case that is run.
+            out: Where to print.
+            clock: Returns the time in seconds.
+        """
         self._case = case
         self._out = out
         self._clock = clock
@@ -28,14 +34,14 @@ class ProgressPrinter:
         self._ready: dict[int, set[int]] = {}
 
     def say(self, text: str) -> None:
-        """Prints a line with the time."""
+        """Prints a line with the elapsed time."""
         seconds = self._clock() - self._started
         print(f"[{seconds:6.1f} s] {text}", file=self._out, flush=True)
 
     def __call__(
         self, attempt: int, rank: int, progress: run_pb2.Progress
     ) -> None:
-        """Prints what a rank's message says, if it is news."""
+        """Prints a rank's message if it is notable."""
         prefix = f"{self._name(attempt)}: "
         ready = self._ready.setdefault(attempt, set())
         if progress.waiting:
@@ -62,7 +68,7 @@ class ProgressPrinter:
     def of_repeat(
         self, attempt: int, rank: int, progress: run_pb2.Progress
     ) -> None:
-        """Prints how a repeat goes; its start and its end are no news."""
+        """Prints a repeat's progress, but not its start and its end."""
         if progress.iteration and not progress.waiting:
             self(attempt, rank, progress)
 
@@ -94,7 +100,7 @@ def _origin(progress: run_pb2.Progress) -> str:
 
 
 def describe(record: run_pb2.RunRecord, files: job_files.JobFiles) -> str:
-    """Says how far each rank of a record came, and where its log is."""
+    """Describes each rank's progress and names its log, a line per rank."""
     return "\n".join(_lines(record, files))
 
 

@@ -1,4 +1,4 @@
-"""What a test runs, and what it is held against. Said before anything else."""
+"""What a test runs and which golden judges it; printed before anything else."""
 
 import dataclasses
 import math
@@ -9,13 +9,13 @@ from regress.golden import bands, files, golden_pb2
 from regress.run import packages
 from regress.supervisor import gpu_sharing
 
-# Of a digest that a person compares with another run's.
+# Length of a digest, in hex digits, for comparing two runs by eye.
 _SHORT_DIGEST = 12
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """A case and the golden that goes with it, if there is one.
+    """A case and its golden, if there is one.
 
     Attributes:
         case: What is trained and how it is interrupted.
@@ -34,7 +34,11 @@ class Selection:
     channel: str
 
     def describe(self, launcher: str) -> str:
-        """Returns what was selected, a line for each thing."""
+        """Returns the selection and the environment, one line per item.
+
+        Args:
+            launcher: The launcher's name.
+        """
         interruptions = ", then ".join(
             f"{case_pb2.Signal.Name(one.signal)} in iteration {one.iteration}"
             f" of {self.case.training.iterations}, phase"
@@ -89,9 +93,15 @@ def select(
 ) -> Selection:
     """Reads the case and the golden, if there is one.
 
+    Args:
+        case_path: The case's textproto.
+        golden_path: The golden's textproto; None to judge without one.
+        hardware: The declared hardware.
+        channel: The declared channel.
+
     Raises:
-        CaseError: There is no such case, or it cannot be run.
-        GoldenError: There is no such golden, or it is malformed.
+        CaseError: The case does not exist, or it cannot be run.
+        GoldenError: The golden does not exist, or it is malformed.
     """
     return Selection(
         case=load.load(case_path),
@@ -104,7 +114,7 @@ def select(
 
 
 def _describe_image() -> dict[str, str]:
-    """Who brought the packages, if not the lock."""
+    """Describes the packages' origin if they come from an image."""
     python = packages.image_python()
     if not python:
         return {}
@@ -116,7 +126,7 @@ def _describe_image() -> dict[str, str]:
 
 
 def _tolerances(golden: golden_pb2.Golden) -> dict[str, str]:
-    """What a golden for hardware `any` lets pass; nothing for another one."""
+    """Describes the tolerances of a golden for hardware `any`."""
     if golden.hardware != bands.HARDWARE:
         return {}
     allowed = ", ".join(

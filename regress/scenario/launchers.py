@@ -1,4 +1,4 @@
-"""The launchers by name, for the trainer of this project."""
+"""Makes launchers by name, by default for this project's trainer."""
 
 from collections.abc import Sequence
 
@@ -16,18 +16,18 @@ def make(
     *,
     preload_flags: Sequence[str] = (),
 ) -> zygote_launcher.ZygoteLauncher | exec_launcher.ExecLauncher:
-    """Returns a launcher, a context manager that is to be entered.
+    """Returns a launcher, which is a context manager.
 
     Args:
         name: `zygote` imports once and forks each rank; `exec` starts each rank
             from scratch. Both give the same bits.
-        scenario: What the ranks will run.
-        module: The trainer's module; this project's, or one that takes the
+        scenario: The scenario that the ranks will run.
+        module: The trainer's module: this project's, or one that takes the
             same flags.
-        preload_flags: More flags for the trainer's `preload`.
+        preload_flags: Additional flags for the trainer's `preload`.
 
     Raises:
-        SupervisorError: There is no such module.
+        SupervisorError: The module does not exist.
     """
     if name == "exec":
         return exec_launcher.ExecLauncher(module)

@@ -1,4 +1,4 @@
-"""Scenarios: a job from its first launch to its end, as a run record."""
+"""Runs a job from its first launch to its end, and returns its run record."""
 
 import contextlib
 import dataclasses
@@ -14,20 +14,20 @@ from regress.supervisor import attempt, gpu_sharing, launcher, watchdog
 
 _READ_BACK_FLAG = "--read_back"
 
-# Called with the attempt, the rank and its message.
+# Called with the index of the attempt, the rank, and the rank's message.
 OnProgress = Callable[[int, int, run_pb2.Progress], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """A job that is to be run.
+    """A job to run.
 
     Attributes:
-        case: What is trained.
-        hardware: The declared hardware, as `none` or `nvidia_h200`.
+        case: The case to train.
+        hardware: The declared hardware, such as `none` or `nvidia_h200`.
         files: Where the job's files go.
-        bounds: The watchdog's.
-        trainer_flags: More flags for every rank, if its trainer has some.
+        bounds: The watchdog's time bounds.
+        trainer_flags: Additional flags for the trainer, passed to every rank.
     """
 
     case: case_pb2.Case
@@ -38,7 +38,7 @@ class Scenario:
 
     @property
     def corpus(self) -> pathlib.Path:
-        """Path of the case's .bin and .idx files, without their suffix."""
+        """Path of the case's .bin and .idx files, without the suffix."""
         return pathlib.Path(self.case.data.corpus)
 
     def run_resumed(
@@ -46,9 +46,10 @@ class Scenario:
     ) -> run_pb2.RunRecord:
         """Runs the job, interrupts and resumes it as the case says, reads back.
 
-        The ranks of an attempt get ready while the one before it runs, and look
-        for a checkpoint when that is over. They do so only if it ended as it
-        had to: after a crash there is nothing to learn from them.
+        All ranks are launched up front and stand by. Those of a later attempt
+        get ready while the attempt before it runs. They look for a checkpoint
+        once that attempt is over, and only if it ended as it had to: after a
+        crash there is nothing to learn from them.
         """
         record = self._record([])
         self._run_through(self._read_back_index, record, launcher, on_progress)
@@ -119,9 +120,12 @@ class Scenario:
         launcher: launcher.Launcher,
         on_progress: OnProgress,
     ) -> None:
-        """Adds attempt 1 to the record: it resumes from the checkpoints."""
+        """Runs the next attempt, which resumes, and adds it to the record."""
+        index = len(record.attempts)
         record.attempts.append(
-            self._run_attempt(1, launcher, None, on_progress)
+            self._run_attempt(
+                index, launcher, self._interruption(index), on_progress
+            )
         )
 
     def read_back(
@@ -148,19 +152,19 @@ class Scenario:
         through: int,
         on_progress: OnProgress,
     ) -> None:
-        """Adds a repeat of attempt 0 to the record, in folders of its own.
+        """Repeats attempt 0 in separate folders, and adds it to the record.
 
         Args:
-            record: Of this scenario.
+            record: The record of this scenario.
             launcher: Starts the ranks.
-            through: The last iteration that is of interest; every rank
-                completes it, and is then ended.
+            through: The last iteration of interest. Every rank completes it and
+                is then killed.
             on_progress: Called with attempt 0.
         """
         interruption = case_pb2.Interruption(
             iteration=through + 1,
-            # The others have sent the last rank their part of the iteration,
-            # so each has recorded the one before.
+            # When the last rank is in its forward pass, all others have sent it
+            # their activations, so each has recorded the iteration before.
             phase=case_pb2.FORWARD,
             signal=case_pb2.SIGKILL,
         )
@@ -179,32 +183,33 @@ class Scenario:
     def run_interrupted(
         self, launcher: launcher.Launcher, on_progress: OnProgress
     ) -> run_pb2.RunRecord:
-        """Runs the job until the case's interruption, as attempt 0."""
+        """Runs the job as attempt 0, up to the case's first interruption."""
         return self._run_first(launcher, self._interruption(0), on_progress)
 
     def run_uninterrupted(
         self, launcher: launcher.Launcher, on_progress: OnProgress
     ) -> run_pb2.RunRecord:
-        """Runs the job from its beginning to its end, in one attempt."""
+        """Runs the job from beginning to end, in one attempt."""
         return self._run_first(launcher, None, on_progress)
 
     def run_attempt(
         self, index: int, launcher: launcher.Launcher, on_progress: OnProgress
     ) -> run_pb2.Attempt:
-        """Runs one attempt that nobody is to interrupt here.
+        """Runs one attempt without interrupting it.
 
-        It resumes from the newest checkpoint, if there is one, and ends when
-        the job does or when a rank is gone.
+        The attempt resumes from the newest checkpoint, if there is one, and
+        ends when the job finishes or a rank is gone.
 
         Args:
-            index: The attempt's; one of the same index is forgotten.
+            index: Index of the attempt. The events of an earlier attempt with
+                the same index are deleted.
             launcher: Starts the ranks.
-            on_progress: Called with the attempt.
+            on_progress: Called with `index`.
         """
         return self._run_attempt(index, launcher, None, on_progress)
 
     def write_case(self) -> pathlib.Path:
-        """Writes the case for the ranks, where another one is or none."""
+        """Writes the case for the ranks if needed, and returns its path."""
         path = self.files.case(self.case.name)
         text = str(self.case)
         if not path.exists() or path.read_text() != text:
@@ -213,12 +218,12 @@ class Scenario:
         return path
 
     def partial_record(self) -> run_pb2.RunRecord:
-        """The record of a run that was cut short, from the ranks' files.
+        """Returns the record of a run that was cut short, from the event files.
 
-        Of a rank's end it knows nothing.
+        The record does not say how any rank ended.
 
         Raises:
-            EventStreamError: A rank's events are damaged.
+            EventStreamError: A rank's event file is damaged.
         """
         record = self._record([])
         for index in range(self._read_back_index):
@@ -234,11 +239,11 @@ class Scenario:
         return record
 
     def preload_argv(self) -> list[str]:
-        """What the trainer's `preload` needs to know."""
+        """Returns the flags of the trainer's `preload`."""
         return [f"--hardware={self.hardware}"]
 
     def environment(self) -> dict[str, str]:
-        """What every process of the job has in its environment."""
+        """Returns additional environment variables for all processes."""
         return {"TMPDIR": str(self.files.temporary)}
 
     def _run_first(
@@ -286,7 +291,7 @@ class Scenario:
     ) -> Iterator[attempt.Attempt]:
         ranks = range(self.case.parallelism.pipeline)
         for rank in ranks:
-            # Ranks append; an earlier run may have used the same folder.
+            # Ranks append to the file, and an earlier run may have left one.
             self.files.events(index, rank).unlink(missing_ok=True)
         with (
             gpu_sharing.environment(
@@ -315,10 +320,10 @@ class Scenario:
         return self._with_events(result)
 
     def _with_events(self, result: run_pb2.Attempt) -> run_pb2.Attempt:
-        """Adds what each rank of an attempt has written."""
+        """Adds to each rank's record the events that the rank wrote."""
         for record in result.ranks:
             path = self.files.events(result.index, record.rank)
-            # A rank that died before it had anything to say has no file.
+            # A rank that died before its first event has no file.
             if path.exists():
                 events, record.torn = event_stream.read(path)
                 record.events.extend(events)
@@ -345,9 +350,8 @@ class Scenario:
         ]
         if interruption is not None and interruption.graceful:
             argv.append("--save_on_sigterm")
-        # The last stage is the last to be reached in a forward pass and the
-        # first in a backward pass: when it waits, all others are in the same
-        # iteration.
+        # The last stage is last in a forward pass and first in a backward pass.
+        # So when its rank waits, all others are in the same iteration.
         is_last = rank == self.case.parallelism.pipeline - 1
         if interruption is not None and is_last:
             phase = case_pb2.Phase.Name(interruption.phase)
@@ -371,7 +375,7 @@ def _ended_well(result: run_pb2.Attempt) -> bool:
 
 
 def _digest_of(corpus: pathlib.Path) -> str:
-    """SHA-256 over the .bin and the .idx file; "" if one is not there."""
+    """Returns the SHA-256 of both files' SHA-256s; "" if one is missing."""
     digest = hashlib.sha256()
     for suffix in (".bin", ".idx"):
         path = corpus.with_name(corpus.name + suffix)

@@ -1,4 +1,4 @@
-"""One attempt: launches all ranks, watches them, leaves nothing behind."""
+"""Runs one attempt: launches all ranks, watches them, cleans up after them."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ RankCommand = rank_group.RankCommand
 
 
 class Attempt:
-    """An attempt whose ranks are launched, and stand by."""
+    """An attempt whose ranks are launched and stand by."""
 
     def __init__(self, ranks: rank_group.RankGroup, launcher: str) -> None:
         """Takes over launched ranks."""
@@ -25,20 +25,20 @@ class Attempt:
         self._ranks.prepare()
 
     def run(self) -> run_pb2.Attempt:
-        """Lets the ranks begin, and runs them to the end. To be called once.
+        """Lets the ranks begin and runs them to the end. Call it once.
 
         Returns:
-            All of the attempt but its index and the ranks' events.
+            The attempt, except for its index and the ranks' events.
 
         Raises:
-            SupervisorError: A rank does not speak the control socket's
-                language.
+            SupervisorError: A rank sent something that is not a Progress
+                message over its control socket.
         """
         self._ranks.watch()
         return self.record()
 
     def record(self) -> run_pb2.Attempt:
-        """What was observed so far."""
+        """Returns what was observed. Call it when all ranks are reaped."""
         return self._ranks.record(self._launcher)
 
 
@@ -55,32 +55,34 @@ def launched(
 
     They get ready when `prepare` is called, and begin when `run` is.
 
-    A rank that exits with 0 is done. The attempt ends when all are, when a
-    rank fails or is interrupted, when the watchdog's bound is broken, or when
-    this process gets SIGTERM or SIGINT, which it handles meanwhile. Every
-    process of the attempt is killed and reaped when the context ends, whether
-    the attempt was run or not.
+    A rank that exits with 0 is done. The attempt ends when all ranks are done,
+    when a rank fails or is interrupted, when the job exceeds one of the
+    watchdog's bounds, or when this process receives SIGTERM or SIGINT, which
+    it handles meanwhile. Leaving the context kills and reaps every process of
+    the attempt, whether or not it was run.
 
-    Every rank finds REGRESS_CONTROL_FD and REGRESS_STORE_PORT in its
-    environment, rank 0 also REGRESS_STORE_FD: see regress/run/control.py.
+    Every rank's environment has REGRESS_CONTROL_FD, REGRESS_STORE_PORT and
+    REGRESS_STANDS_BY; rank 0's also has REGRESS_STORE_FD. See
+    regress/run/control.py.
 
-    To be entered in the main thread of a process with no other thread; any
-    child that this process gets meanwhile is taken for the attempt's, but for
+    Enter this context in the main thread of a single-threaded process. Any
+    child that the process gains meanwhile counts as the attempt's, except
     those of an attempt that is launched and ended within this context.
 
     Args:
         launcher: Starts the ranks.
-        commands: One a rank.
-        interruption: Sent when the first rank waits at its iteration and phase,
-            or None. A rank that waits elsewhere is told to continue.
-        bounds: The watchdog's, counted from when the ranks may begin.
-        on_progress: Called with each rank's messages, as they come. What it
-            raises ends the attempt and is raised by `run`.
+        commands: One per rank.
+        interruption: Sent when the first rank waits at its iteration and
+            phase; None for no interruption. A rank that waits elsewhere is
+            let continue.
+        bounds: The watchdog's bounds, counted from when the ranks may begin.
+        on_progress: Called with each message and the rank that sent it. An
+            exception from it ends the attempt and propagates from `run`.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; raised when the context ends.
-        SupervisorError: A rank cannot be started, or the interruption is not
-            one of this job.
+        Cancelled: SIGTERM or SIGINT arrived; raised when the context ends.
+        SupervisorError: A rank cannot be started, or the interruption does not
+            fit this job.
     """
     checked = (
         None
@@ -111,7 +113,7 @@ def run_attempt(
     bounds: watchdog.Bounds,
     on_progress: Callable[[int, run_pb2.Progress], None],
 ) -> run_pb2.Attempt:
-    """Launches and runs an attempt: see `launched` and `Attempt.run`."""
+    """Launches and runs an attempt; see `launched` and `Attempt.run`."""
     with launched(
         launcher,
         commands,

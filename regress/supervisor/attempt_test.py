@@ -19,7 +19,7 @@ from regress.supervisor import (
 )
 
 _LAUNCHERS = ("exec", "zygote")
-# For a job that hangs; only once all its ranks have spoken.
+# For a job that hangs once all its ranks have sent a message.
 _IMPATIENCE = watchdog.Bounds(start_seconds=60, step_seconds=1)
 
 
@@ -30,7 +30,7 @@ def _interruption(number: str, ranks: list[int]) -> case_pb2.Interruption:
 
 
 class EndTest(rank_group_test_helper.JobTestCase):
-    """How an attempt ends that nobody interrupts."""
+    """How an attempt without an interruption ends."""
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_records_a_clean_run(self, launcher: str) -> None:
@@ -56,18 +56,18 @@ class EndTest(rank_group_test_helper.JobTestCase):
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_records_the_use_of_resources(self, launcher: str) -> None:
-        # The start of an interpreter takes some tenths of a second, and more on
-        # a loaded machine: a rank that burns less than that may not stand out.
+        # Starting an interpreter takes some tenths of a second, and more on a
+        # loaded machine. A rank that burned less would not stand out.
         result = self.run_job(launcher, ["burn:2", "exit:0"])
         busy, idle = (rank.exit for rank in result.ranks)
         self.assertGreaterEqual(busy.user_seconds, 2)
         self.assertGreater(busy.user_seconds, idle.user_seconds)
-        # An interpreter takes megabytes, not gigabytes.
+        # An interpreter uses megabytes, not gigabytes.
         self.assertBetween(idle.peak_resident_bytes, 1 << 20, 1 << 30)
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_lets_ranks_end_one_after_the_other(self, launcher: str) -> None:
-        # The FIFO ends when rank 0 has.
+        # The FIFO reaches its end when rank 0 ends.
         fifo = self.make_fifo()
         result = self.run_job(
             launcher,
@@ -137,7 +137,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
 
 
 class HangTest(rank_group_test_helper.JobTestCase):
-    """The watchdog's bounds."""
+    """Attempts that exceed the watchdog's bounds."""
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_ends_a_job_between_two_steps(self, launcher: str) -> None:
@@ -195,7 +195,7 @@ class HangTest(rank_group_test_helper.JobTestCase):
 
 
 class InterruptionTest(rank_group_test_helper.JobTestCase):
-    """A signal at a phase of an iteration."""
+    """Interruptions at a phase of an iteration."""
 
     @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
     def test_hits_all_ranks(self, launcher: str, number: str) -> None:
@@ -220,14 +220,14 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
 
     @parameterized.product(
         launcher=_LAUNCHERS,
-        # What they are hit by, and what rank 0 then dies of.
+        # The signal sent, and the signal that rank 0 dies of.
         numbers=[("SIGKILL", "SIGKILL"), ("SIGTERM", "SIGCONT")],
     )
     def test_hits_no_rank_that_has_seen_another_one_die(
         self, launcher: str, numbers: tuple[str, str]
     ) -> None:
         number, deadly = numbers
-        # The FIFO ends when rank 0 has, and rank 1 would continue.
+        # The FIFO reaches its end when rank 0 ends; rank 1 would then continue.
         fifo = self.make_fifo()
         send = rank_process.RankProcess.send_signal
         waited = []
@@ -296,7 +296,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
     def test_lets_all_ranks_end_well_by_a_graceful_stop(
         self, launcher: str
     ) -> None:
-        # Rank 1 is not hit, and ends when rank 0 has.
+        # Rank 1 is not hit; it ends when rank 0 has ended.
         fifo = self.make_fifo()
         interruption = _interruption("SIGTERM", [0])
         interruption.graceful = True
@@ -354,7 +354,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
     def test_says_who_was_stopped(
         self, launcher: str, ranks: list[int]
     ) -> None:
-        # Rank 0 waits once rank 1 has spoken.
+        # Rank 0 waits once rank 1 has sent a message.
         fifo = self.make_fifo()
         result = self.run_job(
             launcher,
@@ -379,7 +379,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_counts_the_bound_from_the_signal(self, launcher: str) -> None:
-        # Rank 1 never speaks, but the job is under way.
+        # Rank 1 never sends a message, but the job is under way.
         result = self.run_job(
             launcher,
             ["wait:2:BACKWARD", "pause"],
@@ -414,7 +414,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
     def test_does_not_count_a_crash_just_before_as_a_hit(
         self, launcher: str
     ) -> None:
-        # Rank 0 is killed by a stranger when rank 1 is heard to wait.
+        # Another process kills rank 0 when rank 1 reports that it waits.
         fifo = self.make_fifo()
         pidfds = []
 
@@ -492,7 +492,7 @@ class CancellationTest(rank_group_test_helper.JobTestCase):
 
 
 class FailureTest(rank_group_test_helper.JobTestCase):
-    """What run_attempt raises; run_job finds what it leaves behind."""
+    """What run_attempt raises; run_job checks that nothing is left behind."""
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_raises_what_on_progress_raises(self, launcher: str) -> None:
@@ -538,7 +538,7 @@ class FailureTest(rank_group_test_helper.JobTestCase):
 
 
 class StoreTest(rank_group_test_helper.JobTestCase):
-    """The port where ranks find each other."""
+    """The store's port, where ranks find each other."""
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_is_where_ranks_meet_and_is_free_afterwards(

@@ -1,4 +1,4 @@
-"""The supervisor is told to stop."""
+"""Handles signals that ask the supervisor to stop."""
 
 import signal
 import socket
@@ -14,33 +14,33 @@ class Cancelled(Exception):  # noqa: N818  (not an error)
     """The attempt was cut short by a signal to the supervisor.
 
     Attributes:
-        attempt: What was observed until then; all its ranks have ended.
+        attempt: What was observed before the signal; all ranks have ended.
         signal: SIGTERM or SIGINT.
     """
 
     def __init__(self, attempt: run_pb2.Attempt, number: int) -> None:
-        """Carries the attempt."""
+        """Holds the attempt and the signal."""
         self.attempt = attempt
         self.signal = signal.Signals(number)
         super().__init__(attempt_end.describe(attempt.end))
 
 
 class StopSignals:
-    """Turns SIGTERM and SIGINT into a readable file while it is entered.
+    """A context manager that reports SIGTERM and SIGINT on a file descriptor.
 
-    Of the main thread, as Python's signal handlers are.
+    Enter it in the main thread, as Python's signal handlers require.
 
     Attributes:
-        received: The first one that has come, as of the last `read` or the
-            exit.
+        received: The first signal received, as of the last `read` or the exit
+            of the context; None if there was none.
     """
 
     def __init__(self) -> None:
-        """Makes a context manager."""
+        """Installs nothing until the context is entered."""
         self.received: signal.Signals | None = None
 
     def __enter__(self) -> Self:
-        """Takes the signals over."""
+        """Installs the signal handlers."""
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -58,9 +58,9 @@ class StopSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Gives the signals back."""
+        """Restores the previous signal handlers."""
         for number, handler in self._handlers_before.items():
-            # None is a handler that Python does not know.
+            # None stands for a handler that was not installed from Python.
             signal.signal(
                 number, signal.SIG_DFL if handler is None else handler
             )
@@ -70,21 +70,21 @@ class StopSignals:
         self._writer.close()
 
     def fileno(self) -> int:
-        """Readable when a signal has come."""
+        """Returns a descriptor that is readable once a signal has arrived."""
         return self._reader.fileno()
 
     def read(self) -> None:
-        """Takes note of the signals that have come."""
+        """Updates `received`."""
         try:
             numbers = self._reader.recv(4096)
         except BlockingIOError:
             return
-        # Python reports every signal here that has a handler.
+        # Python reports every signal that has a handler here.
         for number in numbers:
             if number in _SIGNALS and self.received is None:
                 self.received = signal.Signals(number)
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:
-    # The byte in the wake-up socket says it all.
+    # The byte in the wake-up socket is enough.
     pass

@@ -1,4 +1,4 @@
-"""Tests of taking SIGTERM and SIGINT over."""
+"""Tests of handling SIGTERM and SIGINT."""
 
 import os
 import select

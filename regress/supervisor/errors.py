@@ -1,7 +1,7 @@
-"""What can go wrong between a supervisor and its processes."""
+"""The supervisor's errors."""
 
 from regress import errors
 
 
 class SupervisorError(errors.UserError):
-    """One sentence for the user, at times followed by a log's last lines."""
+    """One sentence for the user, sometimes followed by the end of a log."""

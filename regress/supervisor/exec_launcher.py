@@ -1,4 +1,4 @@
-"""Starts each rank from scratch, in an interpreter of its own."""
+"""Starts each rank in a new interpreter."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ from regress.supervisor import errors, launcher, python_process
 
 
 class ExecLauncher:
-    """Slow, and as plain as can be: what the zygote is measured against.
+    """The slow and simple launcher, the reference for the zygote.
 
-    A context manager only because every launcher is.
+    It is a context manager only because every launcher is one.
     """
 
     name = "exec"
@@ -20,15 +20,15 @@ class ExecLauncher:
     def __init__(
         self, module: str, interpreter: Sequence[str] = (sys.executable,)
     ) -> None:
-        """Names the trainer.
+        """Configures the launcher.
 
         Args:
-            module: The trainer's.
-            interpreter: The command that starts Python, its program as a path:
-                an emulator may stand before it.
+            module: The trainer's module.
+            interpreter: The command that starts Python; its first word is a
+                path. An emulator may come first.
 
         Raises:
-            SupervisorError: There is no such module.
+            SupervisorError: The module does not exist.
         """
         launcher.check_module(module)
         self._module = module
@@ -54,7 +54,7 @@ class ExecLauncher:
         output: int,
         descriptors: Mapping[str, int],
     ) -> int:
-        """Starts a rank: see `launcher.Launcher`."""
+        """Starts a rank; see `launcher.Launcher`."""
         numbers = {name: str(fd) for name, fd in descriptors.items()}
         try:
             return python_process.spawn(

@@ -1,4 +1,4 @@
-"""A rank started from scratch: `exec_rank PARENT FDS MODULE ARGV...`."""
+"""Runs one rank in a new interpreter: `exec_rank PARENT FDS MODULE ARGV...`."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""How ranks share GPUs where there are fewer GPUs than ranks."""
+"""Lets ranks share GPUs if there are fewer GPUs than ranks."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ from regress.supervisor import gpus, mps
 
 
 def describe(hardware: str, ranks: int) -> str:
-    """Says which devices the ranks of a job will be on.
+    """Describes the devices that the ranks of a job will run on.
 
     Args:
         hardware: The declared hardware.
-        ranks: How many they are.
+        ranks: The number of ranks.
 
     Returns:
-        As "4 ranks on 1 GPU, at the same time through MPS".
+        A phrase such as "4 ranks on 1 GPU, at the same time through MPS".
     """
     if hardware == "none":
         return f"{ranks} ranks on the CPU"
@@ -35,35 +35,35 @@ def describe(hardware: str, ranks: int) -> str:
 def environment(
     hardware: str, ranks: int, logs: pathlib.Path
 ) -> Iterator[dict[str, str]]:
-    """Lets the ranks of one attempt share GPUs, while the context lasts.
+    """Lets the ranks of one attempt share GPUs while the context lasts.
 
     Args:
         hardware: The declared hardware.
-        ranks: How many they are.
-        logs: An existing directory for what is shared by.
+        ranks: The number of ranks.
+        logs: An existing directory for the logs of an MPS server.
 
     Yields:
-        What the ranks must have in their environment.
+        The environment variables that the ranks need.
 
     Raises:
-        SupervisorError: The server does not start.
+        SupervisorError: The MPS server does not start.
     """
     count = 0 if hardware == "none" else gpus.count()
     if not _needs_server(count, ranks):
         yield {}
         return
     with mps.server(logs) as found:
-        # The server has only the devices that are visible here, and numbers
-        # them anew: its clients must not choose among them again.
+        # The server sees only the devices that are visible here and renumbers
+        # them from 0, so the clients must not apply the selection again.
         visible = ",".join(map(str, range(count)))
         yield {**found, gpus.VISIBLE: visible}
 
 
 def _needs_server(count: int, ranks: int) -> bool:
-    """Whether ranks share these GPUs through a server of their own."""
+    """Whether the ranks need an MPS server of their own to share GPUs."""
     return (
         0 < count < ranks
-        # Somebody's server serves this job, too.
+        # An existing server serves this job, too.
         and mps.PIPES not in os.environ
         and mps.is_available()
     )

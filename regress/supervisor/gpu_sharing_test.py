@@ -1,4 +1,4 @@
-"""Tests of who shares a GPU, and how."""
+"""Tests of sharing GPUs."""
 
 import os
 import pathlib

@@ -1,7 +1,7 @@
-"""The GPUs of this machine, seen without becoming a user of one.
+"""Counts this machine's GPUs without using one.
 
-NVIDIA's nvidia-ml-py would serve for the three calls, but it is not among the
-locked packages, and an image that brings its own torch need not have it.
+NVIDIA's nvidia-ml-py has the three calls, but it is not a locked package, and
+an image that brings its own torch may not have it.
 """
 
 import contextlib
@@ -10,20 +10,20 @@ import os
 from collections.abc import Mapping
 
 _LIBRARY = "libnvidia-ml.so.1"
-# The variable by which a process has only some of them.
+# Restricts a process to some of the GPUs.
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def count(environment: Mapping[str, str] = os.environ) -> int:
     """Returns how many GPUs the ranks of a job will find.
 
-    It asks NVIDIA's management library, which makes no CUDA context.
+    It asks NVIDIA's management library, which creates no CUDA context.
 
     Args:
-        environment: What the ranks will have in theirs.
+        environment: The ranks' environment.
 
     Returns:
-        The number; 0 if there is none, or no driver.
+        The number; 0 without a GPU or a driver.
     """
     installed = _installed()
     visible = environment.get(VISIBLE)

@@ -1,9 +1,9 @@
-"""A process that ends the ranks' process groups if the supervisor cannot.
+"""A process that kills the ranks' process groups if the supervisor dies.
 
-The kernel ends the ranks themselves when the supervisor dies, even by SIGKILL
+When the supervisor dies, even by SIGKILL, the kernel kills the ranks
 (linux.die_with_parent), but not the processes that a rank has started. The
-guard reads a pipe whose other end only the supervisor has: at its end of file
-it kills every group that it was told of and not told to forget.
+guard reads a pipe whose write end only the supervisor holds. At end of file it
+kills every process group that it still watches.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ from regress.supervisor import linux, python_process
 
 
 class Guard:
-    """The supervisor's side: a context manager that is the guard's life."""
+    """The supervisor's side: a context manager that runs the guard process."""
 
     def __enter__(self) -> Self:
-        """Starts the process."""
+        """Starts the guard process."""
         reader, self._pipe = os.pipe()
         output = os.open(os.devnull, os.O_WRONLY)
         try:
@@ -45,7 +45,7 @@ class Guard:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Has the process kill what it still watches, and reaps it."""
+        """Makes the guard kill the groups it still watches, and reaps it."""
         os.close(self._pipe)
         os.waitpid(self.pid, 0)
 
@@ -58,13 +58,13 @@ class Guard:
         self._tell(f"-{group}\n")
 
     def _tell(self, line: str) -> None:
-        # Somebody may have killed the guard; the ranks do not depend on it.
+        # Somebody may have killed the guard; the ranks do not need it.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._pipe, line.encode())
 
 
 def main() -> None:
-    """The process: `guard FD`."""
+    """Runs the guard process: `guard FD`."""
     pipe = int(sys.argv[1])
     linux.close_descriptors(keep=[pipe])
     groups = set()

@@ -27,7 +27,7 @@ class GuardTest(absltest.TestCase):
                 running.watch(process.pid)
             running.forget(forgotten.pid)
             self.assertIsNone(watched.poll())
-        # The guard is reaped, so all that it does is done.
+        # The guard has been reaped, so it has done everything.
         self.assertEqual(watched.wait(timeout=60), -signal.SIGKILL)
         self.assertIsNone(forgotten.poll())
         self.assertIsNone(unknown.poll())

@@ -1,4 +1,4 @@
-"""When to interrupt, whom, and by which signal."""
+"""When to interrupt a job, which ranks to hit, and with which signal."""
 
 import signal
 
@@ -17,16 +17,21 @@ class Interruption:
     """An interruption that was checked against the size of the job.
 
     Attributes:
-        ranks: Those that are hit, ascending.
-        signal: What they are hit by.
-        graceful: The job is to end well by it, on all ranks.
+        ranks: The ranks to hit, ascending.
+        signal: The signal to send.
+        graceful: Whether all ranks must end with status 0 after the signal.
     """
 
     def __init__(self, wanted: case_pb2.Interruption, world_size: int) -> None:
-        """Checks the message.
+        """Checks the case's interruption.
+
+        Args:
+            wanted: The interruption of the case.
+            world_size: The number of ranks in the job.
 
         Raises:
-            SupervisorError: A rank that the job does not have, or no signal.
+            SupervisorError: It names a rank that the job does not have, or no
+                signal.
         """
         unknown = [rank for rank in wanted.ranks if not 0 <= rank < world_size]
         if unknown:
@@ -45,7 +50,7 @@ class Interruption:
         self.graceful = wanted.graceful
 
     def matches(self, progress: run_pb2.Progress) -> bool:
-        """Whether the rank that sent this waits for the interruption."""
+        """Whether the sender of this message waits for the interruption."""
         return (
             progress.waiting
             and progress.iteration == self._wanted.iteration
@@ -55,11 +60,11 @@ class Interruption:
     def event(
         self, ranks: list[int], seconds: float
     ) -> run_pb2.InterruptionEvent:
-        """The interruption as delivered.
+        """Returns the record of the delivered interruption.
 
         Args:
-            ranks: Those that the signal was sent to.
-            seconds: Since the start of the attempt.
+            ranks: The ranks that the signal was sent to.
+            seconds: Time since the start of the attempt.
         """
         return run_pb2.InterruptionEvent(
             iteration=self._wanted.iteration,

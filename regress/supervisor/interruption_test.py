@@ -1,4 +1,4 @@
-"""Tests of when and whom to interrupt."""
+"""Tests of when to interrupt, and which ranks."""
 
 import signal
 from typing import Any

@@ -23,7 +23,7 @@ class LaunchedTest(rank_group_test_helper.JobTestCase):
     def _launched(
         self, name: str, scripts: list[str]
     ) -> Iterator[tuple[attempt.Attempt, launcher.Launcher]]:
-        """A launched attempt, and its launcher; both leave nothing behind."""
+        """Launches an attempt, and checks that it leaves nothing behind."""
         with rank_group_test_helper.open_launcher(
             name, self.directory
         ) as opened:
@@ -47,7 +47,7 @@ class LaunchedTest(rank_group_test_helper.JobTestCase):
         with self._launched(
             name, [f"open:{fifo}:w begin report:{begun} progress:1:second"]
         ) as (launched, opened):
-            # The launched rank is at its gate when this one has met it.
+            # Once this rank has met it, the launched rank waits to begin.
             self.run_job(opened, [f"open:{fifo}:r progress:1:first"])
             self.assertFalse(begun.exists())
             result = launched.run()

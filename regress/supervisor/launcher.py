@@ -1,4 +1,4 @@
-"""How ranks come to life.
+"""The interface of the launchers, which start ranks.
 
 A trainer is any module with two functions:
 
@@ -8,10 +8,11 @@ A trainer is any module with two functions:
   main(argv: Sequence[str]) -> int: runs one rank and returns its exit code.
     It must not rely on `preload` having run.
 
-Whatever the launcher, a rank is a child of the supervisor that leads a session
-of its own and dies with the supervisor; its stdin is empty, stdout and stderr
-are its log; `sys.argv[1:]` is `argv`; the working directory, the module search
-path and the environment are the supervisor's, the latter with additions.
+With every launcher, a rank is a child of the supervisor that leads its own
+session and dies with the supervisor. Its stdin is empty, and its stdout and
+stderr go to its log. `sys.argv[1:]` is `argv`. The working directory, the
+module search path and the environment are the supervisor's; the environment
+has additions.
 """
 
 import importlib.util
@@ -26,7 +27,7 @@ class Launcher(Protocol):
 
     @property
     def name(self) -> str:
-        """What the run record calls it."""
+        """The launcher's name in the run record."""
 
     def start(
         self,
@@ -36,15 +37,15 @@ class Launcher(Protocol):
         output: int,
         descriptors: Mapping[str, int],
     ) -> int:
-        """Starts a rank and returns its pid, the pid of a child.
+        """Starts a rank as a child of this process and returns its pid.
 
         Args:
-            argv: What the trainer's `main` is given.
+            argv: Arguments of the trainer's `main`.
             environment: Additions to the environment.
             output: File descriptor that becomes stdout and stderr.
-            descriptors: File descriptors to hand over, by the environment
-                variable that tells the rank the number it has there. The caller
-                keeps its own.
+            descriptors: File descriptors to pass to the rank, by the name of
+                the environment variable that holds the number in the rank.
+                The caller keeps its own copies open.
 
         Raises:
             SupervisorError: The rank cannot be started.
@@ -55,7 +56,7 @@ def check_module(name: str) -> None:
     """Checks that a trainer's module can be found, without importing it.
 
     Raises:
-        SupervisorError: It cannot.
+        SupervisorError: The module cannot be found.
     """
     try:
         found = importlib.util.find_spec(name)

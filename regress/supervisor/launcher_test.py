@@ -1,4 +1,4 @@
-"""Tests that a rank sees the same, whatever launches it."""
+"""Tests that a rank sees the same with every launcher."""
 
 import json
 import os
@@ -21,9 +21,10 @@ from regress.supervisor import (
 
 class LauncherTest(rank_group_test_helper.JobTestCase):
     def report(self, launcher: str) -> list[dict[str, Any]]:
-        """What each of two ranks sees."""
+        """Returns what each of two ranks sees."""
         paths = [self.directory / f"report{rank}" for rank in range(2)]
-        # As many a parent's are, and no rank's should be.
+        # A parent may have an inheritable descriptor, a blocked signal and an
+        # ignored signal; a rank must inherit none of them.
         reader, writer = os.pipe()
         os.set_inheritable(reader, True)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
@@ -65,7 +66,7 @@ class LauncherTest(rank_group_test_helper.JobTestCase):
             self.assertEqual(seen["parent"], os.getpid())
             self.assertEqual(seen["directory"], str(pathlib.Path.cwd()))
             self.assertEqual(seen["blocked"], [])
-            # Python itself ignores these.
+            # Python ignores these.
             self.assertEqual(seen["ignored"], [signal.SIGPIPE, signal.SIGXFSZ])
             self.assertEqual(seen["threads"], 1)
             self.assertTrue(seen["safe_path"])

@@ -1,8 +1,8 @@
-"""The process calls of Linux that the standard library does not have.
+"""Linux process calls that the standard library lacks.
 
-psutil has none of the prctl calls. It could list children, but promises nothing
-of zombies among them, and `end_children` is right only if it misses none. Its
-import would also be a part of every rank's start, for two short functions.
+psutil does not have the prctl calls. It can list children, but does not
+guarantee to include zombies, and `end_children` must not miss any. It would
+also slow down the start of every rank, for two short functions.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import pathlib
 import signal
 from collections.abc import Collection, Iterator, Set
 
-# Of linux/prctl.h.
+# From linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
@@ -21,13 +21,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int) -> None:
-    """Has the kernel SIGKILL this process when its parent dies.
+    """Makes the kernel SIGKILL this process when its parent dies.
 
-    Holds across exec and ends with fork, so each process asks for itself.
+    The setting survives exec but not fork, so each process must call this.
 
     Args:
-        parent: Pid that the parent must have; if it has another one, `parent`
-            died before the kernel was asked, and this process exits at once.
+        parent: The parent's expected pid. If the actual one differs, the
+            parent died before this call, and this process exits at once.
     """
     _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent:
@@ -36,7 +36,7 @@ def die_with_parent(parent: int) -> None:
 
 @contextlib.contextmanager
 def child_subreaper() -> Iterator[None]:
-    """Makes this process the new parent of its descendants' orphans."""
+    """Makes orphaned descendants children of this process."""
     before = ctypes.c_int()
     _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
     _prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1))
@@ -47,17 +47,17 @@ def child_subreaper() -> Iterator[None]:
 
 
 def children(parent: int | None = None) -> set[int]:
-    """The pids of a process's children, zombies included.
+    """Returns the pids of a process's children, including zombies.
 
     Args:
-        parent: The process's pid; by default this one's.
+        parent: The process's pid; by default this process's.
     """
     if parent is None:
         parent = os.getpid()
     found = set()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
-            # It may be gone by now.
+            # The process may be gone by now.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if int(_stat(int(entry.name))[1]) == parent:
                     found.add(int(entry.name))
@@ -65,17 +65,17 @@ def children(parent: int | None = None) -> set[int]:
 
 
 def end_children(spare: Set[int]) -> None:
-    """Kills and reaps all children, and the orphans that this brings home.
+    """Kills and reaps all children, and the orphans that become children.
 
     This process must be a child subreaper. Afterwards it has no descendants
-    but those to spare and theirs: whoever is not a child has an ancestor that
-    is, so a look that finds no child has missed nobody.
+    except the spared children and theirs: every other descendant has an
+    ancestor among the children, so once no child is left, none is.
 
     Args:
         spare: Pids of the children to leave alone.
     """
     while doomed := children() - spare:
-        # A child's pid stays its own until it is reaped.
+        # A child's pid cannot be reused before the child is reaped.
         for pid in doomed:
             os.kill(pid, signal.SIGKILL)
         for pid in doomed:
@@ -83,7 +83,7 @@ def end_children(spare: Set[int]) -> None:
 
 
 def process_state(pid: int) -> str:
-    """The state of a process as a letter: R, S, D, T (stopped), Z, ...
+    """Returns the state of a process as a letter: R, S, D, T (stopped), Z, ...
 
     Raises:
         FileNotFoundError: There is no such process.
@@ -92,7 +92,7 @@ def process_state(pid: int) -> str:
 
 
 def thread_names() -> list[str]:
-    """The names of this process's threads, the main thread's first."""
+    """Returns the names of this process's threads, the main thread first."""
     return [
         (task / "comm").read_text().strip()
         for task in sorted(
@@ -103,17 +103,17 @@ def thread_names() -> list[str]:
 
 
 def close_descriptors(keep: Collection[int]) -> None:
-    """Closes every file descriptor above 2 but those to keep."""
+    """Closes every file descriptor above 2 except those in `keep`."""
     for path in list(pathlib.Path("/proc/self/fd").iterdir()):
         if int(path.name) > 2 and int(path.name) not in keep:
-            # The one that the directory was read by is closed already.
+            # The descriptor used to read the directory is closed already.
             with contextlib.suppress(OSError):
                 os.close(int(path.name))
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat from the state on."""
-    # The second field, the name in parentheses, may hold anything.
+    """Returns the fields of /proc/<pid>/stat, starting with the state."""
+    # The second field, the name in parentheses, may contain anything.
     text = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
     return text.rpartition(")")[2].split()
 

@@ -11,7 +11,7 @@ from absl.testing import absltest
 from regress.supervisor import linux, rank_group_test_helper
 
 _PAUSE = "import signal; signal.pause()"
-# Prints the pid of a child that it does not wait for.
+# Prints the pid of a child and does not wait for it.
 _ORPHAN = f"""
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {_PAUSE!r}],
@@ -21,7 +21,7 @@ print(child.pid)
 
 
 def _start(code: str) -> int:
-    """Starts a child that the test has to reap."""
+    """Starts a child that the test must reap."""
     return os.posix_spawn(
         sys.executable, [sys.executable, "-c", code], os.environ
     )
@@ -107,7 +107,7 @@ class ProcessTest(absltest.TestCase):
         thread.join()
 
     def test_dies_with_its_parent(self) -> None:
-        # The parent ends when its stdin does.
+        # The parent exits at the end of its stdin.
         child = (
             "import os, signal, sys;"
             "from regress.supervisor import linux;"
@@ -138,7 +138,7 @@ class ProcessTest(absltest.TestCase):
     def test_dies_if_its_parent_is_dead_already(self) -> None:
         child = os.fork()
         if child == 0:
-            # Not its parent.
+            # This is the child's own pid, not its parent's.
             linux.die_with_parent(os.getpid())
             os._exit(0)
         _, status = os.waitpid(child, 0)

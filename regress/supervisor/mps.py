@@ -1,10 +1,10 @@
-"""A server through which processes use one GPU at the same time: NVIDIA's MPS.
+"""Runs NVIDIA's MPS server, which lets processes use one GPU concurrently.
 
-Without it the processes take turns, and one that waits for another's data
-spins away its whole turn. The server makes no difference to the bits.
+Without MPS the GPU is time-sliced, and a process that waits for another one's
+data busy-waits through its whole time slice. MPS does not change the bits.
 
-Each attempt has a server of its own: when clients are killed in the middle of
-their work, NVIDIA promises nothing for others of the same server.
+Each attempt has its own server: if clients are killed while they work, NVIDIA
+guarantees nothing to the other clients of the same server.
 """
 
 import contextlib
@@ -22,35 +22,36 @@ from collections.abc import Iterator
 from regress.supervisor import errors, guard, linux
 
 PROGRAM = "nvidia-cuda-mps-control"
-# The directory of the server's sockets, by which its clients find it.
+# Names the directory of the server's sockets, where clients find it.
 PIPES = "CUDA_MPS_PIPE_DIRECTORY"
 _LOGS = "CUDA_MPS_LOG_DIRECTORY"
 
-# So long the server may take to answer, to let its clients go, and to end.
+# Time limit for the server to answer, to drop its clients, and to exit.
 _SECONDS = 10
 
 
 def is_available() -> bool:
-    """Whether the driver's program is on the PATH."""
+    """Whether NVIDIA's control program is on the PATH."""
     return shutil.which(PROGRAM) is not None
 
 
 @contextlib.contextmanager
 def server(logs: pathlib.Path) -> Iterator[dict[str, str]]:
-    """Runs a server; nothing of it is left afterwards.
+    """Runs a server and leaves none of its processes behind.
 
-    Enter it before the attempt whose ranks are its clients.
+    Enter this context before launching the attempt whose ranks are clients.
 
     Args:
-        logs: An existing directory for what the server has to say.
+        logs: An existing directory for the server's logs.
 
     Yields:
-        What a client must have in its environment.
+        The environment variables that a client needs.
 
     Raises:
         SupervisorError: The server does not start.
     """
-    # Under /tmp since a socket's path is short, and a test's directory is not.
+    # Under /tmp: the length of a socket's path is limited, and a test's own
+    # directory may be too long.
     with (
         tempfile.TemporaryDirectory(prefix="mps_", dir="/tmp") as pipes,
         guard.Guard() as watching,
@@ -68,9 +69,9 @@ def server(logs: pathlib.Path) -> Iterator[dict[str, str]]:
 
 
 def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Starts the control daemon in a group that its servers stay in."""
+    """Starts the control daemon; its servers stay in its process group."""
     return subprocess.Popen(
-        # In the foreground, so that it stays this process's child.
+        # -f keeps it in the foreground, as a child of this process.
         [PROGRAM, "-f"],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
@@ -86,7 +87,7 @@ def _wait_until_it_answers(
     environment: dict[str, str],
     logs: pathlib.Path,
 ) -> None:
-    """Asks until there is an answer, which the daemon has no event for."""
+    """Polls until the daemon answers; it signals readiness in no other way."""
     deadline = time.monotonic() + _SECONDS
     while not _tell("get_server_list", environment):
         ended = os.waitid(
@@ -105,20 +106,21 @@ def _wait_until_it_answers(
 
 
 def _end(process: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
-    """Ends the daemon and its servers, if need be by force; reaps nobody."""
+    """Stops the daemon and its servers, by force if needed; reaps nothing."""
     if _tell(f"quit -t {_SECONDS}", environment):
         pidfd = os.pidfd_open(process.pid)
         try:
             select.select([pidfd], [], [], _SECONDS)
         finally:
             os.close(pidfd)
-    # Who is left of its group, whose number is its own until it is reaped.
+    # Kill the rest of the group. The group id cannot be reused before the
+    # daemon is reaped.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _tell(command: str, environment: dict[str, str]) -> bool:
-    """Gives the daemon a command. Returns whether it answered."""
+    """Sends the daemon a command. Returns whether it answered."""
     try:
         result = subprocess.run(
             [PROGRAM],

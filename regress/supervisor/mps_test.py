@@ -1,4 +1,4 @@
-"""Tests of the life of an MPS server, with a stand-in for NVIDIA's program."""
+"""Tests of running an MPS server, with a stand-in for NVIDIA's program."""
 
 import os
 import pathlib
@@ -30,7 +30,7 @@ class MpsTest(absltest.TestCase):
         self.before = linux.children()
 
     def processes(self) -> list[int]:
-        """The daemon and its server, as they named themselves."""
+        """Returns the pids of the daemon and its server, from their log."""
         log = (self.folder / "control.log").read_text()
         return [int(pid) for pid in log.splitlines()[0].split()]
 
@@ -68,7 +68,7 @@ class MpsTest(absltest.TestCase):
         self.assert_nothing_is_left(environment)
 
     def test_dies_with_the_process_that_started_it(self) -> None:
-        # It prints a line when the server runs, and is killed.
+        # It prints a line once the server runs; then the test kills it.
         user = (
             "import pathlib, sys, signal\n"
             "from regress.supervisor import mps\n"
@@ -86,7 +86,8 @@ class MpsTest(absltest.TestCase):
             process.stdout.readline()
             process.kill()
             process.communicate()
-            # Its orphans come home; whoever does not end hangs the test.
+            # Its orphans are now children of the test. A process that did not
+            # end would hang the test here.
             for pid in linux.children() - self.before:
                 os.waitpid(pid, 0)
         for pid in self.processes():

@@ -1,8 +1,8 @@
-"""Stands in for nvidia-cuda-mps-control, where there is no NVIDIA driver.
+"""Stands in for nvidia-cuda-mps-control on a machine without a driver.
 
-As a process: a daemon with -f, which has a server as its child, and else a
-client that hands its standard input to the daemon. REGRESS_MPS says how the
-daemon fails: "ends", "deaf".
+Run as a program with -f, it is the daemon, which has a server as its child;
+otherwise it is a client that passes its standard input to the daemon.
+REGRESS_MPS makes the daemon fail: "ends" or "deaf".
 """
 
 import os

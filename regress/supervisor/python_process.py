@@ -1,4 +1,4 @@
-"""Starts a module in a fresh interpreter."""
+"""Starts a module in a new interpreter."""
 
 import os
 import pathlib
@@ -18,32 +18,32 @@ def spawn(
 ) -> int:
     """Starts `python -m module arguments...` and returns its pid.
 
-    The child leads a session of its own, has no signal blocked or ignored and
-    finds modules where this process does.
+    The child leads its own session, has no blocked or ignored signals, and has
+    the same module search path as this process.
 
     Args:
-        module: Dotted name.
+        module: Dotted name of the module.
         arguments: The child's sys.argv[1:].
-        environment: Additions to this process's.
+        environment: Additions to this process's environment.
         output: File descriptor that becomes stdout and stderr; stdin is empty.
-        descriptors: Those that the child keeps under the same number. It
-            inherits no other that Python made.
-        interpreter: The command that starts Python, its program as a path.
+        descriptors: File descriptors that the child keeps, under the same
+            numbers. It inherits no others that Python opened.
+        interpreter: The command that starts Python; its first word is a path.
 
     Raises:
         OSError: The process cannot be started.
     """
     return os.posix_spawn(
         interpreter[0],
-        # All of sys.path is handed on, so the working directory must not be
-        # put before it: -P.
+        # The child gets all of sys.path; -P keeps it from prepending the
+        # working directory.
         [*interpreter, "-P", "-m", module, *arguments],
         {**os.environ, "PYTHONPATH": _python_path(), **environment},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
             (os.POSIX_SPAWN_DUP2, output, 2),
-            # To itself: the copy is not closed by exec.
+            # Duplicating a descriptor to itself clears its close-on-exec flag.
             *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in descriptors),
         ],
         setsid=True,
@@ -53,7 +53,7 @@ def spawn(
 
 
 def _python_path() -> str:
-    # An empty entry is the working directory.
+    # absolute() is needed because an empty entry means the working directory.
     return os.pathsep.join(
         str(pathlib.Path(path).absolute()) for path in sys.path
     )

@@ -1,4 +1,4 @@
-"""The ranks of one attempt, and what is decided about them."""
+"""Runs the ranks of one attempt and decides why each of them ended."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ class RankCommand:
     """How to start one rank.
 
     Attributes:
-        argv: What the trainer's `main` is given.
+        argv: Arguments of the trainer's `main`.
         log: File for stdout and stderr; overwritten.
         environment: Additions to this process's environment.
     """
@@ -44,10 +44,10 @@ class RankCommand:
 
 
 class RankGroup:
-    """From the launch of the ranks to the end of the last one.
+    """The ranks of one attempt, from launch to the end of the last one.
 
-    Its owner calls `launch`, `watch`, `record` and, whatever happened,
-    `close`.
+    The owner calls `launch`, `watch` and `record`, and always `close`. It may
+    call `prepare` before `watch`, to have the ranks get ready earlier.
     """
 
     def __init__(
@@ -58,14 +58,15 @@ class RankGroup:
         stop_signals: cancellation.StopSignals,
         watching: guard.Guard,
     ) -> None:
-        """Has no ranks yet.
+        """Starts no ranks yet.
 
         Args:
-            interruption: Sent when the first rank waits at its place, or None.
-            bounds: The watchdog's.
-            on_progress: Called with each rank's messages.
-            stop_signals: End the job when they come.
-            watching: Is told of every rank.
+            interruption: Sent when the first rank waits at its iteration and
+                phase; None for no interruption.
+            bounds: The watchdog's bounds.
+            on_progress: Called with each message and the rank that sent it.
+            stop_signals: The job ends when one of these arrives.
+            watching: The guard; it watches every rank.
         """
         self._interruption = interruption
         self._bounds = bounds
@@ -77,11 +78,11 @@ class RankGroup:
         self._ranks: list[rank_process.RankProcess] = []
         self._stand_by = True
         self._prepared_at = 0.0
-        # A rank waits for the interruption.
+        # Whether a rank waits for the interruption.
         self._due = False
         self._seconds = 0.0
         self._delivered: run_pb2.InterruptionEvent | None = None
-        # Everybody was sent SIGKILL, for this reason.
+        # Whether all ranks were sent SIGKILL, and the reason.
         self._ending = False
         self._end_reason: run_pb2.AttemptEnd | None = None
 
@@ -90,9 +91,9 @@ class RankGroup:
         launcher: launcher_lib.Launcher,
         commands: Sequence[RankCommand],
     ) -> None:
-        """Starts all ranks; they stand by."""
-        # Bound before any rank exists and handed to rank 0 as it is, so that
-        # nobody can take the port in between.
+        """Starts all ranks; they stand by until `prepare`."""
+        # The socket is bound before any rank exists and passed to rank 0, so
+        # nobody else can take the port in between.
         with socket.create_server(("127.0.0.1", 0)) as store:
             for rank, command in enumerate(commands):
                 self._launch_rank(launcher, rank, command, store)
@@ -137,7 +138,7 @@ class RankGroup:
                 process.let_continue()
 
     def watch(self) -> None:
-        """Lets the ranks begin. Returns when all of them are reaped."""
+        """Lets the ranks begin; returns when all of them are reaped."""
         self.prepare()
         self._started = time.monotonic()
         self._watchdog = watchdog.Watchdog(
@@ -155,8 +156,8 @@ class RankGroup:
                 for key in ready
                 if key.data is not None and key.fd == key.data.pidfd
             ]
-            # A rank that was hit goes before the peers that fail because it is
-            # gone; else they come in the order in which they ended.
+            # Reap ranks that were hit before the peers that fail because of
+            # them; otherwise in the order in which they ended.
             ended.sort(key=lambda process: process.cause != _INTERRUPTED)
             for process in ended:
                 self._reap(process)
@@ -170,7 +171,7 @@ class RankGroup:
         self._seconds = time.monotonic() - self._started
 
     def close(self) -> None:
-        """Kills and reaps what is left, and closes everything."""
+        """Kills and reaps the remaining ranks, and closes everything."""
         self._stop_if_told()
         for process in self._alive():
             process.kill()
@@ -181,7 +182,7 @@ class RankGroup:
         self._selector.close()
 
     def record(self, launcher: str) -> run_pb2.Attempt:
-        """What was observed, once all ranks are reaped."""
+        """Returns what was observed. Call it when all ranks are reaped."""
         stop = self._stop_signals.received
         if stop is not None and self._end_reason is None:
             self._end_reason = run_pb2.AttemptEnd(stop_signal=stop)
@@ -195,11 +196,11 @@ class RankGroup:
         )
 
     def _alive(self) -> list[rank_process.RankProcess]:
-        """The ranks that are not reaped."""
+        """Returns the ranks that are not reaped."""
         return [process for process in self._ranks if process.exit is None]
 
     def _listen(self, process: rank_process.RankProcess) -> None:
-        """Hears all that a rank has to say."""
+        """Handles all pending messages of a rank."""
         while (progress := process.receive()) is not None:
             if control.waits_to_begin(progress):
                 process.let_continue()
@@ -214,11 +215,11 @@ class RankGroup:
             self._unregister(process.control)
 
     def _reap(self, process: rank_process.RankProcess) -> None:
-        """Reaps a rank that has ended, and draws the conclusions."""
+        """Reaps a rank that has ended, and decides why it ended."""
         self._listen(process)
         self._unregister(process.control)
         self._unregister(process.pidfd)
-        # Its descendants, while its pid is not free for others.
+        # Kill its descendants while its pid cannot be reused.
         process.kill()
         self._guard.forget(process.pid)
         status = process.reap()
@@ -231,11 +232,11 @@ class RankGroup:
                     run_pb2.AttemptEnd(failure=process.failure()),
                 )
         elif process.cause == _INTERRUPTED and not self._ends_well(status):
-            # Others that were hit may take their time to end by it.
+            # Other ranks that were hit may take their time to end.
             self._kill_undecided(_PEER_GONE)
 
     def _ends_well(self, status: run_pb2.ExitStatus) -> bool:
-        """Whether a rank that was hit has done what it was asked for."""
+        """Whether a rank that was hit ended as a graceful stop requires."""
         return (
             self._interruption is not None
             and self._interruption.graceful
@@ -252,7 +253,7 @@ class RankGroup:
             or not self._due
             or self._delivered
             or self._ending
-            # Who has ended by itself must not count as hit.
+            # A rank that ended on its own does not count as hit.
             or any(process.has_ended() for process in self._alive())
         ):
             return
@@ -296,7 +297,7 @@ class RankGroup:
     def _end(
         self, cause: "run_pb2.ExitStatus.Cause", reason: run_pb2.AttemptEnd
     ) -> None:
-        """Kills all ranks, once, for the first reason there is."""
+        """Kills all ranks; only the first call has an effect."""
         if self._ending:
             return
         self._ending = True
@@ -306,7 +307,7 @@ class RankGroup:
             process.kill()
 
     def _kill_undecided(self, cause: "run_pb2.ExitStatus.Cause") -> None:
-        """Kills the ranks that no cause of death is known of yet."""
+        """Kills the ranks whose cause of death is undecided, with this one."""
         for process in self._alive():
             if process.cause == _UNDECIDED:
                 process.cause = cause
@@ -315,7 +316,7 @@ class RankGroup:
 
 @contextlib.contextmanager
 def _opened(rank: int, log: pathlib.Path) -> Iterator[int]:
-    """A rank's empty log, as a file descriptor."""
+    """Opens a rank's log, emptied, as a file descriptor."""
     try:
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What tests of whole jobs share."""
+"""Helpers for tests that run whole jobs."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from regress.supervisor import (
 
 TRAINER = "regress.supervisor.scripted_trainer_test_helper"
 
-# Never reached by a test that is not about them.
+# Bounds for tests that are not about the watchdog; never reached.
 PATIENCE = watchdog.Bounds(start_seconds=60, step_seconds=60)
 
 
@@ -31,11 +31,11 @@ PATIENCE = watchdog.Bounds(start_seconds=60, step_seconds=60)
 def open_launcher(
     name: str, directory: pathlib.Path, preload_argv: Sequence[str] = ()
 ) -> Iterator[launcher.Launcher]:
-    """A launcher of the scripted trainer, by the launcher's name.
+    """Opens a launcher of the scripted trainer.
 
     Args:
         name: "exec" or "zygote".
-        directory: For the zygote's log.
+        directory: Directory for the zygote's log.
         preload_argv: The script of the zygote's preload.
     """
     if name == "exec":
@@ -51,7 +51,12 @@ def open_launcher(
 def commands(
     directory: pathlib.Path, scripts: list[str]
 ) -> list[attempt.RankCommand]:
-    """A command a rank, from its script: words separated by blanks."""
+    """Returns one command per rank.
+
+    Args:
+        directory: Directory for the ranks' logs.
+        scripts: One script per rank: words separated by spaces.
+    """
     return [
         attempt.RankCommand(
             argv=script.split(),
@@ -63,10 +68,11 @@ def commands(
 
 
 def has_ended(pidfd: int, seconds: float = 0) -> bool:
-    """Whether a process has ended, or does within that time.
+    """Whether a process has ended or ends within the time.
 
     Args:
-        pidfd: The process; or a pipe's end whose other end it has.
+        pidfd: The process's pidfd, or one end of a pipe whose other end only
+            the process has.
         seconds: How long to wait.
     """
     poll = select.poll()
@@ -81,38 +87,38 @@ def wait_for_end(pidfd: int) -> None:
 
 
 class JobTestCase(parameterized.TestCase):
-    """A test that runs jobs of scripted ranks and finds what they leave."""
+    """A test that runs jobs of scripted ranks and checks that they clean up."""
 
     def setUp(self) -> None:
-        """Makes a directory for logs."""
+        """Creates a directory for logs."""
         super().setUp()
         self.directory = pathlib.Path(self.create_tempdir().full_path)
         self._pidfds: list[int] = []
         self.progress: list[tuple[int, run_pb2.Progress]] = []
 
     def make_fifo(self) -> pathlib.Path:
-        """Makes a FIFO, by which ranks wait for each other."""
+        """Creates a FIFO, which ranks use to wait for each other."""
         fifo = self.directory / "fifo"
         os.mkfifo(fifo)
         return fifo
 
     def open_pidfd(self, pid: int) -> int:
-        """A file descriptor of a process, closed after the test."""
+        """Opens a pidfd that is closed after the test."""
         pidfd = os.pidfd_open(pid)
         self.addCleanup(os.close, pidfd)
         self._pidfds.append(pidfd)
         return pidfd
 
     def on_progress(self, rank: int, progress: run_pb2.Progress) -> None:
-        """Keeps the messages."""
+        """Appends to `progress`."""
         self.progress.append((rank, progress))
 
     def messages_of(self, rank: int) -> list[run_pb2.Progress]:
-        """One rank's messages."""
+        """Returns one rank's messages."""
         return [message for sender, message in self.progress if sender == rank]
 
     def texts(self) -> list[str]:
-        """The texts of all messages, as they came."""
+        """Returns the texts of all messages, in the order of arrival."""
         return [progress.text for _, progress in self.progress]
 
     def run_job(
@@ -146,11 +152,11 @@ class JobTestCase(parameterized.TestCase):
                 self.assertEqual(self.footprint(), before)
 
     def assert_ends(self, result: run_pb2.Attempt, expected: list[str]) -> None:
-        """Compares why each rank ended, and by which signal or exit code.
+        """Asserts why and how each rank ended.
 
         Args:
             result: The attempt.
-            expected: For each rank, "CAUSE SIGNAL" or "CAUSE CODE".
+            expected: "CAUSE SIGNAL" or "CAUSE CODE" for each rank.
         """
         self.assertEqual([_describe(rank) for rank in result.ranks], expected)
         self.assertEqual(
@@ -158,13 +164,13 @@ class JobTestCase(parameterized.TestCase):
         )
 
     def footprint(self) -> dict[str, Any]:
-        """What this process has that outlives an attempt, if it forgets it."""
+        """Returns this process's resources that an attempt could leak."""
         return {
             "children": linux.children(),
             "descriptors": {
                 path.name: str(path.readlink())
                 for path in pathlib.Path("/proc/self/fd").iterdir()
-                # The directory itself is closed by now.
+                # The descriptor of the directory itself is closed by now.
                 if path.is_symlink() and int(path.name) not in self._pidfds
             },
             "handlers": [

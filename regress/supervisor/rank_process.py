@@ -1,4 +1,4 @@
-"""One rank, as a process."""
+"""One rank's process."""
 
 import contextlib
 import os
@@ -16,25 +16,26 @@ _PACKET_BYTES = 1 << 16
 
 
 class RankProcess:
-    """A child of this process that leads its own session.
+    """A rank: a child of this process that leads its own session.
 
     Attributes:
         rank: Its number in the job.
-        pid: Its pid, and its process group's.
-        pidfd: Readable when the process has ended.
-        control: This end of its control socket.
-        disconnected: The rank has closed the other end.
-        log: The file that has its stdout and stderr.
-        last_progress: The last message it sent.
+        pid: Its pid, which is also its process group id.
+        pidfd: Becomes readable when the process ends.
+        control: The supervisor's end of its control socket.
+        disconnected: Whether the rank has closed the other end.
+        log: The file with its stdout and stderr.
+        last_progress: The last message that it sent.
         cause: Why it ended, once that is decided.
-        process_state: The kernel's letter for it when the watchdog ended it.
+        process_state: Its state, as the kernel's letter, when the watchdog
+            ended it; otherwise "".
         exit: How it ended, once it is reaped.
     """
 
     def __init__(
         self, rank: int, pid: int, control: socket.socket, log: pathlib.Path
     ) -> None:
-        """Takes over a child and this end of its control socket."""
+        """Takes over a child and the supervisor's end of its control socket."""
         self.rank = rank
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
@@ -48,7 +49,7 @@ class RankProcess:
         self.exit: run_pb2.ExitStatus | None = None
 
     def has_ended(self) -> bool:
-        """Whether it has ended, reaped or not."""
+        """Whether the process has ended, reaped or not."""
         if self.exit is not None:
             return True
         end = os.waitid(
@@ -57,12 +58,12 @@ class RankProcess:
         return end is not None
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Sends a signal to the rank alone, not to its descendants."""
+        """Sends a signal to the rank only, not to its descendants."""
         signal.pidfd_send_signal(self.pidfd, number)
 
     def kill(self) -> None:
-        """SIGKILLs the rank and its process group. Not after `reap`."""
-        # The rank is not in its group yet if it was forked this instant.
+        """SIGKILLs the rank and its process group. Do not call after `reap`."""
+        # A rank that was just forked may not lead its group yet.
         for kill in (
             lambda: signal.pidfd_send_signal(self.pidfd, signal.SIGKILL),
             lambda: os.killpg(self.pid, signal.SIGKILL),
@@ -71,7 +72,7 @@ class RankProcess:
                 kill()
 
     def reap(self) -> run_pb2.ExitStatus:
-        """Waits for the end of the process; its pid is free afterwards."""
+        """Waits for the process to end; its pid may be reused afterwards."""
         _, status, usage = os.wait4(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         self.exit = run_pb2.ExitStatus(
@@ -84,10 +85,11 @@ class RankProcess:
         return self.exit
 
     def receive(self) -> run_pb2.Progress | None:
-        """The next message, or None if there is none now.
+        """Returns the next message, or None if none is pending.
 
         Raises:
-            SupervisorError: The rank has sent something else.
+            SupervisorError: The rank sent something that is not a Progress
+                message.
         """
         if self.disconnected:
             return None
@@ -105,25 +107,25 @@ class RankProcess:
         except message.DecodeError as error:
             raise errors.SupervisorError(
                 f"Rank {self.rank} must send Progress messages over its"
-                f" control socket, but sent {len(packet)} bytes that are none:"
-                " use regress.run.control."
+                f" control socket, but sent {len(packet)} bytes that are not a"
+                " Progress message: use regress.run.control."
             ) from error
         self.last_progress = progress
         return progress
 
     def let_continue(self) -> None:
-        """Answers a rank that waits."""
-        # It may be gone, or take no answers.
+        """Lets a waiting rank continue."""
+        # It may have ended, or may not read the answers.
         with contextlib.suppress(BrokenPipeError, BlockingIOError):
             self.control.send(b"\1")
 
     def close(self) -> None:
-        """Closes this end of everything."""
+        """Closes the supervisor's descriptors."""
         self.control.close()
         os.close(self.pidfd)
 
     def last_seen(self) -> run_pb2.LastSeen:
-        """How far it has come, and where its log is."""
+        """Returns the rank's last progress and the path of its log."""
         return run_pb2.LastSeen(
             rank=self.rank,
             progress=self.last_progress,
@@ -132,7 +134,7 @@ class RankProcess:
         )
 
     def failure(self) -> run_pb2.AttemptEnd.Failure:
-        """How it ended, where, and its log's last line; once reaped."""
+        """Returns how and where it ended. Call after `reap`."""
         assert self.exit is not None
         seen = self.last_seen()
         seen.last_log_line = log_tail.last_line(self.log)
@@ -141,25 +143,26 @@ class RankProcess:
         )
 
     def record(self) -> run_pb2.RankRecord:
-        """The rank's exit status with its cause, once reaped."""
+        """Returns the exit status with its cause. Call after `reap`."""
         record = run_pb2.RankRecord(rank=self.rank, exit=self.exit)
         record.exit.cause = self.cause
         record.exit.process_state = self.process_state
         return record
 
     def look(self) -> None:
-        """Takes note of what the process does; only before `reap`."""
+        """Notes the state of the process. Call before `reap`."""
         self.process_state = linux.process_state(self.pid)
 
 
 def send_at_once(
     processes: Sequence[RankProcess], number: signal.Signals
 ) -> None:
-    """Sends a signal so that no rank lives to see another one end by it.
+    """Sends a signal so that no rank sees another rank die of it first.
 
-    A rank that dies closes its connections. A peer that noticed before its own
-    signal came would end by itself, with an exit code. Not for a signal that a
-    rank is to answer: one that was stopped may continue before it takes note.
+    A rank that dies closes its connections; a peer that notices this before
+    its own signal arrives would exit on its own, with an exit code. So all
+    ranks are stopped first. Do not use this for a signal that ranks handle: a
+    stopped rank may run on before it handles the signal.
     """
     for process in processes:
         process.send_signal(signal.SIGSTOP)

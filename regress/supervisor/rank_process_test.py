@@ -1,4 +1,4 @@
-"""Tests of one rank as a process."""
+"""Tests of one rank's process."""
 
 import os
 import pathlib
@@ -33,7 +33,7 @@ class RankProcessTest(absltest.TestCase):
         self.log = pathlib.Path(self.create_tempdir().full_path) / "log"
 
     def start(self, code: str) -> rank_process.RankProcess:
-        """Starts a rank that has descriptor 1 on the log."""
+        """Starts a rank with a control socket; its stdout goes to the log."""
         with open(self.log, "wb") as log:
             pid = os.posix_spawn(
                 sys.executable,
@@ -74,7 +74,7 @@ class RankProcessTest(absltest.TestCase):
             rank_group_test_helper.wait_for_end(child)
             os.close(child)
             self.assertTrue(process.has_ended())
-            # It may be killed again until it is reaped.
+            # Killing it again is allowed until it is reaped.
             process.kill()
             process.reap()
             self.assertTrue(process.has_ended())
@@ -110,7 +110,7 @@ class RankProcessTest(absltest.TestCase):
         self.assertIsNone(process.receive())
         self.assertTrue(process.disconnected)
         self.assertIsNone(process.receive())
-        # Nobody hears this.
+        # Sending to a disconnected rank does nothing.
         process.let_continue()
 
     def test_counts_a_reset_connection_as_disconnected(self) -> None:

@@ -1,8 +1,8 @@
-"""A trainer that does what its arguments say, one after the other.
+"""A trainer that executes its arguments as commands, in order.
 
   progress:ITERATION[:TEXT]  send a progress message
   pid                        send its pid as a progress message's text
-  begin                      wait to be told to begin
+  begin                      wait to begin
   wait:ITERATION:PHASE       wait for an interruption
   print:TEXT                 print a line
   exit:CODE                  return from main
@@ -11,25 +11,25 @@
   raise:SIGNAL               send a signal to itself
   ignore:SIGNAL              ignore a signal
   catch:SIGNAL:CODE          exit with a code when a signal comes
-  pause                      do nothing for ever
-  burn:SECONDS               use that much more CPU time, of its own
-  child                      start a process, and send its pid as text
-  daemon                     the same, in a session of its own
-  open:PATH:MODE             open a FIFO, and keep it open
+  pause                      do nothing forever
+  burn:SECONDS               use that much more user CPU time
+  child                      start a process and send its pid as text
+  daemon                     the same, in a new session
+  open:PATH:MODE             open a FIFO and keep it open
   read:PATH                  read a FIFO to its end
   report:PATH                write what the process sees, as JSON
-  store                      meet the other ranks at the store's port, which is
-                             sent as text
-  garbage                    send something that is no progress message
+  store                      meet the other ranks at the store's port and send
+                             the port as text
+  garbage                    send something that is not a progress message
   hang_up                    close the control socket
 
-What `preload` does:
+Commands of `preload`:
 
   thread                     start a thread that never ends
   fail:TEXT                  raise an exception
   exit:CODE                  end the process
-  open:PATH:MODE             open a FIFO, and keep it open
-  pause                      do nothing for ever
+  open:PATH:MODE             open a FIFO and keep it open
+  pause                      do nothing forever
 """
 
 import json
@@ -50,7 +50,7 @@ _preloads: list[Sequence[str]] = []
 
 def preload(argv: Sequence[str]) -> None:
     _preloads.append(list(argv))
-    # Without a line end, so it stays in the buffer.
+    # Without a newline, so the text stays in the buffer.
     print("preloading", end=" ")
     for command in argv:
         match command.split(":"):
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
             case ["pause"]:
                 signal.pause()
             case ["burn", seconds]:
-                # A loop over a clock would spend half of it in the kernel.
+                # Polling a clock would spend half of the time in the kernel.
                 end = os.times().user + float(seconds)
                 while os.times().user < end:
                     sum(range(100_000))
@@ -157,7 +157,7 @@ def _meet() -> str:
 
 
 def _report(argv: Sequence[str]) -> dict[str, Any]:
-    # Those that a process inherits.
+    # The descriptors that the process inherited.
     descriptors = [
         int(path.name)
         for path in pathlib.Path("/proc/self/fd").iterdir()

@@ -1,4 +1,4 @@
-"""The standard streams of a rank."""
+"""Sets up a rank's standard streams."""
 
 import io
 import os
@@ -6,14 +6,14 @@ import sys
 
 
 def buffer_by_line() -> None:
-    """Writes each line as it ends, so that a kill loses none."""
+    """Makes stdout and stderr line-buffered, so that a kill loses no line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
 
 
 def redirect(output: int) -> None:
-    """Empties stdin and makes a file descriptor stdout and stderr."""
+    """Empties stdin and points stdout and stderr to a file descriptor."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

@@ -30,7 +30,7 @@ class SupervisorDeathTest(parameterized.TestCase):
             grandchildren = [
                 int(supervisor.stdout.readline()) for _ in range(_RANKS)
             ]
-            # Ranks, guard, zygote.
+            # The ranks, the guard and, if there is one, the zygote.
             children = linux.children(supervisor.pid)
             self.assertLen(children, _RANKS + 1 + (launcher == "zygote"))
             pidfds = [os.pidfd_open(pid) for pid in (*children, *grandchildren)]
@@ -59,7 +59,7 @@ class SupervisorDeathTest(parameterized.TestCase):
         with _start(
             "zygote", directory, f"open:{fifo}:w", "pause"
         ) as supervisor:
-            # Waits for the zygote to open it. Only the zygote has it open.
+            # Waits until the zygote opens it; no other process does.
             reader = os.open(fifo, os.O_RDONLY)
             self.addCleanup(os.close, reader)
             supervisor.send_signal(number)

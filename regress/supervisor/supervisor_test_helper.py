@@ -1,7 +1,7 @@
 """A supervisor of four ranks.
 
 `supervisor_test_helper LAUNCHER DIRECTORY PRELOAD_ARGV...`: each rank starts a
-child, whose pid this prints, and pauses.
+child and pauses. The supervisor prints the children's pids.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""When a job is late."""
+"""Decides when a job hangs."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ class Bounds:
     """How long a job may be silent.
 
     Attributes:
-        start_seconds: From the launch to the first progress message of every
-            rank.
-        step_seconds: From then on, between two progress messages of the job,
-            whichever ranks send them, and from the last one to the end.
+        start_seconds: Maximum from the launch until every rank has sent its
+            first progress message.
+        step_seconds: Maximum after that between two progress messages, from
+            whichever ranks, and from the last message to the end.
     """
 
     start_seconds: float
@@ -22,12 +22,12 @@ class Bounds:
 
 
 class Watchdog:
-    """Knows the deadline; times are in seconds of one monotonic clock."""
+    """Tracks the deadline. All times are seconds of one monotonic clock."""
 
     def __init__(
         self, bounds: Bounds, ranks: Iterable[int], now: float
     ) -> None:
-        """Starts at the launch of `ranks`."""
+        """Starts the clock at `now`, the launch of `ranks`."""
         self._bounds = bounds
         self._silent = set(ranks)
         self._launched = now
@@ -35,27 +35,27 @@ class Watchdog:
 
     @property
     def deadline(self) -> float:
-        """When the job is late, if nothing happens before."""
+        """The time at which the job counts as hung, unless it progresses."""
         if self._silent:
             return self._launched + self._bounds.start_seconds
         return self._heard + self._bounds.step_seconds
 
     def heard(self, rank: int, now: float) -> None:
-        """A rank has sent a progress message."""
+        """Notes that a rank sent a progress message."""
         self._silent.discard(rank)
         self._heard = now
 
     def ended(self, rank: int) -> None:
-        """A rank has ended, so nothing more is to be heard of it."""
+        """Notes that a rank ended, so its first message is not awaited."""
         self._silent.discard(rank)
 
     def interrupted(self, now: float) -> None:
-        """Ranks were sent the interruption's signal: the job is under way."""
+        """Notes the interruption; from now on `step_seconds` applies."""
         self._silent.clear()
         self._heard = now
 
     def broken_bound(self) -> run_pb2.AttemptEnd.Silence:
-        """The bound that `deadline` comes from."""
+        """Returns the bound that sets `deadline`, and the silent ranks."""
         return run_pb2.AttemptEnd.Silence(
             seconds=self._bounds.start_seconds
             if self._silent

@@ -1,8 +1,8 @@
 """A process that imports a trainer once and forks its ranks.
 
-`zygote PARENT CHANNEL MODULE ARGV...` calls `MODULE.preload(ARGV)`, says on
-its channel (a SOCK_SEQPACKET socket) that it is ready, then forks a rank for
-each request until the channel is closed. Everything on the channel is JSON:
+`zygote PARENT CHANNEL MODULE ARGV...` calls `MODULE.preload(ARGV)`, reports on
+its channel (a SOCK_SEQPACKET socket) that it is ready, and then forks a rank
+for each request until the channel is closed. All messages are JSON:
 
   ready    {}
   request  {"argv": [...], "environment": {...}, "directory": "...",
@@ -10,8 +10,8 @@ each request until the channel is closed. Everything on the channel is JSON:
             the rank's output and of each variable
   answer   {"pid": ...} or {"refusal": "why, in one sentence"}
 
-A rank is forked twice: its parent, in between, exits at once, so that the
-supervisor, as child subreaper, becomes the parent of the rank.
+A rank is forked twice. The intermediate process exits at once, so that the
+supervisor, a child subreaper, becomes the rank's parent.
 """
 
 import dataclasses
@@ -29,13 +29,13 @@ from typing import NoReturn
 from regress.run import control
 from regress.supervisor import linux, standard_streams
 
-# A request's largest size in bytes, and its most file descriptors.
+# Limits of a request: its size and its number of file descriptors.
 _REQUEST_BYTES = 1 << 20
 _REQUEST_DESCRIPTORS = 16
 
 
 class _RefusalError(Exception):
-    """No rank can be forked."""
+    """A rank cannot be forked; the message is the answer's refusal."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Zygote:
         self._channel.send(json.dumps(message).encode())
 
     def _fork_rank(self, request: _Request) -> int:
-        """Forks a rank and returns its pid; it is the supervisor's child."""
+        """Forks a rank as a child of the supervisor and returns its pid."""
         threads = linux.thread_names()
         if len(threads) > 1:
             raise _RefusalError(
@@ -117,7 +117,7 @@ class _Zygote:
         os.close(pid_writer)
         os.close(gate_reader)
         os.waitpid(intermediate, 0)
-        # Opens the gate: the rank has its new parent.
+        # The rank now has its new parent: let it run.
         os.close(gate_writer)
         with open(pid_reader, "rb") as reader:
             pid = reader.read()
@@ -148,7 +148,7 @@ class _Zygote:
         except BaseException:
             traceback.print_exc()
         finally:
-            # Never back into the zygote's loop.
+            # A rank must never return to the zygote's loop.
             os._exit(code)
 
 
@@ -179,7 +179,7 @@ def _exit_code(trainer: ModuleType, argv: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Runs the process."""
+    """Runs the zygote process."""
     parent, channel_fd, module, *argv = sys.argv[1:]
     linux.die_with_parent(int(parent))
     linux.close_descriptors(keep=[int(channel_fd)])
@@ -188,8 +188,8 @@ def main() -> None:
     channel.set_inheritable(False)
     trainer = importlib.import_module(module)
     trainer.preload(argv)
-    # Else the first collection in a rank would copy every page of what the
-    # zygote has imported.
+    # Otherwise the first garbage collection in a rank would unshare every page
+    # of the zygote's imports.
     gc.collect()
     gc.freeze()
     _Zygote(int(parent), channel, trainer).serve()

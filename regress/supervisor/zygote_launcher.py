@@ -1,4 +1,4 @@
-"""Forks each rank from one process that has done the imports: the zygote."""
+"""Forks each rank from a zygote, a process that has done the imports."""
 
 import contextlib
 import json
@@ -19,17 +19,17 @@ from regress.supervisor import (
     python_process,
 )
 
-# Lines of the zygote's log that an error quotes.
+# Number of lines of the zygote's log that an error quotes.
 _QUOTED_LINES = 20
-# Seconds in which a zygote that is ready must have forked a rank.
+# Time limit for a ready zygote to fork a rank.
 _FORK_SECONDS = 60.0
 _ANSWER_BYTES = 1 << 16
 
 
 class ZygoteLauncher:
-    """Starts the zygote on entry, as context manager, and ends it on exit.
+    """A context manager that starts the zygote on entry and ends it on exit.
 
-    It may serve several attempts. Contexts of several zygotes nest.
+    A zygote may serve several attempts. Contexts of several zygotes nest.
     """
 
     name = "zygote"
@@ -43,18 +43,18 @@ class ZygoteLauncher:
         environment: Mapping[str, str] | None = None,
         start_seconds: float = 300.0,
     ) -> None:
-        """Describes the zygote.
+        """Configures the zygote; starts nothing.
 
         Args:
-            module: The trainer's.
-            preload_argv: What its `preload` is given.
+            module: The trainer's module.
+            preload_argv: Arguments of its `preload`.
             log: File for the zygote's stdout and stderr.
-            environment: Additions to the environment, for what the imports
-                already read; the ranks inherit them.
-            start_seconds: Bound on the time that `preload` takes.
+            environment: Variables added to the environment before the
+                imports; the ranks inherit them.
+            start_seconds: Time limit for `preload`.
 
         Raises:
-            SupervisorError: There is no such module.
+            SupervisorError: The module does not exist.
         """
         launcher.check_module(module)
         self._module = module
@@ -64,10 +64,11 @@ class ZygoteLauncher:
         self._start_seconds = start_seconds
 
     def __enter__(self) -> Self:
-        """Starts the zygote and waits for the end of its preload.
+        """Starts the zygote and waits until it has preloaded the trainer.
 
         Raises:
-            SupervisorError: Preload failed or took too long.
+            SupervisorError: `preload` failed or took too long, or the log
+                cannot be written.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(linux.child_subreaper())
@@ -88,7 +89,7 @@ class ZygoteLauncher:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Ends the zygote; nothing of it is left."""
+        """Ends the zygote and all processes it left."""
         self._stack.close()
 
     def start(
@@ -99,7 +100,7 @@ class ZygoteLauncher:
         output: int,
         descriptors: Mapping[str, int],
     ) -> int:
-        """Starts a rank: see `launcher.Launcher`."""
+        """Starts a rank; see `launcher.Launcher`."""
         request = {
             "argv": list(argv),
             "environment": dict(environment),
@@ -164,7 +165,8 @@ class ZygoteLauncher:
         return answer
 
     def _ended(self, doing: str) -> errors.SupervisorError:
-        # Its channel is closed; wait for the rest, but do not reap it.
+        # The zygote has closed its channel, so it is about to exit. Do not reap
+        # it here: `_end` does.
         end = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
         assert end is not None
         how = (
@@ -184,5 +186,5 @@ class ZygoteLauncher:
         return "\n".join([f"The end of its log {self._log}:", *lines])
 
     def _end(self) -> None:
-        # With the orphans that it leaves.
+        # This includes the orphans that the zygote leaves.
         linux.end_children(spare=linux.children() - {self._pid})

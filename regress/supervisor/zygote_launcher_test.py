@@ -1,4 +1,4 @@
-"""Tests of the zygote's own life."""
+"""Tests of starting, using and ending a zygote."""
 
 import json
 import os
@@ -20,7 +20,8 @@ class ZygoteLauncherTest(rank_group_test_helper.JobTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.log = self.directory / "zygote.log"
-        # What is printed before a fork must be in a buffer to come twice.
+        # Output that is buffered at a fork could appear twice, so make sure
+        # that it is buffered.
         self.enter_context(mock.patch.dict(os.environ))
         os.environ.pop("PYTHONUNBUFFERED", None)
 
@@ -56,7 +57,7 @@ class ZygoteLauncherTest(rank_group_test_helper.JobTestCase):
         for report in seen:
             self.assertEqual(report["preloads"], [[]])
             self.assertEqual(report["environment"]["FOR_IMPORTS"], "set")
-        # Nor does what was printed before the fork come again.
+        # Output from before the fork does not appear again.
         self.assertEqual(self.log.read_text(), "preloading ")
         self.assertEqual((self.directory / "rank0.log").read_text(), "")
 

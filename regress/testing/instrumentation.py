@@ -1,11 +1,12 @@
-"""Where faults take hold of the trainer: its hooks, and its disk.
+"""Changes to the trainer, through its hooks and its disk, to inject faults.
 
-Each function returns what puts the change in place, to be called in the process
-of a rank before it trains. The process ends with the rank, so no change is ever
-taken back.
+Each function returns an `Install`, which makes the change when it is called in
+a rank's process before training. The process ends with the rank, so changes
+are never undone.
 
-What megatron-core does has no hooks, and is replaced by name. It is imported
-when it is replaced: the catalogue is also read where nothing is trained.
+megatron-core has no hooks, so its functions are replaced by name. It is
+imported only when a function is replaced, since the fault catalogue is also
+read without training.
 """
 
 import functools
@@ -26,31 +27,33 @@ _T = TypeVar("_T")
 
 Install = Callable[[], None]
 Change = Callable[["training_state.TrainingState"], None]
-# What the rank's checkpoint file holds, and the state to restore from it.
+# Takes the content of the rank's checkpoint file, and the state that is
+# restored from it.
 ChangeSaved = Callable[[dict[str, Any], "training_state.TrainingState"], None]
-# The iteration that is about to run comes second.
+# Takes the state, and the iteration that is about to run.
 ChangeStep = Callable[["training_state.TrainingState", int], None]
 
 
 def flag(module: str, argument: str = "", *, early: bool = False) -> str:
-    """The flag of the instrumented trainer that names what it installs.
+    """Returns the instrumented trainer's flag that installs a module.
 
     Args:
-        module: Has a function `install`, and if it is early, `install_early`.
-        argument: What these are called with.
-        early: Whether the module is also to act before torch is imported.
+        module: A module with a function `install`, and with `install_early` if
+            `early` is set.
+        argument: The argument of these functions.
+        early: Whether to call `install_early` before torch is imported.
     """
     return f"--install{'_early' if early else ''}={module}:{argument}"
 
 
 def rank() -> int:
-    """This process's rank."""
+    """Returns this process's rank."""
     number: int = flags.FLAGS.rank
     return number
 
 
 def on_rank(number: int, change: Callable[..., None]) -> Callable[..., None]:
-    """Returns `change` that happens on one rank only."""
+    """Restricts `change` to one rank."""
 
     @functools.wraps(change)
     def only_there(*args: Any) -> None:
@@ -61,12 +64,12 @@ def on_rank(number: int, change: Callable[..., None]) -> Callable[..., None]:
 
 
 def nothing(*args: Any, **kwargs: Any) -> None:
-    """In place of a function that should have done something."""
+    """Does nothing, in place of a function that should do something."""
     del args, kwargs
 
 
 def wrapped(hook: hooks.Hook, wrapper: hooks.Wrapper) -> Install:
-    """Wraps what the trainer does at one of its hooks."""
+    """Wraps the function at one of the trainer's hooks."""
     return lambda: hook.wrap(wrapper)
 
 
@@ -76,9 +79,9 @@ def replaced(
     """Replaces a function of megatron-core.
 
     Args:
-        module: Its module.
-        name: Its name there; a method's with its class, as "Optimizer.step".
-        replacement: Called with the function; returns what takes its place.
+        module: The function's module.
+        name: Its name; a method with its class, such as "Optimizer.step".
+        replacement: Takes the function and returns its replacement.
     """
 
     def install() -> None:
@@ -92,7 +95,7 @@ def replaced(
 
 
 def both(*installs: Install) -> Install:
-    """Returns what puts several changes in place."""
+    """Combines several changes."""
 
     def install() -> None:
         for one in installs:
@@ -102,7 +105,7 @@ def both(*installs: Install) -> Install:
 
 
 def after_build(change: Change) -> Install:
-    """Changes the state when it is built, before anything is loaded."""
+    """Changes the newly built state, before anything is loaded."""
 
     def wrapper(original: Any) -> Any:
         def build(*args: Any) -> Any:
@@ -116,7 +119,7 @@ def after_build(change: Change) -> Install:
 
 
 def before_restore(change: ChangeSaved) -> Install:
-    """Changes what was read from the checkpoint, before it is restored."""
+    """Changes the content read from the checkpoint, before the restore."""
 
     def wrapper(original: Any) -> Any:
         def restore(saved: dict[str, Any], state: Any) -> None:
@@ -141,8 +144,22 @@ def after_restore(change: ChangeSaved) -> Install:
     return wrapped(hooks.RESTORE, wrapper)
 
 
+def at_save(change: ChangeSaved) -> Install:
+    """Changes what a checkpoint file gets, after the state was digested."""
+
+    def wrapper(original: Any) -> Any:
+        def collect(state: Any) -> dict[str, Any]:
+            saved: dict[str, Any] = original(state)
+            change(saved, state)
+            return saved
+
+        return collect
+
+    return wrapped(hooks.COLLECT, wrapper)
+
+
 def before_step(change: ChangeStep) -> Install:
-    """Does something before each step, so after the load was recorded."""
+    """Changes something before each step, after the load was recorded."""
 
     def wrapper(original: Any) -> Any:
         def run(stepper: Any) -> Any:
@@ -155,7 +172,7 @@ def before_step(change: ChangeStep) -> Install:
 
 
 def before_first_step(change: Change) -> Install:
-    """Does something once, after the load was recorded."""
+    """Changes something once, after the load was recorded."""
     seen: list[int] = []
 
     def change_once(
@@ -169,33 +186,33 @@ def before_first_step(change: Change) -> Install:
 
 
 def with_disk(change: Callable[[durable.Disk], durable.Disk]) -> Install:
-    """Changes the disk that checkpoints are written to."""
+    """Replaces the disk that checkpoints are written to."""
     return wrapped(
         hooks.OPEN_DISK, lambda open_disk: lambda: change(open_disk())
     )
 
 
 class WrappedDisk(durable.Disk):
-    """Does everything on another disk; a subclass does something besides.
+    """Forwards everything to another disk; subclasses override steps.
 
     Attributes:
-        disk: The other.
+        disk: The wrapped disk.
     """
 
     def __init__(self, disk: durable.Disk) -> None:
-        """Wraps a disk of which no file is open."""
+        """Wraps a disk that has no open file."""
         self.disk = disk
         self._paths: dict[int, pathlib.Path] = {}
 
     def around(
         self, kind: str, path: pathlib.Path, step: Callable[[], _T]
     ) -> _T:
-        """Does one step of writing: everything but closing a file.
+        """Runs one step of writing; called for all steps except close.
 
         Args:
-            kind: A method of `durable.Disk`.
-            path: What it is done to; of a rename, the old path.
-            step: Does it.
+            kind: The name of the method of `durable.Disk`.
+            path: The file or folder; for a rename, the old path.
+            step: Runs the step.
         """
         del kind, path
         return step()

@@ -1,9 +1,10 @@
-"""The trainer, with what --install names put in place: a fault, a marker.
+"""The trainer with modules installed, for example a fault or a phase marker.
 
-`--install=MODULE:ARGUMENT`, any number of times, imports the module when the
-trainer is imported, and calls its `install(ARGUMENT)` in the rank before it
-trains. `--install_early` does so before torch is imported, and calls
-`install_early(ARGUMENT)` there and `install(ARGUMENT)` later.
+`--install=MODULE:ARGUMENT` imports the module together with the trainer and
+calls its `install(ARGUMENT)` in the rank before training.
+`--install_early=MODULE:ARGUMENT` imports the module before torch, calls its
+`install_early(ARGUMENT)` at once and its `install(ARGUMENT)` before training.
+Both flags may be repeated.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ _NAMES = ("install", "install_early")
 
 for _name in _NAMES:
     flags.DEFINE_multi_string(
-        _name, [], "What is installed: see the module's docstring."
+        _name, [], "A module to install; see the module docstring."
     )
 
 
@@ -33,7 +34,7 @@ class _Installation:
 
     @classmethod
     def parse(cls, argv: Sequence[str]) -> list[Self]:
-        """Finds the installations among the trainer's flags."""
+        """Parses the installations from the trainer's flags."""
         known = flags.FlagValues()
         holders = [
             flags.DEFINE_multi_string(name, [], "", flag_values=known)
@@ -53,7 +54,7 @@ class _Installation:
 
 
 def preload(argv: Sequence[str]) -> None:
-    """Imports what every rank needs, and what the flags name."""
+    """Preloads the trainer and imports the modules that the flags name."""
     trainer.preload(argv)
     for one in _Installation.parse(argv):
         one.load()
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
         if one.early:
             one.load().install_early(one.argument)
     preload(argv)
-    # What is installed may ask for the rank.
+    # An `install` may read the flags, for example the rank.
     flags.FLAGS.unparse_flags()
     flags.FLAGS([sys.argv[0], *argv])
     for one in installations:

@@ -1,4 +1,4 @@
-"""Tests of when the instrumented trainer installs what it is told to."""
+"""Tests of when the instrumented trainer installs modules."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ class InstrumentedTrainerTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._calls: list[str] = []
-        # The real one would import torch.
+        # The real trainer would import torch.
         self._fake("regress.trainer.main", preload=None, main=5)
         self._fake("first", install=None)
         self._fake("second", install=None, install_early=None)
@@ -26,7 +26,12 @@ class InstrumentedTrainerTest(absltest.TestCase):
         )
 
     def _fake(self, name: str, **functions: object) -> None:
-        """A module whose functions are recorded, each with what it returns."""
+        """Adds a module whose functions record their calls.
+
+        Args:
+            name: The module's name.
+            functions: Each function's return value, by name.
+        """
         module = types.ModuleType(name)
         for function, result in functions.items():
             setattr(module, function, self._recorded(name, function, result))

@@ -9,53 +9,57 @@ from regress.run import run_pb2
 
 
 class BackendError(errors.UserError):
-    """The machine is not what the backend needs. One sentence."""
+    """The machine does not meet the backend's requirements. One sentence."""
 
 
 class Backend(abc.ABC):
-    """What differs between a CPU and a GPU, in one place."""
+    """Everything that differs between training on a CPU and on a GPU."""
 
-    # torch.distributed's.
+    # Name of the torch.distributed backend.
     process_group: str
-    # Names and values of environment variables to be set before torch loads.
+    # Environment variables to set before torch is imported.
     settings: Mapping[str, str]
-    # Whether stages may go on computing while what they send is on its way.
+    # Whether stages may keep computing while their sends are in flight.
     overlaps_communication: bool
-    # Whether a first pass takes so much longer than the next that a rank runs
-    # one while it gets ready.
+    # Whether a rank warms up with a forward and backward pass before it
+    # begins: worthwhile if the first pass is much slower than the next.
     rehearses: bool
-    # A member of megatron-core's AttnBackend, which cannot be imported before
-    # `prepare` was called.
+    # Name of a member of megatron-core's AttnBackend, which cannot be imported
+    # before `prepare` has run.
     attention_backend: str
-    # Fields of megatron-core's TransformerConfig that the device asks for.
+    # Fields of megatron-core's TransformerConfig that the device requires.
     transformer_config: Mapping[str, Any]
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """Pins the arithmetic. Call it before megatron.core is imported.
+        """Pins the arithmetic. Call it before torch is imported.
 
-        Touches no accelerator, so that a process forked afterwards may.
+        It touches no accelerator, so that processes forked later can use one.
         """
 
     @abc.abstractmethod
     def start_rank(self, rank: int, ranks: int) -> Any:
-        """Takes the device of one of the job's ranks.
+        """Selects this rank's device.
+
+        Args:
+            rank: This rank.
+            ranks: The number of ranks in the job.
 
         Returns:
             A `torch.device`.
 
         Raises:
-            BackendError: The device is not there, or not the one declared.
+            BackendError: The device is missing or is not the declared one.
         """
 
     @abc.abstractmethod
     def out_of_memory(self, error: Exception) -> str | None:
-        """One sentence, if the error is that the device's memory is full."""
+        """Explains an out-of-memory error; None for any other error."""
 
     @abc.abstractmethod
     def peak_memory(self) -> int:
-        """The most bytes of the device's memory that this rank has held."""
+        """Returns the peak device memory of this rank, in bytes."""
 
     @abc.abstractmethod
     def environment(self) -> run_pb2.Environment:
-        """What was found here: device, versions and settings."""
+        """Describes the device, the package versions and the settings."""

@@ -1,19 +1,20 @@
-"""The backend for a hardware.
+"""Chooses the backend for a hardware.
 
-It is chosen before torch is imported, since some settings are read by libraries
-as they load.
+The choice comes before torch is imported, since libraries read some of the
+backend's settings when they load.
 """
 
 from regress.trainer import backend
 
 
 def get(hardware: str) -> backend.Backend:
-    """Returns the backend for a hardware: `none` is the CPU.
+    """Returns the backend for a hardware.
 
     Args:
-        hardware: The declared hardware, as `none` or `nvidia_h200`.
+        hardware: The declared hardware: `none` for the CPU, `any` for any GPU,
+            or a GPU such as `nvidia_h200`.
     """
-    # Imported here since the one must not load what only the other has.
+    # Imported lazily: each backend needs packages that the other lacks.
     if hardware == "none":
         from regress.trainer import cpu_backend
 

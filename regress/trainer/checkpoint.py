@@ -1,8 +1,8 @@
-"""Checkpoints in megatron's `torch` format, in Megatron-LM's layout.
+"""Checkpoints in megatron's `torch` format and Megatron-LM's layout.
 
-What the files are is in regress/checkpoint/layout.py. The order in which they
-are written is what a kill cannot break: each rank's file, when all are on the
-disk the manifest, then the tracker.
+regress/checkpoint/layout.py describes the files. The order of the writes makes
+a save safe to kill at any point: first each rank's file; once all of them are
+on disk, the manifest; then the tracker.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from regress.checkpoint import commit, durable, errors, layout, manifest, view
 from regress.run import run_pb2
 from regress.trainer import hooks, training_state
 
-# What a rank's file holds besides tensors and plain containers. Everything
-# else is refused, so a checkpoint cannot run code on load.
+# The types that a rank's file holds besides tensors and plain containers. All
+# others are refused, so loading a checkpoint cannot run code.
 _ALLOWED_TYPES: list[Any] = [
     argparse.Namespace,
     numpy.ndarray,
     numpy.dtype,
     type(numpy.dtype(numpy.uint32)),
-    # What makes an array, in a module that moved in numpy 2.
+    # NumPy's reconstructor of arrays; its module moved in NumPy 2.
     numpy.empty(0).__reduce__()[0],
 ]
 
@@ -37,12 +37,12 @@ class Checkpoints:
 
     Attributes:
         directory: Holds the tracker and a folder for each checkpoint.
-        rank: The pipeline rank.
-        ranks: How many there are.
-        gather: Gives all ranks what each of them brings, by rank; so it waits
-            until every rank has come as far.
-        keep: The newest complete checkpoints that a save leaves; 0 for all.
-        disk: Where the files go.
+        rank: This pipeline rank.
+        ranks: The number of pipeline ranks.
+        gather: Gathers one object from each rank and returns the list, by
+            rank, to all of them; it also acts as a barrier.
+        keep: How many of the newest complete checkpoints to keep; 0 for all.
+        disk: The file system to write to.
     """
 
     directory: pathlib.Path
@@ -53,18 +53,18 @@ class Checkpoints:
     disk: durable.Disk = dataclasses.field(default_factory=durable.Disk)
 
     def path(self, iteration: int) -> pathlib.Path:
-        """The file of this rank, for one iteration."""
+        """Returns the path of this rank's file for one iteration."""
         folder = layout.folder(self.directory, iteration)
         return folder / layout.rank_file(self.rank)
 
     @hooks.LOOK
     def look(self) -> view.View:
-        """What this rank sees of the newest checkpoint."""
+        """Returns this rank's view of the newest checkpoint."""
         return view.look(self.directory, self.rank, self.ranks)
 
     @hooks.AGREE
     def agree(self, seen: view.View) -> tuple[int | None, list[str]]:
-        """The iteration that all ranks load: see `view.agree`."""
+        """Returns the iteration that all ranks load; see `view.agree`."""
         return view.agree(self.gather(seen), self.directory)
 
     @hooks.WRITE_CHECKPOINT
@@ -73,19 +73,20 @@ class Checkpoints:
         state: training_state.TrainingState,
         before_tracker: Callable[[], None],
     ) -> run_pb2.CheckpointEvent:
-        """Writes the checkpoint of `state.iteration`, on all ranks at once.
+        """Writes the checkpoint of `state.iteration`.
 
-        One of the same iteration is replaced file by file. A job that began
-        from the newest complete checkpoint never comes to that.
+        Every rank must call this at the same time. An existing checkpoint of
+        the same iteration is replaced file by file; that never happens in a
+        job that resumed from the newest complete checkpoint.
 
         Args:
-            state: What to save.
-            before_tracker: Called when the rank's file is durable and the
+            state: The state to save.
+            before_tracker: Called when the rank's file is durable but the
                 checkpoint is not complete yet.
 
         Raises:
-            CheckpointWriteError: The disk does not take it. The checkpoints
-                that were there are untouched.
+            CheckpointWriteError: A file cannot be written. Existing
+                checkpoints are untouched.
         """
         started = time.monotonic()
         path = self.path(state.iteration)
@@ -111,7 +112,7 @@ class Checkpoints:
 
     @hooks.COMMIT
     def commit(self, complete: manifest.Manifest) -> None:
-        """Makes a checkpoint of files that are all on the disk."""
+        """Turns files that are all on disk into a complete checkpoint."""
         commit.commit(self.disk, self.directory, complete, self.keep)
 
     def load(
@@ -120,8 +121,8 @@ class Checkpoints:
         """Restores `state` and the random streams from one checkpoint.
 
         Raises:
-            CheckpointError: The rank's file is missing, damaged, or of another
-                iteration.
+            CheckpointError: The rank's file is missing or damaged, or belongs
+                to another iteration.
         """
         started = time.monotonic()
         path = self.path(iteration)
@@ -134,8 +135,9 @@ class Checkpoints:
         )
 
 
+@hooks.COLLECT
 def to_saved(state: training_state.TrainingState) -> dict[str, Any]:
-    """What a rank's file holds, under Megatron-LM's names."""
+    """Returns the content of a rank's file, under Megatron-LM's names."""
     return {
         "checkpoint_version": 3.0,
         "iteration": state.iteration,

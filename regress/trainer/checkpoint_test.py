@@ -26,7 +26,7 @@ class _Optimizer:
 
 
 class _State:
-    """Stands in for a TrainingState: what a save needs of one."""
+    """The part of a TrainingState that a save needs."""
 
     def __init__(self, iteration: int) -> None:
         self.iteration = iteration
@@ -39,7 +39,7 @@ class _State:
 
 
 class _FullDisk(durable.Disk):
-    """Takes so many bytes of a file."""
+    """A disk with room for a number of bytes."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -59,7 +59,7 @@ class CheckpointTest(parameterized.TestCase):
         self._checkpoints = checkpoint.Checkpoints(
             self._folder, rank=3, ranks=4, gather=lambda mine: [mine]
         )
-        # Of rank 0, which writes the manifest and the tracker.
+        # Rank 0 writes the manifest and the tracker.
         self._first = checkpoint.Checkpoints(
             self._folder, rank=0, ranks=1, gather=lambda mine: [mine]
         )
@@ -168,7 +168,7 @@ class CheckpointTest(parameterized.TestCase):
                 return os.mkdir, (str(bait),)
 
         torch.save({"iteration": 20, "args": Payload()}, path)
-        # The bait would work on a reader that trusts the file.
+        # The payload does work with a reader that trusts the file; see below.
         with self.assertRaisesRegex(errors.CheckpointError, "cannot be read"):
             self._load(20)
         self.assertFalse(bait.exists())

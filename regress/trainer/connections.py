@@ -1,13 +1,13 @@
-"""How the ranks of a job find each other, and connect.
+"""Lets the ranks of a job find each other and connect.
 
-Under the supervisor, rank 0 is handed a listening socket (REGRESS_STORE_FD)
-and every rank its port (REGRESS_STORE_PORT), so no two jobs can race for a
-port. Without these the variables of torchrun serve.
+The supervisor gives rank 0 a listening socket (REGRESS_STORE_FD) and every
+rank its port (REGRESS_STORE_PORT), so jobs cannot race for a port. Without
+these, torchrun's environment variables apply.
 
-Connections are made before the first step needs them. NCCL connects ranks when
-they first talk to each other, which takes a good part of a second each time,
-and in a pipeline one pair waits for the other. A rank that gets ready while
-another attempt trains has that behind it.
+Ranks connect before the first step. NCCL connects two ranks when they first
+communicate; that takes a good part of a second, and in a pipeline the pairs
+wait for one another. A rank that gets ready while another attempt trains does
+not pay for this when its own attempt begins.
 """
 
 import datetime
@@ -19,17 +19,17 @@ from megatron.core import parallel_state
 
 from regress.trainer import hooks
 
-# Longer than any bound of the supervisor's watchdog, which is the one to say
-# that a job hangs.
+# Longer than any bound of the supervisor's watchdog: the watchdog is what
+# reports a hang.
 _TIMEOUT = datetime.timedelta(minutes=30)
 
 
 @hooks.CONNECT
 def join(backend: str, rank: int, world_size: int) -> None:
-    """Makes the default process group of all ranks.
+    """Creates the default process group of all ranks.
 
     Args:
-        backend: Torch.distributed's name of it.
+        backend: The name of the torch.distributed backend.
         rank: This process's rank.
         world_size: Number of ranks.
     """
@@ -53,12 +53,13 @@ def join(backend: str, rank: int, world_size: int) -> None:
 
 
 def establish(device: torch.device) -> None:
-    """Talks once to everybody that a training step talks to.
+    """Communicates once with every peer of a training step.
 
-    Every rank must call it, after megatron-core has made its process groups.
+    Every rank must call this, after megatron-core has created its process
+    groups.
 
     Args:
-        device: The rank's.
+        device: The rank's device.
     """
     token = torch.zeros(1, device=device)
     _greet_neighbours(token)
@@ -71,18 +72,19 @@ def establish(device: torch.device) -> None:
     ):
         if group is not None:
             torch.distributed.all_reduce(token, group=group)
-    # Until everybody has answered.
+    # Waits for all of these to complete.
     token.item()
 
 
 def _greet_neighbours(token: torch.Tensor) -> None:
-    """Sends to the next stage and receives from the one before."""
+    """Sends to the next stage and receives from the previous one."""
     group = parallel_state.get_pipeline_model_parallel_group()
     stages = group.size()
     if stages == 1:
         return
     stage = group.rank()
-    # Two ranks connect when both are there: neighbours begin with each other.
+    # A connection needs both peers at once, so even stages send first and odd
+    # stages receive first.
     greetings = [
         lambda: torch.distributed.send(
             token, group=group, group_dst=(stage + 1) % stages

@@ -1,4 +1,4 @@
-"""Tests of connecting, in processes of their own, over gloo."""
+"""Tests of connecting ranks, in separate processes over gloo."""
 
 import multiprocessing
 import pathlib
@@ -46,7 +46,7 @@ def _rank(rank: int, stages: int, store: str, said: Any) -> None:
 
 
 class ConnectionsTest(parameterized.TestCase):
-    # An odd pipeline, too: there two neighbours begin with the same.
+    # Includes odd pipelines, where two neighbours both send first.
     @parameterized.parameters(1, 2, 3, 4)
     def test_talks_to_everybody_that_a_step_talks_to(self, stages: int) -> None:
         store = pathlib.Path(self.create_tempdir().full_path) / "store"
@@ -66,8 +66,8 @@ class ConnectionsTest(parameterized.TestCase):
             self.assertEqual(
                 sent_to, [(rank + 1) % stages] if stages > 1 else []
             )
-            # The world, the model's ranks, this rank's replicas, and the ends
-            # that share the embedding.
+            # The world, the model-parallel group, this rank's data-parallel
+            # group, and the two ends, which share the embedding.
             ends = [[0, stages - 1]] if stages > 1 else [[0]]
             self.assertEqual(
                 groups,

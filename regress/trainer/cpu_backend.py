@@ -1,4 +1,4 @@
-"""Training without a GPU: gloo, and bits that any x86-64 with AVX2 gives."""
+"""Training without a GPU: gloo, and the same bits on any x86-64 with AVX2."""
 
 import logging
 import os
@@ -13,30 +13,31 @@ from regress.trainer import backend
 class CpuBackend(backend.Backend):
     """The CPU, with the instruction set of its math libraries pinned.
 
-    ATen, MKL, oneDNN and OpenBLAS each choose kernels by the CPU they find,
-    and so give other last bits on another CPU. ATen and OpenBLAS are held to
-    AVX2, MKL to its compatible code path, and oneDNN, which has no such
-    setting, is off. What is left, or slow like that, cpu_kernels.py replaces.
+    ATen, MKL, oneDNN and OpenBLAS each choose kernels by CPU model, so the
+    last bits of a result depend on the CPU. ATen and OpenBLAS are pinned to
+    AVX2 and MKL to its compatible code path; oneDNN has no such setting and is
+    off. cpu_kernels.py replaces the kernels that still differ, or that are too
+    slow when pinned.
     """
 
     process_group = "gloo"
     settings: Mapping[str, str] = {
-        # One thread a rank: the ranks already fill the cores.
+        # One thread per rank: the ranks already fill the cores.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OPENBLAS_CORETYPE": "Haswell",
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_CBWR": "COMPATIBLE",
     }
-    # With gloo this would corrupt tensors that are freed too early.
+    # Overlapping over gloo would free tensors too early and corrupt them.
     overlaps_communication = False
     rehearses = False
     attention_backend = "local"
     transformer_config: Mapping[str, Any] = {
         "use_cpu_initialization": True,
-        # Calls torch.cuda.synchronize.
+        # True would call torch.cuda.synchronize.
         "batch_p2p_sync": False,
-        # CUDA kernels.
+        # These need CUDA kernels.
         "bias_activation_fusion": False,
         "bias_dropout_fusion": False,
         "masked_softmax_fusion": False,
@@ -58,8 +59,8 @@ class CpuBackend(backend.Backend):
         no_compile.apply()
         cpu_kernels.apply()
         cpu_patches.apply()
-        # It warns at every dropout that the CPU's stream moved while the
-        # device's was in use; here they are one.
+        # It warns at every dropout that the CPU's random stream advanced while
+        # the device's was in use; here they are the same stream.
         logging.getLogger("megatron.core.tensor_parallel.random").setLevel(
             logging.ERROR
         )
@@ -71,11 +72,11 @@ class CpuBackend(backend.Backend):
         return torch.device("cpu")
 
     def out_of_memory(self, error: Exception) -> str | None:  # noqa: D102
-        # The kernel's own way is to kill.
+        # Linux kills the process instead of raising an error.
         return None
 
     def peak_memory(self) -> int:  # noqa: D102
-        # The supervisor measures the process's.
+        # The supervisor measures host memory.
         return 0
 
     def environment(self) -> run_pb2.Environment:  # noqa: D102

@@ -1,24 +1,25 @@
-"""Kernels for the CPU whose bits every x86-64 with AVX2 gives: NumPy's.
+"""CPU kernels that give the same bits on every x86-64 with AVX2, from NumPy.
 
-Matrix products are accumulated in float32 and then rounded, as a GPU's tensor
-cores do, by OpenBLAS's kernel for Haswell, which OPENBLAS_CORETYPE pins. ATen
-leaves them to oneDNN, which has no setting that gives every CPU the same bits;
-to MKL, which has one that is three times slower; or, in bfloat16 and without
-oneDNN, to plain loops, which take more than half of a step's time.
+Matrix products accumulate in float32 and round once at the end, as a GPU's
+tensor cores do. They run in OpenBLAS's Haswell kernel, pinned by
+OPENBLAS_CORETYPE. ATen would use oneDNN, which has no setting that gives the
+same bits on every CPU; MKL, whose setting makes it three times slower; or, for
+bfloat16 without oneDNN, plain loops, which take more than half of a step's
+time.
 
-Square roots are exact. ATen takes them from MKL's vector math, whose last bit
-depends on the CPU whatever MKL_CBWR says; Adam has one in every update.
+Square roots are correctly rounded. ATen uses MKL's vector math, whose last bit
+depends on the CPU whatever MKL_CBWR says, and every Adam update takes one.
 """
 
 import numpy
 import torch
 
-# The registration lasts as long as the object does.
+# The kernels stay registered for as long as this object lives.
 _OVERRIDES = torch.library.Library("aten", "IMPL")
 
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Returns left @ right, not yet rounded to the operands' type."""
+    """Returns left @ right, before rounding to the operands' type."""
     left, right = _widen(left), _widen(right)
     out = left.new_empty((*left.shape[:-1], right.shape[-1]))
     numpy.matmul(left.numpy(), right.numpy(), out=out.numpy())
@@ -38,7 +39,7 @@ def _baddbmm(
     alpha: float = 1,
 ) -> torch.Tensor:
     out = _product(left, right).mul_(alpha)
-    # An addend of no weight may be uninitialized.
+    # With beta 0 the addend may be uninitialized.
     if beta:
         out.add_(_widen(addend), alpha=beta)
     return out.to(left.dtype)
@@ -52,13 +53,13 @@ def _sqrt(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _widen(tensor: torch.Tensor) -> torch.Tensor:
-    """Returns the tensor in a type that NumPy has, without its gradient."""
+    """Returns the tensor, detached, in a type that NumPy supports."""
     tensor = tensor.detach()
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
 
 
 def apply() -> None:
-    """Replaces ATen's kernels on the CPU, for the life of the process."""
+    """Replaces ATen's CPU kernels for the life of the process."""
     for name, kernel in (
         ("mm", _mm),
         ("bmm", _mm),

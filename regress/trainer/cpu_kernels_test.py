@@ -1,4 +1,4 @@
-"""Tests of the CPU's own kernels."""
+"""Tests of the CPU kernels."""
 
 import numpy
 import torch
@@ -27,7 +27,7 @@ class CpuKernelsTest(parameterized.TestCase):
     def test_products_are_wide_and_rounded_once(
         self, dtype: torch.dtype
     ) -> None:
-        # Small whole numbers: their products have no error to begin with.
+        # Products of small whole numbers are exact.
         left, right = _whole(3, 40, 300), _whole(3, 300, 20)
         exact = torch.from_numpy(left.numpy() @ right.numpy()).to(dtype)
         left, right = left.to(dtype), right.to(dtype)

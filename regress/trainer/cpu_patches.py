@@ -1,10 +1,9 @@
-"""What megatron-core needs changed to run where there is no GPU.
+"""Patches to torch that let megatron-core run without a GPU.
 
-megatron-core names the CUDA device in a few places that a CPU run passes
-through. Each patch stands in for one of them and says which; a release that
-does not have the place does not mind the patch. They are applied to torch,
-before megatron-core is imported, and only by the CPU backend; with a GPU
-nothing is patched.
+megatron-core hard-codes the CUDA device in a few places that a CPU run also
+executes. Each patch covers some of them and names them; it does no harm to a
+release that lacks the place. Only the CPU backend applies the patches, before
+megatron-core is imported; with a GPU nothing is patched.
 """
 
 import dataclasses
@@ -19,7 +18,7 @@ _CPU = torch.device("cpu")
 
 @dataclasses.dataclass(frozen=True)
 class Patch:
-    """A change to torch, and the place in megatron-core that needs it."""
+    """A change to torch, and the places in megatron-core that need it."""
 
     name: str
     needed_by: str
@@ -27,19 +26,19 @@ class Patch:
 
 
 def _current_device() -> None:
-    # Callers pass the result on as `device=`, so a torch.device serves where
-    # CUDA would give an index.
+    # Callers pass the result on as `device=`, so a torch.device works where
+    # CUDA would return an index.
     torch.cuda.current_device = lambda: _CPU  # type: ignore[assignment, return-value]
 
 
 class _Stream:
-    """Stands in for a CUDA stream: a CPU has done what it was told to do."""
+    """Stands in for a CUDA stream; work on a CPU is synchronous."""
 
     def wait_stream(self, stream: object) -> None:
-        """Waits for nothing."""
+        """Returns at once."""
 
     def wait_event(self, event: object) -> None:
-        """Waits for nothing."""
+        """Returns at once."""
 
 
 def _current_stream() -> None:
@@ -75,7 +74,7 @@ def _type_name() -> None:
 
 
 def _random_generator() -> None:
-    # The CPU's one generator stands in for the device's: on a CPU dropout
+    # The CPU's only generator stands in for the device's: dropout on a CPU
     # draws from it, and the model-parallel tracker saves and restores it.
     def get_rng_state(device: object = None) -> torch.Tensor:
         del device
@@ -148,6 +147,6 @@ PATCHES = (
 
 
 def apply() -> None:
-    """Applies every patch. To be called once, before megatron.core's import."""
+    """Applies every patch. Call it once, before importing megatron.core."""
     for patch in PATCHES:
         patch.apply()

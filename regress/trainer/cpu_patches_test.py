@@ -1,4 +1,4 @@
-"""Tests of the CPU patches: each does what megatron-core needs of it."""
+"""Tests that each CPU patch does what megatron-core needs."""
 
 from unittest import mock
 

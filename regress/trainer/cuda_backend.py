@@ -15,7 +15,7 @@ from regress.trainer import backend, libraries
 
 
 def hardware_of(device_name: str) -> str:
-    """Returns the hardware's name for a device: "NVIDIA H200" → nvidia_h200."""
+    """Returns a device's hardware name: "NVIDIA H200" → nvidia_h200."""
     match = re.search(r"\b(A100|H100|H200|B200)\b", device_name)
     model = match[1] if match else device_name.removeprefix("NVIDIA ")
     return "nvidia_" + re.sub(r"\W+", "_", model.strip()).lower()
@@ -23,66 +23,66 @@ def hardware_of(device_name: str) -> str:
 
 _DRIVER = pathlib.Path("/proc/driver/nvidia/version")
 
-# Any GPU will do.
+# The hardware that matches every GPU.
 _ANY = "any"
 
 
 class CudaBackend(backend.Backend):
-    """One GPU a rank, or one shared by several where there are fewer."""
+    """One GPU per rank, or GPUs shared by several ranks if there are fewer."""
 
     process_group = "nccl"
     settings: Mapping[str, str] = {
-        # A zygote must have one thread.
+        # A zygote must be single-threaded.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "CUDA_DEVICE_MAX_CONNECTIONS": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "NCCL_ALGO": "Ring",
         "NVTE_ALLOW_NONDETERMINISTIC_ALGO": "0",
-        # As no_compile.py does, for what looks at the variable.
+        # For code that checks the variable; no_compile.py does the rest.
         "TORCH_COMPILE_DISABLE": "1",
     }
     overlaps_communication = True
     rehearses = True
-    # cuDNN's fused attention, in 9.14 and 9.19, may give a forward pass other
-    # bits while other kernels run; and which kernel "auto" takes depends on
-    # whether FlashAttention is installed.
+    # cuDNN's fused attention (seen in 9.14 and 9.19) can change the bits of a
+    # forward pass while other kernels run, and "auto" picks a kernel depending
+    # on whether FlashAttention is installed.
     attention_backend = "unfused"
     transformer_config: Mapping[str, Any] = {
         "deterministic_mode": True,
-        # As Megatron-LM's own training has them.
+        # Megatron-LM's own training sets these.
         "bias_activation_fusion": True,
         "bias_dropout_fusion": True,
         "masked_softmax_fusion": True,
-        # With overlapped p2p it frees what may still be on its way:
-        # megatron-core empties the tensor that it sends, and since torch 2.8
-        # the process group holds on to the tensor, no longer to its memory.
+        # With overlapped p2p, True would free memory that is still being sent:
+        # megatron-core empties the tensor after the send, and since torch 2.8
+        # the process group keeps the tensor alive but not its storage.
         "deallocate_pipeline_outputs": False,
     }
 
     def __init__(self, hardware: str) -> None:
-        """Expects `hardware`, as `nvidia_h200`, or `any` for any GPU."""
+        """Expects `hardware`, such as `nvidia_h200`, or `any` for any GPU."""
         self._hardware = hardware
         self._shares_device = False
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
         threading.Thread(target=_initialize_driver, daemon=True).start()
-        # The folders are of this machine, and no settings of the run.
+        # The library folders depend on the machine, so they are not part of
+        # the recorded settings.
         os.environ.update({**self.settings, **libraries.homes()})
         libraries.open_all()
-        # Transformer Engine imports JAX wherever that is installed, which
-        # takes 0.6 s.
+        # Transformer Engine imports JAX if it is installed, which takes 0.6 s.
         sys.modules.setdefault("transformer_engine.jax", cast(Any, None))
         import torch
 
         from regress.trainer import no_compile
 
         no_compile.apply()
-        # torch.use_deterministic_algorithms does the same, and imports the
-        # compiler to tell it.
+        # torch.use_deterministic_algorithms does the same, but imports the
+        # compiler to notify it.
         torch.set_deterministic_debug_mode("error")
-        # Every value is written before it is read; filling new tensors only
-        # costs thousands of launches a step.
+        # Every value is written before it is read, and filling new tensors
+        # costs thousands of kernel launches per step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
     def start_rank(self, rank: int, ranks: int) -> Any:  # noqa: D102
@@ -115,14 +115,14 @@ class CudaBackend(backend.Backend):
         if not isinstance(error, torch.cuda.OutOfMemoryError):
             return None
         free, total = torch.cuda.mem_get_info()
-        # A rank that has a GPU to itself gains nothing by another one.
+        # More GPUs do not help a rank that has one to itself.
         more = "give the ranks more GPUs, " if self._shares_device else ""
         return (
-            f"The memory of {torch.cuda.get_device_name()} does not suffice: "
-            f"this rank holds {_gib(torch.cuda.memory_allocated())} and wants "
-            f"more, and {_gib(free)} of {_gib(total)} are free. End what else "
-            f"uses the GPU (`nvidia-smi` lists it), {more}or take a smaller "
-            "case."
+            f"The memory of {torch.cuda.get_device_name()} is exhausted: "
+            f"this rank holds {_gib(torch.cuda.memory_allocated())} and needs "
+            f"more, but only {_gib(free)} of {_gib(total)} are free. End other "
+            f"processes on the GPU (`nvidia-smi` lists them), {more}or choose "
+            "a smaller case."
         )
 
     def peak_memory(self) -> int:  # noqa: D102
@@ -137,8 +137,8 @@ class CudaBackend(backend.Backend):
         found = packages.versions()
         found["driver"] = _driver_version()
         found["cuda"] = torch.version.cuda or "none"
-        # Of the library that is loaded; torch.backends.cudnn.version() raises
-        # if that is not the one that torch was built with.
+        # The version of the loaded library: torch.backends.cudnn.version()
+        # raises if it differs from the one that torch was built with.
         cudnn = torch._C._cudnn.getRuntimeVersion()
         found["cudnn"] = ".".join(map(str, cudnn))
         found["nccl"] = ".".join(map(str, torch.cuda.nccl.version()))
@@ -153,18 +153,18 @@ class CudaBackend(backend.Backend):
 
 
 def _initialize_driver() -> None:
-    """Finds the GPUs, which takes 1 s where there are four; imports go on."""
-    # Without a driver the device is not there, which `start_rank` says.
+    """Initializes the driver while imports run; with four GPUs it takes 1 s."""
+    # `start_rank` reports a missing driver.
     with contextlib.suppress(OSError):
         ctypes.CDLL("libcuda.so.1").cuInit(0)
 
 
 def sharing_settings(rank: int) -> dict[str, str]:
-    """Settings of NCCL for ranks that share a device.
+    """Returns NCCL's environment variables for ranks that share a device.
 
-    NCCL takes two ranks on one device for a mistake, unless each says that it
-    is a host of its own. Then they talk over sockets, which are faster with
-    large chunks.
+    NCCL rejects two ranks on one device unless each claims to be a separate
+    host. The ranks then communicate over sockets, which are faster with large
+    chunks.
     """
     return {
         "NCCL_HOSTID": f"rank{rank}",
@@ -184,7 +184,7 @@ def _gib(size: int) -> str:
 
 
 def _driver_version() -> str:
-    """The kernel module's version, as "580.159.04"."""
+    """Returns the kernel module's version, such as "580.159.04"."""
     try:
         text = _DRIVER.read_text()
     except OSError:

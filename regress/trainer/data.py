@@ -19,7 +19,7 @@ from regress.trainer import hooks
 
 
 class DataError(errors.UserError):
-    """The corpus cannot serve the case. One sentence."""
+    """The corpus is missing or too small for the case. One sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Microbatch:
     """Samples for one forward pass.
 
     Attributes:
-        tensors: By name, each [micro_batch_size, sequence_length].
-        digest: Of the tensors; see digest.digest_batch.
+        tensors: Tensors by name, each [micro_batch_size, sequence_length].
+        digest: Digest of the tensors; see digest.digest_batch.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -37,26 +37,26 @@ class Microbatch:
 
 @dataclasses.dataclass(frozen=True)
 class CorpusTokens:
-    """What megatron-core's data sets ask a tokenizer for, without one.
+    """Stands in for the tokenizer that megatron-core's data sets expect.
 
-    A corpus holds tokens already. megatron-core has a tokenizer that does
-    nothing, too, but importing it imports every tokenizer there is: 3.5 s in an
+    A corpus is already tokenized. megatron-core has a null tokenizer, too, but
+    importing it imports every tokenizer there is, which takes 3.5 s in an
     image that has Hugging Face's.
 
     Attributes:
-        vocab_size: Tokens in the vocabulary.
+        vocab_size: Number of tokens in the vocabulary.
     """
 
     vocab_size: int
 
     @property
     def eod(self) -> int:
-        """The end of a document: the vocabulary's last token."""
+        """The end-of-document token: the last one of the vocabulary."""
         return self.vocab_size - 1
 
     @property
     def unique_identifiers(self) -> dict[str, str]:
-        """Goes into the name of a data set's cached indices."""
+        """Becomes part of the name of a data set's cached indices."""
         return {"class": type(self).__qualname__}
 
 
@@ -64,19 +64,19 @@ class CorpusTokens:
 def build_dataset(
     case: case_pb2.Case, corpus: pathlib.Path, cache: pathlib.Path
 ) -> GPTDataset | None:
-    """Builds the training split, on every rank at once.
+    """Builds the training split. Every rank must call this at the same time.
 
     Args:
-        case: What is trained.
+        case: The case to train.
         corpus: Path of the .bin and .idx files, without their suffix.
-        cache: Where the data set's indices are kept.
+        cache: Directory for the data set's cached indices.
 
     Returns:
-        The data set, on the first and the last stage, which alone need it;
-        None on the others.
+        The data set on the first and the last stage, the only ones that read
+        data; None on the others.
 
     Raises:
-        DataError: The corpus is not there, or too small for the case's split.
+        DataError: The corpus is missing, or too small for the case's split.
     """
     _check_corpus(case, corpus)
     batch = case.training.global_batch_size
@@ -115,19 +115,19 @@ def microbatches(
     micro_batch_size: int,
     device: torch.device,
 ) -> Iterator[Microbatch]:
-    """Yields microbatches in the data set's order, after those consumed.
+    """Yields microbatches in the data set's order, after the consumed samples.
 
-    The order is a pure function of the number of consumed samples, and no
-    random generator is drawn from, so there is no state to save.
+    The order depends only on the number of consumed samples and no random
+    generator is used, so there is no state to save.
 
     Args:
         dataset: The training split.
-        consumed_samples: How many samples were trained on before.
-        micro_batch_size: Samples in a microbatch.
-        device: Where the tensors go.
+        consumed_samples: Number of samples trained on so far.
+        micro_batch_size: Samples per microbatch.
+        device: Device for the tensors.
 
     Yields:
-        Microbatches, without end.
+        Microbatches, endlessly.
     """
     while True:
         samples = [
@@ -158,7 +158,7 @@ def _check_corpus(case: case_pb2.Case, corpus: pathlib.Path) -> None:
                 f"'{case.name}' names it in data.corpus. Add the corpus's "
                 "target to the resume_test."
             )
-    # Without a document in one of the splits GPTDataset never returns.
+    # GPTDataset hangs if one of the splits has no document.
     documents = len(IndexedDataset(str(corpus)).document_indices) - 1
     weights = [float(weight) for weight in case.data.split.split(",")]
     smallest = min(weight for weight in weights if weight > 0)

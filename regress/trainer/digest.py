@@ -1,12 +1,12 @@
-"""Digests of a rank's state, and of what each step reads.
+"""Digests of a rank's state and of each step's inputs.
 
-Every entry of the state has a digest, by name. An entry is a param, a main
-param, a moment, a step counter, a field of a param group, the scheduler, a
-random stream: whatever a resume can lose by itself.
+Every state entry has a name and a digest. An entry is the smallest thing that
+a resume can lose: a param, a main param, a moment, a step counter, a field of
+a param group, a field of the scheduler, a random stream.
 
-What a step reads has digests that are small enough to be recorded at every
-step. They tell where a step that went wrong began to: in its samples, in its
-random streams, or in what it made of them.
+The digests of a step's inputs are small enough to record at every step. They
+show whether a step went wrong in its samples, in its random streams, or in its
+computation.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ from regress.trainer import hooks, training_state
 
 # The first 128 bits of a SHA-256; accidental collisions are not a concern.
 _DIGEST_BYTES = 16
-# As many bits as a double holds; by accident, two inputs in 10^14 are alike.
+# 48 bits, which a double holds exactly. Two inputs collide by accident with a
+# probability below 10^-14.
 _STEP_DIGEST_BYTES = 6
 _LONGEST_VALUE = 40
 _THREADS = 4
@@ -33,13 +34,13 @@ def digest_state(
     state: training_state.TrainingState,
     moment: "run_pb2.StateDigest.Moment",
 ) -> run_pb2.StateDigest:
-    """Digests the rank's whole state, as it is now.
+    """Digests the rank's whole current state.
 
     Args:
-        state: The state; its iteration names the digest.
-        moment: Whether this was just saved, or just loaded.
+        state: The state; the digest carries its iteration.
+        moment: Whether the state is about to be saved or was just loaded.
     """
-    # hashlib lets other threads run while it hashes.
+    # hashlib releases the GIL while it hashes.
     with futures.ThreadPoolExecutor(_THREADS) as pool:
         entries = pool.map(lambda item: _entry(*item), list(_entries(state)))
         return run_pb2.StateDigest(
@@ -48,10 +49,11 @@ def digest_state(
 
 
 def digest_batch(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """Digests a microbatch: every tensor with its name, type and shape.
+    """Digests a microbatch: every tensor with its name, dtype and shape.
 
     Args:
-        tensors: By name; on the CPU, lest the step wait for the device.
+        tensors: Tensors by name. On the CPU: for tensors on a GPU, the digest
+            would wait for the device.
     """
     result = hashlib.sha256()
     for name in sorted(tensors):
@@ -60,12 +62,12 @@ def digest_batch(tensors: Mapping[str, torch.Tensor]) -> bytes:
 
 
 def fold_batches(digests: Iterable[bytes]) -> int:
-    """Folds the digests of a step's microbatches, in order, to 48 bits."""
+    """Folds the digests of a step's microbatches, in order, into 48 bits."""
     return _first_bits(hashlib.sha256(b"".join(digests)))
 
 
 def digest_streams() -> int:
-    """Digests every random stream of this rank, to 48 bits."""
+    """Digests every random stream of this rank into 48 bits."""
     result = hashlib.sha256()
     for name, stream in training_state.named_streams():
         _update(result, name, stream)
@@ -102,7 +104,7 @@ def _chunk_entries(
     moments = optimizer.optimizer.state
     for name, param in chunk.named_parameters():
         yield f"{prefix}/param/{name}", param
-        # In float32 training the param is its own main param.
+        # In float32 training a param is its own main param.
         main_param = getattr(param, "main_param", param)
         if main_param is not param:
             yield f"{prefix}/main param/{name}", main_param
@@ -136,7 +138,7 @@ def _first_bits(result: "hashlib._Hash") -> int:
 def _canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
     """Returns the value's type and shape, and its bytes.
 
-    The bytes of the same value are the same in every process.
+    Equal values give equal bytes in every process.
 
     Args:
         value: A tensor, an array, or a plain Python value.
@@ -149,7 +151,7 @@ def _canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
         if host.numel() == 1:
             return kind, repr(host.item()).encode()
         return kind, host.view(torch.uint8).numpy().data
-    # repr gives all digits of a float.
+    # repr round-trips a float.
     if isinstance(value, tuple):
         text = "|".join(
             hashlib.sha256(item.tobytes()).hexdigest()

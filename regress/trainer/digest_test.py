@@ -1,4 +1,4 @@
-"""Tests that digests see every state entry, and all that a step reads."""
+"""Tests that digests cover every state entry and all inputs of a step."""
 
 import pathlib
 import random
@@ -97,7 +97,7 @@ class DigestTest(parameterized.TestCase):
         before = _digests(state)
         draw()
         differing = _differing(before, _digests(state))
-        # On a CPU the device's stream is torch's own.
+        # On a CPU the device's stream is torch's stream.
         differing.discard("rng/cuda_rng_state")
         self.assertLen(differing, 1)
         self.assertStartsWith(differing.pop(), stream)
@@ -142,7 +142,7 @@ class DigestTest(parameterized.TestCase):
 
 
 class RestoreTest(parameterized.TestCase):
-    """A state that is saved, and loaded into a new one."""
+    """Saves a state and loads it into a new one."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -1,17 +1,17 @@
-"""Named places in a rank's work that a program around the trainer can wrap.
+"""Hooks: functions of the trainer that a surrounding program can wrap.
 
-A function of the trainer becomes such a place by a decorator:
+A decorator attaches a function of the trainer to a hook:
 
     @hooks.BUILD_DATASET
     def build_dataset(...): ...
 
-and a program that starts the trainer, say one that times or breaks it, wraps
-the place in every process of a rank:
+A program that starts the trainer, for example to time it or to inject a fault,
+wraps the function in every rank's process:
 
     hooks.BUILD_DATASET.wrap(lambda build_dataset: timed(build_dataset))
 
-The trainer itself wraps nothing. This module imports none of it, so the places
-can be named where nothing is trained, and before torch is imported.
+The trainer itself wraps nothing. This module imports nothing of the trainer,
+so hooks can be used without it, and before torch is imported.
 """
 
 import functools
@@ -21,25 +21,25 @@ from typing import Any, ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-# Called with a function; returns what takes its place.
+# Takes the hooked function and returns its replacement.
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Hook:
-    """One place.
+    """One hook.
 
     Attributes:
-        name: What the rank does there, for a reader.
+        name: What the hooked function does, for people to read.
     """
 
     def __init__(self, name: str) -> None:
-        """Names a place that no function has yet."""
+        """Makes a hook that no function is attached to yet."""
         self.name = name
         self._wrappers: list[Wrapper] = []
         self._current: Callable[..., Any] | None = None
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Makes a function, or a method, the one that is wrapped here."""
+        """Attaches a function or method to the hook. Used as a decorator."""
         assert self._current is None, f"Two functions {self.name}."
         self._current = functools.reduce(
             lambda wrapped, wrapper: wrapper(wrapped), self._wrappers, function
@@ -54,7 +54,7 @@ class Hook:
         return current
 
     def wrap(self, wrapper: Wrapper) -> None:
-        """Wraps the function, and whatever it was wrapped in before."""
+        """Wraps the function, outside of all wrappers added before."""
         self._wrappers.append(wrapper)
         if self._current is not None:
             self._current = wrapper(self._current)
@@ -79,6 +79,7 @@ READ_CHECKPOINT = Hook("read a checkpoint")
 RESTORE = Hook("restore the state")
 RESTORE_STREAMS = Hook("restore the random streams")
 SAVE = Hook("save")
+COLLECT = Hook("save: collect what the file holds")
 WRITE_CHECKPOINT = Hook("save: wait or pickle")
 COMMIT = Hook("save: commit")
 

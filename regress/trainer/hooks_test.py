@@ -1,4 +1,4 @@
-"""Tests of the places that a program around the trainer can wrap."""
+"""Tests of the trainer's hooks."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,9 +1,9 @@
-"""The CUDA libraries of a rank: where they are to come from, and where they do.
+"""Loads a rank's CUDA libraries from NVIDIA's wheels, and lists those loaded.
 
-They are to be those of NVIDIA's wheels. torch and Transformer Engine's core
-library name them, and leave it to the linker to find them, which knows the
-host's toolkit. Transformer Engine also opens some by itself, and prefers a
-toolkit of the host, whatever its version, unless a variable names the folder.
+torch and Transformer Engine's core library link against CUDA libraries by name
+only, so the dynamic linker may resolve them to the host's CUDA toolkit.
+Transformer Engine also opens some libraries itself and prefers the host's
+toolkit, whatever its version, unless an environment variable names a folder.
 """
 
 import ctypes
@@ -13,10 +13,10 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-# Those that Transformer Engine opens.
+# The libraries that Transformer Engine opens itself.
 _OPENED = ("cudnn", "curand", "nvrtc")
 
-# A library comes after those that it names.
+# The libraries that torch and Transformer Engine need, dependencies first.
 _IN_ORDER = (
     *("cudart", "nvJitLink", "nvrtc-builtins", "nvrtc", "cublasLt", "cublas"),
     *("cufft", "curand", "cusparse", "cusparseLt", "cusolver", "cupti"),
@@ -25,7 +25,7 @@ _IN_ORDER = (
     *("cudnn_engines_precompiled", "cudnn_engines_runtime_compiled"),
 )
 
-# Not libcuda, which is the driver's, and so the host's.
+# libcuda is left out: it belongs to the driver, and so to the host.
 _LIBRARY = re.compile(
     r"lib(cublas|cudart|cudnn|cufft|cupti|curand|cusolver|cusparse|nccl"
     r"|nvJitLink|nvrtc|nvshmem|transformer_engine)\w*[.-].*so.*"
@@ -33,14 +33,14 @@ _LIBRARY = re.compile(
 
 
 def homes(path: Sequence[str] | None = None) -> dict[str, str]:
-    """Returns the variables that name the folders of the wheels' libraries.
+    """Returns environment variables that point to the wheels' libraries.
 
     Args:
         path: Folders with packages; by default `sys.path`.
 
     Returns:
-        A folder by variable, as CUDNN_HOME; none for what no wheel has, as in
-        an image whose libraries are the system's.
+        Folder by variable name, such as CUDNN_HOME. A library that no wheel
+        has is absent, for example in an image that uses system libraries.
     """
     found: dict[str, str] = {}
     for folder in sys.path if path is None else path:
@@ -53,11 +53,11 @@ def homes(path: Sequence[str] | None = None) -> dict[str, str]:
 
 
 def open_all(path: Sequence[str] | None = None) -> None:
-    """Opens the wheels' libraries, before torch looks for any.
+    """Opens the wheels' libraries; call it before torch is imported.
 
-    Whatever needs one of them by name takes the one that is open. Else, as each
-    wheel has a folder of its own, the linker would take it from the host if
-    that has a toolkit, and torch would not notice.
+    The dynamic linker reuses a library that is already open under the same
+    name. Otherwise, since each wheel has its own folder, it would silently
+    pick up the host's CUDA toolkit if there is one.
 
     Args:
         path: Folders with packages; by default `sys.path`.
@@ -69,7 +69,6 @@ def open_all(path: Sequence[str] | None = None) -> None:
             pathlib.Path(folder, "nvidia").glob("*/lib/lib*.so.*")
         )
     }
-    # Those that torch or Transformer Engine need, and what they need first.
     for name in _IN_ORDER:
         if name in files:
             ctypes.CDLL(str(files[name]))
@@ -81,17 +80,18 @@ def loaded(
     """Returns the CUDA libraries that this process has loaded.
 
     Args:
-        maps: As /proc/self/maps, which is the default.
+        maps: Text in the format of /proc/self/maps, which is the default.
         path: Folders with packages; by default `sys.path`.
 
     Returns:
-        By file name, the path in a folder with packages and what it is of, as
+        By file name, the path within a package folder and the package that
+        owns it, such as
         "nvidia/cudnn/lib/libcudnn.so.9 of nvidia-cudnn-cu13 9.19.0.56"; or the
-        whole path of a library that is of no package.
+        absolute path of a library that no package owns.
     """
     if maps is None:
         maps = pathlib.Path("/proc/self/maps").read_text()
-    # The innermost first: the working directory may be around another one.
+    # Innermost first: the working directory may contain another entry.
     folders = sorted(
         {
             str(pathlib.Path(folder).resolve())
@@ -127,9 +127,10 @@ def _describe(
 
 
 def _owners(folders: Sequence[str]) -> dict[pathlib.Path, str]:
-    """Returns the description of each library that a package has.
+    """Returns a description of each packaged library, by its real path.
 
-    Its file may lie elsewhere: an image's packages are linked, file by file.
+    The real path may lie outside the folder: packages that come from an image
+    are symlinked file by file.
     """
     return {
         pathlib.Path(str(distribution.locate_file(file))).resolve(): (

@@ -12,7 +12,7 @@ from regress.trainer import libraries
 class LibrariesTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        # Each wheel in a folder of its own, as Bazel has them.
+        # Each wheel has its own folder, as under Bazel.
         self.cudnn = self._wheel(
             "nvidia-cudnn-cu13", "nvidia/cudnn/lib/libcudnn.so.9"
         )

@@ -1,7 +1,7 @@
-"""The trainer: one rank of a job, as a module that a launcher can run.
+"""The trainer: the module that a launcher runs as one rank of a job.
 
-Launchers call `preload` once in a process that forks ranks, then `main` in
-each rank; or `main` alone in a process of its own.
+A launcher either calls `preload` once in a process that forks the ranks and
+`main` in each rank, or only `main` in a new process per rank.
 """
 
 import gc
@@ -28,7 +28,7 @@ _RANK = flags.DEFINE_integer(
     "rank", -1, "This rank; by default torchrun's variable RANK."
 )
 _HARDWARE = flags.DEFINE_string(
-    "hardware", "none", "What to train on: `none` or a GPU, as `nvidia_h200`."
+    "hardware", "none", "What to train on: `none`, `any` or `nvidia_h200`, ..."
 )
 _CORPUS = flags.DEFINE_string(
     "corpus",
@@ -43,13 +43,13 @@ _DATA_CACHE = flags.DEFINE_string(
     "data_cache", None, "Directory for the data set's indices.", required=True
 )
 _EVENTS = flags.DEFINE_string(
-    "events", None, "File that the rank's events go to.", required=True
+    "events", None, "File for the rank's events.", required=True
 )
 _WAIT_AT = flags.DEFINE_string(
-    "wait_at", "", "Where to wait for an interruption, as '30:BACKWARD'."
+    "wait_at", "", "Where to wait for an interruption, e.g. '30:BACKWARD'."
 )
 _KEEP = flags.DEFINE_integer(
-    "keep", 0, "Complete checkpoints to keep, the newest; 0 for all.", 0
+    "keep", 0, "How many of the newest checkpoints to keep; 0 for all.", 0
 )
 _SAVE_ON_SIGTERM = flags.DEFINE_bool(
     "save_on_sigterm",
@@ -60,7 +60,7 @@ _READ_BACK = flags.DEFINE_bool(
     "read_back", False, "Load and digest the newest checkpoint, and end."
 )
 
-# What a run record's reader is told by an error that has a code of its own.
+# Errors that the run record distinguishes by exit code.
 _EXIT_CODES: dict[type[errors.UserError], int] = {
     checkpoint_errors.CheckpointError: exit_codes.DAMAGED_CHECKPOINT,
     backend_lib.BackendError: exit_codes.WRONG_ENVIRONMENT,
@@ -68,10 +68,10 @@ _EXIT_CODES: dict[type[errors.UserError], int] = {
 
 
 def preload(argv: Sequence[str]) -> None:
-    """Imports what every rank needs; touches no device and no generator."""
+    """Does the heavy imports; touches no device and no random generator."""
     known = flags.FlagValues()
     hardware = flags.DEFINE_string(
-        "hardware", "none", "As the flag of this name.", flag_values=known
+        "hardware", "none", "See the flag above.", flag_values=known
     )
     known([sys.argv[0], *argv], known_only=True)
     _import(hardware.value)
@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs one rank. Returns its exit code.
 
     Args:
-        argv: The flags, without the program's name.
+        argv: The flags, without the program name.
     """
     flags.FLAGS.unparse_flags()
     flags.FLAGS([sys.argv[0], *argv])
@@ -134,14 +134,15 @@ def _train(imported: float) -> int:
 def _import(hardware: str) -> None:
     if "regress.trainer.rank" in sys.modules:
         return
-    # The collector would look through half a million objects again and again,
-    # a quarter of the imports' time, and find nothing to free.
+    # The garbage collector would repeatedly scan half a million objects, for a
+    # quarter of the import time, and free nothing.
     gc.disable()
     backend_factory.get(hardware).prepare()
-    # torch and megatron-core come with it, and must find the backend ready.
+    # This imports torch and megatron-core, which need the prepared backend.
     import regress.trainer.rank  # noqa: F401
 
-    # Nor need it ever look at them, or at what a rank shares with its zygote.
+    # Never scan these objects later either: scanning would also unshare the
+    # pages that a rank shares with its zygote.
     gc.freeze()
     gc.enable()
 

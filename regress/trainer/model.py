@@ -1,4 +1,4 @@
-"""The pipeline's model: this rank's chunks of a GPT."""
+"""Builds this rank's model chunks of a pipelined GPT."""
 
 from typing import Any
 
@@ -35,18 +35,18 @@ _TYPES = {
 
 
 def params_dtype(case: case_pb2.Case) -> torch.dtype:
-    """The type of weights, activations and what travels between stages."""
+    """Returns the dtype of weights, activations and pipeline traffic."""
     return _TYPES[case.training.precision]
 
 
 def transformer_config(
     case: case_pb2.Case, backend: backend_lib.Backend
 ) -> TransformerConfig:
-    """megatron-core's configuration of the case's model and its pipeline."""
+    """Returns megatron-core's config for the case's model and pipeline."""
     model = case.model
     dtype = params_dtype(case)
     chunks = derived.chunks_per_rank(case)
-    # Only the interleaved schedule can.
+    # Only the interleaved schedule can overlap p2p communication.
     overlap = backend.overlaps_communication and chunks > 1
     return TransformerConfig(
         num_layers=model.layers,
@@ -73,12 +73,13 @@ def transformer_config(
 def build_chunks(
     case: case_pb2.Case, config: TransformerConfig, device: torch.device
 ) -> list[DistributedDataParallel]:
-    """Builds the rank's model chunks, in the order of their virtual stages.
+    """Builds the rank's model chunks, in virtual-stage order.
 
-    Needs megatron-core's parallel state and a seeded random generator.
+    megatron-core's parallel state must be initialized and its random
+    generators seeded.
 
     Returns:
-        One chunk a virtual stage, each a GPTModel in megatron-core's wrappers.
+        One chunk per virtual stage: a GPTModel in megatron-core's wrappers.
     """
     ddp_config = DistributedDataParallelConfig(
         grad_reduce_in_fp32=True, use_distributed_optimizer=False
@@ -94,8 +95,8 @@ def build_chunks(
             config=config,
             ddp_config=ddp_config,
             module=module,
-            # As megatron-core's own training does: only the first chunk's
-            # gradients can be reduced while others still compute.
+            # Same as Megatron-LM's own training: only the first chunk's
+            # gradients can be reduced while other chunks still compute.
             disable_bucketing=stage > 0,
         )
         for stage, module in enumerate(modules)
@@ -110,18 +111,18 @@ def unwrap(chunk: Any) -> GPTModel:
 
 
 def _check_implementation(case: case_pb2.Case) -> None:
-    """Raises BackendError if the case asks for layers that are not there."""
+    """Raises BackendError if the case's layers are not installed."""
     if case.model.implementation != case_pb2.Model.TRANSFORMER_ENGINE:
         return
     try:
-        # megatron-core makes do without it, and fails later.
+        # megatron-core imports without it and fails later, less clearly.
         import transformer_engine.pytorch  # noqa: F401
     except ImportError as error:
         raise backend_lib.BackendError(
             "Transformer Engine cannot be imported "
-            f"({str(error).splitlines()[0]}); case '{case.name}' has its "
-            "layers. Install transformer-engine and transformer-engine-torch "
-            "for this torch, or choose a case with local layers."
+            f"({str(error).splitlines()[0]}); case '{case.name}' needs it. "
+            "Install transformer-engine and transformer-engine-torch for this "
+            "torch, or choose a case with local layers."
         ) from error
 
 

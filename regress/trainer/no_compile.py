@@ -1,13 +1,13 @@
-"""Leaves compilers out.
+"""Disables torch.compile and the compilation of extensions.
 
-megatron-core and Transformer Engine decorate functions with it as they are
-imported, and torch's own optimizers tell it to keep out of their steps. Either
-imports TorchDynamo and Inductor, which takes a rank 2 s on a CPU host and 4 s
-on a GPU host, and compiling takes 8 s more, for 0.02 s a step. What would be
-compiled runs as it is written.
+megatron-core and Transformer Engine use torch.compile as a decorator at import
+time, and torch's own optimizers exclude their steps from it. Either one
+imports TorchDynamo and Inductor, which costs a rank 2 s on a CPU host and 4 s
+on a GPU host; compiling costs 8 s more and saves 0.02 s per step. With it
+disabled, the functions run in eager mode.
 
-megatron-core 0.15 also compiles an extension for inference as it is imported,
-into the home directory, with the CUDA compiler that it finds there or without.
+megatron-core 0.15 also compiles an extension for inference at import time,
+into the home directory, even if the host has no CUDA compiler.
 """
 
 import importlib
@@ -23,7 +23,7 @@ _DYNAMO = "torch._dynamo"
 
 
 def apply() -> None:
-    """Has nothing compiled; to be called before megatron-core is imported."""
+    """Disables compilation. Call it before importing megatron-core."""
     torch.compile = _as_written
     cpp_extension.load_inline = _refuse
     if _DYNAMO in sys.modules:
@@ -37,11 +37,11 @@ def apply() -> None:
 
 
 class _IdleModule(types.ModuleType):
-    """Stands in for one of TorchDynamo's until asked for more than rest."""
+    """Stands in for a TorchDynamo module until something else is needed."""
 
     def __getattr__(self, name: str) -> Any:
-        # Whoever looks over all modules asks for __file__ and the like. An
-        # import of a module inside fails: those that try one do without it.
+        # Code that scans sys.modules asks for __file__ and the like. Importing
+        # a submodule fails here; the code that tries it works without one.
         if name.startswith("__"):
             raise AttributeError(name)
         if sys.modules[self.__name__] is self:
@@ -55,22 +55,22 @@ class _IdleModule(types.ModuleType):
 def _as_written(
     model: Callable[..., Any] | None = None, *args: Any, **options: Any
 ) -> Callable[..., Any]:
-    """Stands in for torch.compile, as a call and as a decorator."""
+    """Stands in for torch.compile, called directly or as a decorator."""
     if model is not None:
         return model
     return lambda function: function
 
 
 def _refuse(*args: Any, **kwargs: Any) -> None:
-    """Stands in for what compiles an extension; importers do without it."""
+    """Stands in for load_inline; its importers work without the extension."""
     raise RuntimeError("A rank compiles no extension.")
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:
-    """Stands in for what concerns compiled code alone."""
+    """Stands in for functions that only affect compiled code."""
 
 
-# What training asks of TorchDynamo where nothing is compiled.
+# The attributes of TorchDynamo that training uses when nothing is compiled.
 _IDLE: Mapping[str, Mapping[str, object]] = {
     _DYNAMO: {
         "allow_in_graph": _as_written,
@@ -78,9 +78,9 @@ _IDLE: Mapping[str, Mapping[str, object]] = {
         "disable": _as_written,
         "nonstrict_trace": _as_written,
         "graph_break": _nothing,
-        # torch.distributed clears its cache.
+        # torch.distributed clears this cache.
         "trace_rules": types.SimpleNamespace(clear_lru_cache=_nothing),
     },
-    # Transformer Engine sets a field of it.
+    # Transformer Engine sets a field of this module.
     f"{_DYNAMO}.config": {},
 }

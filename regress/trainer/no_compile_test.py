@@ -1,4 +1,4 @@
-"""Tests of leaving torch.compile out."""
+"""Tests that nothing is compiled."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ class NoCompileTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        # It must find torch not imported yet.
+        # This must run before torch is imported.
         backend_factory.get("none").prepare()
 
     def test_a_function_stays_as_it_is(self) -> None:
@@ -46,7 +46,7 @@ class NoCompileTest(absltest.TestCase):
         self._assert_no_compiler()
 
     def test_whoever_wants_the_compiler_gets_it(self) -> None:
-        # In a process of its own, since there is no way back.
+        # In a separate process, since this cannot be undone.
         program = (
             "from regress.trainer import no_compile; no_compile.apply(); "
             "import torch, torch._dynamo.config as idle; idle.suppress = 1; "

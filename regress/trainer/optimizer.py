@@ -1,7 +1,4 @@
-"""megatron-core's optimizer and scheduler, with a decoupled learning rate.
-
-A reader knows the param groups by name, rate and size.
-"""
+"""megatron-core's optimizer and scheduler, with a decoupled learning rate."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,8 +28,8 @@ def build_optimizer(
 ) -> MegatronOptimizer:
     """Builds the optimizer over the rank's chunks.
 
-    A rank without a decoupled param still has the decoupled group, empty:
-    megatron-core gives every rank the same groups.
+    megatron-core gives every rank the same param groups, so a rank without a
+    decoupled param has an empty decoupled group.
     """
     dtype = model.params_dtype(case)
     settings = case.optimizer
@@ -64,7 +61,7 @@ def build_scheduler(
 ) -> OptimizerParamScheduler:
     """Builds the scheduler of learning rate and weight decay.
 
-    Its steps are samples, as in megatron-core's own training.
+    It counts samples, not iterations, as Megatron-LM's own training does.
     """
     rate = case.optimizer.learning_rate
     batch = case.training.global_batch_size
@@ -85,9 +82,9 @@ def build_scheduler(
 
 
 def group_names(optimizer: MegatronOptimizer) -> tuple[str, ...]:
-    """Names the groups, each uniquely in its rank, in their order.
+    """Returns the param groups' names, in order and unique within the rank.
 
-    To be asked when the optimizer is built: what a group is named by are fields
+    Call this right after building the optimizer: the names derive from fields
     that a load may replace.
     """
     return tuple(_name_of(group) for group in optimizer.param_groups)
@@ -96,10 +93,10 @@ def group_names(optimizer: MegatronOptimizer) -> tuple[str, ...]:
 def describe_groups(
     groups: Iterable[tuple[str, Mapping[str, Any]]],
 ) -> list[run_pb2.ParamGroup]:
-    """Returns the named groups as they are now; the rates are the next step's.
+    """Describes the groups, with the rates that the next update will use.
 
     Args:
-        groups: As `TrainingState.param_groups` gives them.
+        groups: Pairs of name and group, from `TrainingState.param_groups`.
     """
     return [
         run_pb2.ParamGroup(
@@ -115,14 +112,14 @@ def describe_groups(
 def _grouping(
     grouping: "case_pb2.ParamGrouping", config: OptimizerConfig
 ) -> dict[str, Any]:
-    """Returns the arguments that make the param groups.
+    """Returns the keyword arguments that define the param groups.
 
-    On load megatron-core 0.16.0 to 0.18.2 matches saved groups by a key that
-    leaves out the rates, so the default and the decoupled group become one
-    (Megatron-LM #4705, fixed in 0.19.0). `is_decoupled_lr` is part of that key,
-    and those releases never set it; set here, it tells the groups apart again.
-    Earlier releases set it themselves and have no overrides. Later ones have
-    the rates in the key, and the mark changes nothing.
+    On load, megatron-core 0.16.0 to 0.18.2 matches saved groups by a key that
+    leaves out the rates, which merges the default and the decoupled group
+    (Megatron-LM #4705, fixed in 0.19.0). The key includes `is_decoupled_lr`,
+    which those releases never set; setting it here keeps the groups apart.
+    Earlier releases set it themselves and have no overrides. Later releases
+    have the rates in the key, so setting it changes nothing.
     """
     overrides = getattr(core_optimizer, "get_standard_config_overrides", None)
     if grouping == case_pb2.STOCK or overrides is None:
@@ -138,7 +135,7 @@ def _grouping(
 
 
 def _name_of(group: Mapping[str, Any]) -> str:
-    # A release before 0.16 marks the decoupled groups, a later one the default.
+    # Releases before 0.16 mark the decoupled groups, later ones the default.
     is_default = group.get("default_config", not group["is_decoupled_lr"])
     name = "default" if is_default else "decoupled"
     return name if group["wd_mult"] else f"{name} (no weight decay)"

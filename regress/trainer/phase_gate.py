@@ -1,4 +1,4 @@
-"""Where a rank waits for its interruption, and how it is asked to stop."""
+"""Makes a rank wait for its interruption, and notes requests to stop."""
 
 import dataclasses
 import signal
@@ -10,7 +10,7 @@ from regress.run import control as control_lib
 
 @dataclasses.dataclass(frozen=True)
 class WaitAt:
-    """A place in the training: an iteration and a phase of its step."""
+    """A point in the training: an iteration and a phase of its step."""
 
     iteration: int
     phase: "case_pb2.Phase"
@@ -20,7 +20,7 @@ class WaitAt:
         """Parses "30:BACKWARD".
 
         Raises:
-            ValueError: The text is not of that form.
+            ValueError: The text does not have that form.
         """
         iteration, _, phase = text.partition(":")
         value = cast("case_pb2.Phase", case_pb2.Phase.Value(phase))
@@ -29,35 +29,35 @@ class WaitAt:
 
 @dataclasses.dataclass(frozen=True)
 class PhaseGate:
-    """Stops the rank at one place, if at any, until it is told to continue.
+    """Stops the rank at one point until the supervisor lets it continue.
 
     Attributes:
-        control: The way to who started the rank.
-        wait_at: The place, or None to stop nowhere.
+        control: The control channel to the supervisor.
+        wait_at: The point to stop at, or None to stop nowhere.
     """
 
     control: control_lib.Control
     wait_at: WaitAt | None
 
     def stops_at(self, iteration: int, phase: "case_pb2.Phase") -> bool:
-        """Whether this is the place."""
+        """Whether `reach` would wait at this point."""
         return self.wait_at == WaitAt(iteration, phase)
 
     def reach(self, iteration: int, phase: "case_pb2.Phase") -> None:
-        """Waits, if this is the place."""
+        """Waits if this is the point to stop at; otherwise returns at once."""
         if self.stops_at(iteration, phase):
             self.control.wait_here(iteration, phase)
 
 
 class StopRequest:
-    """Takes note of a SIGTERM instead of dying by it, as a scheduler asks.
+    """Notes a SIGTERM instead of dying; schedulers send one to stop a job.
 
     Attributes:
-        came: Whether one has come.
+        came: Whether a SIGTERM has arrived.
     """
 
     def __init__(self) -> None:
-        """From now on. To be called in the main thread."""
+        """Installs the signal handler. Call it in the main thread."""
         self.came = False
         signal.signal(signal.SIGTERM, self._take_note)
 

@@ -32,18 +32,18 @@ from regress.trainer import (
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What one rank is told.
+    """One rank's settings.
 
     Attributes:
-        case: What is trained.
-        rank: This rank, which is its pipeline stage.
+        case: The case to train.
+        rank: This rank, which is also its pipeline stage.
         corpus: Path of the .bin and .idx files, without their suffix.
         checkpoints: The job's checkpoint directory.
-        data_cache: Where the data set's indices are kept.
+        data_cache: Directory for the data set's cached indices.
         wait_at: Where to wait for an interruption; None for nowhere.
-        keep: The newest checkpoints that a save leaves; 0 for all.
-        stop_request: Tells whether to save and stop, asked after each
-            iteration; None if nobody will ask for it.
+        keep: How many of the newest complete checkpoints to keep; 0 for all.
+        stop_request: Checked after each iteration for a request to save and
+            stop; None to never stop early.
         read_back: Load and digest the newest checkpoint, and train nothing.
     """
 
@@ -68,7 +68,7 @@ class Rank:
         events: event_stream.Writer,
         control: control_lib.Control,
     ) -> None:
-        """Holds the rank's settings and its ways out; starts nothing."""
+        """Stores the settings and output channels; starts nothing."""
         self._settings = settings
         self._case = settings.case
         self._backend = backend
@@ -85,22 +85,26 @@ class Rank:
         )
 
     def run(self) -> None:
-        """Trains to the case's last iteration, or until told to stop.
+        """Trains to the case's last iteration, or until asked to stop.
 
-        Starts from the newest checkpoint, or from the beginning if there is
-        none. A rank that reads back ends when it has loaded and digested.
+        Resumes from the newest checkpoint, or starts from the beginning if
+        there is none. A rank that reads back trains nothing: it ends once it
+        has loaded and digested the checkpoint.
 
         Raises:
-            backend.BackendError: The machine lacks the device.
-            data.DataError: The corpus cannot serve the case.
-            CheckpointError: The newest checkpoint is damaged.
-            CheckpointWriteError: The disk does not take a checkpoint.
+            backend.BackendError: The device is missing or is not the declared
+                one.
+            data.DataError: The corpus is missing or too small for the case.
+            CheckpointError: The newest checkpoint is damaged, or the ranks see
+                different ones.
+            CheckpointWriteError: A checkpoint cannot be written.
         """
         with self._span("init"):
             device = self._join()
             state = training_state.build(self._case, self._backend, device)
             if self._backend.rehearses and not self._settings.read_back:
-                # It stops nowhere, not even in the first iteration.
+                # The warm-up must not stop, not even if wait_at is in the first
+                # iteration.
                 gate = phase_gate.PhaseGate(self._control, wait_at=None)
                 step.rehearse(self._case, state, device, gate)
         with self._span("wait"):
@@ -231,7 +235,7 @@ class Rank:
         self._write(run_pb2.Event(checkpoint=event))
 
     def _is_told_to_stop(self) -> bool:
-        """Whether any rank is: all do the same."""
+        """Whether any rank was asked to stop; all ranks get the same answer."""
         request = self._settings.stop_request
         return request is not None and any(_gather(request.came))
 
@@ -263,14 +267,14 @@ def _tear_down() -> None:
 
 
 def _gather(mine: Any) -> list[Any]:
-    """Gives all ranks what each of them brings, by rank."""
+    """Gathers one object per rank; every rank gets the list, by rank."""
     everybodys: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everybodys, mine)
     return everybodys
 
 
 def _progress_text(metrics: run_pb2.StepMetrics) -> str:
-    """Says how the step went, on the one rank that knows the loss."""
+    """Summarizes the step; empty on ranks that do not know the loss."""
     if not metrics.HasField("lm_loss"):
         return ""
     rates = ", ".join(

@@ -1,6 +1,6 @@
 """A job of one rank inside the test's own process, for unit tests.
 
-Importing this prepares the CPU backend, so it must come before torch.
+Import this module before torch: it prepares the CPU backend.
 """
 
 from regress.trainer import backend_factory
@@ -53,7 +53,7 @@ _CPU = torch.device("cpu")
 
 
 def join() -> None:
-    """Makes this process the one rank of a job. To be called once."""
+    """Makes this process the only rank of a job. Call it once."""
     torch.distributed.init_process_group(
         "gloo",
         store=torch.distributed.HashStore(),  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ def new_state() -> training_state.TrainingState:
 
 
 def stepper(state: training_state.TrainingState) -> step.Stepper:
-    """Returns what trains `state`, on the same microbatch again and again."""
+    """Returns a stepper that trains `state`, always on the same microbatch."""
     generator = torch.Generator().manual_seed(5)
     tokens = torch.randint(0, 31, (2, 9), generator=generator)
     tensors = {

@@ -1,4 +1,4 @@
-"""One iteration: forward and backward over the pipeline, then the optimizer."""
+"""One iteration: pipelined forward and backward passes, then the optimizer."""
 
 import functools
 import itertools
@@ -33,7 +33,7 @@ class Stepper:
     Every rank of the pipeline must run the same iteration at the same time.
 
     Attributes:
-        state: The rank's, after the iteration that was run last.
+        state: The rank's state after the last iteration that ran.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Stepper:
         device: torch.device,
         gate: phase_gate.PhaseGate,
     ) -> None:
-        """Makes ready to run the iteration after `state.iteration`.
+        """Prepares to run the iteration after `state.iteration`.
 
         Args:
-            case: What is trained.
-            state: Changed in place by every step.
-            iterators: The microbatches, an iterator for each chunk; empty ones
-                where the rank needs no data.
-            device: The rank's.
+            case: The case to train.
+            state: The rank's state; every step updates it in place.
+            iterators: One iterator over microbatches per chunk; empty
+                iterators on a rank that needs no data.
+            device: The rank's device.
             gate: Where to wait for an interruption.
         """
         self.state = state
@@ -66,8 +66,8 @@ class Stepper:
             .unsqueeze(0)
             .expand(case.training.micro_batch_size, -1)
         )
-        # Transformer Engine makes its own causal mask; the local layers'
-        # would be made on a CUDA device.
+        # Transformer Engine builds its own causal mask. The local layers would
+        # build theirs on a CUDA device, so they get one from here.
         self._mask = (
             torch.ones(length, length, device=device).triu(diagonal=1).bool()
             if case.model.implementation == case_pb2.Model.LOCAL
@@ -111,7 +111,7 @@ class Stepper:
         )
 
     def zero_gradients(self) -> None:
-        """Forgets the gradients of the iteration before."""
+        """Clears the gradients of the previous iteration."""
         for chunk in self.state.chunks:
             chunk.zero_grad_buffer()
         self.state.optimizer.zero_grad()
@@ -120,7 +120,8 @@ class Stepper:
         """Runs the forward and backward passes of the next iteration.
 
         Returns:
-            The losses for the log, one a microbatch; on the last stage only.
+            On the last stage, one dict per microbatch as `_loss` logs it;
+            elsewhere an empty list.
         """
         self._forward_passes = 0
         self._data_digests.clear()
@@ -144,14 +145,14 @@ class Stepper:
         self.state.scheduler.step(increment=samples)
 
     def _per_chunk(self, items: list[Any]) -> Any:
-        """The schedule takes a list only where there are several chunks."""
+        """Unwraps a list of one: the non-interleaved schedule takes no list."""
         return items if len(items) > 1 else items[0]
 
     @hooks.FORWARD
     def _forward_step(
         self, iterator: Iterator[data.Microbatch], chunk: Any
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], Loss]]:
-        """One chunk's forward pass, as the schedule asks for it."""
+        """Runs one chunk's forward pass; the schedule's forward_step_func."""
         middle = self._forward_passes == self._microbatches // 2
         self._forward_passes += 1
         iteration = self.state.iteration + 1
@@ -187,20 +188,21 @@ def rehearse(
     device: torch.device,
     gate: phase_gate.PhaseGate,
 ) -> None:
-    """Runs one iteration's passes on zeros, and leaves no trace.
+    """Warms up with one iteration's forward and backward passes on zeros.
 
-    A process's first forward and backward pass loads kernels and finds memory:
-    on a GPU it takes 3 s, and the next one 0.3 s. A rank that gets ready while
-    another attempt trains has that behind it when its turn comes.
+    A process's first pass loads kernels and allocates memory: on a GPU it
+    takes 3 s, and the next one 0.3 s. A rank that warms up while another
+    attempt trains does not pay for this when its own attempt begins.
 
-    Every rank of the pipeline must call it at the same time.
+    Every rank of the pipeline must call this at the same time.
 
     Args:
-        case: What is trained.
-        state: As it was built. It keeps gradients, which the first step
-            forgets; the random streams, which dropout drew from, are put back.
-        device: The rank's.
-        gate: One that stops nowhere.
+        case: The case to train.
+        state: The newly built state. The gradients left in it are cleared by
+            the first step; the random streams that dropout drew from are
+            restored.
+        device: The rank's device.
+        gate: A gate that stops nowhere.
     """
     streams = training_state.get_streams()
     shape = (case.training.micro_batch_size, case.model.sequence_length)
@@ -228,7 +230,8 @@ def mean_loss(microbatch_losses: Iterable[dict[str, torch.Tensor]]) -> float:
     """Returns the mean loss over the global batch's tokens.
 
     Args:
-        microbatch_losses: A microbatch's "lm loss" is [sum of losses, tokens].
+        microbatch_losses: One dict per microbatch; its "lm loss" is a tensor
+            of [sum of the token losses, number of tokens].
     """
     total = torch.stack([loss["lm loss"] for loss in microbatch_losses]).sum(0)
     return (total[0] / total[1]).item()
@@ -238,7 +241,7 @@ def mean_loss(microbatch_losses: Iterable[dict[str, torch.Tensor]]) -> float:
 def params_norm(optimizer: MegatronOptimizer) -> float:
     """Returns the 2-norm of the whole model's main params, on every rank.
 
-    The last stage's copy of a tied embedding is not counted again.
+    A tied embedding counts once: the last stage's copy is skipped.
     """
     params = [
         param
@@ -268,7 +271,7 @@ def _loss(loss_mask: torch.Tensor, output: torch.Tensor) -> Loss:
         output: The loss of each token, [batch, sequence].
 
     Returns:
-        The sum, the number of tokens, and both for the log.
+        The sum, the number of tokens, and a dict of both for the log.
     """
     total = (output.float().view(-1) * loss_mask.view(-1)).sum()
     tokens = loss_mask.sum().int()

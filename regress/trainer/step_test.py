@@ -1,4 +1,4 @@
-"""Tests of a step's metrics, and of the pass before the first step."""
+"""Tests of a step's metrics and of the warm-up pass."""
 
 from regress.trainer import single_rank_test_helper  # before torch
 
@@ -16,8 +16,8 @@ def setUpModule() -> None:  # noqa: D103
 
 class MetricsTest(absltest.TestCase):
     def test_the_loss_is_the_mean_over_all_tokens(self) -> None:
-        # 10 tokens with a sum of 20, and 30 with a sum of 30: not the mean of
-        # the two means.
+        # 10 tokens that sum to 20 and 30 tokens that sum to 30; the mean of the
+        # two means would be 1.5.
         losses = [
             {"lm loss": torch.tensor([20.0, 10.0])},
             {"lm loss": torch.tensor([30.0, 30.0])},
@@ -28,7 +28,7 @@ class MetricsTest(absltest.TestCase):
         state = single_rank_test_helper.new_state()
         params = [p.main_param for p in state.models()[0].parameters()]
         expected = torch.cat([p.flatten() for p in params]).double().norm()
-        # Summed in float32 and in another order.
+        # The sums differ in precision and order.
         self.assertAlmostEqual(
             step.params_norm(state.optimizer), expected.item(), places=5
         )
@@ -63,7 +63,7 @@ class ParamGroupsTest(absltest.TestCase):
             sum(group.elements for group in groups.values()),
             sum(param.numel() for param in state.models()[0].parameters()),
         )
-        # After a warm-up of one step every rate is at its own maximum.
+        # After one warm-up step every learning rate is at its maximum.
         self.assertEqual(groups["default"].learning_rate, 1e-3)
         self.assertEqual(groups["decoupled"].learning_rate, 5e-3)
         self.assertEqual(groups["default"].weight_decay, 0.01)
@@ -86,7 +86,7 @@ class RehearsalTest(absltest.TestCase):
         for _, param in state.chunks[0].named_parameters():
             param.register_hook(gradients.append)
         _rehearse(state)
-        # Of two microbatches.
+        # One gradient per param and microbatch; there are two microbatches.
         self.assertLen(
             gradients, 2 * len([*state.chunks[0].named_parameters()])
         )

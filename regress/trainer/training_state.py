@@ -1,4 +1,4 @@
-"""All that a resumed run must have again: a rank's state and random streams."""
+"""Everything a resume must restore: a rank's state and its random streams."""
 
 import dataclasses
 import random
@@ -18,7 +18,7 @@ from regress.trainer import backend as backend_lib
 from regress.trainer import hooks, model
 from regress.trainer import optimizer as optimizer_lib
 
-# Keys as in Megatron-LM's checkpoints.
+# Megatron-LM's checkpoint keys.
 _PYTHON = "random_rng_state"
 _NUMPY = "np_rng_state"
 _TORCH = "torch_rng_state"
@@ -28,14 +28,16 @@ _TRACKER = "rng_tracker_states"
 
 @dataclasses.dataclass
 class TrainingState:
-    """A rank's state, apart from the random streams, which are global.
+    """A rank's state, except for the random streams, which are global.
 
     Attributes:
-        chunks: The rank's model chunks, in the order of their virtual stages.
-        optimizer: Over all chunks; holds main params, moments and param groups.
-        scheduler: Sets the param groups' rates.
-        group_names: Of the optimizer's param groups, in their order. A load may
-            give a group another's fields; it keeps its params, and so its name.
+        chunks: The rank's model chunks, in virtual-stage order.
+        optimizer: Covers all chunks; holds the main params, the moments and
+            the param groups.
+        scheduler: Sets the param groups' learning rate and weight decay.
+        group_names: Names of the optimizer's param groups, in the same order.
+            A load may replace a group's fields with those of another group;
+            the group keeps its params, and therefore its name.
         iteration: The last iteration completed.
         consumed_samples: Samples trained on since the first iteration.
     """
@@ -48,7 +50,7 @@ class TrainingState:
     consumed_samples: int = 0
 
     def models(self) -> list[GPTModel]:
-        """The chunks without their wrappers."""
+        """Returns the chunks without their wrappers."""
         return [model.unwrap(chunk) for chunk in self.chunks]
 
     def param_groups(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -62,7 +64,7 @@ def build(
 ) -> TrainingState:
     """Seeds the random streams and builds the rank's state before iteration 1.
 
-    Needs megatron-core's parallel state.
+    megatron-core's parallel state must be initialized.
     """
     seed_streams(case.training.seed)
     config = model.transformer_config(case, backend)
@@ -76,7 +78,7 @@ def build(
 
 
 def seed_streams(seed: int) -> None:
-    """Seeds every stream of this rank, each stage with a seed of its own."""
+    """Seeds every random stream of this rank with a per-stage seed."""
     # Megatron-LM's spacing between stages.
     seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
     random.seed(seed)
@@ -97,7 +99,7 @@ def get_streams() -> dict[str, Any]:
 
 
 def named_streams() -> Iterator[tuple[str, Any]]:
-    """Yields the state of each stream, those of the tracker one by one."""
+    """Yields each stream's name and state; the tracker's streams one by one."""
     for stream, value in get_streams().items():
         if isinstance(value, dict):
             for name, substream in value.items():
@@ -108,7 +110,7 @@ def named_streams() -> Iterator[tuple[str, Any]]:
 
 @hooks.RESTORE_STREAMS
 def set_streams(states: dict[str, Any]) -> None:
-    """Restores what `get_streams` returned."""
+    """Restores the stream states that `get_streams` returned."""
     random.setstate(states[_PYTHON])
     numpy.random.set_state(states[_NUMPY])
     torch.set_rng_state(states[_TORCH])

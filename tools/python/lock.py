@@ -8,8 +8,8 @@ requirements_source.in names, with the SHA-256 of each file that one of the
 Pythons would install. A channel's lock has only the versions that differ: what
 tools/channels/channels.bzl names, resolved together with everything in the
 first lock. The package index is the one in pip's configuration. With --check
-before the Pythons, the program writes nothing, and says whether the package
-index still has everything that the locks pin.
+before the Pythons, the program resolves and writes nothing, and says whether
+the package index still has every file that the locks pin.
 
 It uses no other module of this project, nor Bazel, so it can also fix a lock
 that cannot be read.
@@ -25,6 +25,8 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 
 _LOCK = "requirements_lock.txt"
+# Asks pip, in a process of each Python.
+_INDEX_FILES = "index_files.py"
 _COMMAND = "python3 tools/python/lock.py python3.12 python3.13"
 _HEADER = f"""\
 # Made by `{_COMMAND}`
@@ -226,14 +228,13 @@ def _lines(path: pathlib.Path) -> list[str]:
 
 
 def make_locks(
-    root: pathlib.Path, executables: Sequence[str], constraints: Iterable[str]
+    root: pathlib.Path, executables: Sequence[str]
 ) -> dict[pathlib.Path, str]:
     """Returns the text of each lock of a workspace, by its path.
 
     Args:
         root: The workspace.
         executables: A Python of each wanted version.
-        constraints: Pins for whatever the requirements need.
 
     Raises:
         LockError: There is no such set of wheels.
@@ -246,9 +247,7 @@ def make_locks(
     assert isinstance(versions, list)
     assert isinstance(channels, dict) and isinstance(served, dict)
     pythons = by_version(executables, versions)
-    pins = resolve(
-        _lines(here / "requirements.in"), [*pythons.values()], constraints
-    )
+    pins = resolve(_lines(here / "requirements.in"), [*pythons.values()])
     for pin in _lines(here / "requirements_source.in"):
         sha256 = source_hash(pin, next(iter(pythons.values())))
         pins[pin] = frozenset({sha256})
@@ -266,28 +265,77 @@ def make_locks(
     return locks
 
 
+def read_lock(path: pathlib.Path) -> Pins:
+    """Returns the pins of a lock file."""
+    pins: dict[str, frozenset[str]] = {}
+    pin = ""
+    for line in _lines(path):
+        text = line.removesuffix("\\").strip()
+        if text.startswith("--hash=sha256:"):
+            pins[pin] |= {text.removeprefix("--hash=sha256:")}
+        else:
+            pin = text
+            pins[pin] = frozenset()
+    return pins
+
+
+def missing(locked: Pins, pythons: Sequence[str]) -> Pins:
+    """Returns the files that the package index does not have for any Python.
+
+    Raises:
+        LockError: The package index cannot be asked.
+    """
+    names = sorted({_name(pin) for pin in locked})
+    offered: dict[str, set[str]] = {name: set() for name in names}
+    for python in pythons:
+        result = subprocess.run(
+            [python, pathlib.Path(__file__).with_name(_INDEX_FILES), *names],
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if result.returncode:
+            raise LockError(
+                f"{python}: pip cannot list the index: {_errors(result)}"
+            )
+        for name, files in json.loads(result.stdout).items():
+            offered[name].update(files)
+    return {
+        pin: gone
+        for pin, files in locked.items()
+        if (gone := files - offered[_name(pin)])
+    }
+
+
+def _check(root: pathlib.Path, executables: Sequence[str]) -> None:
+    channels = sorted(root.glob("tools/channels/*_lock.txt"))
+    locked: Pins = {}
+    for path in (root / _LOCK, *channels):
+        for pin, files in read_lock(path).items():
+            locked[pin] = locked.get(pin, frozenset()) | files
+    if gone := missing(locked, executables):
+        pins = ", ".join(
+            f"{pin} {' '.join(sorted(files))}" for pin, files in gone.items()
+        )
+        raise LockError(
+            f"{root}: the package index no longer has what is pinned: {pins}: "
+            f"run `{_COMMAND}`."
+        )
+    print(f"The package index has all of {len(locked)} pinned distributions.")
+
+
 def main(arguments: Sequence[str]) -> None:
     """Writes or checks the locks of the workspace that this file is in."""
     root = pathlib.Path(__file__).resolve().parents[2]
-    only_check = arguments[:1] == ["--check"]
-    pinned = [
-        line.removesuffix("\\").strip()
-        for line in _lines(root / _LOCK)
-        if only_check and "==" in line
-    ]
     try:
-        locks = make_locks(root, arguments[only_check:], pinned)
+        if arguments[:1] == ["--check"]:
+            _check(root, arguments[1:])
+            return
+        locks = make_locks(root, arguments)
     except LockError as error:
         sys.exit(str(error))
     for path, text in locks.items():
-        if not only_check:
-            path.write_text(text)
-        elif path.read_text() != text:
-            changed = [*set(path.read_text().split()) ^ set(text.split())]
-            sys.exit(
-                f"{path}: the package index no longer has what is pinned: "
-                f"{', '.join(changed)}: run `{_COMMAND}`."
-            )
+        path.write_text(text)
         print(f"{path}: {text.count('==')} distributions.")
 
 

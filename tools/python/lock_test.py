@@ -112,6 +112,41 @@ class LockTest(absltest.TestCase):
                 [sys.executable],
             )
 
+    def test_finds_what_the_index_has_no_more(self):
+        files = {
+            "foo-1.0-py3-none-any.whl": "a" * 64,
+            "bar-1.0.tar.gz": "b" * 64,
+        }
+        for file, sha256 in files.items():
+            page = self.index / file.partition("-")[0] / "index.html"
+            page.parent.mkdir()
+            page.write_text(f'<a href="{file}#sha256={sha256}">{file}</a>')
+        self.enter_context(
+            mock.patch.dict(
+                os.environ,
+                {
+                    "PIP_NO_INDEX": "0",
+                    "PIP_INDEX_URL": self.index.as_uri(),
+                    "PIP_FIND_LINKS": "",
+                },
+            )
+        )
+        path = self.index / "lock.txt"
+        path.write_text(
+            lock.format_lock(
+                {"foo==1.0": ["a" * 64, "c" * 64], "bar==1.0": ["b" * 64]},
+                "# A lock.\n",
+            )
+        )
+        locked = lock.read_lock(path)
+        self.assertEqual(
+            lock.missing(locked, [sys.executable]), {"foo==1.0": {"c" * 64}}
+        )
+
+    def test_says_which_python_has_no_pip(self):
+        with self.assertRaisesRegex(lock.LockError, "^/bin/false: pip cannot"):
+            lock.missing({"foo==1.0": frozenset()}, ["/bin/false"])
+
     def test_hashes_a_source_without_building_it(self):
         sha256 = self.add_source("foo")
         self.assertEqual(lock.source_hash("foo==1.0", sys.executable), sha256)

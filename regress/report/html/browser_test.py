@@ -1,7 +1,7 @@
-"""Opens reports of real runs in a real browser, and looks at what it shows.
+"""Opens reports of real runs in a real browser, and checks what it shows.
 
-One run passes and three have a fault each. The reports and pictures of them are
-among the test's outputs, for a person to look at.
+One run passes, and three have one fault each. The reports and screenshots of
+them are among the test's outputs, so that a person can look at them.
 """
 
 import base64
@@ -18,11 +18,11 @@ from regress.oracle import verdict_pb2
 from regress.report import next_steps
 from regress.testing.faults import catalogue, harness
 
-# Debian's packages chromium and chromium-driver.
+# From Debian's packages chromium and chromium-driver.
 _BROWSER = "/usr/bin/chromium"
 _DRIVER = "/usr/bin/chromedriver"
 
-# By fault, what is concluded.
+# The headline of the report, by fault.
 _FAULTS = {
     "group_collision_silent": "FAIL: resume divergence",
     "numeric_drift_epsilon": "FAIL: numeric drift",
@@ -36,7 +36,7 @@ _DESKTOP = (1280, 900)
 _PHONE = (360, 740)
 _LEAST_CONTRAST = 4.5
 
-# What every element that a reader reads says, and in which colours.
+# Returns the lowest contrast ratio (WCAG 2) of all text on the page.
 _CONTRAST = """
 const colour = text => text.match(/[\\d.]+/g).map(Number);
 const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(
@@ -60,7 +60,7 @@ for (const element of document.querySelectorAll(read)) {
 return least;
 """
 
-# The lines that are drawn in each chart: how wide and how high, in what colour.
+# Returns the lines in each chart, with their width, height and color.
 _LINES = """
 return [...document.querySelectorAll('section#curves figure')].map(figure => ({
   title: figure.querySelector('figcaption').innerText,
@@ -92,7 +92,7 @@ class BrowserTest(absltest.TestCase):
                 )
         cls.outputs = pathlib.Path(os.environ["TEST_UNDECLARED_OUTPUTS_DIR"])
         folder = pathlib.Path(os.environ["TEST_TMPDIR"])
-        # Before matplotlib is imported, which keeps a list of fonts there.
+        # Must be set before matplotlib is imported: it caches its fonts there.
         os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
         from regress.report.html import page
 
@@ -119,7 +119,7 @@ class BrowserTest(absltest.TestCase):
     def _open(
         self, name: str, size: tuple[int, int] = _DESKTOP, scheme: str = "light"
     ) -> list[str]:
-        """Opens a report, and returns all addresses that were asked for."""
+        """Opens a report, and returns all URLs that the browser requested."""
         self.browser.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",
             {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
@@ -134,7 +134,7 @@ class BrowserTest(absltest.TestCase):
             },
         )
         for log in ("browser", "performance"):
-            # What is there is of another page.
+            # Discards the entries of earlier pages.
             self.browser.get_log(log)
         self.browser.get((self.outputs / f"{name}.html").as_uri())
         return _requested(self.browser)
@@ -166,7 +166,7 @@ class BrowserTest(absltest.TestCase):
 
     def test_a_fetch_would_be_seen(self) -> None:
         with socket.socket() as closed:
-            # Bound and not listening, it refuses whoever connects.
+            # Bound but not listening, the socket refuses connections.
             closed.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{closed.getsockname()[1]}/x.png"
             path = self.outputs / "fetching.html"
@@ -193,7 +193,7 @@ class BrowserTest(absltest.TestCase):
                         for line in one["lines"]
                         if line["height"] > 20 and line["width"] > 20
                     ]
-                    # Golden, attempt 0 and, where it trained, attempt 1.
+                    # The golden, attempt 0 and, if it trained, attempt 1.
                     self.assertGreaterEqual(len(curves), 2, one)
                     self.assertGreater(one["width"], 300)
                 self.assertEqual(
@@ -205,7 +205,7 @@ class BrowserTest(absltest.TestCase):
             ("pass", False),
             ("group_collision_silent", True),
             ("numeric_drift_epsilon", True),
-            # What it trained before is right.
+            # Everything before the crash is right.
             ("crash_in_step", False),
         ):
             with self.subTest(name):
@@ -260,7 +260,7 @@ class BrowserTest(absltest.TestCase):
                     with self.subTest(f"{name} {size_name} {scheme}"):
                         self._open(name, size, scheme)
                         self._picture(f"{name}_{size_name}_{scheme}")
-                        # Nothing sticks out, so nobody scrolls sideways.
+                        # The page fits, without horizontal scrolling.
                         self.assertLessEqual(
                             self._script(
                                 "return document.documentElement.scrollWidth"
@@ -290,7 +290,8 @@ def _start(profile: pathlib.Path) -> webdriver.Chrome:
     options.binary_location = _BROWSER
     for flag in (
         "--headless=new",
-        # Bazel's sandbox is one already, and root has no other.
+        # Bazel already runs this in a sandbox, and Chromium's own does not work
+        # for root.
         "--no-sandbox",
         "--disable-dev-shm-usage",
         "--disable-gpu",

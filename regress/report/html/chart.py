@@ -1,7 +1,7 @@
-"""Drawings as SVG that stands in a page: no script, no font, no image.
+"""Draws charts as inline SVG, without scripts, fonts or images.
 
-Importing this imports matplotlib, which takes a second: a test does so when all
-is over.
+This module imports matplotlib, which takes a second, so tests import it only
+after the run.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from regress.report.html import interruption_span, palette
 
-# On import it tells how it looks for fonts, of which none is needed.
+# On import, matplotlib logs its search for fonts, but no font is needed.
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
 import matplotlib as mpl  # noqa: E402 # isort: skip
 from matplotlib import axes as mpl_axes  # noqa: E402 # isort: skip
 from matplotlib.figure import Figure  # noqa: E402 # isort: skip
 
-# In inches of 72 points. As wide as a phone, so that there a letter is as large
-# as its font says.
+# In inches of 72 points. As wide as a phone, so that text has its nominal size
+# there.
 _WIDTH = 4.8
 _FONT = 10
 
@@ -49,12 +49,15 @@ _STYLE: dict[Any, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """What a colour stands for. A page writes it, as it can break lines.
+    """An entry of a chart's legend.
+
+    The page renders the legend, because HTML can break lines and matplotlib
+    cannot.
 
     Attributes:
-        role: The colour's.
-        text: What it stands for.
-        style: The style sheet's classes of the line beside the text.
+        role: The role of the color.
+        text: What the color stands for.
+        style: CSS classes of the line sample next to the text.
     """
 
     role: str
@@ -63,22 +66,22 @@ class Key:
 
 
 class Chart:
-    """A drawing that is being made.
+    """A chart under construction.
 
     Attributes:
-        axes: Where to draw; colours are `palette.code`.
-        keys: What its colours stand for.
-        svg: The drawing, once it is made; "" before.
+        axes: The axes to draw into, with colors from `palette.code`.
+        keys: The entries of the legend.
+        svg: The finished chart; "" until `drawing` ends.
     """
 
     def __init__(self, axes: mpl_axes.Axes) -> None:
-        """Draws into axes of a figure."""
+        """Creates an empty chart that draws into `axes`."""
         self.axes = axes
         self.keys: list[Key] = []
         self.svg = ""
 
     def key(self, role: str, text: str, style: str = "") -> None:
-        """Says what a colour stands for."""
+        """Adds an entry to the legend."""
         self.keys.append(Key(role, text, style))
 
     def line(
@@ -88,18 +91,18 @@ class Chart:
         role: str,
         **style: Any,
     ) -> None:
-        """Draws a curve; the style is matplotlib's."""
+        """Draws a curve; `style` is passed to matplotlib."""
         self.axes.plot(
             iterations,
             values,
             color=palette.code(role),
-            # By which it is found again in the drawing.
+            # Lets tests find the curve in the SVG.
             gid=f"curve-{len(self.axes.lines)}",
             **style,
         )
 
     def mark(self, ran: Sequence[interruption_span.InterruptionSpan]) -> None:
-        """Draws where the run was interrupted, what ran twice, and the axis."""
+        """Marks the interruptions and what ran twice, and labels the x-axis."""
         for one in ran:
             self._mark(one)
         self.axes.set_xlabel("iteration")
@@ -134,12 +137,15 @@ class Chart:
 
 @contextlib.contextmanager
 def drawing(name: str, label: str, height: float) -> Iterator[Chart]:
-    """Makes a drawing, which its `svg` is at the end.
+    """Makes a chart, whose `svg` is set when the context ends.
 
     Args:
-        name: Unique in the page, of letters and hyphens.
-        label: What it shows, for who cannot see it.
-        height: In inches, where a page's column is 4.8 wide.
+        name: Name of letters and hyphens, unique in the page.
+        label: Description of the chart for screen readers.
+        height: Height in inches, for a width of 4.8 inches.
+
+    Yields:
+        The chart to draw into.
     """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
@@ -154,11 +160,11 @@ _METADATA = ("Creator", "Date", "Format", "Type")
 
 
 def _embedded(svg: str, name: str, label: str) -> str:
-    """The SVG element alone, with names that are no other drawing's."""
+    """Returns only the SVG element, with ids that are unique in the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    # It is as wide as its column.
+    # Without a size of its own, the chart is as wide as its column.
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", svg)
     svg = re.sub(
         r'<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"', r"<svg \1\2", svg

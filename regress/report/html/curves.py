@@ -1,4 +1,4 @@
-"""Metrics over the iterations: the golden, and each attempt over it."""
+"""Draws metrics over the iterations: the golden with each attempt over it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from regress.report.html import chart, interruption_span
 
 _HEIGHT = 2.1
 _ROLES = ("first", "second", "third", "fourth")
-# The last attempts of a run that has more are drawn as the second is.
+# If a run has more attempts, all further ones look like the second.
 _LINE_STYLES = ("-", "--")
 _KEY_STYLES = ("", "dashed")
 _GOLDEN_WIDTH = 4
@@ -20,16 +20,16 @@ def draw_metric(
     attempts: Mapping[str, series.Trajectories],
     ran: Sequence[interruption_span.InterruptionSpan],
 ) -> chart.Chart | None:
-    """Draws a metric of the step, of the last rank that has it.
+    """Draws a metric of the step, as recorded by the last rank that has it.
 
     Args:
-        metric: Its name.
+        metric: Name of the metric.
         golden: The golden's metrics.
-        attempts: By name, what is drawn over the golden.
+        attempts: The metrics to draw over the golden, by name.
         ran: Where the run was interrupted, each time.
 
     Returns:
-        None if nothing has the metric.
+        The chart, or None if neither the golden nor an attempt has the metric.
     """
     keys = [
         key
@@ -72,7 +72,7 @@ def draw_rates(
     with chart.drawing("learning-rate", label, _HEIGHT) as it:
         for place, (name, key) in enumerate(groups.items()):
             role = _ROLES[place % len(_ROLES)]
-            # The colour is the group's.
+            # The color tells groups apart; the line style, attempts.
             it.key(role, name)
             if key in golden:
                 _draw(it, golden[key], role, linewidth=_GOLDEN_WIDTH, alpha=0.3)
@@ -97,7 +97,12 @@ def _draw(
 def _by_values(
     sources: Sequence[series.Trajectories],
 ) -> Mapping[str, series.Key]:
-    """A key of a learning rate for all groups that always have the same."""
+    """Merges param groups whose learning rates are the same in all sources.
+
+    Returns:
+        For each set of such groups, the key of one of them, by the names of all
+        of them.
+    """
     found: dict[str, series.Key] = {}
     for trajectories in sources:
         for key in series.in_order(trajectories):

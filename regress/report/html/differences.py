@@ -1,4 +1,4 @@
-"""How far each attempt is from the golden, in units in the last place."""
+"""Draws how far each attempt is from the golden, in units in the last place."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,20 +18,20 @@ _ROLES = ("first", "second", "third", "fourth")
 _MARKERS = ("o", "s")
 _MEASURED = (metrics.Precision.FLOAT32, metrics.Precision.FLOAT64)
 _TICKS = 6
-# So many of a metric's differences are drawn, evenly: more are not told apart.
+# At most this many of a metric's differences are drawn, evenly spaced. A reader
+# could not tell more of them apart.
 _MOST = 500
 
-# By metric, iterations and the distance in each.
+# For each metric: iterations, and the distance in each of them in ulps.
 Distances = Mapping[str, tuple[list[int], list[int]]]
 
 
 def distances(
     golden: series.Trajectories, attempt: series.Trajectories
 ) -> Distances:
-    """How far an attempt is from the golden: the metrics that differ.
+    """Returns how far an attempt is from the golden, by metric that differs.
 
-    Of the ranks that differ, the one that is first in the table of metrics
-    counts.
+    If a metric differs on several ranks, the lowest rank counts.
     """
     found: dict[str, tuple[list[int], list[int]]] = {}
     for one in trajectory_comparison.compare(golden, attempt):
@@ -59,7 +59,7 @@ def draw(
 
     Args:
         golden: The golden's metrics.
-        attempts: Each attempt's, by name.
+        attempts: The metrics of each attempt, by name.
         ran: Where the run was interrupted, each time.
         last: The last iteration of the case.
     """
@@ -89,7 +89,7 @@ def draw(
         it.axes.set_ylabel("ulps")
         it.key("golden", "0: the golden's bits", "wide-line")
         if roles:
-            # With room for the marks of the largest.
+            # Leaves room above the largest marker.
             it.axes.set_ylim(0, 4 * max(2, it.axes.dataLim.ymax))
             for index, name in enumerate(attempts):
                 it.key("faint", name, ("dots", "dots dashed")[min(index, 1)])
@@ -112,7 +112,7 @@ def _of_key(
         (iteration, float_compare.ulps(before, after, precision))
         for iteration, before, after in _thinned(one.pairs)
     ]
-    # A NaN is at no distance; the findings have it.
+    # A NaN has no distance, so it cannot be drawn. The findings list it.
     measured = [
         (iteration, ulps) for iteration, ulps in pairs if ulps is not None
     ]

@@ -1,4 +1,4 @@
-"""Environments beside each other, for a reader."""
+"""Builds a table that shows environments side by side."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from regress.run import run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One thing of the environment.
+    """One item of the environments.
 
     Attributes:
-        name: What it is.
-        values: In each environment, or "absent".
-        differs: Whether these are not all the same.
+        name: Name of the item.
+        values: Its value in each environment, or "absent".
+        differs: Whether the values are not all the same.
     """
 
     name: str
@@ -24,11 +24,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """All things of the environments.
+    """All items of the environments.
 
     Attributes:
-        columns: Whose environments they are.
-        rows: What is in them, the differences first.
+        columns: Whose environments they are: "this run", "golden".
+        rows: The items. Those that differ come first.
     """
 
     columns: tuple[str, ...]
@@ -36,11 +36,18 @@ class Table:
 
 
 def build(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
-    """The table of environments by whose they are; None if all are empty."""
+    """Builds the table.
+
+    Args:
+        columns: The name and the environment of each column.
+
+    Returns:
+        The table, without empty environments; None if all are empty.
+    """
     named = [(name, one) for name, one in columns if one.ByteSize()]
     if not named:
         return None
-    # Whatever is in one of them differs from what nothing has.
+    # Comparing with an empty environment lists everything in the other.
     nothing = run_pb2.Environment()
     values = [
         {

@@ -1,4 +1,4 @@
-"""Tests of environments beside each other."""
+"""Tests of the table of environments."""
 
 from absl.testing import absltest
 

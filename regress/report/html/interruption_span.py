@@ -1,4 +1,4 @@
-"""How the run went, as a reader sees it beside its curves."""
+"""Where a run was interrupted and resumed, to mark it in charts."""
 
 import dataclasses
 import itertools
@@ -12,8 +12,9 @@ class InterruptionSpan:
     """Where an attempt was interrupted, and from where the next one resumed.
 
     Attributes:
-        interrupted_in: The iteration; None if it was not.
-        signal: The interruption's signal, as "SIGKILL"; "" if there was none.
+        interrupted_in: The iteration of the interruption; None if there was
+            none.
+        signal: The signal, as "SIGKILL"; "" if there was no interruption.
         resumed_from: The iteration of the checkpoint that was loaded; None if
             none was.
     """
@@ -24,7 +25,7 @@ class InterruptionSpan:
 
 
 def from_run(run: run_pb2.RunRecord) -> list[InterruptionSpan]:
-    """The interruptions of a run, however far it came, in their order."""
+    """Returns the interruptions, in order, of a run that may be incomplete."""
     return [
         _span(attempt, following)
         for attempt, following in itertools.zip_longest(

@@ -1,7 +1,8 @@
-"""The report: one HTML file that needs no network and no script.
+"""Renders the HTML report: one file without scripts or network access.
 
-Verdict and findings first, then the curves, the loaded state, the checks, the
-processes and the environment. A page of goldens has the parts that they have.
+The verdict and the findings come first, then the curves, the loaded state, the
+checks, the processes and the environment. A page of goldens has only the parts
+that apply to goldens.
 """
 
 import dataclasses
@@ -35,7 +36,7 @@ from regress.run import run_pb2
 
 _FOLDER = pathlib.Path(__file__).parent
 _METRICS = ("lm loss", "grad norm")
-# So many findings of a check stand there; the rest opens by a click.
+# This many findings of a check are visible; a click shows the rest.
 _FINDINGS_OPEN = 3
 
 
@@ -60,12 +61,13 @@ def render(
     golden: golden_pb2.Golden | None,
     following: next_steps.NextSteps | None = None,
 ) -> str:
-    """Renders a verdict, and the run and the golden that it is about.
+    """Renders a verdict with its run and its golden.
 
     Args:
-        verdict: What was concluded.
-        run: What was observed, however incomplete.
-        golden: What it was held against; None if there is none.
+        verdict: The oracle's verdict.
+        run: The run record, which may be incomplete.
+        golden: The golden that the run was compared with; None if there is
+            none.
         following: What to do next; None if there is nothing to do.
 
     Returns:
@@ -132,20 +134,20 @@ def _series(golden: golden_pb2.Golden | None) -> series.Trajectories | None:
     try:
         return series.unfold(golden.series)
     except errors.GoldenError:
-        # Which is the verdict, then.
+        # The verdict already reports this error.
         return {}
 
 
 def render_goldens(
     golden: golden_pb2.Golden, other: golden_pb2.Golden | None
 ) -> str:
-    """Renders a golden's curves, and another's over them if there is one."""
+    """Renders a golden's curves, with another golden's over them if given."""
     name = f"{golden.case_name}, {golden.channel} {golden.hardware}"
     others = {"the other": series.unfold(other.series)} if other else {}
     columns = [("golden", golden.provenance.environment)]
     if other:
         columns.append(("other", other.provenance.environment))
-        name += f", beside {other.channel} {other.hardware}"
+        name += f", compared with {other.channel} {other.hardware}"
     return _page(
         title=name,
         good=True,
@@ -186,7 +188,7 @@ def _interruption(ran: Sequence[interruption_span.InterruptionSpan]) -> str:
         if one.resumed_from is not None:
             parts.append(f"resumed from the checkpoint of {one.resumed_from}")
     if len(parts) > 1:
-        parts.append("what ran twice is grey")
+        parts.append("iterations that ran twice are shaded")
     return text_layout.sentence(", ".join(parts))
 
 
@@ -201,7 +203,7 @@ def _charts(
         _Chart(metric, "", curves.draw_metric(metric, expected, recorded, ran))
         for metric in _METRICS
     ]
-    pale = "" if golden is None else "; pale is the golden"
+    pale = "" if golden is None else "; the golden is pale"
     charts.append(
         _Chart(
             "learning rate",
@@ -223,7 +225,7 @@ def _charts(
 def _finding_groups(
     verdict: verdict_pb2.Verdict,
 ) -> Iterator[Mapping[str, object]]:
-    """The findings by check, in the verdict's order."""
+    """Yields the findings of each check, in the verdict's order."""
     groups: dict[tuple[object, str], list[verdict_pb2.Finding]] = {}
     for finding in verdict.findings:
         groups.setdefault((finding.oracle, finding.check), []).append(finding)

@@ -1,4 +1,4 @@
-"""Tests of the report of records that lack something, or have too much."""
+"""Tests of the HTML report, mostly with incomplete or oversized records."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 from absl.testing import absltest, parameterized
 
-# Before matplotlib is imported, which keeps a list of fonts there.
+# Must be set before matplotlib is imported: it caches its fonts there.
 os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(dir=os.environ["TEST_TMPDIR"])
 
 from regress.case import case_pb2
@@ -66,7 +66,7 @@ def _golden(*metrics: str, iterations: int = 4) -> golden_pb2.Golden:
 
 
 def _svgs(text: str) -> list[ET.Element]:
-    """The drawings, if each is well-formed."""
+    """Parses all charts, which fails unless each is well-formed."""
     return [
         ET.fromstring(one)
         for one in re.findall(r"<svg.*?</svg>", text, re.DOTALL)
@@ -86,7 +86,7 @@ class RenderTest(parameterized.TestCase):
 
     @parameterized.parameters(
         golden_pb2.Golden(),
-        # It contradicts itself.
+        # A golden with two series of the same metric.
         _golden("lm loss", "lm loss"),
     )
     def test_any_golden_will_do(self, golden: golden_pb2.Golden) -> None:
@@ -103,9 +103,9 @@ class RenderTest(parameterized.TestCase):
         drawings_left_out = re.sub(
             r"<(svg|style).*?</\1>", "", text, flags=re.S
         )
-        # But that there is none, and what that leaves open.
+        # One says that there is none; the other, what a pass does not cover.
         self.assertEqual(drawings_left_out.count("golden"), 2)
-        # The two metrics, and the processes.
+        # Two metrics and the processes.
         self.assertLen(_svgs(text), 3)
         self.assertIn("<th>this run</th>", text)
 
@@ -160,7 +160,7 @@ class RenderTest(parameterized.TestCase):
             self.assertContainsSubset(
                 used, set(re.findall(r"(--[\w-]+):", scheme))
             )
-        # No colour but these: black on a dark page is not to be seen.
+        # No fixed colors: black would be invisible on a dark page.
         for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
             self.assertNotRegex(drawing, r"#[0-9a-f]{6}\b")
 
@@ -181,7 +181,7 @@ class RenderGoldensTest(absltest.TestCase):
         text = page.render_goldens(golden, None)
         self.assertLen(_svgs(text), 2)
         self.assertIn("A new kernel.", text)
-        # With how they differ.
+        # A third chart shows the difference.
         text = page.render_goldens(golden, _golden("lm loss"))
         self.assertLen(_svgs(text), 3)
 

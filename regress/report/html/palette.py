@@ -1,7 +1,7 @@
-"""The colours of the report, which follow the reader's light or dark screen.
+"""The colors of the report, which follow the reader's light or dark theme.
 
-A drawing names a colour by its role. What matplotlib is given for it is a code
-that stands for nothing else, and becomes the style sheet's variable.
+Charts refer to a color by its role. Each role has a unique placeholder color,
+which is passed to matplotlib and later replaced by a CSS variable.
 """
 
 ROLES = (
@@ -21,12 +21,12 @@ _CODES = {role: f"#01{number:02x}fe" for number, role in enumerate(ROLES, 1)}
 
 
 def code(role: str) -> str:
-    """What a drawing is given for a role's colour."""
+    """Returns the placeholder color of a role."""
     return _CODES[role]
 
 
 def to_variables(svg: str) -> str:
-    """Puts the style sheet's variables in the place of the codes."""
+    """Replaces the placeholder colors in an SVG by CSS variables."""
     for role, one in _CODES.items():
         svg = svg.replace(one, f"var(--{role})")
     return svg

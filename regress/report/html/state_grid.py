@@ -1,4 +1,4 @@
-"""Which loaded state is the saved state, by rank and component."""
+"""Builds the grid of which loaded state equals the saved one."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from regress.oracle import verdict_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What was saved and loaded of a component, on one rank.
+    """The comparison of one component's saved and loaded state on one rank.
 
     Attributes:
-        entries: How many entries either of them has.
-        differing: How many of these are not the same, or not in both.
+        entries: Number of entries in the saved or the loaded state.
+        differing: How many of these differ or are missing on one side.
     """
 
     entries: int
@@ -21,13 +21,13 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """Every component on every rank.
+    """All components on all ranks.
 
     Attributes:
-        iteration: Of the checkpoint.
-        ranks: The columns.
-        rows: The components, each with a cell for a rank, or None where the
-            rank has none of it.
+        iteration: The checkpoint's iteration.
+        ranks: The ranks, one per column.
+        rows: For each component, one cell per rank; None if the rank does not
+            have the component.
     """
 
     iteration: int
@@ -36,7 +36,7 @@ class Grid:
 
 
 def from_verdict(verdict: verdict_pb2.Verdict) -> Grid | None:
-    """The grid of what attempt 1 loaded; None if nothing could be compared."""
+    """Returns the grid of what attempt 1 loaded; None if it is empty."""
     state = verdict.restored_state
     cells = {
         (one.kind, one.rank): Cell(one.entries, one.differing)

@@ -1,7 +1,7 @@
-"""What each process did when: import, init, load, steps, saves, its end.
+"""Draws what each process did when: import, init, load, steps, saves, its end.
 
-A rank records how long each thing took, one after the other, so that when it
-began follows from what came before.
+A rank records only how long each activity took. The activities are consecutive,
+so their start times follow from the durations.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from regress.report.html import chart, palette
 from regress.run import run_pb2
 
-# What is drawn alike, and its colour's role. The rest is "other".
+# Color role of each kind of activity. All other kinds are "faint".
 _KINDS = {
     "import": "fourth",
     "init": "fourth",
@@ -31,12 +31,12 @@ _ROW_INCHES = 0.17
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """What a process did for a while.
+    """An activity of a process.
 
     Attributes:
         kind: "import", "step", "save", ...
-        start: Seconds since the first process was started.
-        seconds: How long.
+        start: Start time, in seconds since the start of the first process.
+        seconds: Duration in seconds.
     """
 
     kind: str
@@ -46,13 +46,13 @@ class Bar:
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """A process's whole time.
+    """The activities of a process.
 
     Attributes:
         name: "attempt 0, rank 3".
-        bars: What it did, in order.
-        end: Seconds since the first process was started.
-        killed: Whether a signal ended it.
+        bars: The activities, in order.
+        end: End time, in seconds since the start of the first process.
+        killed: Whether a signal ended the process.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Process:
 
 
 def of_run(run: run_pb2.RunRecord) -> list[Process]:
-    """All processes of the run, in the order of attempts and ranks."""
+    """Returns all processes of the run, ordered by attempt and rank."""
     attempts = [(f"attempt {one.index}", one) for one in run.attempts]
     if run.HasField("repeat"):
         attempts.append(("repeat", run.repeat))
@@ -99,7 +99,7 @@ def _parts(rank: run_pb2.RankRecord) -> Iterator[tuple[str, float]]:
 
 
 def draw(processes: Sequence[Process]) -> chart.Chart | None:
-    """Draws the processes below each other; None if there is none."""
+    """Draws one row per process; returns None if there is none."""
     if not processes:
         return None
     height = 0.7 + _ROW_INCHES * len(processes)

@@ -1,4 +1,4 @@
-"""Tests of what each process did when."""
+"""Tests of the timeline of processes."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Real ranks die at every step of a real save; the resume must be exact.
+"""Kills real ranks at every step of a real save; the resume must be exact.
 
 sweep_test.py does the same without training, for every disk that a power
 failure may leave.
@@ -15,7 +15,7 @@ from regress.testing.crash import jobs, trajectory
 
 _RANKS = (0, 1, 2, 3)
 
-# What a rank's save is, from the creation of its file.
+# The steps of every rank's save, from the creation of its file.
 _OF_A_RANK = (
     "create model_optim_rng.pt.part",
     "write model_optim_rng.pt.part",
@@ -23,7 +23,7 @@ _OF_A_RANK = (
     "rename model_optim_rng.pt.part",
     "flush_folder mp_rank_00_",
 )
-# What rank 0's has besides.
+# The additional steps of rank 0's save.
 _OF_RANK_0 = (
     "flush_folder iter_0000006",
     "flush_folder checkpoints",
@@ -38,12 +38,12 @@ _OF_RANK_0 = (
     "rename latest_checkpointed_iteration.txt.part",
     "flush_folder checkpoints",
 )
-# From here on the checkpoint is complete.
+# The checkpoint is complete from this step of rank 0 on.
 _COMPLETE = len(_OF_A_RANK) + 1 + _OF_RANK_0.index("rename manifest.json.part")
 
 
 def _points(steps: tuple[str, ...]) -> list[str]:
-    """Before all, after each step and in the middle of each write."""
+    """Returns the points before all steps, after each, and in each write."""
     points = ["0"]
     for number, step in enumerate(steps, 1):
         if step.startswith("write"):
@@ -77,7 +77,7 @@ class CrashPointTest(parameterized.TestCase):
             tempfile.TemporaryDirectory(dir=absltest.TEST_TMPDIR.value)
         )
         cls._jobs = cls.enterClassContext(jobs.Jobs(pathlib.Path(folder)))
-        # All begin from the checkpoint of iteration 3.
+        # All jobs begin from the checkpoint of iteration 3.
         cls._first = cls._jobs.job("first")
         cls._first.run_until(4)
 
@@ -104,10 +104,11 @@ class CrashPointTest(parameterized.TestCase):
         )
         ends = {rank.rank: rank.exit.signal for rank in died.ranks}
         if len(points) == 1:
-            # The others end by the lost connection, or by the supervisor.
+            # The other ranks end because of the lost connection, or the
+            # supervisor kills them.
             rank, step = points[0].split(":")
             self.assertEqual(ends[int(rank)], signal.SIGKILL)
-            # In the middle of a write, the step is not done.
+            # A rank killed in the middle of a write has not done that step.
             done = int(step.removesuffix("h")) - step.endswith("h")
             self.assertLen(job.steps(int(rank)), done)
         else:

@@ -1,4 +1,4 @@
-"""The steps of a rank's save, counted, and a rank that dies at one of them."""
+"""Counts the steps of a rank's save and kills the rank at one of them."""
 
 import json
 import os
@@ -16,17 +16,16 @@ _RANK_FILE = pathlib.PurePath(layout.rank_file(0)).name
 
 
 def flag(iteration: int, die_at: Mapping[int, str], logs: pathlib.Path) -> str:
-    """The flag that has the instrumented trainer count, and die.
+    """Returns the instrumented trainer's flag to count steps and die.
 
-    Steps are counted from the creation of the rank's file: that is 1. What
-    comes before, the folders, is another for each rank, as one of them makes
-    what all need.
+    Step 1 is the creation of the rank's file. The creation of folders before
+    that is not counted: whichever rank comes first does it for all.
 
     Args:
-        iteration: Of the save that is meant.
-        die_at: By rank, the step after which it dies by SIGKILL: "4"; in the
-            middle of which, if it is a write: "2h"; before all: "0".
-        logs: A folder. A rank's file there gets a line for each step.
+        iteration: The iteration of the save.
+        die_at: By rank, where it dies by SIGKILL: "4" after step 4, "2h" in
+            the middle of step 2 if that is a write, "0" before step 1.
+        logs: A folder for the ranks' logs, which have a line per step.
     """
     return instrumentation.flag(
         __name__, json.dumps([iteration, [*die_at.items()], str(logs)])
@@ -34,12 +33,12 @@ def flag(iteration: int, die_at: Mapping[int, str], logs: pathlib.Path) -> str:
 
 
 def log(logs: pathlib.Path, rank: int) -> pathlib.Path:
-    """The file with a rank's steps."""
+    """Returns the path of the log with a rank's steps."""
     return logs / f"rank_{rank}.steps"
 
 
 def install(argument: str) -> None:
-    """Puts in place what `flag` says."""
+    """Installs the disk that counts the steps. See `flag`."""
     iteration, die_at, logs = json.loads(argument)
     rank = instrumentation.rank()
     instrumentation.with_disk(

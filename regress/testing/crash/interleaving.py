@@ -1,6 +1,6 @@
-"""Ranks as threads of one process, of which one runs at a time.
+"""Runs ranks as threads of one process, one at a time.
 
-So the order of all that they do is chosen, and the same every time.
+The order of their steps is chosen by the caller and reproducible.
 """
 
 import threading
@@ -9,14 +9,19 @@ from typing import Any
 
 
 class Interleaving:
-    """Gives the ranks their turns.
+    """Schedules the ranks.
 
-    A rank has the turn until it gathers or ends; with `alternate`, until its
-    next step.
+    A rank runs until it gathers or ends, or with `alternate` until the end of
+    its next step.
     """
 
     def __init__(self, order: Sequence[int], *, alternate: bool) -> None:
-        """Names the ranks in the order of their turns."""
+        """Prepares to run the ranks.
+
+        Args:
+            order: The ranks, in the order of their turns.
+            alternate: Whether a turn ends after each step.
+        """
         self._order = list(order)
         self._alternate = alternate
         self._changed = threading.Condition()
@@ -28,10 +33,10 @@ class Interleaving:
         self._errors: list[BaseException] = []
 
     def run(self, rank: Callable[[int], object]) -> None:
-        """Calls `rank` for each rank, and returns when all have ended.
+        """Calls `rank` with each rank's number, and waits for all of them.
 
         Raises:
-            BaseException: What the first rank that failed raised.
+            BaseException: The exception of the first rank that failed.
         """
         threads = [
             threading.Thread(target=self._run, args=(rank, number))
@@ -45,13 +50,13 @@ class Interleaving:
             raise self._errors[0]
 
     def step(self, rank: int) -> None:
-        """To be called by a rank after each step."""
+        """Ends a step. A rank calls this after each of its steps."""
         if self._alternate:
             self._pass(rank)
             self._wait(rank)
 
     def gather(self, rank: int, mine: Any) -> list[Any]:
-        """Waits for all ranks. Returns what each brought, by rank."""
+        """Waits for all ranks and returns their objects, by rank."""
         with self._changed:
             gathers = self._gathers
             self._brought[rank] = mine
@@ -88,7 +93,7 @@ class Interleaving:
             self._changed.wait_for(lambda: self._turn == rank or self._errors)
 
     def _pass(self, rank: int) -> None:
-        """Gives the turn to the next rank that neither waits nor has ended."""
+        """Passes the turn to the next rank that neither gathers nor ended."""
         with self._changed:
             place = self._order.index(rank)
             following = self._order[place + 1 :] + self._order[: place + 1]

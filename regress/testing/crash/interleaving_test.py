@@ -1,4 +1,4 @@
-"""Tests of the order in which ranks go."""
+"""Tests of the order in which ranks run."""
 
 from absl.testing import absltest
 

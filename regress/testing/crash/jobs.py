@@ -1,4 +1,4 @@
-"""Jobs whose ranks may die, all forked from one zygote."""
+"""Runs jobs whose ranks may die, all forked from one zygote."""
 
 import dataclasses
 import pathlib
@@ -16,9 +16,9 @@ from regress.supervisor import launcher as launcher_lib
 from regress.supervisor import watchdog
 from regress.testing.crash import die_at_step, phase_marker
 
-# Paths of a case without its suffix.
+# Paths of cases, without their suffix.
 TINY = pathlib.Path("regress/testdata/tiny")
-# The same, with a save after every other iteration.
+# Like TINY, with a save after every other iteration.
 CATALOGUE = pathlib.Path("regress/testing/faults/testdata/catalogue")
 
 _TRAINER = "regress.testing.instrumented_trainer"
@@ -26,13 +26,13 @@ _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
 class Jobs:
-    """A context manager: entering it starts the zygote.
+    """A context manager that runs a zygote for any number of jobs.
 
     Paths are relative to the workspace's root, or to a test's runfiles.
 
     Attributes:
-        case: What every job trains.
-        golden: Its golden.
+        case: The case that every job trains.
+        golden: The case's golden.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Jobs:
         case: pathlib.Path = TINY,
         trainer_flags: Sequence[str] = (),
     ) -> None:
-        """Makes ready to start the zygote.
+        """Prepares the zygote; entering the context starts it.
 
         Args:
-            folder: An empty one for all that is written.
-            case: What is trained.
-            trainer_flags: What every rank of a job has installed besides.
+            folder: An empty folder for all files.
+            case: The path of a case, without its suffix.
+            trainer_flags: Additional flags for every rank.
         """
         self._folder = folder
         self._trainer_flags = trainer_flags
@@ -64,7 +64,7 @@ class Jobs:
         )
 
     def __enter__(self) -> Self:
-        """Makes ready to run jobs."""
+        """Starts the zygote."""
         self._launcher.__enter__()
         return self
 
@@ -78,7 +78,7 @@ class Jobs:
         self._launcher.__exit__(kind, error, traceback)
 
     def job(self, name: str, *, like: "Job | None" = None) -> "Job":
-        """A job of that name: a new one, or a copy of another as it is now."""
+        """Returns a new job, or with `like` a copy of another job's files."""
         job = Job(self._scenario(name), self._launcher)
         if like is not None:
             shutil.copytree(like.work, job.work)
@@ -99,8 +99,8 @@ class Job:
     """One job, of any number of attempts.
 
     Attributes:
-        work: Its checkpoints and data set indices.
-        attempts: All that were run.
+        work: The folder of its checkpoints and data set indices.
+        attempts: The attempts so far.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Job:
         scenario: scenario_lib.Scenario,
         launcher: launcher_lib.Launcher,
     ) -> None:
-        """Has run nothing yet."""
+        """Prepares a job; runs nothing yet."""
         self._scenario = scenario
         self._launcher = launcher
         self.work = scenario.files.work
@@ -123,9 +123,10 @@ class Job:
         """Runs an attempt, from the newest checkpoint if there is one.
 
         Args:
-            flags: More of the trainer's.
-            die_in: The iteration whose save is counted by steps; 0 for none.
-            die_at: Where a rank dies in that save: see `die_at_step.flag`.
+            flags: Additional flags for every rank.
+            die_in: The iteration in whose save the steps are counted; 0 for
+                none.
+            die_at: Where ranks die in that save; see `die_at_step.flag`.
         """
         self._markers.mkdir(parents=True, exist_ok=True)
         for path in self._markers.iterdir():
@@ -134,7 +135,7 @@ class Job:
             self._scenario,
             trainer_flags=[
                 *self._scenario.trainer_flags,
-                # A step is counted within its phase.
+                # In this order, a step is counted within its phase.
                 *(
                     [die_at_step.flag(die_in, die_at or {}, self._markers)]
                     if die_in
@@ -166,16 +167,16 @@ class Job:
         self.attempts.append(record.attempts[0])
 
     def phase(self, rank: int) -> str:
-        """Where a rank was at the end of the last attempt."""
+        """Returns the phase in which a rank's last attempt ended."""
         return phase_marker.read(phase_marker.path(self._markers, rank))
 
     def steps(self, rank: int) -> Sequence[str]:
-        """The steps of a save that were counted in the last attempt."""
+        """Returns the steps of a save that the last attempt counted."""
         path = die_at_step.log(self._markers, rank)
         return path.read_text().splitlines() if path.exists() else []
 
     def pid(self, rank: int) -> int | None:
-        """The pid of a rank of the attempt under way, once it has begun."""
+        """Returns a rank's pid in this attempt; None until it has started."""
         path = phase_marker.pid_path(self._markers, rank)
         try:
             return int(path.read_text())
@@ -192,7 +193,7 @@ class Job:
 
 
 def loaded(attempt: run_pb2.Attempt) -> set[int | None]:
-    """The iterations that its ranks began from; None is the beginning."""
+    """Returns the iterations that the ranks loaded; None for no checkpoint."""
     found: set[int | None] = set()
     for rank in attempt.ranks:
         for event in rank.events:

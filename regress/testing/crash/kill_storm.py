@@ -1,4 +1,4 @@
-"""A job whose ranks are killed at random until it is done all the same."""
+"""Kills the ranks of a job at random and restarts it until it finishes."""
 
 import collections
 import contextlib
@@ -13,12 +13,12 @@ from regress.run import attempt_end, exit_codes, run_pb2
 from regress.supervisor import linux
 from regress.testing.crash import jobs, trajectory
 
-# A job that gets no further in so many attempts never will.
+# A job that makes no progress in this many attempts never will.
 _MOST_IN_VAIN = 100
-# If no rank lives when its time has come, or for the ranks that are to die a
-# little later than the first.
+# Delay until the next try if no victim was alive, and maximum delay between
+# victims that die one after the other.
 _SOON_SECONDS = 0.02
-# Where a rank is before it looks for a checkpoint.
+# The phases of a rank before it looks for a checkpoint.
 _STARTING = (
     "",
     "start",
@@ -31,18 +31,18 @@ _STARTING = (
 
 @dataclasses.dataclass
 class Report:
-    """What a kill storm did.
+    """The results of a kill storm.
 
     Attributes:
-        kills: SIGKILLs that were sent, each to one rank that lived.
-        attempts: How often a job was started.
-        resumes: How many attempts loaded a checkpoint.
-        jobs: How many jobs were trained to their end.
-        phases: How many kills found a rank in each phase.
+        kills: Number of SIGKILLs sent, each to one live rank.
+        attempts: Number of attempts.
+        resumes: Number of attempts that loaded a checkpoint.
+        jobs: Number of jobs that ran to their end.
+        phases: Number of kills by the phase that they found the rank in.
         longest_end: Seconds from an attempt's last kill until all of its ranks
-            were reaped, the most of all attempts.
-        losses: How a job was not the golden's or not resumed as it must be, a
-            sentence for each way.
+            were reaped; the maximum over all attempts.
+        losses: One sentence for each way in which a job differed from the
+            golden or was not resumed correctly.
     """
 
     kills: int = 0
@@ -58,13 +58,13 @@ class Report:
 
 @dataclasses.dataclass
 class _Strike:
-    """What is to happen to one attempt, and what did.
+    """The kills planned for one attempt, and those done.
 
     Attributes:
-        groups: The ranks that are to die, those that die together in one list.
-        wait: The time counts from when the first victim has started.
+        groups: The ranks still to kill; those in one list die together.
+        wait: Whether the timer starts only when the first victim has started.
         hit: The ranks that were killed.
-        at: When the last of them was, by the monotonic clock.
+        at: Time of the last kill, in seconds of the monotonic clock.
     """
 
     groups: list[list[int]]
@@ -74,28 +74,33 @@ class _Strike:
 
 
 class KillStorm:
-    """Kills ranks from the supervisor's own thread, when a timer says so."""
+    """Kills ranks from a timer's signal handler in the supervisor's thread."""
 
     def __init__(self, all_jobs: jobs.Jobs, seed: int) -> None:
-        """Is given the jobs, and the seed of the chance."""
+        """Prepares a storm.
+
+        Args:
+            all_jobs: The jobs, entered.
+            seed: Seed of the random choices.
+        """
         self._jobs = all_jobs
         self._chance = random.Random(seed)
         self._ranks = range(all_jobs.case.parallelism.pipeline)
-        # The latest that an attempt is struck: what the last one took that
-        # finished, and more with each that got nowhere, as the machine may
-        # have become busy.
+        # The latest time in an attempt for a kill: the duration of the last
+        # attempt that finished, increased by each attempt without progress,
+        # since the machine may have become busy.
         self._seconds = 0.0
 
     def run(
         self, kills: int, say: Callable[[str], None] = lambda line: None
     ) -> Report:
-        """Trains the job again and again until so many ranks were killed.
+        """Runs jobs until enough ranks have been killed.
 
-        Ends early if anything is lost; the files of that job stay.
+        Stops early at the first loss and keeps the files of that job.
 
         Args:
-            kills: At least so many.
-            say: Told of each job that is done.
+            kills: The minimum number of kills.
+            say: Called with one line after each job.
         """
         report = Report()
         self._seconds = self._calm_seconds()
@@ -110,7 +115,7 @@ class KillStorm:
         return report
 
     def _calm_seconds(self) -> float:
-        """How long an attempt takes that nobody kills."""
+        """Returns the seconds that an attempt without kills takes."""
         job = self._jobs.job("calm")
         attempt = job.run()
         if not jobs.finished(attempt):
@@ -128,7 +133,7 @@ class KillStorm:
             before = linux.children()
             strike = _Strike(
                 self._choose() if report.kills < kills else [],
-                # Half of the time, as starting is half of an attempt.
+                # Half of the time, since startup is half of an attempt.
                 wait=self._chance.random() < 1 / 2,
             )
             with self._struck(job, strike):
@@ -162,9 +167,9 @@ class KillStorm:
             job.forget()
 
     def _choose(self) -> list[list[int]]:
-        """Who is to die in an attempt: one rank, some, or all.
+        """Chooses the victims of an attempt: one rank, two, or all.
 
-        Some die together, some one soon after the other.
+        They die either together or shortly one after the other.
         """
         many = self._chance.choice([1, 1, 2, len(self._ranks)])
         victims = self._chance.sample(self._ranks, many)
@@ -174,7 +179,7 @@ class KillStorm:
 
     @contextlib.contextmanager
     def _struck(self, job: jobs.Job, strike: _Strike) -> Iterator[None]:
-        """Strikes while the context is entered, at a random time."""
+        """Strikes at a random time while the context lasts."""
 
         def strike_now(number: int, frame: object) -> None:
             del number, frame
@@ -205,18 +210,18 @@ class KillStorm:
             signal.signal(signal.SIGALRM, before)
 
     def _set_timer(self) -> None:
-        # Not 0, which would be never.
+        # 0 would disable the timer.
         after = self._chance.uniform(0.001, self._seconds)
         signal.setitimer(signal.ITIMER_REAL, after)
 
 
 def _kill(job: jobs.Job, ranks: Sequence[int]) -> list[int]:
-    """Kills those of the ranks that live. Returns them."""
+    """Kills those of the ranks that are alive. Returns them."""
     living = linux.children()
     hit = []
     for rank in ranks:
         pid = job.pid(rank)
-        # A child's pid is its own until this thread reaps it.
+        # A child's pid cannot be reused before this thread reaps it.
         if pid in living and linux.process_state(pid) != "Z":
             os.kill(pid, signal.SIGKILL)
             hit.append(rank)
@@ -224,7 +229,7 @@ def _kill(job: jobs.Job, ranks: Sequence[int]) -> list[int]:
 
 
 def _saved(attempt: run_pb2.Attempt) -> list[int]:
-    """The iterations whose checkpoint some rank recorded as complete."""
+    """Returns the iterations whose checkpoint some rank recorded as saved."""
     return [
         event.checkpoint.iteration
         for rank in attempt.ranks
@@ -236,12 +241,13 @@ def _saved(attempt: run_pb2.Attempt) -> list[int]:
 def unexpected(
     attempt: run_pb2.Attempt, hit: Sequence[int], newest: int
 ) -> list[str]:
-    """What went otherwise than it may, a sentence each.
+    """Returns a sentence for each thing that must not happen but did.
 
     Args:
-        attempt: That has ended.
+        attempt: An attempt that has ended.
         hit: The ranks that were killed.
-        newest: The newest checkpoint that was known to be complete before.
+        newest: Iteration of the newest checkpoint known to be complete before
+            the attempt; 0 for none.
     """
     where = f"Attempt {attempt.index}"
     found = []

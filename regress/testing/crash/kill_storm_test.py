@@ -9,7 +9,7 @@ from absl.testing import absltest
 from regress.testing.crash import jobs, kill_storm, premature_commit
 
 _KILLS = 12
-# So many that it finds a trainer that is broken.
+# Enough kills to detect a broken trainer.
 _ENOUGH_KILLS = 60
 
 

@@ -1,4 +1,4 @@
-"""Tests of what counts as a loss: each is made, and found."""
+"""Tests that every kind of loss is detected."""
 
 from absl.testing import absltest
 
@@ -26,7 +26,7 @@ def _attempt(
     code: int = 0,
     signal: int = 0,
 ) -> run_pb2.Attempt:
-    """An attempt of one rank; the case has 4 iterations and saves at 2."""
+    """Returns an attempt of one rank; the case saves at 2 of 4 iterations."""
     events = [
         run_pb2.Event(
             checkpoint=run_pb2.CheckpointEvent(

@@ -1,12 +1,12 @@
-"""A model of a disk with a cache that a power failure loses.
+"""A model of a disk whose page cache is lost in a power failure.
 
-What was flushed is on the disk. Of what was not, POSIX promises nothing, so
-each of these may be what the next boot finds, in any combination:
+Flushed data is on disk. POSIX guarantees nothing about the rest, so after the
+next boot each of these may be found, in any combination:
 
-*   a file's content: all of it, nothing, its first half, or its full length
-    in zeros (the length was on the disk before the content);
-*   a folder's changes of names since it was last flushed: any subset, in
-    their order. A rename is one change: it is there or it is not.
+*   for a file's content: all of it, nothing, its first half, or its full
+    length in zeros (the length reached the disk before the content);
+*   for the names in a folder: any subset of the changes since the last flush,
+    applied in order. A rename is one atomic change.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from typing import Union
 
 from regress.testing.crash import recording_disk as recording_disk_lib
 
-# What a boot finds: the content of each file by its path, None for a folder.
+# A disk's content: each file's content by path; None for a folder.
 Found = dict[pathlib.PurePosixPath, bytes | None]
 
 
@@ -38,7 +38,7 @@ class _File:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Change:
-    """A name that a folder loses, and one that it gets; "" is none."""
+    """A change of a folder's names: one removed, one added; "" for none."""
 
     lost: str
     got: str
@@ -55,7 +55,11 @@ class _Folder:
     def entries(
         self, chosen: Sequence[bool] | None = None
     ) -> dict[str, Union[_File, "_Folder"]]:
-        """The names, if these of the pending changes are on the disk."""
+        """Returns the entries if the chosen pending changes are on disk.
+
+        Args:
+            chosen: Whether each pending change is on disk; None for all.
+        """
         found = dict(self.flushed)
         for index, change in enumerate(self.pending):
             if chosen is None or chosen[index]:
@@ -66,13 +70,13 @@ class _Folder:
 
 
 class PageCacheModel:
-    """The disk and its cache, as of the operations that were applied."""
+    """The disk and its cache after a sequence of operations."""
 
     def __init__(self, found: Found) -> None:
-        """Begins with what a boot found: all of it is on the disk.
+        """Starts with a disk whose content is all flushed.
 
         Args:
-            found: Parents come before what is in them.
+            found: The content; folders come before their entries.
         """
         self._root = _Folder()
         for path, content in found.items():
@@ -80,7 +84,7 @@ class PageCacheModel:
             self._folder(path.parent).flushed[path.name] = node
 
     def apply(self, operation: recording_disk_lib.Operation) -> None:
-        """Changes the cache, and at a flush the disk."""
+        """Applies an operation to the cache, or to the disk for a flush."""
         path = operation.path
         if operation.kind == "flush_folder":
             folder = self._folder(path)
@@ -95,7 +99,7 @@ class PageCacheModel:
             parent.pending.append(_Change(path.name, "", None))
         elif operation.kind == "rename":
             assert operation.target is not None
-            # Both names are in one folder, always.
+            # The writer renames only within a folder.
             assert operation.target.parent == path.parent
             parent.pending.append(
                 _Change(
@@ -114,20 +118,20 @@ class PageCacheModel:
                 file.flushed = file.content
 
     def after_kill(self) -> Found:
-        """What is there when all processes are killed: all that was done."""
+        """Returns the content after all processes are killed: all of it."""
         return self._find({})
 
     def after_power_failure(self, most: int, seed: int) -> Iterator[Found]:
-        """What a boot may find.
+        """Yields the contents that may be found after a power failure.
 
         Args:
-            most: If there are more combinations, so many of them: those in
-                which one thing is lost or one thing is not, and others by
-                chance.
-            seed: Of the chance.
+            most: If there are more combinations than this, only some of them:
+                those in which a single item is lost or a single item survives,
+                and random others up to this number.
+            seed: Seed of the random choice.
         """
         dirty = self._dirty()
-        # A thing that may be lost for each change of names and each content.
+        # One item for each pending change of a name, and one per dirty file.
         sizes = [
             size
             for node in dirty
@@ -149,7 +153,7 @@ class PageCacheModel:
             )
 
     def _dirty(self) -> list[_File | _Folder]:
-        """What is not flushed, of all that some choice makes reachable."""
+        """Returns the unflushed nodes that some combination can reach."""
         found: dict[int, _File | _Folder] = {}
         unseen: list[_File | _Folder] = [self._root]
         seen = set()
@@ -201,7 +205,7 @@ def _choices(
         yield from itertools.product(*map(range, sizes))
         return
     chosen: dict[tuple[int, ...], None] = {}
-    # The first option of each is that nothing is lost, the last that all is.
+    # Each item's first option loses nothing, its last loses everything.
     for base in ([0] * len(sizes), [size - 1 for size in sizes]):
         chosen[tuple(base)] = None
         for place, size in enumerate(sizes):

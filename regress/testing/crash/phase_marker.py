@@ -1,8 +1,8 @@
-"""Where a rank is, for who reads it after the rank was killed.
+"""Records a rank's current phase so that it can be read after a kill.
 
-The phase is kept in memory that is mapped to a file: the kernel has it as soon
-as it is set, and to set it costs no call. A phase is what the trainer does at
-one of its hooks, or a step of writing a checkpoint.
+The phase is in memory that is mapped to a file. The kernel sees it as soon as
+it is set, without a system call. A phase is the name of one of the trainer's
+hooks, or a step of writing a checkpoint.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ _BYTES = 128
 
 
 class PhaseMarker:
-    """One rank's phase: the innermost counts."""
+    """One rank's phase marker. Of nested phases, it shows the innermost."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        """Makes the file."""
+        """Creates the file."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
             os.ftruncate(fd, _BYTES)
@@ -36,13 +36,13 @@ class PhaseMarker:
         self._phase = ""
 
     def set(self, phase: str) -> None:
-        """Says where the rank is from now on."""
+        """Sets the rank's current phase."""
         self._phase = phase
         self._memory[:] = phase.encode()[:_BYTES].ljust(_BYTES, b"\0")
 
     @contextlib.contextmanager
     def at(self, phase: str) -> Iterator[None]:
-        """Says where the rank is while the context is entered."""
+        """Sets the rank's phase while the context lasts."""
         before = self._phase
         self.set(phase)
         try:
@@ -52,29 +52,29 @@ class PhaseMarker:
 
 
 def read(path: pathlib.Path) -> str:
-    """The last phase; "" if there is none."""
+    """Returns the last phase; "" if there is none."""
     if not path.exists():
         return ""
     return path.read_bytes().rstrip(b"\0").decode()
 
 
 def flag(folder: pathlib.Path) -> str:
-    """The flag that has the instrumented trainer leave markers in a folder."""
+    """Returns the instrumented trainer's flag to write markers to a folder."""
     return instrumentation.flag(__name__, str(folder))
 
 
 def path(folder: pathlib.Path, rank: int) -> pathlib.Path:
-    """The file of a rank's marker."""
+    """Returns the path of a rank's marker."""
     return folder / f"rank_{rank}"
 
 
 def pid_path(folder: pathlib.Path, rank: int) -> pathlib.Path:
-    """The file with a rank's pid, which it writes when it begins."""
+    """Returns the path of the file with a rank's pid, written at its start."""
     return folder / f"rank_{rank}.pid"
 
 
 def install(argument: str) -> None:
-    """Leaves this rank's marker, and its pid, in a folder."""
+    """Writes this rank's marker and pid to the folder that is the argument."""
     folder = pathlib.Path(argument)
     rank = instrumentation.rank()
     marker = PhaseMarker(path(folder, rank))
@@ -109,7 +109,7 @@ class _MarkedDisk(instrumentation.WrappedDisk):
 
 
 def _kind(path: pathlib.Path) -> str:
-    """What a path is, the same for all ranks and iterations."""
+    """Describes a path independently of rank and iteration."""
     name = path.name.removesuffix(durable.ASIDE)
     if name == layout.MANIFEST:
         return "the manifest"

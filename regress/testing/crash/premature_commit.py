@@ -1,7 +1,7 @@
-"""A checkpoint that is said to be complete too early.
+"""Commits checkpoints too early, which a kill storm must detect.
 
-What a kill storm must find: the manifest and the tracker are there before the
-ranks' files, and the rank takes its time in between.
+The manifest and the tracker are written before the ranks' files, with a long
+delay in between.
 """
 
 import functools
@@ -19,12 +19,12 @@ from regress.trainer import checkpoint, digest, hooks
 
 FLAG = instrumentation.flag(__name__)
 
-# So that about half of an attempt's time is spent where a kill must show.
+# Enough that about half of an attempt is spent where a kill must be detected.
 _DIGESTS = 100
 
 
 def install(argument: str) -> None:
-    """Makes every save commit first."""
+    """Makes every save commit before it writes."""
     del argument
     hooks.WRITE_CHECKPOINT.wrap(_commit_prematurely)
 

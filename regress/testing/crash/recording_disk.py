@@ -1,4 +1,4 @@
-"""A disk that keeps a log of what is done to it."""
+"""A disk that logs its operations."""
 
 import dataclasses
 import pathlib
@@ -9,15 +9,15 @@ from regress.checkpoint import durable
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """One step on the disk.
+    """One operation on the disk.
 
     Attributes:
-        rank: Who does it.
-        kind: A method of `durable.Disk`, or "delete" for one entry of a folder
-            that is deleted.
-        path: What it is done to, relative to the directory that is observed.
-        target: Of a rename, the new path.
-        data: Of a write, what is appended.
+        rank: The rank that does it.
+        kind: The name of a method of `durable.Disk`, or "delete" for one entry
+            of a folder that is deleted.
+        path: The file or folder, relative to the observed directory.
+        target: For a rename, the new path.
+        data: For a write, the appended bytes.
     """
 
     rank: int
@@ -27,16 +27,16 @@ class Operation:
     data: bytes = b""
 
     def __str__(self) -> str:
-        """For a reader: "rank 2: rename a.part to a"."""
+        """Returns a description such as "rank 2: rename a.part to a"."""
         to = f" to {self.target}" if self.target else ""
         size = f" {len(self.data)} bytes to" if self.data else ""
         return f"rank {self.rank}: {self.kind}{size} {self.path}{to}"
 
 
 class RecordingDisk(durable.Disk):
-    """One rank's disk. Does everything for real, and logs it.
+    """One rank's disk: does every operation on the file system and logs it.
 
-    A step that fails is not logged.
+    An operation that fails is not logged.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class RecordingDisk(durable.Disk):
         """Observes a directory.
 
         Args:
-            rank: Who uses this disk.
-            base: The directory; nothing above it is touched.
-            log: Where the operations of all ranks go.
-            after_step: Called with the rank when an operation is logged.
+            rank: The rank that uses this disk.
+            base: The observed directory; nothing above it is touched.
+            log: The log of all ranks' operations.
+            after_step: Called with the rank after an operation is logged.
         """
         self._rank = rank
         self._base = base
@@ -79,7 +79,7 @@ class RecordingDisk(durable.Disk):
         self._add("flush", self._open[fd])
 
     def close(self, fd: int) -> None:
-        """As a Disk does; nothing of it is on the disk."""
+        """As a Disk does; not logged, since it does not change the disk."""
         super().close(fd)
         del self._open[fd]
 
@@ -96,13 +96,13 @@ class RecordingDisk(durable.Disk):
         return made
 
     def flush_folder(self, path: pathlib.Path) -> None:
-        """As a Disk does; what is above the directory is there for good."""
+        """As a Disk does; skipped above the observed directory."""
         if path.is_relative_to(self._base):
             super().flush_folder(path)
             self._add("flush_folder", path)
 
     def delete_folder(self, path: pathlib.Path) -> None:
-        """As a Disk does, one entry after the other."""
+        """As a Disk does; each entry is a logged operation."""
         entries = sorted(path.rglob("*"), reverse=True)
         for entry in entries:
             if entry.is_dir():

@@ -1,4 +1,4 @@
-"""The real writer with a small state, for sweeps; and ways to break it."""
+"""The real checkpoint writer with a small state, and broken variants of it."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ class _Part:
 
 
 class _State:
-    """Stands in for a TrainingState: what a save needs of one."""
+    """The part of a TrainingState that a save needs."""
 
     def __init__(self, iteration: int, rank: int, attempt: int) -> None:
         self.iteration = iteration
@@ -47,13 +47,13 @@ def saver(
     kind: type[checkpoint.Checkpoints] = checkpoint.Checkpoints,
     with_disk: Callable[[durable.Disk], durable.Disk] = lambda disk: disk,
 ) -> sweep.Saver:
-    """Returns what saves as one rank.
+    """Returns a function that saves as one rank.
 
     Args:
-        keep: As of Checkpoints.
-        attempt: States of several attempts differ.
-        kind: A broken one, perhaps.
-        with_disk: Changes the disk.
+        keep: See `Checkpoints.keep`.
+        attempt: Makes the states of several attempts differ.
+        kind: `Checkpoints` or a broken subclass.
+        with_disk: Wraps the disk.
     """
 
     def save(
@@ -71,24 +71,24 @@ def saver(
 
 
 class FlushesNoFile(instrumentation.WrappedDisk):
-    """Renames come before the content is on the disk."""
+    """Renames files before their content is on disk."""
 
     def flush(self, fd: int) -> None:
         """Does nothing."""
 
 
 class FlushesNoFolder(instrumentation.WrappedDisk):
-    """Names are never known to be on the disk."""
+    """Never flushes the names of files to disk."""
 
     def flush_folder(self, path: pathlib.Path) -> None:
         """Does nothing."""
 
 
 class TrackerFirst(checkpoint.Checkpoints):
-    """The tracker names what is not written yet."""
+    """Makes the tracker name a checkpoint that is not written yet."""
 
     def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
-        """Writes the tracker, then all the rest."""
+        """Writes the tracker, then everything else."""
         if self.rank == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
             layout.write_tracker(self.disk, self.directory, state.iteration)
@@ -96,10 +96,10 @@ class TrackerFirst(checkpoint.Checkpoints):
 
 
 class TrackerBeforeManifest(checkpoint.Checkpoints):
-    """The tracker names what is written, but not known to be whole."""
+    """Makes the tracker name a checkpoint that has no manifest yet."""
 
     def commit(self, complete: manifest.Manifest) -> None:
-        """Writes the tracker, then the rest."""
+        """Writes the tracker, then the manifest."""
         layout.write_tracker(self.disk, self.directory, complete.iteration)
         super().commit(complete)
 
@@ -116,10 +116,10 @@ class DeletesFirst(checkpoint.Checkpoints):
 
 
 class DoesNotWait(checkpoint.Checkpoints):
-    """Commits what the ranks are about to write."""
+    """Commits files before the ranks have written them."""
 
     def save(self, state: Any, before_tracker: Callable[[], None]) -> Any:
-        """Tells, commits, then writes."""
+        """Gathers the digests, commits, then writes."""
         content = io.BytesIO()
         torch.save(checkpoint.to_saved(state), content)
         written = content.getvalue()

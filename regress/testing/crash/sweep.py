@@ -1,11 +1,11 @@
-"""Every crash point of a save, every disk that it may leave, and the promise.
+"""Crashes a save at every point and checks every disk that may result.
 
-A save of all ranks is recorded with the real writer on a real file system. A
-crash point is after each of its operations, and in the middle of each write.
-There a kill of all processes leaves a disk that has all that was done, and a
-power failure one of many. The promise is asked of each: a resume finds the
-newest complete checkpoint, the same on every rank and to the bit, and refuses
-nothing.
+A save of all ranks is recorded with the real writer on a real file system.
+There is a crash point after each operation and in the middle of each write. At
+each of them, killing all processes leaves one possible disk, with all
+operations done; a power failure leaves one of many. On every such disk the
+guarantee must hold: a resume finds the newest complete checkpoint, the same on
+every rank and correct to the bit, and is never refused.
 """
 
 import collections
@@ -19,8 +19,8 @@ from regress.checkpoint import durable, errors, layout, view
 from regress.testing.crash import interleaving, page_cache_model, recording_disk
 from regress.testing.crash import recording_disk as recording_disk_lib
 
-# Of the disks that a power failure may leave at one point, so many are looked
-# at.
+# Limits how many of the disks that a power failure may leave at one point are
+# checked.
 _MOST_DISKS = 64
 
 
@@ -40,14 +40,16 @@ class Saver(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Save:
-    """A save that was recorded.
+    """A recorded save.
 
     Attributes:
-        iteration: Of the checkpoint that it writes.
-        previous: Of the newest one that was complete before; None if none was.
-        before: The disk before it.
-        operations: What it did, of all ranks in the order in which it was done.
-        contents: The files of these two, by iteration and rank.
+        iteration: The iteration of the checkpoint that it writes.
+        previous: The iteration of the newest checkpoint that was complete
+            before; None if there was none.
+        before: The disk before the save.
+        operations: The operations of all ranks, in order.
+        contents: The ranks' files of these two checkpoints, by iteration and
+            rank.
     """
 
     iteration: int
@@ -59,13 +61,13 @@ class Save:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a sweep found.
+    """The results of a sweep.
 
     Attributes:
-        points: Crash points.
-        disks: Disks that were looked at, each once.
-        kinds: How many crash points come after each kind of operation.
-        losses: Where the promise was broken, a sentence each.
+        points: Number of crash points.
+        disks: Number of distinct disks that were checked.
+        kinds: Number of crash points by the kind of the operation before.
+        losses: One sentence for each disk that broke the guarantee.
     """
 
     points: int
@@ -75,17 +77,22 @@ class Result:
 
 
 class Sweep:
-    """Records saves, and crashes them.
+    """Records saves and crashes them.
 
     Attributes:
-        root: The checkpoint directory, as all paths are relative to the folder
-            that is observed.
+        root: The checkpoint directory. Like all recorded paths, it is relative
+            to the observed folder.
     """
 
     root = pathlib.PurePosixPath("job/checkpoints")
 
     def __init__(self, folder: pathlib.Path, ranks: int) -> None:
-        """Names an empty folder for everything, and the size of the job."""
+        """Prepares a sweep.
+
+        Args:
+            folder: An empty folder for all files.
+            ranks: The number of ranks in the job.
+        """
         self._base = folder / "base"
         self._scratch = folder / "scratch"
         self._ranks = ranks
@@ -99,15 +106,15 @@ class Sweep:
         order: Sequence[int],
         alternate: bool,
     ) -> Save:
-        """Saves once, on all ranks.
+        """Saves once on all ranks and records the operations.
 
         Args:
             saver: Saves as one rank.
-            before: The disk before it.
-            iteration: Of the checkpoint.
-            order: Of the ranks' turns.
-            alternate: Whether a turn is one operation; else a rank has it until
-                it waits for the others.
+            before: The disk before the save.
+            iteration: The iteration of the checkpoint.
+            order: The ranks, in the order of their turns.
+            alternate: Whether a turn is one operation; otherwise a rank keeps
+                its turn until it waits for the others.
         """
         make(before, self._base)
         root = self._base / self.root
@@ -137,11 +144,11 @@ class Sweep:
         )
 
     def after(self, save: Save) -> page_cache_model.Found:
-        """The disk after a save."""
+        """Returns the disk after a save."""
         return self.at(save, len(save.operations))
 
     def at(self, save: Save, operations: int) -> page_cache_model.Found:
-        """The disk that a kill leaves after so many operations."""
+        """Returns the disk that a kill after some of the operations leaves."""
         disk = page_cache_model.PageCacheModel(save.before)
         for one in save.operations[:operations]:
             disk.apply(one)
@@ -171,7 +178,7 @@ class Sweep:
         found: page_cache_model.Found,
         allowed: Sequence[int | None],
     ) -> str:
-        """How the promise is broken on a disk, or ""."""
+        """Returns how the disk breaks the guarantee, or ""."""
         make(found, self._scratch)
         root = self._scratch / self.root
         views = [
@@ -213,10 +220,11 @@ class _Point:
     """A crash point.
 
     Attributes:
-        where: For a reader.
-        kind: Of the operation before.
-        disks: What may be found.
-        allowed: What may be resumed from.
+        where: A description for messages.
+        kind: The kind of the operation before.
+        disks: The disks that may be found.
+        allowed: The iterations that may be resumed from; None for no
+            checkpoint.
     """
 
     where: str
@@ -226,7 +234,10 @@ class _Point:
 
 
 def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
-    """Two at each operation: one for a kill, one for a power failure."""
+    """Yields the crash points: a kill and a power failure per operation.
+
+    A write has one more, a kill in its middle.
+    """
     folder = root / layout.folder(pathlib.Path(), save.iteration).name
     disk = page_cache_model.PageCacheModel(save.before)
     committed = durable = False
@@ -274,7 +285,7 @@ def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
 
 
 def make(found: page_cache_model.Found, folder: pathlib.Path) -> None:
-    """Makes a disk's files, with nothing else in the folder."""
+    """Writes a disk's files to a folder and deletes everything else there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for path, content in found.items():

@@ -1,6 +1,6 @@
-"""A save is crashed at every point, and its promise asked of every disk.
+"""Crashes a save at every point and checks the guarantee on every disk.
 
-And the promise is seen to be broken when the save is.
+Broken savers must be seen to break the guarantee.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from regress.trainer import training_state
 _EMPTY: page_cache_model.Found = {}
 _RANKS = tuple(range(saver_test_helper.RANKS))
 
-# Each rank is the first once, and the last; and all go in step.
+# Each rank comes first once; in the last schedule they alternate.
 _ORDERS = [
     (rank, *(other for other in _RANKS if other != rank)) for rank in _RANKS
 ]
@@ -32,7 +32,7 @@ class SweepTest(parameterized.TestCase):
         self.enter_context(
             mock.patch.object(training_state, "get_streams", return_value={})
         )
-        # So that a rank's file takes several writes.
+        # A small buffer, so that a rank's file takes several writes.
         self.enter_context(mock.patch.object(durable, "_BUFFER_BYTES", 700))
 
     def _record(
@@ -48,7 +48,7 @@ class SweepTest(parameterized.TestCase):
         )
 
     def _first(self) -> page_cache_model.Found:
-        """The disk with one checkpoint, of iteration 3."""
+        """Returns the disk with one checkpoint, of iteration 3."""
         return self._sweep.after(
             self._record(saver_test_helper.saver(), _EMPTY, 3)
         )
@@ -62,7 +62,7 @@ class SweepTest(parameterized.TestCase):
             result.disks,
             dict(result.kinds),
         )
-        # Of four ranks' files, the manifest and the tracker.
+        # The files of four ranks, the manifest and the tracker.
         self.assertGreaterEqual(result.kinds["create"], 2 * 6)
         self.assertGreaterEqual(result.kinds["flush"], 2 * 6)
         self.assertGreaterEqual(result.kinds["rename"], 2 * 6)
@@ -96,10 +96,10 @@ class SweepTest(parameterized.TestCase):
         self._hold(save)
 
     def _after_a_kill(self, killed: sweep.Save, operations: int) -> sweep.Save:
-        """A save of the same iteration, after a kill in this one.
+        """Records a save of the same iteration after a kill in this one.
 
-        A kill flushes nothing: what the first attempt has not flushed may
-        still be lost when the power fails in the second.
+        A kill flushes nothing: data that the first attempt has not flushed may
+        still be lost if the power fails in the second.
         """
         again = self._record(
             saver_test_helper.saver(attempt=1),
@@ -112,7 +112,8 @@ class SweepTest(parameterized.TestCase):
             operations=[*killed.operations[:operations], *again.operations],
         )
 
-    # After each of the folders, and the flushes of what names them.
+    # The kill comes after creating each of the folders, and after flushing the
+    # name of each.
     @parameterized.parameters(*range(1, 7))
     def test_a_first_save_after_one_that_was_killed(
         self, operations: int
@@ -125,7 +126,8 @@ class SweepTest(parameterized.TestCase):
         killed = self._record(
             saver_test_helper.saver(), self._first(), 6, _SCHEDULES[-1]
         )
-        # From then on iteration 6 is resumed from, and not saved again.
+        # Once the manifest is there, a resume starts from iteration 6 and does
+        # not save it again.
         (complete,) = (
             number
             for number, one in enumerate(killed.operations)
@@ -139,7 +141,7 @@ class SweepTest(parameterized.TestCase):
         refused = 0
         for number in range(len(save.operations) + 1):
             views = []
-            # Rank 2 sees the disk as it was some time ago.
+            # Rank 2 sees an older state of the disk.
             for rank in _RANKS:
                 found = (
                     self._sweep.at(save, number)
@@ -157,7 +159,7 @@ class SweepTest(parameterized.TestCase):
                 self.assertIn(
                     "(rank 0: 6, rank 1: 6, rank 2: 3, rank 3: 6)", str(error)
                 )
-                # Else they would have loaded these.
+                # Without the agreement, they would have loaded these.
                 self.assertEqual([one.iteration for one in views], [6, 6, 3, 6])
             else:
                 self.assertEqual(iteration, 6)

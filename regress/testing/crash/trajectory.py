@@ -1,4 +1,4 @@
-"""Is what several attempts trained, taken together, the golden's?"""
+"""Checks that several attempts together trained the golden's trajectory."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,14 +9,15 @@ from regress.run import run_pb2
 def problems(
     attempts: Sequence[run_pb2.Attempt], golden: golden_pb2.Golden
 ) -> list[str]:
-    """How a job is not the one that nobody killed: a sentence for each way.
+    """Returns a sentence for each way in which a job differs from the golden.
 
-    Every value that any attempt recorded must have the golden's bits, so must
-    every state that any saved; what all of them recorded must be all there is.
+    Every value that any attempt recorded and every state that it saved must
+    have the golden's bits, and together the attempts must have recorded all of
+    the golden's values.
 
     Args:
-        attempts: Of the job, in their order; the last has finished.
-        golden: Of its case.
+        attempts: The job's attempts in order; the last one has finished.
+        golden: The golden of the job's case.
     """
     return list(_problems(attempts, golden))
 
@@ -38,7 +39,7 @@ def _problems(
         for key, trajectory in recorded.items():
             seen.setdefault(key, set()).update(trajectory.iterations.tolist())
         for one in trajectory_comparison.compare(wanted, recorded):
-            # What this attempt did not record, another one may have.
+            # Another attempt may have recorded what this one did not.
             there = one.counts[1] > 0
             for iteration in one.iterations[there].tolist():
                 yield (

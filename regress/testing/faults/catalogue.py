@@ -1,6 +1,6 @@
-"""Every fault: those that people reported, and those that we thought of.
+"""The catalogue of all faults: reported ones, and those that we thought of.
 
-The instrumented trainer installs one of them: `flag` says which.
+The instrumented trainer installs one of them; see `flag`.
 """
 
 from regress.testing import instrumentation
@@ -15,6 +15,7 @@ from regress.testing.faults import (
     param_group_faults,
     pipeline_faults,
     random_faults,
+    save_faults,
 )
 
 _THEMES = (
@@ -24,6 +25,7 @@ _THEMES = (
     data_faults,
     pipeline_faults,
     checkpoint_faults,
+    save_faults,
     interruption_faults,
     hang_faults,
     drift_faults,
@@ -37,12 +39,12 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 def flag(name: str) -> str:
-    """The flag that has the instrumented trainer install a fault."""
+    """Returns the instrumented trainer's flag that installs a fault."""
     return instrumentation.flag(__name__, name)
 
 
 def install(argument: str) -> None:
-    """Breaks this rank by the fault of that name."""
+    """Injects the fault with that name into this rank."""
     change = BY_NAME[argument].injection.trainer
     assert change is not None, f"{argument} is no fault of the trainer."
     change()

@@ -1,4 +1,4 @@
-"""Tests that the catalogue is whole and well-formed, without a run."""
+"""Tests that the catalogue is complete and well-formed; runs no fault."""
 
 import collections
 import re
@@ -11,7 +11,7 @@ from regress.testing.faults import fault as fault_lib
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
 
-# Resume bugs that people reported, or that were read in their code.
+# Resume bugs that were reported, or seen in public code.
 _REPORTED = (
     "adam_step_lost",
     "cached_lr",

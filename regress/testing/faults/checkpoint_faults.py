@@ -1,4 +1,4 @@
-"""Torn, missing and old checkpoints, and ranks that take the wrong one."""
+"""Torn, missing and old checkpoints, and ranks that load the wrong one."""
 
 import pathlib
 import shutil
@@ -31,7 +31,7 @@ def _write(files: job_files.JobFiles, content: bytes) -> None:
 
 
 def _name_unfinished(files: job_files.JobFiles) -> None:
-    """Two ranks have written their files of iteration 6, two have not."""
+    """Leaves a save of iteration 6 in which two of four ranks wrote a file."""
     for rank in (0, 1):
         path = rank_files.path(files, rank, 6)
         path.parent.mkdir(parents=True)
@@ -92,7 +92,7 @@ def _lock_next_folder(files: job_files.JobFiles) -> None:
 
 
 class _FullDisk(instrumentation.WrappedDisk):
-    """Full on rank 2, by the kernel's own ENOSPC."""
+    """Full on rank 2; /dev/full makes the kernel return ENOSPC."""
 
     def write(self, fd: int, data: memoryview) -> int:
         if instrumentation.rank() == 2:
@@ -104,7 +104,10 @@ class _FullDisk(instrumentation.WrappedDisk):
 def _cannot_save(
     name: str, what: str, injection: fault.Injection, why: str
 ) -> fault.Fault:
-    """A fault that a rank gives up for; that of iteration 4 stays."""
+    """Returns a fault that makes the save of iteration 6 fail.
+
+    The checkpoint of iteration 4 remains.
+    """
     return fault.Fault(
         name,
         "thought of",
@@ -127,7 +130,7 @@ def _take_older_file(files: job_files.JobFiles) -> None:
 
 
 def _relabel(saved: dict[str, Any], other: dict[str, Any]) -> None:
-    """All that training reads is older, only the numbers are right."""
+    """Takes all but the iteration and the sample count from the other file."""
     own = {name: saved[name] for name in ("iteration", "args")}
     saved.clear()
     saved.update(other | own)
@@ -215,7 +218,7 @@ def _damaged(
     summary: str,
     trainer: instrumentation.Install | None = None,
 ) -> fault.Fault:
-    """A fault that all ranks end by; who comes first is chance."""
+    """Returns a fault that ends all ranks; which one ends first is random."""
     return fault.Fault(
         name,
         reference,
@@ -240,14 +243,14 @@ FAULTS = (
     _damaged(
         "tracker_truncated",
         "Megatron-LM (read: exit status 0)",
-        "The tracker has its length, and a NUL byte where the number was.",
+        "The tracker has its full length, but a NUL byte for the number.",
         _tracker(b"\0"),
         _TRACKER + r"'\\x00'",
     ),
     _damaged(
         "tracker_not_a_number",
         "Megatron-LM (read: exit status 0)",
-        "The tracker holds something else.",
+        "The tracker holds text that is not a number.",
         _tracker(b"iter_4"),
         _TRACKER + "'iter_4'",
     ),
@@ -270,7 +273,7 @@ FAULTS = (
         "tracker_missing_restart_at_0",
         "verl #7952",
         "The tracker is missing, and attempt 1, which does not look for "
-        "manifests, trains from scratch in silence.",
+        "manifests, silently trains from scratch.",
         fault.Injection(disk=_delete_tracker, trainer=_TRACKER_BELIEVED),
         fault.Expected(
             "NOT_RESUMED",
@@ -289,7 +292,7 @@ FAULTS = (
     _damaged(
         "rank_file_truncated",
         "Lightning #688, #19970, Megatron-LM #1570",
-        "The file of rank 2 ends in its middle.",
+        "The file of rank 2 is cut in half.",
         _truncate_file,
         r"mp_rank_00_002\S* is damaged: it has \d+ bytes; expected \d+",
     ),
@@ -304,7 +307,7 @@ FAULTS = (
     fault.Fault(
         "rank_file_bit_flip_unnoticed",
         "Lightning #688, #19970, Megatron-LM #1570",
-        "The same, and the manifest was made of the damaged file.",
+        "The same, but the manifest matches the damaged file.",
         fault.Injection(disk=_flip_file_bit_and_list),
         fault.divergence(
             f"chunk 1/param/{_WEIGHT}",
@@ -324,25 +327,25 @@ FAULTS = (
     _damaged(
         "manifest_damaged",
         "thought of",
-        "The manifest ends in its middle.",
+        "The manifest is cut in half.",
         _truncate_manifest,
         r"manifest.json is damaged: it is not JSON",
     ),
     _damaged(
         "rank_file_of_older_iteration",
         "read",
-        "The file of rank 2 is from the save before.",
+        "The file of rank 2 is from the previous save.",
         _take_older_file,
         r"mp_rank_00_002\S* is damaged: its SHA-256 is",
     ),
     fault.Fault(
         "rank_file_relabelled",
         "thought of",
-        "The file of rank 2 is from the save before, and says that it is not.",
+        "The file of rank 2 is from the previous save, but claims not to be.",
         fault.Injection(
             disk=rank_files.mix(2, _LOADED, _relabel, other_iteration=2)
         ),
-        # Everything of the rank is older; the count of steps comes first.
+        # All of the rank's state is older; the step count is reported first.
         fault.divergence(
             "scheduler/num_steps",
             (2,),
@@ -409,35 +412,35 @@ FAULTS = (
     fault.Fault(
         "checkpoint_of_another_run",
         "thought of",
-        "The checkpoint is that of a run with another seed.",
+        "The checkpoint is from a run with another seed.",
         fault.Injection(first_attempt=_take_checkpoints_of_another_seed),
         fault.divergence(r"chunk 0/param/.*", (0,), _LOADED),
     ),
     fault.Fault(
         "step_skipped",
         "thought of",
-        "The restored iteration is one too many: a step is left out.",
+        "The restored iteration is one too high: a step is skipped.",
         fault.Injection(trainer=instrumentation.after_restore(_count(1))),
         fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=5),
     ),
     fault.Fault(
         "step_repeated",
         "thought of",
-        "The restored iteration is one too few: a step is made twice.",
+        "The restored iteration is one too low: a step runs twice.",
         fault.Injection(trainer=instrumentation.after_restore(_count(-1))),
         fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=4),
     ),
     fault.Fault(
         "finished_early",
         "thought of",
-        "Attempt 1 ends well before its last step.",
+        "Attempt 1 exits with status 0 before its last step.",
         fault.Injection(trainer=instrumentation.before_step(_end_early)),
         fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=8),
     ),
     fault.Fault(
         "save_skipped_after_resume",
         "thought of",
-        "Attempt 1 leaves out its first checkpoint.",
+        "Attempt 1 skips its first save.",
         fault.Injection(
             trainer=instrumentation.wrapped(hooks.SAVE, _skip_first_save)
         ),
@@ -445,11 +448,4 @@ FAULTS = (
     ),
 )
 
-IMPOSSIBLE = (
-    fault.Impossible(
-        "last_checkpoint_damaged",
-        "thought of",
-        "Nobody loads what attempt 1 writes; a save that is wrong in both "
-        "attempts is seen when attempt 1 loads attempt 0's.",
-    ),
-)
+IMPOSSIBLE: tuple[fault.Impossible, ...] = ()

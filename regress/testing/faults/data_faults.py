@@ -15,7 +15,7 @@ from regress.trainer import hooks
 if TYPE_CHECKING:
     from regress.trainer import data
 
-# The case's.
+# Taken from the case.
 _BATCH = 4
 _CORPUS = pathlib.Path("regress/testdata/tiny_corpus")
 _LOADED = 4
@@ -27,11 +27,11 @@ _Microbatches = Callable[..., "Iterator[data.Microbatch]"]
 def _read_by(
     read: "Callable[[_Microbatches, Any, int, Any], Iterator[data.Microbatch]]",
 ) -> instrumentation.Install:
-    """Wraps what gives the microbatches after those consumed.
+    """Wraps `data.microbatches`.
 
     Args:
-        read: Called with what it wraps, the data set, the number of consumed
-            samples, and the rest of the arguments.
+        read: Called with the wrapped function, the data set, the number of
+            consumed samples, and the remaining arguments.
     """
 
     def wrapper(original: _Microbatches) -> _Microbatches:
@@ -46,7 +46,11 @@ def _read_by(
 
 
 def _from(start: Callable[[int], int]) -> instrumentation.Install:
-    """The sampler starts elsewhere."""
+    """Makes the sampler start elsewhere.
+
+    Args:
+        start: Maps the number of consumed samples to the new start.
+    """
     return _read_by(
         lambda original, dataset, consumed, rest: original(
             dataset, start(consumed), *rest
@@ -66,7 +70,7 @@ def _lose_mask(
     original: _Microbatches, dataset: Any, consumed: int, rest: Any
 ) -> "Iterator[data.Microbatch]":
     if instrumentation.rank() == 3:
-        # It is made with the first sample.
+        # The data set creates its mask with the first sample.
         _ = dataset[0]
         dataset.cached_loss_mask[-3:] = 0
     return original(dataset, consumed, *rest)
@@ -88,7 +92,7 @@ def _count_one_batch_more(saved: dict[str, Any], state: Any) -> None:
 
 
 def _change_corpus(files: job_files.JobFiles) -> Sequence[str]:
-    """Returns the flag for another corpus: one token is another throughout."""
+    """Returns the flag for a corpus in which another token replaces one."""
     other = files.work / "other_corpus"
     tokens = numpy.fromfile(_CORPUS.with_suffix(".bin"), dtype=numpy.uint16)
     tokens[tokens == 5] = 6
@@ -126,7 +130,7 @@ FAULTS = (
     fault.Fault(
         "data_skips_one_batch",
         "accelerate #4071",
-        "One batch too many is skipped.",
+        "The sampler skips one batch.",
         fault.Injection(trainer=_from(lambda consumed: consumed + _BATCH)),
         fault.divergence(
             "data digest", (0,), _FIRST, "trained the batch of iteration 6"
@@ -135,7 +139,7 @@ FAULTS = (
     fault.Fault(
         "data_reshuffled",
         "accelerate #2016, transformers #46628",
-        "The samples are shuffled by another seed after the resume.",
+        "The samples are shuffled with another seed after the resume.",
         fault.Injection(
             trainer=instrumentation.wrapped(hooks.BUILD_DATASET, _reshuffle)
         ),
@@ -151,14 +155,14 @@ FAULTS = (
     fault.Fault(
         "microbatches_reordered",
         "thought of",
-        "Each step trains its own samples, in another order.",
+        "Each step trains on its own samples, but in another order.",
         fault.Injection(trainer=_read_by(_reverse_batches)),
         fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
     ),
     fault.Fault(
         "corpus_changed",
         "thought of",
-        "Attempt 1 reads a corpus with some other tokens.",
+        "Attempt 1 reads a corpus in which some tokens differ.",
         fault.Injection(flags=_change_corpus),
         fault.divergence("data digest", (0,), _FIRST, "data order|samples"),
     ),
@@ -183,7 +187,7 @@ FAULTS = (
     fault.Fault(
         "consumed_samples_off",
         "thought of",
-        "The consumed samples are a batch too many, and the data is right.",
+        "The count of consumed samples is a batch too high; the data is right.",
         fault.Injection(
             trainer=instrumentation.both(
                 instrumentation.after_restore(_count_one_batch_more),

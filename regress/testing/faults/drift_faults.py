@@ -39,7 +39,7 @@ FAULTS = (
     fault.Fault(
         "nondeterministic_step",
         "Megatron-LM #2369, #5801",
-        "Step 3 adds noise to a weight, another each time.",
+        "Step 3 adds noise to a weight, different each time.",
         fault.Injection(
             trainer=instrumentation.before_step(_disturb(3)),
             faulty_attempts=(0, 1),
@@ -55,7 +55,7 @@ FAULTS = (
     fault.Fault(
         "nondeterministic_step_after_resume",
         "Megatron-LM #2369, #5801",
-        "Step 7, which attempt 0 never came to, adds noise to a weight.",
+        "Step 7, which attempt 0 never reaches, adds noise to a weight.",
         fault.Injection(
             trainer=instrumentation.before_step(_disturb(7)),
             faulty_attempts=(0, 1),
@@ -70,12 +70,12 @@ FAULTS = (
     fault.Fault(
         "numeric_drift_epsilon",
         "thought of",
-        "Both attempts train with another epsilon than the golden's.",
+        "Both attempts train with an epsilon that is not the golden's.",
         fault.Injection(
             trainer=instrumentation.after_build(_change_epsilon),
             faulty_attempts=(0, 1),
         ),
-        # The first rate of the warm-up is 0.
+        # The first learning rate of the warm-up is 0, so iteration 1 agrees.
         fault.Expected(
             "NUMERIC_DRIFT",
             "params norm",

@@ -26,7 +26,7 @@ def _report_another_torch(original: Any) -> Any:
 
 
 def _double_dropout(files: job_files.JobFiles) -> Sequence[str]:
-    """Returns the flag for a case that was changed between the attempts."""
+    """Returns the flag for a case with twice the dropout."""
     case = load.load(fault.CASE)
     case.model.hidden_dropout *= 2
     path = files.work / "changed" / fault.CASE.name
@@ -78,7 +78,7 @@ FAULTS = (
     fault.Fault(
         "another_machine",
         "thought of",
-        "The target declares a GPU, and a CPU trained.",
+        "The target declares a GPU, but a CPU trained.",
         fault.Injection(hardware="nvidia_h200"),
         fault.Expected(
             "WRONG_ENVIRONMENT", "hardware of the golden", attempt=None
@@ -87,7 +87,7 @@ FAULTS = (
     fault.Fault(
         "device_lost",
         "thought of",
-        "Attempt 1 is told to train on a GPU and finds none.",
+        "Attempt 1 must train on a GPU, but finds none.",
         fault.Injection(flags=lambda files: ["--hardware=nvidia_h200"]),
         fault.Expected("WRONG_ENVIRONMENT", "exit status", ranks=_ALL),
     ),

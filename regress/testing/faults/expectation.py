@@ -1,4 +1,4 @@
-"""Is the verdict the one that the fault must get?"""
+"""Compares a fault's verdict with the expected one."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ _Conclusion = verdict_pb2.Verdict.Conclusion
 def mismatches(
     expected: fault_lib.Expected, verdict: verdict_pb2.Verdict
 ) -> list[str]:
-    """Says how the verdict is not the expected one: a sentence for each way.
+    """Returns one sentence for each difference; empty if there is none.
 
     Args:
-        expected: What must be said of a fault.
-        verdict: What was said of it.
+        expected: The verdict that the fault must get.
+        verdict: The verdict that it got.
     """
     return list(_mismatches(expected, verdict))
 

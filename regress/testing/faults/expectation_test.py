@@ -1,4 +1,4 @@
-"""Tests that a verdict which is not the expected one is noticed."""
+"""Tests that differences from the expected verdict are detected."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""A fault of the catalogue, as data: what is broken, and what must be said."""
+"""A fault of the catalogue as data: its injection and the expected verdict."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,8 @@ from regress.scenario import job_files
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher, watchdog
 
-# The case that every fault breaks and its golden, from the workspace's root.
+# The case into which faults are injected and its golden, relative to the
+# workspace's root.
 CASE = pathlib.Path("regress/testing/faults/testdata/catalogue.textproto")
 GOLDEN = pathlib.Path(
     "regress/testing/faults/testdata/catalogue/dev_none.textproto"
@@ -26,21 +27,23 @@ FirstAttempt = Callable[
 
 @dataclasses.dataclass(frozen=True)
 class Injection:
-    """What is broken; what is not given is as it should be.
+    """How a fault is injected; the defaults inject nothing.
 
     Attributes:
         trainer: Called in each rank before it trains; replaces functions of the
             trainer or of megatron-core.
-        faulty_attempts: The attempts whose ranks have that trainer.
+        faulty_attempts: The attempts in whose ranks `trainer` is called.
         disk: Changes files between the attempts.
-        flags: More flags for the ranks of attempt 1, from the job's files.
-        case: Changes the case, of the whole run and of what is declared.
+        flags: Returns additional flags for the ranks of attempt 1, given the
+            job's files.
+        case: Changes the case of the whole run, as declared and as run.
         first_attempt: Runs attempt 0 in place of `Scenario.run_interrupted`.
-        bounds: The watchdog's in attempt 1.
-        resumes: How often attempt 1 is launched.
+        bounds: The watchdog's bounds in attempt 1.
+        resumes: How often the job is resumed after attempt 0; None for as often
+            as the case asks.
         record: Changes the run record before it is judged.
-        golden: Changes the golden that the run is judged by.
-        hardware: What the target declares.
+        golden: Changes the golden before the run is judged.
+        hardware: The hardware that the target declares.
     """
 
     trainer: Callable[[], None] | None = None
@@ -50,14 +53,14 @@ class Injection:
     case: Callable[[case_pb2.Case], None] | None = None
     first_attempt: FirstAttempt | None = None
     bounds: watchdog.Bounds | None = None
-    resumes: int = 1
+    resumes: int | None = None
     record: Callable[[run_pb2.RunRecord], None] | None = None
     golden: Callable[[golden_pb2.Golden], None] | None = None
     hardware: str = "none"
 
     @property
     def needs_own_first_attempt(self) -> bool:
-        """Whether attempt 0 is not that of a clean run."""
+        """Whether attempt 0 differs from that of a clean run."""
         return (
             self.first_attempt is not None
             or self.case is not None
@@ -67,19 +70,20 @@ class Injection:
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """The verdict that the fault must get.
+    """The verdict that a fault must get.
 
     Attributes:
         conclusion: Name of a `Verdict.Conclusion`.
-        subject: Pattern of the whole subject of the first finding.
-        attempt: Of the first finding; None if it is about no one attempt.
-        ranks: Of which one is the first finding's; none if it is about no one
-            rank.
-        iteration: Of the first finding, and the first bad one; None if the
-            finding is about no one iteration.
-        summary: Pattern to be found in the summary.
-        known_bug: Pattern to be found in what is known of the cause; by default
-            nothing is.
+        subject: Regular expression that the whole subject of the first finding
+            must match.
+        attempt: The first finding's attempt; None if it has none.
+        ranks: The first finding's rank must be one of these; empty if it has
+            none.
+        iteration: The first finding's iteration, which must also be the first
+            bad iteration; None if the finding has none.
+        summary: Regular expression to find in the summary.
+        known_bug: Regular expression to find in the note on a known bug; by
+            default there must be no note.
     """
 
     conclusion: str
@@ -97,11 +101,11 @@ class Fault:
 
     Attributes:
         name: Unique in the catalogue.
-        reference: Who reported it, or that nobody did: "read" is seen in their
-            code, "thought of" is ours.
+        reference: Who reported it. "read": seen in their code. "thought of":
+            our own idea.
         what: What happens, in one sentence.
-        injection: How it is brought about.
-        expected: What must be said of it.
+        injection: How it is injected.
+        expected: The verdict that it must get.
     """
 
     name: str
@@ -117,8 +121,8 @@ class Impossible:
 
     Attributes:
         name: Unique in the catalogue.
-        reference: As a Fault's.
-        why: In one sentence.
+        reference: See `Fault.reference`.
+        why: Why it cannot exist, in one sentence.
     """
 
     name: str
@@ -129,14 +133,14 @@ class Impossible:
 def divergence(
     subject: str, ranks: tuple[int, ...], iteration: int, summary: str = ""
 ) -> Expected:
-    """Expects that what was resumed is not what was interrupted.
+    """Expects a resume divergence. See `Expected` for the arguments.
 
     Args:
-        subject: As Expected has it, and so are the others.
-        ranks: Of which one is the first finding's.
-        iteration: Of the first finding: that of the checkpoint where the loaded
-            state differs, later where the training does.
-        summary: Pattern to be found in the summary.
+        subject: The subject of the first finding.
+        ranks: The first finding's rank must be one of these.
+        iteration: The iteration of the first finding: the checkpoint's if the
+            loaded state differs, a later one if only the training differs.
+        summary: Regular expression to find in the summary.
     """
     return Expected(
         "RESUME_DIVERGENCE",

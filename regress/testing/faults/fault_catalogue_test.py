@@ -1,4 +1,4 @@
-"""Every fault of the catalogue is caught, and its own cause named.
+"""Tests that every fault of the catalogue is caught and its cause named.
 
 Each shard runs attempt 0 and the clean control once, then an attempt 1 for each
 of its faults.
@@ -29,7 +29,7 @@ class FaultCatalogueTest(parameterized.TestCase):
         cls._harness = cls.enterClassContext(
             harness.Harness(pathlib.Path(folder))
         )
-        # What is caught without a fault proves nothing.
+        # The catalogue proves nothing if a run without a fault fails.
         control = cls._harness.control().verdict
         if control.conclusion != _Conclusion.PASS:
             raise AssertionError(

@@ -11,7 +11,7 @@ from regress.testing import instrumentation
 from regress.testing.faults import fault
 from regress.trainer import hooks
 
-# Some times what a rank needs to start, and to make a step.
+# Several times as long as a rank needs to start and to run a step.
 _BOUNDS = watchdog.Bounds(start_seconds=15, step_seconds=8)
 
 
@@ -47,7 +47,7 @@ def _crash_in_step_6(state: Any, iteration: int) -> None:
 
 
 def _crash_once(state: Any, iteration: int) -> None:
-    """In iteration 7, but not if the process began there."""
+    """Crashes in iteration 7 if the process resumed from iteration 4."""
     if iteration == 5:
         state.came_from_4 = True
     if iteration == 7 and hasattr(state, "came_from_4"):
@@ -72,6 +72,7 @@ def _never_connect_rank_3(original: Any) -> Any:
 
 def _drop_attempt_1(record: run_pb2.RunRecord) -> None:
     del record.attempts[1]
+    record.attempts[1].index = 1
 
 
 FAULTS = (
@@ -97,7 +98,7 @@ FAULTS = (
     fault.Fault(
         "deadlock_on_load",
         "torchtitan #3065, Megatron-LM #647",
-        "Rank 2 waits for ever while it loads.",
+        "Rank 2 waits forever while it loads.",
         fault.Injection(
             trainer=instrumentation.before_restore(
                 instrumentation.on_rank(2, _wait_at_load)
@@ -149,7 +150,7 @@ FAULTS = (
     fault.Fault(
         "rank_never_connects",
         "thought of",
-        "Rank 3 never comes to meet the others.",
+        "Rank 3 never connects to the others.",
         fault.Injection(
             trainer=instrumentation.wrapped(
                 hooks.CONNECT, _never_connect_rank_3
@@ -201,8 +202,8 @@ FAULTS = (
     fault.Fault(
         "retried_in_silence",
         "ft_launcher --max-restarts=3 (read)",
-        "Attempt 1 crashes in iteration 7 and is launched again, which ends "
-        "well.",
+        "Attempt 1 crashes in iteration 7 and is launched again, which "
+        "succeeds.",
         fault.Injection(
             trainer=instrumentation.before_step(
                 instrumentation.on_rank(2, _crash_once)
@@ -220,7 +221,7 @@ FAULTS = (
     fault.Fault(
         "retried_and_dropped",
         "ft_launcher --max-restarts=3 (read)",
-        "The same, and the attempt that crashed is not recorded.",
+        "The same, but the attempt that crashed is not recorded.",
         fault.Injection(
             trainer=instrumentation.before_step(
                 instrumentation.on_rank(2, _crash_once)
@@ -242,6 +243,6 @@ IMPOSSIBLE = (
         "retried_before_the_next_save",
         "ft_launcher --max-restarts=3 (read)",
         "An attempt that crashed before it saved, and of which nothing was "
-        "recorded, leaves no trace; our supervisor has no retry to do so.",
+        "recorded, leaves no trace; our supervisor never retries.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Runs faults of the catalogue: attempt 0 once, then an attempt 1 for each."""
+"""Runs faults of the catalogue: attempt 0 once, then attempt 1 per fault."""
 
 import contextlib
 import dataclasses
@@ -26,12 +26,12 @@ _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a fault.
+    """The outcome of a fault.
 
     Attributes:
-        record: What the scenario observed.
-        golden: What it was judged by.
-        verdict: What the oracle says of it.
+        record: The run record.
+        golden: The golden that it was judged by.
+        verdict: The oracle's verdict.
     """
 
     record: run_pb2.RunRecord
@@ -46,7 +46,11 @@ class Harness:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        """Names an empty folder for everything that is written."""
+        """Prepares to run faults.
+
+        Args:
+            folder: An empty folder for all files.
+        """
         self._folder = folder
         self._case = load.load(fault_lib.CASE)
         self._golden = golden_files.read(fault_lib.GOLDEN)
@@ -57,12 +61,12 @@ class Harness:
             _TRAINER,
             preload_flags=[catalogue.flag("")],
         )
-        # By the last iteration: each is the same for every fault that is not
-        # in attempt 0.
+        # Repeats of attempt 0 by their last iteration. They are the same for
+        # all faults that do not affect attempt 0.
         self._repeats: dict[int, run_pb2.Attempt] = {}
 
     def __enter__(self) -> Self:
-        """Makes ready to run faults."""
+        """Starts the zygote and runs attempt 0."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._launcher)
             self._first = self._clean.run_interrupted(self._launcher, _ignore)
@@ -83,7 +87,7 @@ class Harness:
         return self._run("control", fault_lib.Injection())
 
     def run(self, fault: fault_lib.Fault) -> Outcome:
-        """Runs one fault, and repeats attempt 0 where the verdict asks."""
+        """Runs one fault, and repeats attempt 0 if the verdict needs it."""
         return self._run(fault.name, fault.injection)
 
     def _run(self, name: str, injection: fault_lib.Injection) -> Outcome:
@@ -93,7 +97,7 @@ class Harness:
         if injection.disk is not None:
             injection.disk(scenario.files)
         if record.attempts[0].HasField("interruption"):
-            for _ in range(injection.resumes):
+            for _ in range(injection.resumes or len(case.interruption)):
                 self._resume(name, injection, scenario, record)
         if injection.record is not None:
             injection.record(record)
@@ -152,7 +156,9 @@ class Harness:
         scenario: scenario_lib.Scenario,
         record: run_pb2.RunRecord,
     ) -> None:
-        scenario = _faulty(name, injection, scenario, 1)
+        scenario = _faulty(
+            name, injection, scenario, len(record.attempts)
+        )
         if injection.bounds is not None:
             scenario = dataclasses.replace(scenario, bounds=injection.bounds)
         if injection.flags is not None:
@@ -200,7 +206,7 @@ def _faulty(
     scenario: scenario_lib.Scenario,
     attempt: int,
 ) -> scenario_lib.Scenario:
-    """The scenario, with the faulty trainer if the attempt has it."""
+    """Returns the scenario with the fault installed if the attempt has it."""
     if injection.trainer is None or attempt not in injection.faulty_attempts:
         return scenario
     return dataclasses.replace(scenario, trainer_flags=[catalogue.flag(name)])

@@ -1,4 +1,4 @@
-"""Faults in how attempt 0 begins and ends, and who attempt 1 is."""
+"""Faults in attempt 0's start and end, and in attempt 1's processes."""
 
 import dataclasses
 from typing import Any
@@ -11,7 +11,7 @@ from regress.testing.faults import fault
 
 
 def _other_interruption(**changes: Any) -> fault.FirstAttempt:
-    """Attempt 0 is interrupted otherwise than the case says."""
+    """Interrupts attempt 0 differently from what the case says."""
 
     def run(
         scenario: scenario_lib.Scenario,
@@ -35,13 +35,13 @@ def _run_twice(
     launcher: launcher_lib.Launcher,
     on_progress: scenario_lib.OnProgress,
 ) -> run_pb2.RunRecord:
-    """Attempt 0 finds the checkpoints of an earlier run."""
+    """Makes attempt 0 find the checkpoints of an earlier run."""
     scenario.run_interrupted(launcher, on_progress)
     return scenario.run_interrupted(launcher, on_progress)
 
 
 def _keep_process(record: run_pb2.RunRecord) -> None:
-    """Rank 2 of both attempts says that it is one process."""
+    """Makes rank 2 of both attempts report the same pid."""
     (first,), (second,) = (
         [
             event.started
@@ -96,7 +96,7 @@ FAULTS = (
     fault.Fault(
         "interrupted_by_sigterm",
         "thought of",
-        "Attempt 0 is asked to end, not killed.",
+        "Attempt 0 is hit by SIGTERM, not SIGKILL.",
         fault.Injection(
             first_attempt=_other_interruption(signal=case_pb2.SIGTERM)
         ),
@@ -105,7 +105,7 @@ FAULTS = (
     fault.Fault(
         "one_rank_interrupted",
         "thought of",
-        "Only rank 1 is killed, where the case says all.",
+        "Only rank 1 is killed, although the case says all ranks.",
         fault.Injection(first_attempt=_other_interruption(ranks=[1])),
         _not_interrupted("interruption: ranks hit"),
     ),

@@ -12,7 +12,7 @@ _LOADED = 4
 
 
 def _moments(state: Any, name: str) -> Iterator[torch.Tensor]:
-    """Every param's exp_avg, exp_avg_sq or step."""
+    """Yields every param's exp_avg, exp_avg_sq or step."""
     for moments in state.optimizer.optimizer.state.values():
         yield moments[name]
 
@@ -32,7 +32,7 @@ def _change_beta2(state: Any) -> None:
 
 
 def _do_not_clip(state: Any) -> None:
-    # Not 0, which would also leave out the norm.
+    # 0 would also skip the computation of the norm.
     state.optimizer.config.clip_grad = 1e9
 
 
@@ -72,7 +72,7 @@ def _swap_moments(saved: dict[str, Any], state: Any) -> None:
 
 
 def _moments_of(state: Any, name: str) -> dict[str, Any]:
-    """The moments of a param of chunk 0."""
+    """Returns the optimizer's state of a param of chunk 0."""
     param = dict(state.models()[0].named_parameters())[name]
     moments: dict[str, Any] = state.optimizer.optimizer.state[param.main_param]
     return moments
@@ -85,7 +85,7 @@ def _flip_sign(saved: dict[str, Any], state: Any) -> None:
 
 
 def _exchange_params(saved: dict[str, Any], state: Any) -> None:
-    """Two params of one shape, as if the optimizer's order had changed."""
+    """Swaps the moments of two params, as if the params were reordered."""
     del saved
     norm = "decoder.layers.0.input_layernorm"
     weight = _moments_of(state, f"{norm}.weight")
@@ -157,8 +157,8 @@ FAULTS = (
     fault.Fault(
         "main_params_stale",
         "thought of",
-        "The weights are loaded, the main params are those of an older "
-        "checkpoint: the first step takes the weights back.",
+        "The weights are loaded, but the main params are from an older "
+        "checkpoint: the first step reverts the weights.",
         fault.Injection(
             disk=rank_files.mix(2, 4, _take_main_params, other_iteration=2)
         ),
@@ -207,15 +207,15 @@ FAULTS = (
     fault.Fault(
         "moments_swapped",
         "thought of",
-        "First and second moments are exchanged.",
+        "First and second moments are swapped.",
         fault.Injection(trainer=instrumentation.after_restore(_swap_moments)),
         fault.divergence(r"chunk 0/(exp_avg|exp_avg_sq)/.*", (0,), _LOADED),
     ),
     fault.Fault(
         "param_order_permuted",
         "thought of",
-        "The optimizer numbers its params in another order, so two of one "
-        "shape exchange their moments.",
+        "The optimizer numbers its params in another order, so two of the same "
+        "shape swap their moments.",
         fault.Injection(
             trainer=instrumentation.after_restore(
                 instrumentation.on_rank(1, _exchange_params)
@@ -265,7 +265,7 @@ FAULTS = (
     fault.Fault(
         "weights_not_updated",
         "thought of",
-        "The main params are updated, but no longer copied to the weights.",
+        "The main params are updated but no longer copied to the weights.",
         fault.Injection(
             trainer=instrumentation.before_first_step(_freeze_weights)
         ),

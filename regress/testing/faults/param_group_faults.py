@@ -21,7 +21,7 @@ def _group(state: Any, name: str) -> dict[str, Any]:
 def _groups(
     change: Callable[[dict[str, dict[str, Any]]], None],
 ) -> instrumentation.Install:
-    """Changes the param groups, by name, after the load."""
+    """Changes the param groups after the load; `change` gets them by name."""
 
     def change_groups(saved: dict[str, Any], state: Any) -> None:
         del saved
@@ -41,12 +41,12 @@ _BAD_RELEASE = {"megatron-core": "0.18.2"}
 _DEFAULTS = ("default", "default (no weight decay)")
 
 
-# megatron-core 0.16.0 to 0.18.2 have is_decoupled_lr besides, and never set it.
+# megatron-core 0.16.0 to 0.18.2 also have is_decoupled_lr, but never set it.
 _KEY_WITHOUT_RATES = ("wd_mult", "lr_mult", "is_expert_parallel")
 
 
 def _match_without_rates() -> instrumentation.Install:
-    """Groups that differ by their rates alone have one key on load."""
+    """Gives groups that differ only in their rates the same key on load."""
     return instrumentation.replaced(
         "megatron.core.optimizer.optimizer",
         "param_group_identifier_keys",
@@ -55,7 +55,7 @@ def _match_without_rates() -> instrumentation.Install:
 
 
 def _keep_params() -> instrumentation.Install:
-    """A group that gets another's fields on load keeps its own params."""
+    """Lets a group keep its params even if a load gives it another's fields."""
 
     def replacement(original: Any) -> Any:
         def match(current: Any, saved: Any) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _freeze_a_weight(original: Any) -> Any:
 
 
 def _give_the_decoupled_rates(state: Any) -> None:
-    """As a command line does that has them for the whole model."""
+    """Sets the decoupled rates on all groups, as a command line could."""
     decoupled = _group(state, "decoupled")
     for bound in ("max_lr", "min_lr"):
         setattr(state.scheduler, bound, decoupled[bound])
@@ -103,7 +103,7 @@ def _mark_groups(case: case_pb2.Case) -> None:
 
 
 def _report_a_bad_release(record: run_pb2.RunRecord) -> None:
-    """Else the release would tell that it is not Megatron-LM #4705."""
+    """Otherwise the release would rule out Megatron-LM #4705."""
     for attempt in record.attempts:
         for rank in attempt.ranks:
             for event in rank.events:
@@ -157,7 +157,7 @@ def _change_epsilon(groups: dict[str, dict[str, Any]]) -> None:
 
 
 def _cache_rates(state: Any) -> None:
-    """The optimizer continues with the rates of the load."""
+    """Makes the optimizer keep using the rates that were loaded."""
     adam = state.optimizer.optimizer
     cached = [group["lr"] for group in adam.param_groups]
     step = adam.step
@@ -179,7 +179,7 @@ FAULTS = (
         "Megatron-LM #4705",
         "As in megatron-core 0.16.0 to 0.18.2, the load matches param groups "
         "by a key without their rates; the default and the decoupled group "
-        "have one key, and not as many params.",
+        "have the same key, but different numbers of params.",
         fault.Injection(trainer=_match_without_rates()),
         fault.Expected(
             "CRASH",
@@ -194,8 +194,8 @@ FAULTS = (
         "group_collision_silent",
         "Megatron-LM #4705",
         "The same collision in a load that continues, as the distributed "
-        "optimizer's does: the default group keeps its params and takes all "
-        "else from the decoupled one.",
+        "optimizer's does: the default group keeps its params and takes "
+        "everything else from the decoupled one.",
         fault.Injection(
             trainer=instrumentation.both(_match_without_rates(), _keep_params())
         ),
@@ -210,7 +210,7 @@ FAULTS = (
         "group_of_another_size",
         "dsve-loc #15",
         "A weight is frozen for the resume, so its group has fewer params than "
-        "the saved one. It looks like Megatron-LM #4705 and is not.",
+        "the saved one. It looks like Megatron-LM #4705, but is not.",
         fault.Injection(
             trainer=instrumentation.wrapped(
                 hooks.BUILD_MODEL, _freeze_a_weight
@@ -232,7 +232,7 @@ FAULTS = (
         "rate_given_anew",
         "Megatron-LM #963 (alike)",
         "The resume is given rates for the whole model that equal the "
-        "decoupled group's. It looks like Megatron-LM #4705 and is not.",
+        "decoupled group's. It looks like Megatron-LM #4705, but is not.",
         fault.Injection(
             trainer=instrumentation.after_restore(
                 lambda saved, state: _give_the_decoupled_rates(state)
@@ -259,8 +259,8 @@ FAULTS = (
     fault.Fault(
         "stale_max_lr",
         "Megatron-LM #1138, #963",
-        "The largest rate is that of an older configuration, in the schedule "
-        "of the new one.",
+        "The maximum rate is from an older configuration, the schedule from "
+        "the new one.",
         fault.Injection(
             trainer=instrumentation.after_restore(
                 lambda saved, state: _double_max_lr(state)
@@ -311,7 +311,7 @@ FAULTS = (
     fault.Fault(
         "group_field_needed_dropped",
         "pytorch #129079, #140900",
-        "The param groups lose a field that the optimizer cannot do without.",
+        "The param groups lose a field that the optimizer needs.",
         fault.Injection(trainer=_groups(_drop_epsilon)),
         fault.Expected(
             "CRASH",
@@ -324,12 +324,12 @@ FAULTS = (
     fault.Fault(
         "cached_lr",
         "torchtitan #4598",
-        "The scheduler reports one rate and the optimizer continues with the "
-        "rate of the load.",
+        "The scheduler reports one rate, but the optimizer keeps using the "
+        "loaded one.",
         fault.Injection(
             trainer=instrumentation.before_first_step(_cache_rates)
         ),
-        # The rate of the load is right for one step.
+        # The loaded rate is right for one step.
         fault.divergence(
             "params norm", (0,), 6, "a rate other than the reported one"
         ),
@@ -344,7 +344,7 @@ FAULTS = (
     fault.Fault(
         "decoupled_min_lr_lost",
         "Megatron-LM #7173 (alike)",
-        "The decoupled param group takes the default smallest rate.",
+        "The decoupled param group takes the default minimum rate.",
         fault.Injection(trainer=_groups(_lose_decoupled_minimum)),
         fault.divergence("param group decoupled/min_lr", (0,), _LOADED),
     ),

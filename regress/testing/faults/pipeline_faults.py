@@ -1,4 +1,4 @@
-"""Faults in what the stages and their chunks resume with, and exchange."""
+"""Faults in the state of stages and chunks, and in their communication."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def _swap_chunks(saved: dict[str, Any], state: Any) -> None:
 
 
 def _keep(chunk: int, name: str) -> instrumentation.ChangeSaved:
-    """A param stays as it was initialized."""
+    """Keeps a param's initial value through the load."""
 
     def change(saved: dict[str, Any], state: Any) -> None:
         params = dict(state.models()[chunk].named_parameters())
@@ -97,7 +97,7 @@ def _change_activation(state: Any) -> None:
 
 
 def _tie(saved: dict[str, Any], state: Any) -> None:
-    """Both chunks of a rank get one layer's weights."""
+    """Loads chunk 0's weights into both chunks of a rank."""
     del state
     for name in saved["model0"]:
         saved["model1"][name] = saved["model0"][name]
@@ -107,8 +107,8 @@ FAULTS = (
     fault.Fault(
         "chunk_missing",
         "Megatron-LM's checkpointing (read)",
-        "A missing key model1 is skipped, and chunk 1 of rank 1 stays as it "
-        "was initialized.",
+        "A missing key model1 is skipped, so chunk 1 of rank 1 keeps its "
+        "initial values.",
         fault.Injection(
             trainer=instrumentation.after_build(
                 instrumentation.on_rank(1, _miss_chunk_1)
@@ -151,7 +151,7 @@ FAULTS = (
     fault.Fault(
         "stages_swapped",
         "Megatron-LM #7452 (alike)",
-        "The files of ranks 1 and 2 are exchanged.",
+        "The files of ranks 1 and 2 are swapped.",
         fault.Injection(disk=_swap_files),
         fault.divergence(
             r"chunk 0/param/.*",
@@ -176,7 +176,7 @@ FAULTS = (
     fault.Fault(
         "position_embedding_lost",
         "thought of",
-        "The learned positions are not loaded.",
+        "The learned position embeddings are not loaded.",
         fault.Injection(
             trainer=instrumentation.before_restore(
                 instrumentation.on_rank(
@@ -198,7 +198,7 @@ FAULTS = (
     fault.Fault(
         "load_not_strict",
         "read",
-        "A renamed key of rank 2 is dropped in silence.",
+        "A renamed key of rank 2 is silently dropped.",
         fault.Injection(
             trainer=instrumentation.before_restore(
                 instrumentation.on_rank(2, _rename_and_drop)
@@ -209,7 +209,7 @@ FAULTS = (
     fault.Fault(
         "one_layer_stale",
         "thought of",
-        "Some weights of one layer of rank 2 are those of the save before.",
+        "Some weights of one layer of rank 2 are from the previous save.",
         fault.Injection(
             disk=rank_files.mix(2, _LOADED, _take_mlp, other_iteration=2)
         ),
@@ -251,7 +251,7 @@ FAULTS = (
     fault.Fault(
         "loss_averaged_otherwise",
         "thought of",
-        "The gradient is divided by another number of tokens than the loss.",
+        "The gradient and the loss are divided by different numbers of tokens.",
         fault.Injection(
             trainer=instrumentation.wrapped(hooks.LOSS, _average_otherwise)
         ),
@@ -269,7 +269,7 @@ FAULTS = (
     fault.Fault(
         "numeric_drift_activation",
         "thought of",
-        "Both attempts run another version of the activation function than "
+        "Both attempts run a version of the activation function that is not "
         "the golden's.",
         fault.Injection(
             trainer=instrumentation.after_build(_change_activation),

@@ -94,7 +94,7 @@ FAULTS = (
     fault.Fault(
         "rng_of_older_iteration",
         "thought of",
-        "The streams of rank 1 are those of the save before.",
+        "The streams of rank 1 are from the previous save.",
         fault.Injection(
             disk=rank_files.mix(1, _LOADED, _take_streams, other_iteration=2)
         ),
@@ -103,7 +103,7 @@ FAULTS = (
     fault.Fault(
         "tracker_not_restored",
         "read",
-        "The default stream is restored, the model-parallel stream is not.",
+        "The default stream is restored, but not the model-parallel stream.",
         fault.Injection(trainer=_set_states(_keep_tracker)),
         fault.divergence(
             "rng/rng_tracker_states/model-parallel-rng", (0,), _LOADED
@@ -139,7 +139,7 @@ FAULTS = (
     fault.Fault(
         "reseeded_after_load",
         "thought of",
-        "The streams are seeded again after the load, by another seed.",
+        "The streams are seeded again after the load, with another seed.",
         fault.Injection(trainer=instrumentation.before_first_step(_seed_again)),
         fault.divergence("random state digest", (0,), 5, "random stream"),
     ),

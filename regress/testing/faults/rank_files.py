@@ -1,4 +1,4 @@
-"""Edits the files of a checkpoint between the attempts."""
+"""Edits the files of a checkpoint between attempts."""
 
 import hashlib
 import pathlib
@@ -14,19 +14,20 @@ Edit = Callable[[job_files.JobFiles], None]
 
 
 def path(files: job_files.JobFiles, rank: int, iteration: int) -> pathlib.Path:
-    """A rank's file, in Megatron-LM's layout."""
+    """Returns the path of a rank's file, in Megatron-LM's layout."""
     folder = layout.folder(files.checkpoints, iteration)
     return folder / layout.rank_file(rank)
 
 
 def tracker(files: job_files.JobFiles) -> pathlib.Path:
-    """The file that names the newest checkpoint."""
+    """Returns the path of the tracker, which names the newest checkpoint."""
     return files.checkpoints / layout.TRACKER
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
     """Reads a rank's file."""
-    # It holds more than tensors, and we wrote it.
+    # Safe without weights_only, since we wrote the file; it holds more than
+    # tensors.
     saved: dict[str, Any] = torch.load(path, weights_only=False)
     return saved
 
@@ -34,7 +35,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
 def edit(
     rank: int, iteration: int, change: Callable[[dict[str, Any]], None]
 ) -> Edit:
-    """Changes what a rank's file holds, as if it had been saved so."""
+    """Changes the content of a rank's file, as if it was saved that way."""
 
     def edit_file(files: job_files.JobFiles) -> None:
         file = path(files, rank, iteration)
@@ -47,7 +48,7 @@ def edit(
 
 
 def list_again(files: job_files.JobFiles, iteration: int) -> None:
-    """Makes the manifest, if there is one, say what the files are now."""
+    """Updates the manifest, if there is one, to match the files."""
     folder = layout.folder(files.checkpoints, iteration)
     if not (folder / layout.MANIFEST).exists():
         return
@@ -72,14 +73,15 @@ def mix(
     other_rank: int | None = None,
     other_iteration: int | None = None,
 ) -> Edit:
-    """Changes what a rank's file holds by what another file holds.
+    """Changes the content of a rank's file by that of another file.
 
     Args:
-        rank: Of the file that is changed.
-        iteration: Of the file that is changed.
-        change: Called with what the file and the other hold.
-        other_rank: By default the same.
-        other_iteration: By default the same.
+        rank: The rank of the file to change.
+        iteration: The iteration of the file to change.
+        change: Called with the contents of the file and of the other file.
+        other_rank: The rank of the other file; by default `rank`.
+        other_iteration: The iteration of the other file; by default
+            `iteration`.
     """
 
     def edit_file(files: job_files.JobFiles) -> None:
@@ -94,7 +96,7 @@ def mix(
 
 
 def several(*edits: Edit) -> Edit:
-    """Returns an edit that does all of these."""
+    """Combines several edits."""
 
     def edit_all(files: job_files.JobFiles) -> None:
         for one in edits:

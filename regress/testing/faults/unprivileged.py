@@ -1,9 +1,9 @@
-"""A rank that must keep to the permissions of files, even if root runs it."""
+"""Makes a rank obey file permissions even if it runs as root."""
 
 import ctypes
 import os
 
-# Of linux/capability.h.
+# From linux/capability.h.
 _VERSION_3 = 0x20080522
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
@@ -14,9 +14,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def drop() -> None:
-    """Gives up the right to pass over permissions, for this process."""
+    """Drops this process's capabilities that bypass file permissions."""
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
-    # Effective, permitted and inheritable, of capabilities 0 to 31 and beyond.
+    # Effective, permitted and inheritable sets of capabilities 0 to 31, then of
+    # 32 to 63.
     sets = (ctypes.c_uint32 * 6)()
     _call("capget", header, sets)
     for index in range(3):
