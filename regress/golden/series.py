@@ -76,6 +76,8 @@ class Trajectory:
     def missing(self, first: int, last: int) -> list[int]:
         """Iterations from `first` to `last` without a value, in order."""
         wanted = np.arange(first, last + 1, dtype=np.int64)
+        if np.array_equal(self.iterations, wanted):
+            return []
         return [int(i) for i in np.setdiff1d(wanted, self.iterations)]
 
     def doubled(self) -> list[int]:
