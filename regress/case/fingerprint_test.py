@@ -31,7 +31,10 @@ def _changes(message: Any, path: str = "") -> Iterator[str]:
     for field in message.DESCRIPTOR.fields:
         name = f"{path}{field.name}"
         value = getattr(message, field.name)
-        if field.is_repeated:
+        if field.is_repeated and field.message_type is not None:
+            for one in value:
+                yield from _changes(one, f"{name}.")
+        elif field.is_repeated:
             value.append(_changed(field, field.default_value or 0))
             yield name
             value.pop()

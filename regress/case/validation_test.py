@@ -127,8 +127,8 @@ _BROKEN = (
     (
         "interruption { iteration: 25 phase: CHECKPOINT_WRITE }",
         "interruption.iteration is 25, expected a multiple of "
-        "training.save_interval = 10, as no other iteration has the phase "
-        "CHECKPOINT_WRITE",
+        "training.save_interval = 10, or training.iterations, as no other "
+        "iteration has the phase CHECKPOINT_WRITE",
     ),
     (
         "interruption { iteration: 40 phase: BETWEEN_STEPS }",
@@ -221,12 +221,14 @@ def _parent(case: case_pb2.Case, field: str) -> tuple[Any, str]:
 
 def _with(change: str) -> case_pb2.Case:
     case = case_test_helper.valid_case()
-    changes = text_format.Parse(change, case_pb2.Case())
-    for one, other in zip(case.interruption, changes.interruption):
-        one.MergeFrom(other)
-    case.interruption.extend(changes.interruption[1:])
-    changes.ClearField("interruption")
-    case.MergeFrom(changes)
+    (interruption,) = case.interruption
+    case.ClearField("interruption")
+    text_format.Merge(change, case)
+    # The first one that the text has is a change; the others are added.
+    changes = list(case.interruption)
+    interruption.MergeFrom(changes[0] if changes else case_pb2.Interruption())
+    case.ClearField("interruption")
+    case.interruption.extend([interruption, *changes[1:]])
     return case
 
 

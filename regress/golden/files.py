@@ -9,7 +9,9 @@ import hashlib
 import os
 import pathlib
 import textwrap
+from collections.abc import Iterator
 
+import numpy as np
 from google.protobuf import text_format
 
 from regress.golden import bands, errors, golden_pb2, selection_key, series
@@ -23,6 +25,7 @@ _HEADER = """\
 """
 
 _VALUES_IN_A_LINE = 5
+_WIDTH = 80
 
 
 def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
@@ -121,25 +124,39 @@ def _series_text(one: golden_pb2.Series) -> str:
     head = golden_pb2.Series()
     head.CopyFrom(one)
     head.ClearField("values")
+    head.ClearField("iterations")
     return (
         "series {\n"
         f"{textwrap.indent(_format(head), '  ')}"
+        f"{_iterations_text(one)}"
         "  values: [\n"
-        f"{''.join(_value_lines(list(one.values), one.first_iteration or 1))}"
+        f"{''.join(_value_lines(one))}"
         "  ]\n"
         "}\n"
     )
 
 
-def _value_lines(values: list[float], first: int) -> list[str]:
-    lines = []
+def _iterations_text(one: golden_pb2.Series) -> str:
+    if not one.iterations:
+        return ""
+    numbers = textwrap.fill(
+        ", ".join(map(str, one.iterations)),
+        width=_WIDTH,
+        initial_indent="    ",
+        subsequent_indent="    ",
+    )
+    return f"  iterations: [\n{numbers}\n  ]\n"
+
+
+def _value_lines(one: golden_pb2.Series) -> Iterator[str]:
+    values = list(one.values)
+    iterations = series.iterations_of(one)
     for start in range(0, len(values), _VALUES_IN_A_LINE):
         part = values[start : start + _VALUES_IN_A_LINE]
         end = start + len(part)
         comma = "," if end < len(values) else ""
         numbers = ", ".join(map(repr, part))
-        lines.append(f"    {numbers}{comma}  # {first - 1 + end}\n")
-    return lines
+        yield f"    {numbers}{comma}  # {iterations[end - 1]}\n"
 
 
 def _format(message: golden_pb2.Golden | golden_pb2.Series) -> str:
@@ -168,14 +185,30 @@ def _why_incomplete(golden: golden_pb2.Golden) -> str:
     except errors.GoldenError as error:
         return str(error)
     for key, trajectory in trajectories.items():
-        # An imported series may start late: its early values were never
-        # measured and cannot be recorded now.
-        first = int(trajectory.iterations[0]) if others else 1
-        if reason := series.why_incomplete(
-            key, trajectory, golden.iterations, first
-        ):
+        why_wrong = _why_no_part if others else series.why_incomplete
+        if reason := why_wrong(key, trajectory, golden.iterations):
             return reason
     return ""
+
+
+def _why_no_part(
+    key: series.Key, trajectory: series.Trajectory, iterations: int
+) -> str:
+    """Why a trajectory is not one that others' golden may hold, or "".
+
+    Others leave iterations out, and nobody can record them again.
+    """
+    between = np.array([0, *trajectory.iterations, iterations + 1])
+    if (np.diff(between) <= 0).any():
+        actual = "there are others, or they are not in order"
+    elif (places := np.flatnonzero(np.isnan(trajectory.values))).size:
+        actual = f"iteration {trajectory.iterations[places[0]]} has NaN"
+    else:
+        return ""
+    return (
+        f"{series.describe(key)}: expected at most one number for each of "
+        f"iterations 1 to {iterations}, but {actual}"
+    )
 
 
 def _existing(path: pathlib.Path) -> str:

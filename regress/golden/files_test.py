@@ -4,7 +4,7 @@ import math
 import pathlib
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from absl.testing import absltest, parameterized
 from google.protobuf import text_format
@@ -99,6 +99,15 @@ def _golden() -> golden_pb2.Golden:
     )
 
 
+def _imported(iterations: Iterable[int]) -> golden_pb2.Golden:
+    golden = golden_pb2.Golden(iterations=100)
+    golden.provenance.imported.source = "there"
+    one = golden.series.add(metric="lm loss", ranks=[7])
+    one.iterations.extend(iterations)
+    one.values.extend(map(float, range(len(one.iterations))))
+    return golden
+
+
 def _bits(values: list[float]) -> bytes:
     return struct.pack(f"<{len(values)}d", *values)
 
@@ -160,6 +169,60 @@ class FilesTest(parameterized.TestCase):
         golden.series[0].values[:] = map(float, range(count))
         text = files.to_text(golden)
         self.assertEqual(text_format.Parse(text, golden_pb2.Golden()), golden)
+
+    def test_each_line_names_the_iteration_that_it_ends_at(self) -> None:
+        golden = _imported(range(5, 101, 5))
+        text = files.to_text(golden)
+        self.assertIn(
+            """\
+  iterations: [
+    5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95,
+    100
+  ]
+  values: [
+    0.0, 1.0, 2.0, 3.0, 4.0,  # 25
+""",
+            text,
+        )
+        self.assertEqual(text_format.Parse(text, golden_pb2.Golden()), golden)
+
+    @parameterized.parameters([[1]], [[100]], [[1, 5, 10]], [range(51, 101)])
+    def test_others_may_leave_iterations_out(
+        self, iterations: Iterable[int]
+    ) -> None:
+        golden = _imported(iterations)
+        files.write(golden, self.path)
+        self.assertEqual(files.read(self.path), golden)
+
+    @parameterized.parameters(
+        [[0, 1]], [[5, 5]], [[5, 4]], [[100, 101]], [[-1, 1]]
+    )
+    def test_others_may_not_mix_iterations_up(
+        self, iterations: Iterable[int]
+    ) -> None:
+        with self.assertRaisesRegex(
+            errors.GoldenError,
+            "lm loss on rank 7: expected at most one number for each of "
+            "iterations 1 to 100, but there are others, or they are not in "
+            "order$",
+        ):
+            files.write(_imported(iterations), self.path)
+
+    def test_others_may_not_have_nan(self) -> None:
+        golden = _imported([5, 10])
+        golden.series[0].values[1] = math.nan
+        with self.assertRaisesRegex(
+            errors.GoldenError, "iterations 1 to 100, but iteration 10 has NaN$"
+        ):
+            files.write(golden, self.path)
+
+    def test_what_was_recorded_here_may_not_leave_iterations_out(self) -> None:
+        golden = _imported([1, 5])
+        golden.provenance.ClearField("imported")
+        with self.assertRaisesRegex(
+            errors.GoldenError, "to 100, but iteration 2 has none$"
+        ):
+            files.write(golden, self.path)
 
     def test_missing_golden_says_how_to_record_it(self) -> None:
         with self.assertRaisesWithLiteralMatch(

@@ -76,6 +76,8 @@ class Trajectory:
     def missing(self, first: int, last: int) -> list[int]:
         """Returns the iterations in [first, last] without a value, sorted."""
         wanted = np.arange(first, last + 1, dtype=np.int64)
+        if np.array_equal(self.iterations, wanted):
+            return []
         return [int(i) for i in np.setdiff1d(wanted, self.iterations)]
 
     def doubled(self) -> list[int]:
@@ -173,13 +175,18 @@ def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
     """Converts the series of a golden to trajectories: the inverse of `fold`.
 
     Raises:
-        GoldenError: A rank occurs twice for the same metric and param group.
+        GoldenError: A rank occurs twice for the same metric and param group, or
+            a series does not name the iteration of each value.
     """
     trajectories: Trajectories = {}
     for one in series:
         values = np.array(one.values, np.float64)
-        first = one.first_iteration or 1
-        iterations = np.arange(first, first + len(values), dtype=np.int64)
+        iterations = iterations_of(one)
+        if len(iterations) != len(values):
+            raise errors.GoldenError(
+                f"a series of {one.metric} names {len(iterations)} iterations, "
+                f"expected one for each of its {len(values)} values"
+            )
         for rank in one.ranks:
             key = Key(one.metric, one.param_group, rank)
             if key in trajectories:
@@ -191,36 +198,41 @@ def unfold(series: Iterable[golden_pb2.Series]) -> Trajectories:
     return trajectories
 
 
-def why_incomplete(
-    key: Key, trajectory: Trajectory, iterations: int, first: int = 1
-) -> str:
+def iterations_of(one: golden_pb2.Series) -> npt.NDArray[np.int64]:
+    """Returns the iteration of each value of a golden's series, int64[n]."""
+    if one.iterations:
+        return np.array(one.iterations, np.int64)
+    first = one.first_iteration or 1
+    return np.arange(first, first + len(one.values), dtype=np.int64)
+
+
+def why_incomplete(key: Key, trajectory: Trajectory, iterations: int) -> str:
     """Explains why a golden must not hold a trajectory.
 
     Args:
         key: Identifies the trajectory in the explanation.
         trajectory: The trajectory to check.
         iterations: The last iteration that needs a value.
-        first: The first iteration that needs a value.
 
     Returns:
         A sentence, or "" if the trajectory has exactly one value for each of
-        the iterations `first` to `iterations`, in order, and none is NaN.
+        the iterations 1 to `iterations`, in order, and none is NaN.
     """
-    wanted = np.arange(first, iterations + 1, dtype=np.int64)
+    wanted = np.arange(1, iterations + 1, dtype=np.int64)
     if np.array_equal(trajectory.iterations, wanted):
         not_numbers = np.flatnonzero(np.isnan(trajectory.values))
         if not not_numbers.size:
             return ""
         actual = f"iteration {wanted[not_numbers[0]]} has NaN"
-    elif missing := trajectory.missing(first, iterations):
+    elif missing := trajectory.missing(1, iterations):
         actual = f"iteration {missing[0]} has none"
     elif doubled := trajectory.doubled():
         actual = f"iteration {doubled[0]} has {len(trajectory.at(doubled[0]))}"
     else:
         actual = "there are others, or they are not in order"
     return (
-        f"{describe(key)}: expected one number for each of iterations {first} "
-        f"to {iterations}, but {actual}"
+        f"{describe(key)}: expected one number for each of iterations 1 to "
+        f"{iterations}, but {actual}"
     )
 
 

@@ -274,6 +274,37 @@ class FoldTest(absltest.TestCase):
             ):
                 series.fold({series.Key("lm loss", "", 3): trajectory}, 3)
 
+    def test_unfold_takes_iterations_that_do_not_follow_one_another(
+        self,
+    ) -> None:
+        for one, iterations in (
+            (golden_pb2.Series(values=[1, 2]), [1, 2]),
+            (golden_pb2.Series(values=[1, 2], first_iteration=5), [5, 6]),
+            (golden_pb2.Series(values=[1, 2], iterations=[5, 10]), [5, 10]),
+        ):
+            one.metric = "lm loss"
+            one.ranks.append(7)
+            (unfolded,) = series.unfold([one]).values()
+            self.assertEqual(unfolded.iterations.tolist(), iterations)
+            self.assertEqual(unfolded.values.tolist(), [1, 2])
+
+    def test_unfold_refuses_a_value_without_an_iteration(self) -> None:
+        with self.assertRaisesWithLiteralMatch(
+            errors.GoldenError,
+            "a series of lm loss names 1 iterations, expected one for each of "
+            "its 2 values",
+        ):
+            series.unfold(
+                [
+                    golden_pb2.Series(
+                        metric="lm loss",
+                        ranks=[7],
+                        iterations=[5],
+                        values=[1, 2],
+                    )
+                ]
+            )
+
     def test_unfold_refuses_a_rank_named_twice(self) -> None:
         one = golden_pb2.Series(
             metric="learning rate", param_group="default", ranks=[1, 1]

@@ -117,12 +117,16 @@ def _check_values(
     numbers = trajectory.values.size - not_numbers.size
     actual = f"{numbers} numbers"
     if not_numbers.size:
-        actual += f", and NaN from iteration {not_numbers[0] + 1}"
+        first = trajectory.iterations[not_numbers[0]]
+        actual += f", and NaN from iteration {first}"
+    iterations = facts.case.training.iterations
+    if missing := trajectory.missing(1, iterations):
+        actual += f", none for iteration {missing[0]}"
     if key.rank not in facts.ranks:
         actual += " for a rank that the case does not have"
     result.expect(
         trajectory_findings.subject(key),
-        f"{facts.case.training.iterations} numbers",
+        f"{iterations} numbers",
         actual,
         rank=key.rank,
     )

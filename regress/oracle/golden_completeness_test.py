@@ -70,9 +70,9 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
         self.assert_passes(records)
 
     def test_rejects_a_series_that_is_shorter_or_longer(self):
-        for change, count in (
-            (lambda v: v.pop(), 7),
-            (lambda v: v.append(0.0), 9),
+        for change, actual in (
+            (lambda v: v.pop(), "7 numbers, none for iteration 8"),
+            (lambda v: v.append(0.0), "9 numbers"),
         ):
             records = record_test_helper.passing()
             change(records.series("grad norm").values)
@@ -81,9 +81,57 @@ class GoldenCompletenessTest(verdict_testing.VerdictTestCase):
                 subject="grad norm",
                 rank=0,
                 expected="8 numbers",
-                actual=f"{count} numbers",
+                actual=actual,
                 explanation=_OF_METRICS,
             )
+
+    def test_rejects_a_series_that_leaves_iterations_out(self):
+        for iterations, actual in (
+            # Every third, the resumed half, and as many as there should be.
+            ([1, 3, 6], "3 numbers, none for iteration 2"),
+            ([5, 6, 7, 8], "4 numbers, none for iteration 1"),
+            ([1, 2, 3, 4, 5, 6, 7, 9], "8 numbers, none for iteration 8"),
+        ):
+            records = record_test_helper.passing()
+            for one in records.golden.series:
+                one.iterations.extend(iterations)
+                del one.values[len(iterations) :]
+            self.assert_incomplete(
+                records,
+                subject="grad norm",
+                rank=0,
+                expected="8 numbers",
+                actual=actual,
+                explanation=_OF_METRICS,
+            )
+
+    def test_rejects_a_series_that_starts_late(self):
+        records = record_test_helper.passing()
+        records.series("grad norm").first_iteration = 2
+        self.assert_incomplete(
+            records, actual="8 numbers, none for iteration 1"
+        )
+
+    def test_rejects_a_series_without_an_iteration_for_each_value(self):
+        records = record_test_helper.passing()
+        records.series("grad norm").iterations.append(1)
+        self.assert_incomplete(
+            records,
+            subject="series of the golden",
+            actual="a series of grad norm names 1 iterations, expected one for "
+            "each of its 8 values",
+        )
+
+    def test_rejects_a_golden_that_was_imported(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.Clear()
+        records.golden.provenance.imported.source = "there"
+        self.assert_fails(
+            records, verdict_pb2.Verdict.STALE_GOLDEN, rules.GOLDEN_OF_CASE
+        )
+        self.assert_incomplete(
+            records, subject="runs that the golden was recorded from"
+        )
 
     def test_rejects_nan(self):
         records = record_test_helper.passing()

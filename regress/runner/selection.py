@@ -68,6 +68,14 @@ class Selection:
         if self.golden is None:
             return {"golden": "none: judged by proof, state and replay"}
         provenance = self.golden.provenance
+        if provenance.HasField("imported"):
+            return {
+                "golden": str(self.golden_path),
+                "imported": (
+                    f"{provenance.imported.source}; for reference: no run can "
+                    "pass it"
+                ),
+            }
         return {
             "golden": str(self.golden_path),
             **_tolerances(self.golden),

@@ -47,6 +47,7 @@ class LaunchedTest(rank_group_test_helper.JobTestCase):
         with self._launched(
             name, [f"open:{fifo}:w begin report:{begun} progress:1:second"]
         ) as (launched, opened):
+            launched.prepare()
             # Once this rank has met it, the launched rank waits to begin.
             self.run_job(opened, [f"open:{fifo}:r progress:1:first"])
             self.assertFalse(begun.exists())
@@ -54,6 +55,22 @@ class LaunchedTest(rank_group_test_helper.JobTestCase):
         self.assert_ends(result, ["BY_ITSELF 0"])
         self.assertEqual(self.texts(), ["first", "second"])
         self.assertTrue(begun.exists())
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_stands_by_until_it_is_to_prepare(self, name: str) -> None:
+        fifo = self.make_fifo()
+        ready = self.directory / "ready"
+        with self._launched(
+            name, [f"report:{ready} open:{fifo}:w begin"]
+        ) as (launched, opened):
+            # Another attempt comes and goes meanwhile.
+            self.run_job(opened, ["progress:1:first"])
+            self.assertFalse(ready.exists())
+            launched.prepare()
+            self.run_job(opened, [f"open:{fifo}:r progress:1:second"])
+            self.assertTrue(ready.exists())
+            launched.run()
+        self.assertEqual(self.texts(), ["first", "second"])
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_records_a_rank_that_did_not_live_to_begin(self, name: str) -> None:

@@ -24,6 +24,7 @@ from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.run import event_stream, run_pb2
+from tools.golden import upstream, upstream_export
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
@@ -88,6 +89,26 @@ def _read_golden(data: bytes) -> None:
         golden.SerializeToString(deterministic=True)
     ):
         raise ContractError("The golden has changed.")
+
+
+def _read_upstream(data: bytes) -> None:
+    path = _path("values.json")
+    path.write_bytes(data)
+    try:
+        golden = upstream.read(
+            path,
+            case_name="tiny",
+            channel="dev",
+            hardware="any",
+            source="there",
+            note="so",
+        )
+    except golden_errors.GoldenError:
+        return
+    path = _path("dev_any.textproto")
+    files.write(golden, path)
+    if upstream_export.to_text(files.read(path)).encode() != data:
+        raise ContractError("The imported file is another one.")
 
 
 def _read_events(data: bytes) -> None:
@@ -188,6 +209,15 @@ def _event_seeds() -> list[bytes]:
     return [whole, whole[:-3]]
 
 
+def _upstream_seeds() -> list[bytes]:
+    steps = '"start_step": 1, "end_step": 5, "step_interval": 1'
+    places = '"start_step": 0, "end_step": 6, "step_interval": 5'
+    return [
+        f'{{"lm loss": {{{steps}, "values": {values}}}}}'.encode()
+        for values in ('{"4": 0.5, "5": 1e-05}', '{"1": 0.5, "5": 2.0}')
+    ] + [f'{{"a": {{{places}, "values": [1.5, "nan"]}}, "b": 0.5}}\n'.encode()]
+
+
 def _run_record_seeds() -> list[bytes]:
     record = run_pb2.RunRecord(case=load.load(_CASE))
     for index in (0, 1):
@@ -207,6 +237,7 @@ def _zip_seeds() -> list[bytes]:
 TARGETS = (
     Target("case", _read_case, lambda: [_CASE.read_bytes()]),
     Target("golden", _read_golden, lambda: [_GOLDEN.read_bytes()]),
+    Target("upstream", _read_upstream, _upstream_seeds),
     Target("events", _read_events, _event_seeds),
     Target("run_record", _read_run_record, _run_record_seeds),
     Target(

@@ -173,7 +173,7 @@ def _facts(
         ("case", old.case_name, new.case_name),
         ("channel", old.channel, new.channel),
         ("hardware", old.hardware, new.hardware),
-        ("iterations", old.iterations, new.iterations),
+        ("iterations", _iterations(old), _iterations(new)),
         (
             "case fingerprint",
             old.provenance.case_fingerprint,
@@ -204,6 +204,23 @@ def _facts(
                 "absent" if differing.expected is None else differing.expected,
                 "absent" if differing.actual is None else differing.actual,
             )
+
+
+def describe_iterations(one: golden_pb2.Series) -> str:
+    """Says which iterations a series has: "1 to 100", "21 of 1 to 100"."""
+    iterations = series.iterations_of(one)
+    first, last = iterations[0], iterations[-1]
+    span = f"{first} to {last}"
+    if len(iterations) == last - first + 1:
+        return span
+    return f"{len(iterations)} of {span}"
+
+
+def _iterations(golden: golden_pb2.Golden) -> str:
+    """Says which iterations a golden has, wherever others' leave some out."""
+    if not golden.provenance.HasField("imported"):
+        return str(golden.iterations)
+    return ", ".join(dict.fromkeys(map(describe_iterations, golden.series)))
 
 
 def _bands(

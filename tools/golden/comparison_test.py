@@ -1,5 +1,7 @@
 """Tests of how two goldens differ."""
 
+from collections.abc import Iterable
+
 from absl.testing import absltest
 
 from regress.golden import golden_pb2
@@ -38,6 +40,15 @@ def _golden() -> golden_pb2.Golden:
             golden_pb2.CheckpointDigest(iteration=4, digests=["c", "d"]),
         ],
     )
+
+
+def _imported(iterations: Iterable[int]) -> golden_pb2.Golden:
+    golden = golden_pb2.Golden(case_name="gpt")
+    golden.provenance.imported.source = "there"
+    one = golden.series.add(metric="lm loss", ranks=[7])
+    one.iterations.extend(iterations)
+    one.values.extend(map(float, one.iterations))
+    return golden
 
 
 class CompareTest(absltest.TestCase):
@@ -153,6 +164,33 @@ class CompareTest(absltest.TestCase):
             {(4, "there", "absent")},
         )
         self.assertIn(("iterations", "4", "3"), compared.facts)
+
+    def test_only_iterations_that_both_have_can_have_other_numbers(
+        self,
+    ) -> None:
+        old, new = _imported(range(1, 101)), _imported([1, 5, 100])
+        (row,) = comparison.compare(old, new).rows
+        self.assertEqual((row.first, row.old, row.new), (2, "there", "absent"))
+        self.assertEqual((row.differing, row.compared), (0, 3))
+        new.series[0].values[1] += 1
+        (row,) = comparison.compare(old, new).rows
+        self.assertEqual((row.first, row.absolute), (5, 1.0))
+        self.assertEqual((row.differing, row.compared), (1, 3))
+
+    def test_iterations_that_only_one_has_are_a_fact(self) -> None:
+        new = _imported([51, 60, 100])
+        new.series.append(_imported(range(52, 101)).series[0])
+        new.series[1].metric = "iteration time"
+        self.assertEqual(
+            comparison.compare(_imported(range(1, 101)), new).facts[0],
+            ("iterations", "1 to 100", "3 of 51 to 100, 52 to 100"),
+        )
+
+    def test_parts_of_two_trajectories_need_not_meet(self) -> None:
+        old, new = _imported(range(1, 51)), _imported(range(51, 101))
+        (row,) = comparison.compare(old, new).rows
+        self.assertEqual((row.first, row.old, row.new), (1, "there", "absent"))
+        self.assertEqual((row.differing, row.compared), (0, 0))
 
     def test_a_metric_that_only_one_has_is_named(self) -> None:
         new = _golden()

@@ -37,6 +37,9 @@ def _facts(golden: golden_pb2.Golden) -> Iterator[str]:
         "iterations": str(golden.iterations),
         "imported": imported.source,
         "": imported.note,
+        **{
+            name: f"{imported.averages[name]:.6g}" for name in imported.averages
+        },
         **environment.versions,
         **environment.settings,
     }
@@ -51,14 +54,23 @@ def _facts(golden: golden_pb2.Golden) -> Iterator[str]:
 
 
 def _series(golden: golden_pb2.Golden) -> Iterator[str]:
-    yield f"{'metric':50}  {'ranks':>7}  {'first':>10}  {'last':>10}"
+    rows = [("metric", "ranks", "iterations", "first", "last")]
     for one in golden.series:
         group = f' of group "{one.param_group}"' if one.param_group else ""
-        ranks = ",".join(map(str, one.ranks))
-        ends = (_short(one, 0), _short(one, -1))
-        yield (
-            f"{one.metric + group:50}  {ranks:>7}  {ends[0]:>10}  {ends[1]:>10}"
+        rows.append(
+            (
+                one.metric + group,
+                ",".join(map(str, one.ranks)),
+                comparison.describe_iterations(one),
+                _short(one, 0),
+                _short(one, -1),
+            )
         )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *others in rows:
+        cells = [f"{name:{widths[0]}}"]
+        cells += map(str.rjust, others, widths[1:])
+        yield "  ".join(cells)
 
 
 def _short(one: golden_pb2.Series, place: int) -> str:

@@ -25,7 +25,7 @@ _RESULTS = flags.DEFINE_string(
 _PLATFORM = flags.DEFINE_enum(
     "platform",
     "dev_nvidia_h100",
-    ["dev_nvidia_h100", "lts_any", "lts_nvidia_a100"],
+    ["dev_nvidia_a100", "dev_nvidia_h100", "lts_any", "lts_nvidia_a100"],
     "The golden's channel and hardware.",
 )
 
@@ -36,13 +36,19 @@ _FOLDER = pathlib.Path(
 _COMPARED = ("lm loss", "zeros in grad")
 
 
+_DIGITS = 5
+
+
 def _compared(golden: golden_pb2.Golden) -> golden_pb2.Golden:
-    """Returns the golden with only the metrics to compare."""
-    kept = [one for one in golden.series if one.metric in _COMPARED]
+    """Returns the golden with only what is compared, rounded as all were."""
     found = golden_pb2.Golden()
     found.CopyFrom(golden)
     del found.series[:]
-    found.series.extend(kept)
+    for one in golden.series:
+        if one.metric in _COMPARED:
+            rounded = found.series.add()
+            rounded.CopyFrom(one)
+            rounded.values[:] = [round(value, _DIGITS) for value in one.values]
     return found
 
 
@@ -51,8 +57,8 @@ class UpstreamResultsTest(absltest.TestCase):
         if not _RESULTS.value:
             self.fail("Say in --test_arg=--results=... where the results are.")
         golden = files.read(_FOLDER / f"{_PLATFORM.value}.textproto")
-        results = upstream.to_golden(
-            upstream.read(pathlib.Path(_RESULTS.value)),
+        results = upstream.read(
+            pathlib.Path(_RESULTS.value),
             case_name=golden.case_name,
             channel=golden.channel,
             hardware=golden.hardware,

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import hashlib
 import pathlib
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from regress.golden import bands, errors, files, golden_pb2, selection_key
 from regress.oracle import golden_completeness, observations
 from regress.report import wording
 from regress.run import run_pb2
-from tools.golden import command
+from tools.golden import command, upstream_export
 
 _CASES = pathlib.PurePath("testdata/cases")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,7 +40,7 @@ def problems(path: pathlib.Path) -> list[str]:
             "or is of an older version"
         )
     if golden.provenance.HasField("imported"):
-        found += _wrong_import(golden.provenance)
+        found += _wrong_import(golden)
     else:
         found += _wrong_provenance(golden)
         found += _wrong_case(golden, path)
@@ -90,12 +91,23 @@ def _wrong_date(date: str, where: str) -> Iterator[str]:
         yield f'{where} has the date "{date}", expected one as 2026-11-23'
 
 
-def _wrong_import(provenance: golden_pb2.Provenance) -> Iterator[str]:
-    imported = provenance.imported
+def _wrong_import(golden: golden_pb2.Golden) -> Iterator[str]:
+    imported = golden.provenance.imported
     if not imported.source or not imported.note:
         yield "it was imported, and does not say from where, or how it was made"
     if not _SHA256.fullmatch(imported.source_digest):
         yield "it was imported, and does not name the file by its SHA-256"
+        return
+    try:
+        text = upstream_export.to_text(golden)
+    except errors.GoldenError as error:
+        yield f"it was imported, and cannot be exported: {error}"
+        return
+    if hashlib.sha256(text.encode()).hexdigest() != imported.source_digest:
+        yield (
+            "it was imported, and exporting it gives another file than the one "
+            "that it names by its SHA-256"
+        )
 
 
 def _wrong_provenance(golden: golden_pb2.Golden) -> Iterator[str]:

@@ -18,6 +18,11 @@ _OTHERS = (
     ),
 )
 _FOLDER = pathlib.Path("testdata/golden")
+# It was imported, and has the first iteration and every fifth.
+_EVERY_FIFTH = _FOLDER / (
+    "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_upstream/"
+    "dev_nvidia_a100.textproto"
+)
 
 
 def _set(path: str, value: object) -> Callable[[golden_pb2.Golden], None]:
@@ -165,6 +170,26 @@ class ProblemsTest(parameterized.TestCase):
         golden.provenance.imported.source = "there"
         files.write(golden, self.path)
         self.assert_found("or how it was made", "by its SHA-256")
+
+    def test_an_imported_one_has_the_values_of_its_file(self) -> None:
+        path = self.path.with_name("dev_nvidia_a100.textproto")
+        shutil.copyfile(_EVERY_FIFTH, path)
+        golden = files.read(path)
+        golden.case_name = "tiny"
+        self.path = path
+        files.write(golden, path)
+        self.assert_found()
+        value = golden.series[0].values[3]
+        golden.series[0].values[3] = value + 1e-5
+        files.write(golden, path)
+        self.assert_found("exporting it gives another file")
+        golden.series[0].values[3] = value
+        golden.series[0].iterations[3] += 1
+        files.write(golden, path)
+        self.assert_found("exporting it gives another file")
+        golden.series[0].block.step_interval = 0
+        files.write(golden, path)
+        self.assert_found("cannot be exported: the block of lm loss has step")
 
 
 if __name__ == "__main__":

@@ -19,3 +19,19 @@ def py_binary(**kwargs):
 # buildifier: disable=native-py
 def py_test(**kwargs):
     native.py_test(**dict(_PROGRAM, **kwargs))
+
+def py_tests(srcs, size = "small", **kwargs):
+    """Declares a test for each file: `foo_test` for `foo_test.py`.
+
+    Args:
+      srcs: the files, each a whole test.
+      size: as for py_test.
+      **kwargs: as for py_test; every test gets them.
+    """
+    for src in srcs:
+        py_test(
+            name = src[:-len(".py")],
+            size = size,
+            srcs = [src],
+            **kwargs
+        )
