@@ -50,10 +50,12 @@ def valid_case() -> case_pb2.Case:
             param_grouping=case_pb2.RESUMABLE,
         ),
         data=case_pb2.Data(corpus="testdata/corpus/x", split="949,50,1"),
-        interruption=[case_pb2.Interruption(
-            iteration=25,
-            phase=case_pb2.BACKWARD,
-            signal=case_pb2.SIGKILL,
-            ranks=[0, 3],
-        )],
+        interruption=[
+            case_pb2.Interruption(
+                iteration=25,
+                phase=case_pb2.BACKWARD,
+                signal=case_pb2.SIGKILL,
+                ranks=[0, 3],
+            )
+        ],
     )

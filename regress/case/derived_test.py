@@ -34,18 +34,20 @@ class DerivedTest(parameterized.TestCase):
     ) -> None:
         case = case_pb2.Case(
             training=case_pb2.Training(save_interval=20),
-            interruption=[case_pb2.Interruption(
-                iteration=iteration, phase=phase
-            )],
+            interruption=[
+                case_pb2.Interruption(iteration=iteration, phase=phase)
+            ],
         )
         self.assertEqual(derived.resume_iterations(case), [0, expected])
 
     def test_a_graceful_stop_saves_where_it_stops(self) -> None:
         case = case_pb2.Case(
             training=case_pb2.Training(save_interval=20),
-            interruption=[case_pb2.Interruption(
-                iteration=33, phase="FORWARD", graceful=True
-            )],
+            interruption=[
+                case_pb2.Interruption(
+                    iteration=33, phase="FORWARD", graceful=True
+                )
+            ],
         )
         self.assertEqual(derived.resume_iterations(case), [0, 33])
 

@@ -306,9 +306,10 @@ def _microbatches_fit(case: _Case) -> bool:
 
 
 def _writes_there(case: _Case) -> bool:
-    return (
-        case.interruption[-1].phase != case_pb2.CHECKPOINT_WRITE
-        or derived.is_saved_after(case, case.interruption[-1].iteration)
+    return case.interruption[
+        -1
+    ].phase != case_pb2.CHECKPOINT_WRITE or derived.is_saved_after(
+        case, case.interruption[-1].iteration
     )
 
 

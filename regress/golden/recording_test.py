@@ -185,8 +185,8 @@ class RecordingTest(parameterized.TestCase):
                 run_pb2.Event(state=run_test_helper.state_of(run, 1, 2)),
             ),
             "run 1 digested the saved state of (iteration, rank) "
-            "[(2, 0), (2, 1), (2, 1), (4, 0), (4, 1), (5, 0), (5, 1)], expected "
-            "[(2, 0), (2, 1), (4, 0), (4, 1), (5, 0), (5, 1)]",
+            "[(2, 0), (2, 1), (2, 1), (4, 0), (4, 1), (5, 0), (5, 1)], "
+            "expected [(2, 0), (2, 1), (4, 0), (4, 1), (5, 0), (5, 1)]",
         ),
         (
             _empty_state,

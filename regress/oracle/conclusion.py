@@ -117,11 +117,13 @@ def findings(
         for outcome in by_weight(outcomes, conclusion)
         for finding in outcome.findings
         if outcome.conclusion == conclusion
-        or outcome.rule.oracle != verdict_pb2.READ_BACK
-        and (
-            _was_recorded(facts, outcome.rule, finding)
-            if _is_dated(finding)
-            else outcome.compared > 0 and conclusion not in _ENDING
+        or (
+            outcome.rule.oracle != verdict_pb2.READ_BACK
+            and (
+                _was_recorded(facts, outcome.rule, finding)
+                if _is_dated(finding)
+                else outcome.compared > 0 and conclusion not in _ENDING
+            )
         )
     ]
 
@@ -132,11 +134,7 @@ def _was_recorded(
     finding: verdict_pb2.Finding,
 ) -> bool:
     """Whether the finding's rank reached the finding's iteration."""
-    attempt = (
-        facts.repeat
-        if rule.of_repeat
-        else facts.attempt(finding.attempt)
-    )
+    attempt = facts.repeat if rule.of_repeat else facts.attempt(finding.attempt)
     if attempt is None or finding.rank not in attempt.timelines:
         return False
     timeline = attempt.timelines[finding.rank]

@@ -135,9 +135,7 @@ def _check_hang(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.NO_HANG, check.as_found)
     hung: dict[int, list[int]] = {}
     for index, rank, timeline in _timelines(facts):
-        excused = _loaded_apart(facts, index) or (
-            _stops_ranks(facts, index)
-        )
+        excused = _loaded_apart(facts, index) or (_stops_ranks(facts, index))
         if timeline.exit.cause == _Exit.HANG and not excused:
             hung.setdefault(index, []).append(rank)
         else:

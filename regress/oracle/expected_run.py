@@ -40,9 +40,7 @@ def steps(facts: observations.Observations, index: int) -> dict[int, range]:
     }
 
 
-def saves(
-    facts: observations.Observations, index: int
-) -> dict[int, list[int]]:
+def saves(facts: observations.Observations, index: int) -> dict[int, list[int]]:
     """Returns the iterations that an attempt saves or starts to save, by rank.
 
     A rank other than the one that waits may or may not have reached the save

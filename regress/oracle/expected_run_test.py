@@ -20,6 +20,10 @@ def _listed(found):
     ]
 
 
+def _of_all(iterations):
+    return dict.fromkeys(range(record_test_helper.RANKS), iterations)
+
+
 class ExpectedRunTest(parameterized.TestCase):
     @parameterized.parameters(
         # Iteration and phase; last step, saves and checkpoints of attempt 0;
@@ -93,21 +97,19 @@ class ExpectedRunTest(parameterized.TestCase):
         self.assertEqual(
             _listed(expected_run.replayed(facts, 2)),
             [
-                (1, dict.fromkeys(ranks, [4, 5])),
-                (0, dict.fromkeys(ranks, [6])),
+                (1, _of_all([4, 5])),
+                (0, _of_all([6])),
             ],
         )
         self.assertEqual(
             _listed(expected_run.saved_again(facts, 2)),
-            [(0, dict.fromkeys(ranks, [6]))],
+            [(0, _of_all([6]))],
         )
         self.assertEqual(
             _listed(expected_run.replayed(facts, 3)),
-            [(2, dict.fromkeys(ranks, [7, 8, 9]))],
+            [(2, _of_all([7, 8, 9]))],
         )
-        self.assertEqual(
-            expected_run.stored(facts), [3, 6, 9, 12, 15, 18, 20]
-        )
+        self.assertEqual(expected_run.stored(facts), [3, 6, 9, 12, 15, 18, 20])
 
     @parameterized.parameters(
         (4, 1, [1, 2, 3, 4]), (4, 3, [3, 4]), (6, 3, [3, 6])

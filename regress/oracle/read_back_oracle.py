@@ -43,7 +43,7 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
             golden_oracle.check_state(
                 facts.golden,
                 rules.READ_BACK_GOLDEN,
-                dict.fromkeys(facts.read_back.ranks, [last]),
+                {rank: [last] for rank in facts.read_back.ranks},
                 facts.read_back,
                 run_pb2.StateDigest.LOADED,
             )

@@ -148,9 +148,7 @@ def check_loads_nothing(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def check_load(
-    facts: observations.Observations, index: int
-) -> check.Outcome:
+def check_load(facts: observations.Observations, index: int) -> check.Outcome:
     """Checks that an attempt loaded the newest checkpoint, once."""
     return check_loaded(
         rules.CHECKPOINT_LOADED.of(index),

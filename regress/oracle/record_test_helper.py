@@ -149,13 +149,15 @@ def small_case(
             save_interval=save_interval,
             global_batch_size=16,
         ),
-        interruption=[case_pb2.Interruption(
-            iteration=iteration,
-            phase=phase,
-            signal=signal,
-            ranks=ranks,
-            graceful=graceful,
-        )],
+        interruption=[
+            case_pb2.Interruption(
+                iteration=iteration,
+                phase=phase,
+                signal=signal,
+                ranks=ranks,
+                graceful=graceful,
+            )
+        ],
     )
 
 

@@ -65,9 +65,7 @@ def _check_state(
     for index, earlier, saves in saved_again:
         for rank, iterations in saves.items():
             before, after = (
-                facts.attempt(one).timelines.get(
-                    rank, observations.NO_TIMELINE
-                )
+                facts.attempt(one).timelines.get(rank, observations.NO_TIMELINE)
                 for one in (earlier, index)
             )
             for iteration in iterations:

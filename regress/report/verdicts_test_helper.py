@@ -49,9 +49,11 @@ def _difference(
 
 
 _WITH_GOLDEN = verdict_pb2.Outline(
-    interruption=[case_pb2.Interruption(
-        iteration=6, phase=case_pb2.BACKWARD, signal=case_pb2.SIGKILL
-    )],
+    interruption=[
+        case_pb2.Interruption(
+            iteration=6, phase=case_pb2.BACKWARD, signal=case_pb2.SIGKILL
+        )
+    ],
     resume_iteration=[3],
     iterations=8,
     has_golden=True,

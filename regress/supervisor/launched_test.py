@@ -60,9 +60,10 @@ class LaunchedTest(rank_group_test_helper.JobTestCase):
     def test_stands_by_until_it_is_to_prepare(self, name: str) -> None:
         fifo = self.make_fifo()
         ready = self.directory / "ready"
-        with self._launched(
-            name, [f"report:{ready} open:{fifo}:w begin"]
-        ) as (launched, opened):
+        with self._launched(name, [f"report:{ready} open:{fifo}:w begin"]) as (
+            launched,
+            opened,
+        ):
             # Another attempt comes and goes meanwhile.
             self.run_job(opened, ["progress:1:first"])
             self.assertFalse(ready.exists())

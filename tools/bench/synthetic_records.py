@@ -107,11 +107,13 @@ def _case(iterations: int) -> case_pb2.Case:
             save_interval=iterations // 2,
             global_batch_size=_BATCH,
         ),
-        interruption=[case_pb2.Interruption(
-            iteration=iterations * 3 // 4,
-            phase=case_pb2.BACKWARD,
-            signal=case_pb2.SIGKILL,
-        )],
+        interruption=[
+            case_pb2.Interruption(
+                iteration=iterations * 3 // 4,
+                phase=case_pb2.BACKWARD,
+                signal=case_pb2.SIGKILL,
+            )
+        ],
     )
 
 

@@ -156,9 +156,7 @@ class Harness:
         scenario: scenario_lib.Scenario,
         record: run_pb2.RunRecord,
     ) -> None:
-        scenario = _faulty(
-            name, injection, scenario, len(record.attempts)
-        )
+        scenario = _faulty(name, injection, scenario, len(record.attempts))
         if injection.bounds is not None:
             scenario = dataclasses.replace(scenario, bounds=injection.bounds)
         if injection.flags is not None:

@@ -193,9 +193,7 @@ def _in_second_resume(
         name,
         "thought of",
         what,
-        fault.Injection(
-            trainer=change, faulty_attempts=(2,), case=_kill_again
-        ),
+        fault.Injection(trainer=change, faulty_attempts=(2,), case=_kill_again),
         expected,
     )
 
@@ -288,9 +286,7 @@ FAULTS = (
         "main_params_saved_rounded",
         "thought of",
         "Rank 2 saves its main params as rounded to bfloat16.",
-        instrumentation.at_save(
-            instrumentation.on_rank(2, _round_main_params)
-        ),
+        instrumentation.at_save(instrumentation.on_rank(2, _round_main_params)),
         _not_saved(r"chunk 0/main param/.*", (2,)),
     ),
     _at_save(
@@ -364,9 +360,6 @@ FAULTS = (
         _commit(_tear_after_commit),
         _of_disk(r"bytes of mp_rank_00_000/model_optim_rng\.pt", _LAST),
     ),
-)
-
-FAULTS += (
     _in_second_resume(
         "second_resume_starts_schedule_over",
         "Only the second resume does not restore the scheduler.",
