@@ -90,7 +90,6 @@ class ExpectedRunTest(parameterized.TestCase):
                 iteration=iteration, phase=phase, signal=case_pb2.SIGKILL
             )
         facts = _facts(case)
-        ranks = range(record_test_helper.RANKS)
         self.assertEqual(
             [facts.start(index) for index in range(4)], [0, 3, 3, 6]
         )
