@@ -148,6 +148,27 @@ class ResumeIntegrationTest(parameterized.TestCase):
         # The same bits as in the golden, which forked ranks recorded.
         self._assert_concluded(self._judge(run), "PASS")
 
+    def test_a_job_that_has_finished_does_nothing_more(self) -> None:
+        scenario = _scenario(self._folder(), load.load(_CASE_PATH))
+        record = scenario.run_uninterrupted(self._zygote, _ignore)
+        again = scenario.run_attempt(1, self._zygote, _ignore)
+        last = record.case.training.iterations
+        for rank in again.ranks:
+            self.assertEqual((rank.exit.code, rank.exit.signal), (0, 0))
+            kinds = [event.WhichOneof("kind") for event in rank.events]
+            self.assertNotIn("step", kinds)
+            self.assertEqual(kinds.count("checkpoint"), 1)
+            finished = [
+                event.finished.iteration
+                for event in rank.events
+                if event.HasField("finished")
+            ]
+            self.assertEqual(finished, [last])
+            self.assertIn(
+                "The job has finished",
+                scenario.files.log(1, rank.rank).read_text(),
+            )
+
     def test_a_resume_passes_with_a_marked_decoupled_group(self) -> None:
         def change(case: case_pb2.Case) -> None:
             case.optimizer.param_grouping = case_pb2.RESUMABLE
@@ -162,6 +183,7 @@ class ResumeIntegrationTest(parameterized.TestCase):
                 "the golden is of this case",
                 "attempt 0: saved state",
                 "attempt 1: saved state",
+                "read-back: state of the golden",
             ],
         )
 

@@ -82,11 +82,18 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.NO_CRASH, check.as_found)
     crashed = []
     for index, rank, timeline in _timelines(facts):
-        lost_a_peer = _loaded_apart(facts, index) or any(
-            _gave_up(index, other.exit)
-            for other in facts.attempts[index].timelines.values()
+        deserters = _deserters(facts.attempts[index])
+        lost_a_peer = (
+            bool(deserters)
+            or _loaded_apart(facts, index)
+            or any(
+                _gave_up(index, other.exit)
+                for other in facts.attempts[index].timelines.values()
+            )
         )
-        if _is_crash(timeline.exit, lost_a_peer=lost_a_peer):
+        if rank in deserters:
+            _find_deserter(result, facts, index, rank)
+        elif _is_crash(timeline.exit, lost_a_peer=lost_a_peer):
             crashed.append((index, rank))
         else:
             result.count(1, 0)
@@ -103,6 +110,56 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
         finding.progress.CopyFrom(where.activity)
     _check_event_files(facts, result)
     return result.outcome()
+
+
+def _deserters(attempt: observations.Attempt) -> set[int]:
+    """Returns the ranks that exited with 0 too early, and so ended the others.
+
+    A rank that does so breaks the connections of its peers, or lets them wait:
+    they fail, and it is the cause. Whoever failed before it did not fail
+    because of it.
+    """
+    early = {
+        rank: timeline.exit.seconds
+        for rank, timeline in attempt.timelines.items()
+        if timeline.exit.cause == _Exit.BY_ITSELF
+        and not (timeline.exit.code or timeline.exit.signal)
+        and timeline.started
+        and not timeline.finished
+    }
+    victims = [
+        timeline.exit.seconds
+        for timeline in attempt.timelines.values()
+        if timeline.exit.cause == _Exit.HANG
+        or (
+            timeline.exit.cause == _Exit.BY_ITSELF
+            and (timeline.exit.code or timeline.exit.signal)
+        )
+    ]
+    return {
+        rank
+        for rank, seconds in early.items()
+        if victims and seconds <= min(victims)
+    }
+
+
+def _find_deserter(
+    result: check.Check,
+    facts: observations.Observations,
+    attempt: int,
+    rank: int,
+) -> None:
+    where = rank_progress(facts, attempt, rank)
+    result.count(1, 1)
+    finding = result.find(
+        verdict_pb2.Fact.EXIT_BEFORE_THE_END,
+        "not before its last iteration",
+        check.exit_status(facts.attempts[attempt].timelines[rank].exit),
+        attempt=attempt,
+        rank=rank,
+        iteration=where.iteration,
+    )
+    finding.progress.CopyFrom(where.activity)
 
 
 def _check_event_files(

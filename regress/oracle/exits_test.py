@@ -344,6 +344,62 @@ class HangTest(verdict_testing.VerdictTestCase):
         )
 
 
+class DeserterTest(verdict_testing.VerdictTestCase):
+    """Of a rank that exits with 0 while the others still need it."""
+
+    def _records(self, *, first: float = 3, then: float = 4):
+        records = record_test_helper.passing()
+        for rank in range(record_test_helper.RANKS):
+            _keep(records, 1, rank, 5)
+            exit_status = records.rank(1, rank).exit
+            exit_status.cause = run_pb2.ExitStatus.PEER_GONE
+            exit_status.signal = 9
+        for rank, code, seconds in ((2, 0, first), (1, 1, then)):
+            exit_status = records.rank(1, rank).exit
+            exit_status.Clear()
+            exit_status.cause = run_pb2.ExitStatus.BY_ITSELF
+            exit_status.code = code
+            exit_status.seconds = seconds
+        records.run.attempts[1].end.CopyFrom(record_test_helper.failed(1))
+        return records
+
+    def test_is_the_culprit(self):
+        verdict = self._records().judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEqual(
+            [
+                finding.rank
+                for finding in verdict.findings
+                if finding.check == rules.NO_CRASH.name
+            ],
+            [2],
+        )
+        self.assertIn(
+            "rank 2 exited with code 0 in attempt 1, in iteration 5",
+            summary.summarize(verdict),
+        )
+
+    def test_is_the_culprit_of_a_hang(self):
+        records = self._records()
+        records.rank(1, 1).exit.cause = run_pb2.ExitStatus.HANG
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEqual(verdict.findings[0].rank, 2)
+
+    def test_is_none_if_another_failed_before(self):
+        verdict = self._records(first=4, then=3).judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEqual(verdict.findings[0].rank, 1)
+
+    def test_is_none_if_all_ended_alike(self):
+        records = record_test_helper.passing()
+        for rank in range(record_test_helper.RANKS):
+            _keep(records, 1, rank, 5)
+        self.assertEqual(
+            records.judge().conclusion, verdict_pb2.Verdict.NOT_RESUMED
+        )
+
+
 class GivenUpTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_finds_a_damaged_checkpoint(self):
         damaged = _Exit(cause=_Exit.BY_ITSELF, code=3)

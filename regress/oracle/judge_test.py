@@ -29,6 +29,8 @@ _NOT_JUDGED = frozenset(
         # It explains a hang; on its own it does not show one.
         "ExitStatus.process_state",
         "ExitStatus.peak_resident_bytes",
+        # Whose end came first only tells the culprit.
+        "ExitStatus.seconds",
         "ExitStatus.system_seconds",
         "ExitStatus.user_seconds",
         "Finished.peak_device_bytes",

@@ -155,8 +155,10 @@ def _ended(finding: verdict_pb2.Finding) -> str:
     progress = finding.progress
     activity = wording.activity(progress)
     if not progress.others:
+        early = finding.fact.kind == verdict_pb2.Fact.EXIT_BEFORE_THE_END
+        did = "exited with code 0" if early else "crashed"
         return (
-            f"rank {finding.rank} crashed in attempt {finding.attempt}, "
+            f"rank {finding.rank} {did} in attempt {finding.attempt}, "
             f"{activity}"
         )
     did = attempt_end.describe_state(progress.process_state)

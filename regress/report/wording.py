@@ -134,6 +134,11 @@ FACTS: dict[int, _Words] = {
         "exit status",
         "A graceful stop saves and exits with 0, on every rank.",
     ),
+    _Fact.EXIT_BEFORE_THE_END: _Words(
+        "exit status",
+        "It exited as if it had finished. Whatever its peers then reported "
+        "follows from that.",
+    ),
     _Fact.INTERRUPTED_ITERATION: _Words(
         "interruption: iteration", _INTERRUPTION
     ),

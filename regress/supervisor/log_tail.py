@@ -1,11 +1,19 @@
 """Reads the end of a log, to quote it in a message."""
 
+import itertools
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 
-# How much of the end of a log is read.
-_BYTES = 1 << 16
+# How much of the end of a log is read. An exception's message may list every
+# key of a checkpoint.
+_BYTES = 1 << 20
+
+# How much of a long quotation is kept: what went wrong stands at the beginning
+# of a message, and what to do about it at the end.
+_BEGINNING = 300
+_END = 200
 
 # torch prefixes each line of a traceback with this.
 _RANK = re.compile(r"^\[rank\d+\]: ?")
@@ -13,21 +21,43 @@ _RANK = re.compile(r"^\[rank\d+\]: ?")
 # destroyed because an exception ended the rank. They come last in the log and
 # are never the reason why the rank ended.
 _WARNING = re.compile(r"^\[[IW]\d{4} [\d:.]+ \S+:\d+\] ")
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 def lines(path: pathlib.Path, count: int) -> list[str]:
     """Returns the last non-empty lines of a file, at most `count`."""
-    return _tail(path)[-count:]
+    return [_shorten(line) for line in _tail(path)[-count:]]
 
 
-def last_line(path: pathlib.Path) -> str:
-    """Returns the last line that says why a rank ended, stripped.
+def last_words(path: pathlib.Path) -> str:
+    """Returns what a log says of why a rank ended, in one line of 506 at most.
 
-    For example "ValueError: expected 2, got 3"; "" if the log is empty.
+    That is the exception of the last traceback with its whole message, for
+    example "ValueError: expected 2, got 3", else the last line; "" if the log
+    is empty. Of a long one it keeps the beginning and the end.
     """
-    said = [_RANK.sub("", line.strip()) for line in _tail(path)]
-    reasons = [line for line in said if not _WARNING.match(line)]
-    return (reasons or said or [""])[-1].strip()
+    said = [_RANK.sub("", line) for line in _tail(path)]
+    reasons = [line for line in said if not _WARNING.match(line)] or said
+    return _shorten(" ".join(_exception(reasons) or reasons[-1:]))
+
+
+def _exception(said: Sequence[str]) -> Sequence[str]:
+    """Returns the lines from the last traceback's exception on, or none."""
+    starts = [place for place, line in enumerate(said) if line == _TRACEBACK]
+    if not starts:
+        return []
+    # Only the frames between are indented.
+    after = itertools.dropwhile(
+        lambda line: line[:1].isspace(), said[starts[-1] + 1 :]
+    )
+    return list(after)
+
+
+def _shorten(text: str) -> str:
+    text = text.strip()
+    if len(text) <= _BEGINNING + _END:
+        return text
+    return f"{text[:_BEGINNING]} [...] {text[-_END:]}"
 
 
 def _tail(path: pathlib.Path) -> list[str]:

@@ -15,10 +15,10 @@ class LogTailTest(absltest.TestCase):
 
     def test_finds_the_last_line_that_says_something(self) -> None:
         log = self.write(b"first\n  second \n\n \n")
-        self.assertEqual(log_tail.last_line(log), "second")
+        self.assertEqual(log_tail.last_words(log), "second")
 
     def test_finds_a_line_that_was_cut_off(self) -> None:
-        self.assertEqual(log_tail.last_line(self.write(b"a\nb")), "b")
+        self.assertEqual(log_tail.last_words(self.write(b"a\nb")), "b")
 
     def test_finds_the_exception_that_torch_warns_after(self) -> None:
         log = self.write(
@@ -27,22 +27,22 @@ class LogTailTest(absltest.TestCase):
             b"[rank2]:[W1125 01:57:47.431772828 ProcessGroupNCCL.cpp:1575] "
             b"Warning: destroy_process_group() was not called\n"
         )
-        self.assertEqual(log_tail.last_line(log), "ValueError: another size")
+        self.assertEqual(log_tail.last_words(log), "ValueError: another size")
 
     def test_finds_the_error_that_torch_ends_a_rank_by(self) -> None:
         log = self.write(
             b"[rank0]:[E1125 01:57:47.431772828 ProcessGroupNCCL.cpp:632] "
             b"Watchdog caught a timeout\n"
         )
-        self.assertStartsWith(log_tail.last_line(log), "[E1125 01:57:47")
+        self.assertStartsWith(log_tail.last_words(log), "[E1125 01:57:47")
 
     def test_finds_a_warning_that_is_all_there_is(self) -> None:
         log = self.write(b"[W1125 01:57:47.4317 socket.cpp:1] no route\n")
-        self.assertEndsWith(log_tail.last_line(log), "no route")
+        self.assertEndsWith(log_tail.last_words(log), "no route")
 
     def test_finds_nothing_in_an_empty_log(self) -> None:
-        self.assertEqual(log_tail.last_line(self.write(b"")), "")
-        self.assertEqual(log_tail.last_line(self.write(b"\n\n")), "")
+        self.assertEqual(log_tail.last_words(self.write(b"")), "")
+        self.assertEqual(log_tail.last_words(self.write(b"\n\n")), "")
         self.assertEqual(log_tail.lines(self.write(b""), 3), [])
 
     def test_gives_no_more_lines_than_asked_for(self) -> None:
@@ -52,15 +52,50 @@ class LogTailTest(absltest.TestCase):
 
     def test_survives_what_is_no_text(self) -> None:
         self.assertEqual(
-            log_tail.last_line(self.write(b"x\n\xff!")),
+            log_tail.last_words(self.write(b"x\n\xff!")),
             "\N{REPLACEMENT CHARACTER}!",
         )
 
     def test_reads_only_the_end_of_a_long_log(self) -> None:
-        log = self.write(b"x" * (1 << 20) + b"\nend\n")
-        first, last = log_tail.lines(log, 9)
-        self.assertEqual(last, "end")
-        self.assertLess(len(first), 1 << 17)
+        log = self.write(b"first\n" + b"x\n" * (1 << 20) + b"end\n")
+        self.assertLess(len(log_tail.lines(log, 1 << 21)), 1 << 20)
+        self.assertEqual(log_tail.last_words(log), "end")
+
+    def test_quotes_the_beginning_and_the_end_of_a_long_line(self) -> None:
+        log = self.write(b"begin " + b"x" * 100_000 + b" end")
+        for quoted in (log_tail.last_words(log), *log_tail.lines(log, 1)):
+            self.assertStartsWith(quoted, "begin xxx")
+            self.assertEndsWith(quoted, "xxx end")
+            self.assertLen(quoted, 300 + len(" [...] ") + 200)
+
+    def test_quotes_the_type_of_an_exception_of_many_lines(self) -> None:
+        keys = b"".join(b"\tlayers.%d.weight,\n" % key for key in range(2560))
+        log = self.write(
+            b"iteration 3\n"
+            b"[rank1]: Traceback (most recent call last):\n"
+            b'[rank1]:   File "load.py", line 3, in <module>\n'
+            b"[rank1]:     model.load_state_dict(saved)\n"
+            b"[rank1]: RuntimeError: Error(s) in loading state_dict:\n"
+            b"\tMissing key(s):\n" + keys + b"Load it with strict=False.\n"
+        )
+        quoted = log_tail.last_words(log)
+        self.assertStartsWith(
+            quoted, "RuntimeError: Error(s) in loading state_dict: "
+        )
+        self.assertIn("Missing key(s):", quoted)
+        self.assertEndsWith(quoted, "Load it with strict=False.")
+
+    def test_quotes_the_last_of_several_exceptions(self) -> None:
+        log = self.write(
+            b"Traceback (most recent call last):\n"
+            b"  ...\n"
+            b"KeyError: 'x'\n"
+            b"During handling of the above exception, another one occurred:\n"
+            b"Traceback (most recent call last):\n"
+            b"  ...\n"
+            b"ValueError: y\n"
+        )
+        self.assertEqual(log_tail.last_words(log), "ValueError: y")
 
 
 if __name__ == "__main__":

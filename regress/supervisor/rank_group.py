@@ -223,6 +223,7 @@ class RankGroup:
         process.kill()
         self._guard.forget(process.pid)
         status = process.reap()
+        status.seconds = time.monotonic() - self._started
         self._watchdog.ended(process.rank)
         if process.cause == _UNDECIDED:
             process.cause = _BY_ITSELF

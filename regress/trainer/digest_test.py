@@ -67,6 +67,22 @@ class DigestTest(parameterized.TestCase):
             ):
                 self.assertIn(f"chunk 0/{kind}/{param}", names)
 
+    def test_adds_no_moments_to_a_param_that_the_optimizer_lacks(self) -> None:
+        state = _trained(1)
+        moments = state.optimizer.optimizer.state
+        # As it is for a frozen param.
+        del moments[next(iter(moments))]
+        before = list(moments)
+        names = list(_digests(state))
+        self.assertLen(
+            [name for name in names if "/param/" in name], len(before) + 1
+        )
+        self.assertLen(
+            [name for name in names if "/exp_avg/" in name], len(before)
+        )
+        self.assertEqual(list(map(id, moments)), list(map(id, before)))
+        state.optimizer.state_dict()
+
     def test_one_bit_of_one_tensor_is_seen(self) -> None:
         state = _trained(1)
         before = _digests(state)

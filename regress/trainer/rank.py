@@ -113,9 +113,32 @@ class Rank:
         if self._settings.read_back:
             self._control.progress(state.iteration, "read back")
         else:
-            self._train(state, device)
+            self._finish(state, device)
         with self._span("teardown"):
             _tear_down()
+
+    def _finish(
+        self, state: training_state.TrainingState, device: torch.device
+    ) -> None:
+        """Trains what is left, and reports the end of the last iteration."""
+        last = self._case.training.iterations
+        if state.iteration < last:
+            self._train(state, device)
+        else:
+            print(
+                f"The job has finished: its newest checkpoint is of iteration "
+                f"{state.iteration}, the last one. Nothing is left to train."
+            )
+            self._control.progress(state.iteration, "finished before")
+        if state.iteration == last:
+            self._write(
+                run_pb2.Event(
+                    finished=run_pb2.Finished(
+                        iteration=state.iteration,
+                        peak_device_bytes=self._backend.peak_memory(),
+                    )
+                )
+            )
 
     def _train(
         self, state: training_state.TrainingState, device: torch.device
@@ -140,15 +163,6 @@ class Rank:
                 if not saves:
                     self._save(state)
                 break
-        if state.iteration == self._case.training.iterations:
-            self._write(
-                run_pb2.Event(
-                    finished=run_pb2.Finished(
-                        iteration=state.iteration,
-                        peak_device_bytes=self._backend.peak_memory(),
-                    )
-                )
-            )
 
     @hooks.WAIT_TO_BEGIN
     def _wait_to_begin(self) -> None:

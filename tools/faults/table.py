@@ -15,9 +15,10 @@ _HEAD = """\
 Each row is a fault that we put into a resume, what our test says about it, and
 whether Megatron-LM's functional test would fail on the same run record, by each
 of its two comparisons (`tools/faults/peer.py` says how it applies them). The
-cause is the verdict's first finding. `regress/testing/faults/*_faults.py` says
-in a sentence what each fault does, and
-`//regress/testing/faults:fault_catalogue_test` asserts the verdict and the
+cause is the verdict's first finding. A fault that needs a chain shows only in
+what the resumed run saves, when it is read back or resumed from.
+`regress/testing/faults/*_faults.py` says in a sentence what each fault does,
+and `//regress/testing/faults:fault_catalogue_test` asserts the verdict and the
 cause.
 
 This page is written by
@@ -68,6 +69,7 @@ def render(
                     "ours",
                     "peer, 5-digit exact",
                     "peer, approximate",
+                    "needs a chain",
                 ),
                 [
                     (
@@ -76,6 +78,7 @@ def render(
                         _ours(row),
                         _seen(row.exact),
                         _seen(row.approximate),
+                        _chain(row.fault),
                     )
                     for row in rows
                 ],
@@ -120,6 +123,13 @@ def _ours(row: Row) -> str:
     if first.HasField("iteration"):
         cause.append(f"iteration {first.iteration}")
     return f"{name}: {', '.join(cause)}"
+
+
+def _chain(one: fault_lib.Fault) -> str:
+    """Returns what must follow the first resume for the fault to show."""
+    if max(one.injection.faulty_attempts) > 1:
+        return "second resume"
+    return "read-back" if one.expected.conclusion == "NOT_SAVED" else "no"
 
 
 def _seen(seen: bool) -> str:

@@ -1,5 +1,6 @@
 """Tests of the page about seeded faults."""
 
+import dataclasses
 from typing import Any
 
 from absl.testing import absltest
@@ -51,9 +52,24 @@ class TableTest(absltest.TestCase):
         )
         self.assertIn(
             "\n| lost | Some #1 | resume divergence: chunk 0/param/weight, "
-            "rank 2, iteration 4 | **no** | **no** |\n",
+            "rank 2, iteration 4 | **no** | **no** | no |\n",
             page,
         )
+
+    def test_a_row_says_what_must_follow_the_first_resume(self) -> None:
+        row = _row("lost", _diverged())
+        for injection, conclusion, expected in (
+            ({}, "NOT_SAVED", "read-back"),
+            ({"faulty_attempts": (2,)}, "NOT_RESUMED", "second resume"),
+            ({"faulty_attempts": (0, 1)}, "NOT_RESUMED", "no"),
+        ):
+            one = dataclasses.replace(
+                row.fault,
+                injection=fault.Injection(**injection),
+                expected=fault.Expected(conclusion, ".*"),
+            )
+            page = table.render([dataclasses.replace(row, fault=one)], [])
+            self.assertIn(f"| **no** | {expected} |\n", page)
 
     def test_a_finding_may_be_about_no_rank(self) -> None:
         page = table.render([_row("lost", _diverged(), exact=True)], [])

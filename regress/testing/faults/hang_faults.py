@@ -54,6 +54,12 @@ def _crash_once(state: Any, iteration: int) -> None:
         raise RuntimeError("The seeded crash.")
 
 
+def _exit_with_0(state: Any, iteration: int) -> None:
+    del state
+    if iteration == 6:
+        os._exit(0)
+
+
 class _DiskThatStopsRank2(instrumentation.WrappedDisk):
     def flush(self, fd: int) -> None:
         if instrumentation.rank() == 2:
@@ -197,6 +203,23 @@ FAULTS = (
             ranks=(1,),
             iteration=5,
             summary="while it loaded the checkpoint of iteration 4.*SIGKILL",
+        ),
+    ),
+    fault.Fault(
+        "exit_with_0",
+        "verl #7401, pycls #122",
+        "Rank 1 exits with 0 in iteration 6 of attempt 1; its peers fail.",
+        fault.Injection(
+            trainer=instrumentation.before_step(
+                instrumentation.on_rank(1, _exit_with_0)
+            )
+        ),
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=(1,),
+            iteration=6,
+            summary="rank 1 exited with code 0 in attempt 1, in iteration 6",
         ),
     ),
     fault.Fault(

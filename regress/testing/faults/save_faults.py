@@ -99,11 +99,11 @@ def _round_main_params(saved: dict[str, Any], state: Any) -> None:
             param.copy_(param.bfloat16().float())
 
 
-def _save_other_rates(saved: dict[str, Any], state: Any) -> None:
+def _save_other_epsilon(saved: dict[str, Any], state: Any) -> None:
     del state
     saved["optimizer"] = copy.deepcopy(saved["optimizer"])
     for group in saved["optimizer"]["optimizer"]["param_groups"]:
-        group["lr"] *= 0.5
+        group["eps"] *= 10
 
 
 def _swap_chunks(saved: dict[str, Any], state: Any) -> None:
@@ -290,11 +290,11 @@ FAULTS = (
         _not_saved(r"chunk 0/main param/.*", (2,)),
     ),
     _at_save(
-        "rates_saved_wrong",
+        "epsilon_saved_wrong",
         "thought of",
-        "A resumed rank saves half of each group's rate.",
-        instrumentation.at_save(_save_other_rates),
-        _not_saved(r"param group .*/lr", (0,)),
+        "A resumed rank saves ten times Adam's epsilon.",
+        instrumentation.at_save(_save_other_epsilon),
+        _not_saved(r"param group .*/eps", (0,)),
     ),
     _at_save(
         "schedule_of_first_save",
