@@ -306,10 +306,10 @@ def _microbatches_fit(case: _Case) -> bool:
 
 
 def _writes_there(case: _Case) -> bool:
-    return case.interruption[
-        -1
-    ].phase != case_pb2.CHECKPOINT_WRITE or derived.is_saved_after(
-        case, case.interruption[-1].iteration
+    interruption = case.interruption[-1]
+    return (
+        interruption.phase != case_pb2.CHECKPOINT_WRITE
+        or derived.is_saved_after(case, interruption.iteration)
     )
 
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 
 from regress.case import case_pb2, derived, fingerprint
+from regress.checkpoint import layout
 from regress.golden import golden_pb2, series, state
 from regress.oracle import observations
 from regress.run import run_pb2
@@ -86,12 +87,18 @@ def make(iterations: int) -> Records:
             exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
         )
         _start(record, 200 + rank)
-        record.events.add(
-            checkpoint=_Checkpoint(kind=_Checkpoint.LOADED, iteration=middle)
-        )
-        record.events.add(state=_digest(rank, _Digest.LOADED, middle))
+        _load(record, middle)
         _train(record, case, range(middle + 1, iterations + 1))
         record.events.add(finished=run_pb2.Finished(iteration=iterations))
+
+        record = run.read_back.ranks.add(
+            rank=rank,
+            exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
+        )
+        _start(record, 300 + rank)
+        _load(record, iterations)
+    run.read_back.index = 2
+    run.checkpoints.CopyFrom(_stored(middle, iterations))
     return Records(case, run, _golden(case))
 
 
@@ -120,6 +127,34 @@ def _case(iterations: int) -> case_pb2.Case:
 def _start(record: run_pb2.RankRecord, pid: int) -> None:
     record.events.add(
         started=run_pb2.Started(pid=pid, environment=_ENVIRONMENT)
+    )
+
+
+def _load(record: run_pb2.RankRecord, iteration: int) -> None:
+    record.events.add(
+        checkpoint=_Checkpoint(kind=_Checkpoint.LOADED, iteration=iteration)
+    )
+    record.events.add(state=_digest(record.rank, _Digest.LOADED, iteration))
+
+
+def _stored(*iterations: int) -> run_pb2.CheckpointDirectory:
+    return run_pb2.CheckpointDirectory(
+        tracker=iterations[-1],
+        checkpoints=[
+            run_pb2.StoredCheckpoint(
+                iteration=iteration,
+                manifest_iteration=iteration,
+                files=[
+                    run_pb2.StoredFile(
+                        path=layout.rank_file(rank),
+                        stored_digest=f"{rank}",
+                        listed_digest=f"{rank}",
+                    )
+                    for rank in range(_RANKS)
+                ],
+            )
+            for iteration in iterations
+        ],
     )
 
 
