@@ -72,12 +72,12 @@ class MainTest(parameterized.TestCase):
                 return test
         raise AssertionError(f"No line says '{words}': {test.communicate()}")
 
-    # One zygote, and per attempt four ranks and a guard. Attempt 1's processes
-    # already exist while attempt 0 runs.
+    # One zygote, and four ranks and a guard for each attempt and the read-back.
+    # Those of the later ones already stand by while attempt 0 runs.
     @parameterized.parameters(
-        (signal.SIGKILL, "attempt 0: iteration 1 of", 1 + 5 + 5),
-        (signal.SIGKILL, "attempt 1: 4 ranks ready", 1 + 5),
-        (signal.SIGTERM, "attempt 0: iteration 1 of", 1 + 5 + 5),
+        (signal.SIGKILL, "attempt 0: iteration 1 of", 1 + 5 + 5 + 5),
+        (signal.SIGKILL, "attempt 1: 4 ranks ready", 1 + 5 + 5),
+        (signal.SIGTERM, "attempt 0: iteration 1 of", 1 + 5 + 5 + 5),
     )
     def test_nothing_is_left_running(
         self, number: signal.Signals, words: str, processes: int
