@@ -21,6 +21,9 @@ _RANK = re.compile(r"^\[rank\d+\]: ?")
 # destroyed because an exception ended the rank. They come last in the log and
 # are never the reason why the rank ended.
 _WARNING = re.compile(r"^\[[IW]\d{4} [\d:.]+ \S+:\d+\] ")
+# A path, of which only the last parts matter to a reader.
+_PARTS = 4
+_PATH = re.compile(r"(?:/[^\s/]+){5,}")
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -57,7 +60,17 @@ def _shorten(text: str) -> str:
     text = text.strip()
     if len(text) <= _BEGINNING + _END:
         return text
+    # A test's folder may have more characters than all the rest.
+    text = _PATH.sub(_last_parts, text)
+    if len(text) <= _BEGINNING + _END:
+        return text
     return f"{text[:_BEGINNING]} [...] {text[-_END:]}"
+
+
+def _last_parts(path: re.Match[str]) -> str:
+    """Returns a path without its first folders."""
+    parts = path[0].split("/")
+    return "/".join(["...", *parts[-_PARTS:]])
 
 
 def _tail(path: pathlib.Path) -> list[str]:

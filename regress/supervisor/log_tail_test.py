@@ -68,6 +68,19 @@ class LogTailTest(absltest.TestCase):
             self.assertEndsWith(quoted, "xxx end")
             self.assertLen(quoted, 300 + len(" [...] ") + 200)
 
+    def test_leaves_out_the_first_folders_of_long_paths(self) -> None:
+        folder = "/" + "/".join(["folder" * 9] * 9)
+        log = self.write(
+            f"The file {folder}/iter_4/rank_1/x.pt is damaged. Remove "
+            f"{folder}/iter_4 and /a/b/c/d.".encode()
+        )
+        short = "folder" * 9
+        self.assertEqual(
+            log_tail.last_words(log),
+            f"The file .../{short}/iter_4/rank_1/x.pt is damaged. Remove "
+            f".../{short}/{short}/{short}/iter_4 and /a/b/c/d.",
+        )
+
     def test_quotes_the_type_of_an_exception_of_many_lines(self) -> None:
         keys = b"".join(b"\tlayers.%d.weight,\n" % key for key in range(2560))
         log = self.write(
