@@ -21,6 +21,7 @@ from tools.ci import checkout, impact, workspace
 _CASE = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
 _MAIN_TEST = f"//regress:{_CASE}_test"
 _STOCK_TEST = "//regress:stock_grouping_test"
+_CHAIN_TEST = "//regress:chain_test"
 # This test reads every golden and every case.
 _VERIFY_TEST = "//tools/golden:verify_test"
 
@@ -99,7 +100,7 @@ _CASES = (
         "regress/defs.bzl",
         "_RANKS = 4",
         "_RANKS = 2",
-        [_MAIN_TEST, _STOCK_TEST],
+        [_MAIN_TEST, _STOCK_TEST, _CHAIN_TEST],
     ),
     Case("a comment in a macro", "regress/defs.bzl", "", "# More.\n", []),
     Case(
