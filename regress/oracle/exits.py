@@ -80,34 +80,43 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
     The first finding is about the rank whose failure ended the attempt.
     """
     result = check.Check(rules.NO_CRASH, check.as_found)
+    deserters = [_deserters(attempt) for attempt in facts.attempts]
+    deserted = []
     crashed = []
     for index, rank, timeline in _timelines(facts):
-        deserters = _deserters(facts.attempts[index])
         lost_a_peer = (
-            bool(deserters)
+            bool(deserters[index])
             or _loaded_apart(facts, index)
             or any(
                 _gave_up(index, other.exit)
                 for other in facts.attempts[index].timelines.values()
             )
         )
-        if rank in deserters:
-            _find_deserter(result, facts, index, rank)
+        if rank in deserters[index]:
+            deserted.append((index, rank))
         elif _is_crash(timeline.exit, lost_a_peer=lost_a_peer):
             crashed.append((index, rank))
         else:
             result.count(1, 0)
-    for index, rank in _quoted_first(facts, crashed):
-        where = rank_progress(facts, index, rank)
-        finding = _find_end(
+    for index, rank in deserted:
+        _find_crash(
             result,
             facts,
             index,
             rank,
-            expected="exit code 0, unless somebody ended it",
-            iteration=where.iteration,
+            verdict_pb2.Fact.EXIT_BEFORE_THE_END,
+            expected="not before its last iteration",
         )
-        finding.progress.CopyFrom(where.activity)
+    for index, rank in _quoted_first(facts, crashed):
+        _find_crash(
+            result,
+            facts,
+            index,
+            rank,
+            verdict_pb2.Fact.EXIT_STATUS,
+            expected="exit code 0, unless somebody ended it",
+            end=facts.attempts[index].end,
+        )
     _check_event_files(facts, result)
     return result.outcome()
 
@@ -123,7 +132,7 @@ def _deserters(attempt: observations.Attempt) -> set[int]:
         rank: timeline.exit.seconds
         for rank, timeline in attempt.timelines.items()
         if timeline.exit.cause == _Exit.BY_ITSELF
-        and not (timeline.exit.code or timeline.exit.signal)
+        and not _is_crash(timeline.exit, lost_a_peer=False)
         and timeline.started
         and not timeline.finished
     }
@@ -131,10 +140,7 @@ def _deserters(attempt: observations.Attempt) -> set[int]:
         timeline.exit.seconds
         for timeline in attempt.timelines.values()
         if timeline.exit.cause == _Exit.HANG
-        or (
-            timeline.exit.cause == _Exit.BY_ITSELF
-            and (timeline.exit.code or timeline.exit.signal)
-        )
+        or _is_crash(timeline.exit, lost_a_peer=False)
     ]
     return {
         rank
@@ -143,21 +149,27 @@ def _deserters(attempt: observations.Attempt) -> set[int]:
     }
 
 
-def _find_deserter(
+def _find_crash(
     result: check.Check,
     facts: observations.Observations,
     attempt: int,
     rank: int,
+    subject: verdict_pb2.Fact.Kind,
+    *,
+    expected: str,
+    end: run_pb2.AttemptEnd | None = None,
 ) -> None:
+    """Counts a rank's exit as differing, and finds where the rank was."""
     where = rank_progress(facts, attempt, rank)
     result.count(1, 1)
     finding = result.find(
-        verdict_pb2.Fact.EXIT_BEFORE_THE_END,
-        "not before its last iteration",
+        subject,
+        expected,
         check.exit_status(facts.attempts[attempt].timelines[rank].exit),
         attempt=attempt,
         rank=rank,
         iteration=where.iteration,
+        end=end,
     )
     finding.progress.CopyFrom(where.activity)
 
@@ -192,7 +204,7 @@ def _check_hang(facts: observations.Observations) -> check.Outcome:
     result = check.Check(rules.NO_HANG, check.as_found)
     hung: dict[int, list[int]] = {}
     for index, rank, timeline in _timelines(facts):
-        excused = _loaded_apart(facts, index) or (_stops_ranks(facts, index))
+        excused = _loaded_apart(facts, index) or _stops_ranks(facts, index)
         if timeline.exit.cause == _Exit.HANG and not excused:
             hung.setdefault(index, []).append(rank)
         else:

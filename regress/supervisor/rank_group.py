@@ -76,7 +76,7 @@ class RankGroup:
         self._selector = selectors.DefaultSelector()
         self._selector.register(stop_signals, selectors.EVENT_READ)
         self._ranks: list[rank_process.RankProcess] = []
-        self._stand_by = True
+        # Since the epoch; 0 while the ranks stand by.
         self._prepared_at = 0.0
         # Whether a rank waits for the interruption.
         self._due = False
@@ -131,8 +131,7 @@ class RankGroup:
 
     def prepare(self) -> None:
         """Has the ranks get ready to begin."""
-        if self._stand_by:
-            self._stand_by = False
+        if not self._prepared_at:
             self._prepared_at = time.time()
             for process in self._ranks:
                 process.let_continue()
