@@ -9,6 +9,7 @@ show whether a step went wrong in its samples, in its random streams, or in its
 computation.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
@@ -17,7 +18,7 @@ from typing import Any
 import numpy
 import torch
 
-from regress.run import run_pb2
+from regress.run import run_pb2, state_entry
 from regress.trainer import hooks, training_state
 
 # The first 128 bits of a SHA-256; accidental collisions are not a concern.
@@ -76,48 +77,51 @@ def digest_streams() -> int:
 
 def _entries(
     state: training_state.TrainingState,
-) -> Iterator[tuple[str, Any]]:
+) -> Iterator[tuple[state_entry.Key, Any]]:
+    key = state_entry.Key
     for index, chunk in enumerate(state.models()):
-        yield from _chunk_entries(f"chunk {index}", chunk, state.optimizer)
+        yield from _chunk_entries(index, chunk, state.optimizer)
     for name, group in state.param_groups():
+        group_key = functools.partial(key, state_entry.PARAM_GROUP, group=name)
         for field, value in group.items():
             if field != "params":
-                yield f"param group {name}/{field}", value
-        yield f"param group {name}/params", len(group["params"])
+                yield group_key(field), value
+        yield group_key("params"), len(group["params"])
     for field, value in state.scheduler.state_dict().items():
-        yield f"scheduler/{field}", value
-    yield "loss scale", state.optimizer.get_loss_scale()
+        yield key("scheduler", field), value
+    yield key("loss scale"), state.optimizer.get_loss_scale()
     for name, stream in training_state.named_streams():
-        yield f"rng/{name}", stream
-    yield "iteration", state.iteration
-    yield "consumed samples", state.consumed_samples
+        yield key("rng", name), stream
+    yield key("iteration"), state.iteration
+    yield key("consumed samples"), state.consumed_samples
 
 
 def _chunk_entries(
-    prefix: str, chunk: torch.nn.Module, optimizer: Any
-) -> Iterator[tuple[str, Any]]:
+    index: int, chunk: torch.nn.Module, optimizer: Any
+) -> Iterator[tuple[state_entry.Key, Any]]:
+    key = functools.partial(state_entry.Key, chunk=index)
     for name, buffer in chunk.named_buffers():
-        yield f"{prefix}/buffer/{name}", buffer
+        yield key("buffer", name), buffer
     # torch's optimizers keep this in a defaultdict: to ask for a param that the
     # optimizer does not hold, as a frozen one, would add an empty entry, which
     # it then could not save.
     moments = optimizer.optimizer.state
     for name, param in chunk.named_parameters():
-        yield f"{prefix}/param/{name}", param
+        yield key("param", name), param
         # In float32 training a param is its own main param.
         main_param = getattr(param, "main_param", param)
         if main_param is not param:
-            yield f"{prefix}/main param/{name}", main_param
+            yield key("main param", name), main_param
         for field, value in moments.get(main_param, {}).items():
-            yield f"{prefix}/{field}/{name}", value
+            yield key(field, name), value
 
 
-def _entry(name: str, value: Any) -> run_pb2.StateEntry:
+def _entry(key: state_entry.Key, value: Any) -> run_pb2.StateEntry:
     kind, content = _canonical_form(value)
     digest = hashlib.sha256(kind.encode())
     digest.update(content)
     return run_pb2.StateEntry(
-        name=name,
+        name=state_entry.compose(key),
         digest=digest.digest()[:_DIGEST_BYTES].hex(),
         description=content.decode()
         if isinstance(content, bytes) and len(content) <= _LONGEST_VALUE

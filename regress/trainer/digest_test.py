@@ -12,7 +12,7 @@ from regress.trainer import single_rank_test_helper  # before torch
 import numpy  # isort: skip
 import torch  # isort: skip
 from megatron.core import tensor_parallel  # isort: skip
-from regress.run import run_pb2  # isort: skip
+from regress.run import run_pb2, state_entry  # isort: skip
 from regress.trainer import checkpoint, digest  # isort: skip
 from regress.trainer import training_state  # isort: skip
 
@@ -51,6 +51,26 @@ class DigestTest(parameterized.TestCase):
         entries = digest.digest_state(_trained(1), _SAVED).entries
         names = [entry.name for entry in entries]
         self.assertLen(set(names), len(names))
+
+    def test_the_oracle_reads_each_name_as_an_entry_of_a_known_kind(
+        self,
+    ) -> None:
+        state = _trained(1)
+        keys = [state_entry.read(name) for name in _digests(state)]
+        tensors = {"param", "main param", "exp_avg", "exp_avg_sq", "step"}
+        single = {"loss scale", "iteration", "consumed samples"}
+        self.assertEqual(
+            {(key.kind, key.chunk) for key in keys},
+            {(kind, 0) for kind in tensors}
+            | {
+                (kind, None)
+                for kind in {"param group", "scheduler", "rng"} | single
+            },
+        )
+        self.assertEqual({key.kind for key in keys if not key.name}, single)
+        self.assertEqual(
+            {key.group for key in keys if key.group}, set(state.group_names)
+        )
 
     def test_every_param_has_its_state(self) -> None:
         state = _trained(1)
