@@ -65,7 +65,7 @@ def _check_given_up(
     result = check.Check(rule)
     gave_up = []
     for index, rank, timeline in _timelines(facts):
-        if index in attempts and _said(timeline.exit, code):
+        if index in attempts and exit_codes.exited_with(timeline.exit, code):
             gave_up.append((index, rank))
         elif index in attempts:
             result.count(1, 0)
@@ -324,18 +324,11 @@ def _is_crash(exit_status: run_pb2.ExitStatus, *, lost_a_peer: bool) -> bool:
 
 def _gave_up(attempt: int, exit_status: run_pb2.ExitStatus) -> bool:
     """Whether the rank ended for a reason that has a conclusion of its own."""
-    return _said(exit_status, exit_codes.WRONG_ENVIRONMENT) or (
-        attempt > 0 and _said(exit_status, exit_codes.DAMAGED_CHECKPOINT)
+    if exit_codes.exited_with(exit_status, exit_codes.WRONG_ENVIRONMENT):
+        return True
+    return attempt > 0 and exit_codes.exited_with(
+        exit_status, exit_codes.DAMAGED_CHECKPOINT
     )
-
-
-def _said(exit_status: run_pb2.ExitStatus, code: int) -> bool:
-    """Whether the rank ended with the exit code.
-
-    The recorded cause does not matter: if a peer ended at the same moment, the
-    supervisor may have seen that one first.
-    """
-    return exit_status.signal == 0 and exit_status.code == code
 
 
 def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress.case import case_pb2, fingerprint
 from regress.checkpoint import inventory
-from regress.run import event_stream, packages, run_pb2
+from regress.run import event_stream, exit_codes, packages, run_pb2
 from regress.scenario import job_files
 from regress.supervisor import attempt, gpu_sharing, launcher, watchdog
 
@@ -365,11 +365,9 @@ class Scenario:
 
 def _ended_well(result: run_pb2.Attempt) -> bool:
     """Whether every rank ended by itself, with exit code 0."""
-    status = run_pb2.ExitStatus
     return all(
-        rank.exit.cause == status.BY_ITSELF
-        and not rank.exit.code
-        and not rank.exit.signal
+        rank.exit.cause == run_pb2.ExitStatus.BY_ITSELF
+        and exit_codes.exited_with(rank.exit, exit_codes.SUCCESS)
         for rank in result.ranks
     )
 

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from regress.run import control, run_pb2
+from regress.run import control, exit_codes, run_pb2
 from regress.supervisor import (
     cancellation,
     errors,
@@ -226,7 +226,7 @@ class RankGroup:
         self._watchdog.ended(process.rank)
         if process.cause == _UNDECIDED:
             process.cause = _BY_ITSELF
-            if status.code or status.signal:
+            if not exit_codes.exited_with(status, exit_codes.SUCCESS):
                 self._end(
                     _PEER_GONE,
                     run_pb2.AttemptEnd(failure=process.failure()),
@@ -240,7 +240,7 @@ class RankGroup:
         return (
             self._interruption is not None
             and self._interruption.graceful
-            and not (status.code or status.signal)
+            and exit_codes.exited_with(status, exit_codes.SUCCESS)
         )
 
     def _unregister(self, source: socket.socket | int) -> None:

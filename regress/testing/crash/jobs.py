@@ -9,7 +9,7 @@ from typing import Self
 
 from regress.case import case_pb2, load
 from regress.golden import files as golden_files
-from regress.run import run_pb2
+from regress.run import exit_codes, run_pb2
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher as launcher_lib
@@ -208,8 +208,7 @@ def loaded(attempt: run_pb2.Attempt) -> set[int | None]:
 def finished(attempt: run_pb2.Attempt) -> bool:
     """Whether every rank trained to the end and exited with 0."""
     return all(
-        not rank.exit.code
-        and not rank.exit.signal
+        exit_codes.exited_with(rank.exit, exit_codes.SUCCESS)
         and any(event.HasField("finished") for event in rank.events)
         for rank in attempt.ranks
     )

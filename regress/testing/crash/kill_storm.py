@@ -272,9 +272,8 @@ def unexpected(
                 f"{where} was refused: {attempt_end.describe(attempt.end)}"
             )
         elif (
-            not rank.exit.signal
-            and not rank.exit.code
-            and ("finished" not in kinds)
+            exit_codes.exited_with(rank.exit, exit_codes.SUCCESS)
+            and "finished" not in kinds
         ):
             found.append(f"{where}: rank {rank.rank} exited with 0 untrained.")
     return found
