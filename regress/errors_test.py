@@ -1,4 +1,4 @@
-"""Tests of how errors end a program."""
+"""Tests for how errors end a program."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Tests of the quantities derived from a case."""
+"""Tests for the quantities derived from a case."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the fingerprint of a case."""
+"""Tests for the fingerprint of a case."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tests of loading cases from files."""
+"""Tests for loading cases from files."""
 
 import pathlib
 

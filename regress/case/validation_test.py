@@ -1,4 +1,4 @@
-"""Tests of validating cases."""
+"""Tests for validating cases."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tests of what is deleted and what is kept."""
+"""Tests for what is deleted and what is kept."""
 
 import pathlib
 

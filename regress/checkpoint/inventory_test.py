@@ -1,4 +1,4 @@
-"""Tests of listing a checkpoint directory."""
+"""Tests for listing a checkpoint directory."""
 
 import hashlib
 import pathlib

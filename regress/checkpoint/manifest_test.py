@@ -1,4 +1,4 @@
-"""Tests of what the manifest reads back and what it refuses."""
+"""Tests for what the manifest reads back and what it refuses."""
 
 import json
 import pathlib

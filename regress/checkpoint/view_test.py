@@ -1,4 +1,4 @@
-"""Tests of finding the newest checkpoint and agreeing on it."""
+"""Tests for finding the newest checkpoint and agreeing on it."""
 
 import io
 import pathlib

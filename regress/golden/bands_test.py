@@ -1,4 +1,4 @@
-"""Tests of the bands of a golden for hardware `any`."""
+"""Tests for the bands of a golden for hardware `any`."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tests of reading and writing golden records."""
+"""Tests for reading and writing golden records."""
 
 import math
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of comparing and formatting numbers."""
+"""Tests for comparing and formatting numbers."""
 
 import math
 import struct

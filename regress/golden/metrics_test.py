@@ -1,4 +1,4 @@
-"""Tests of the table of metrics."""
+"""Tests for the table of metrics."""
 
 from absl.testing import absltest
 

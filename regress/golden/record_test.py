@@ -1,4 +1,4 @@
-"""Tests of making a golden from runs."""
+"""Tests for making a golden from runs."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Tests of checking one uninterrupted run."""
+"""Tests for checking one uninterrupted run."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tests of checking that two runs agree."""
+"""Tests for checking that two runs agree."""
 
 import math
 from collections.abc import Callable

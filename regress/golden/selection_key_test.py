@@ -1,4 +1,4 @@
-"""Tests of the paths of goldens."""
+"""Tests for the paths of goldens."""
 
 import pathlib
 

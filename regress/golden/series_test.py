@@ -1,4 +1,4 @@
-"""Tests of converting metrics to arrays and back."""
+"""Tests for converting metrics to arrays and back."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Tests of folding state digests."""
+"""Tests for folding state digests."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Tests of stitching an interrupted run and its resumption together."""
+"""Tests for stitching an interrupted run and its resumption together."""
 
 from absl.testing import absltest
 

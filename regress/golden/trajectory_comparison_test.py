@@ -1,4 +1,4 @@
-"""Tests of comparing the metrics of two sources."""
+"""Tests for comparing the metrics of two sources."""
 
 import math
 

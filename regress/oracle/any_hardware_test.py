@@ -1,4 +1,4 @@
-"""Tests of verdicts with a golden for hardware `any`."""
+"""Tests for verdicts with a golden for hardware `any`."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Tests of counting comparisons and keeping the first findings."""
+"""Tests for counting comparisons and keeping the first findings."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of how the outcomes of all checks become one conclusion."""
+"""Tests for how the outcomes of all checks become one conclusion."""
 
 from absl.testing import absltest, parameterized
 

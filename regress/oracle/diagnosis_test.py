@@ -1,4 +1,4 @@
-"""Tests of what the first difference says about the cause."""
+"""Tests for what the first difference says about the cause."""
 
 from collections.abc import MutableSequence
 

@@ -1,4 +1,4 @@
-"""Tests of how the ranks ended."""
+"""Tests for how the ranks ended."""
 
 from absl.testing import absltest, parameterized
 

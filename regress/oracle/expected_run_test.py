@@ -1,4 +1,4 @@
-"""Tests of which iterations must run, and which of them must be saved."""
+"""Tests for which iterations must run, and which of them must be saved."""
 
 from absl.testing import absltest, parameterized
 

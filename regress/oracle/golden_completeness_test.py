@@ -1,4 +1,4 @@
-"""Tests of checking that a golden holds its case's whole trajectory."""
+"""Tests for checking that a golden holds its case's whole trajectory."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tests of comparing the trajectory with the golden."""
+"""Tests for comparing the trajectory with the golden."""
 
 import math
 import struct

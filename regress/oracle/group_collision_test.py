@@ -1,4 +1,4 @@
-"""Tests of recognizing param groups that collided on load."""
+"""Tests for recognizing param groups that collided on load."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the proof that attempt 0 was interrupted."""
+"""Tests for the proof that attempt 0 was interrupted."""
 
 from absl.testing import absltest, parameterized
 

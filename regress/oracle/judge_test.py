@@ -1,4 +1,4 @@
-"""Tests of whole verdicts."""
+"""Tests for whole verdicts."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Tests of naming bugs that others have reported."""
+"""Tests for naming bugs that others have reported."""
 
 import dataclasses
 from unittest import mock

@@ -1,4 +1,4 @@
-"""Tests of verdicts without a golden."""
+"""Tests for verdicts without a golden."""
 
 from absl.testing import absltest, parameterized
 

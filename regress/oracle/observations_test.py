@@ -1,4 +1,4 @@
-"""Tests of indexing the case, the run record and the golden."""
+"""Tests for indexing the case, the run record and the golden."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the checks that the run and the golden can be compared."""
+"""Tests for the checks that the run and the golden can be compared."""
 
 from absl.testing import absltest
 

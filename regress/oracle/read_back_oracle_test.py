@@ -1,4 +1,4 @@
-"""Tests of what is asked of the checkpoints that a run leaves."""
+"""Tests for what is asked of the checkpoints that a run leaves."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of what a repeat of attempt 0 decides."""
+"""Tests for what a repeat of attempt 0 decides."""
 
 from collections.abc import Callable
 

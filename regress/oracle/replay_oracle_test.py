@@ -1,4 +1,4 @@
-"""Tests of comparing iterations that ran in both attempts."""
+"""Tests for comparing iterations that ran in both attempts."""
 
 from absl.testing import absltest
 

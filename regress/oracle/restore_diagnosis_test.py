@@ -1,4 +1,4 @@
-"""Tests of finding out where a wrongly loaded state comes from."""
+"""Tests for finding out where a wrongly loaded state comes from."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the proof that attempt 1 was a resume."""
+"""Tests for the proof that attempt 1 was a resume."""
 
 from absl.testing import absltest, parameterized
 

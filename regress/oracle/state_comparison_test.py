@@ -1,4 +1,4 @@
-"""Tests of comparing states entry by entry, and of the findings' order."""
+"""Tests for comparing states entry by entry, and of the findings' order."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of comparing the loaded state with the saved one."""
+"""Tests for comparing the loaded state with the saved one."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the one-sentence summary of verdicts in which numbers differ."""
+"""Tests for the one-sentence summary of verdicts in which numbers differ."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of turning differences between trajectories into findings."""
+"""Tests for turning differences between trajectories into findings."""
 
 import math
 

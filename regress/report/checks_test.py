@@ -1,4 +1,4 @@
-"""Tests of the status of checks, and of the table of checks."""
+"""Tests for the status of checks, and of the table of checks."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of rendering verdicts for a terminal."""
+"""Tests for rendering verdicts for a terminal."""
 
 from absl.testing import absltest, parameterized
 

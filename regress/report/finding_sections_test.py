@@ -1,4 +1,4 @@
-"""Tests of rendering findings in sections."""
+"""Tests for rendering findings in sections."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Tests of merging findings."""
+"""Tests for merging findings."""
 
 from absl.testing import absltest, parameterized
 

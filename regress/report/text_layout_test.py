@@ -1,4 +1,4 @@
-"""Tests of laying out text for a terminal."""
+"""Tests for laying out text for a terminal."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of putting verdicts into words."""
+"""Tests for putting verdicts into words."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of rendering verdicts as JUnit XML."""
+"""Tests for rendering verdicts as JUnit XML."""
 
 import textwrap
 import xml.etree.ElementTree as ET

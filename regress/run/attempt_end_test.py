@@ -1,4 +1,4 @@
-"""Tests of describing why an attempt ended."""
+"""Tests for describing why an attempt ended."""
 
 from absl.testing import absltest, parameterized
 

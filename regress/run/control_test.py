@@ -1,4 +1,4 @@
-"""Tests of a rank's connection to its supervisor."""
+"""Tests for a rank's connection to its supervisor."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Tests of writing and reading event files."""
+"""Tests for writing and reading event files."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Tests of finding the packages that a job has."""
+"""Tests for finding the packages that a job has."""
 
 import hashlib
 import os

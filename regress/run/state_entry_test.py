@@ -1,4 +1,4 @@
-"""Tests of the names of state entries."""
+"""Tests for the names of state entries."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the commands that follow a verdict."""
+"""Tests for the commands that follow a verdict."""
 
 import dataclasses
 import pathlib

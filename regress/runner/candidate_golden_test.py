@@ -1,4 +1,4 @@
-"""Tests of when a candidate golden is meaningful."""
+"""Tests for when a candidate golden is meaningful."""
 
 from absl.testing import absltest, parameterized
 

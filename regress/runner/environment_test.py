@@ -1,4 +1,4 @@
-"""Tests of where a test runs."""
+"""Tests for where a test runs."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Tests of how the test itself ends: killed, asked to stop, or misused."""
+"""Tests for how the test itself ends: killed, asked to stop, or misused."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of the console's progress lines."""
+"""Tests for the console's progress lines."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Tests of what a test says of its golden before it runs."""
+"""Tests for what a test says of its golden before it runs."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Tests of whole attempts, with real processes."""
+"""Tests for whole attempts, with real processes."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Tests of handling SIGTERM and SIGINT."""
+"""Tests for handling SIGTERM and SIGINT."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""Tests of sharing GPUs."""
+"""Tests for sharing GPUs."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of counting GPUs."""
+"""Tests for counting GPUs."""
 
 import ctypes
 from unittest import mock

@@ -1,4 +1,4 @@
-"""Tests of the process that outlives the supervisor."""
+"""Tests for the process that outlives the supervisor."""
 
 import os
 import signal

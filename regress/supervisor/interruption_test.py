@@ -1,4 +1,4 @@
-"""Tests of when to interrupt, and which ranks."""
+"""Tests for when to interrupt, and which ranks."""
 
 import signal
 from typing import Any

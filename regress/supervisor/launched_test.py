@@ -1,4 +1,4 @@
-"""Tests of attempts that are launched while another one runs."""
+"""Tests for attempts that are launched while another one runs."""
 
 import contextlib
 import os

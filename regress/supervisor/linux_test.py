@@ -1,4 +1,4 @@
-"""Tests of the process calls."""
+"""Tests for the process calls."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Tests of quoting the end of a log."""
+"""Tests for quoting the end of a log."""
 
 import pathlib
 

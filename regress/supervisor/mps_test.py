@@ -1,4 +1,4 @@
-"""Tests of running an MPS server, with a stand-in for NVIDIA's program."""
+"""Tests for running an MPS server, with a stand-in for NVIDIA's program."""
 
 import os
 import pathlib

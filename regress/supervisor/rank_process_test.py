@@ -1,4 +1,4 @@
-"""Tests of one rank's process."""
+"""Tests for one rank's process."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of the watchdog's arithmetic."""
+"""Tests for the watchdog's arithmetic."""
 
 from absl.testing import absltest
 

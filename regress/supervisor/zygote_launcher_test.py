@@ -1,4 +1,4 @@
-"""Tests of starting, using and ending a zygote."""
+"""Tests for starting, using and ending a zygote."""
 
 import json
 import os

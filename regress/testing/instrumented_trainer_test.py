@@ -1,4 +1,4 @@
-"""Tests of when the instrumented trainer installs modules."""
+"""Tests for when the instrumented trainer installs modules."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Tests of the checkpoint files; resuming itself is tested in scenario/."""
+"""Tests for the checkpoint files; resuming itself is tested in scenario/."""
 
 import argparse
 import dataclasses

@@ -1,4 +1,4 @@
-"""Tests of connecting ranks, in separate processes over gloo."""
+"""Tests for connecting ranks, in separate processes over gloo."""
 
 import multiprocessing
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of the CPU kernels."""
+"""Tests for the CPU kernels."""
 
 import numpy
 import torch

@@ -1,4 +1,4 @@
-"""Tests of the CUDA backend that need no GPU."""
+"""Tests for the CUDA backend that need no GPU."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of the order of the data."""
+"""Tests for the order of the data."""
 
 import itertools
 import pathlib

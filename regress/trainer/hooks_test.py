@@ -1,4 +1,4 @@
-"""Tests of the trainer's hooks."""
+"""Tests for the trainer's hooks."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tests of where CUDA libraries come from."""
+"""Tests for where CUDA libraries come from."""
 
 import ctypes
 import pathlib

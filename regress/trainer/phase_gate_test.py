@@ -1,4 +1,4 @@
-"""Tests of the phase gate."""
+"""Tests for the phase gate."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of a step's metrics and of the warm-up pass."""
+"""Tests for a step's metrics and of the warm-up pass."""
 
 from regress.trainer import single_rank_test_helper  # before torch
 

@@ -1,4 +1,4 @@
-"""Tests of the runs that bands are derived from."""
+"""Tests for the runs that bands are derived from."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Tests of Megatron-LM's flow, with a program in the place of its own."""
+"""Tests for Megatron-LM's flow, with a program in the place of its own."""
 
 import json
 import pathlib

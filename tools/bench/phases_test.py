@@ -1,4 +1,4 @@
-"""Tests of the phases' arithmetic."""
+"""Tests for the phases' arithmetic."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of the records that the oracle is timed with."""
+"""Tests for the records that the oracle is timed with."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of finding and building a bundle."""
+"""Tests for finding and building a bundle."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""Tests of asking the package index, with pip's own session."""
+"""Tests for asking the package index, with pip's own session."""
 
 import socket
 

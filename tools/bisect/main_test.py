@@ -1,4 +1,4 @@
-"""Tests of the program, with a fake package index and a fake Bazel."""
+"""Tests for the program, with a fake package index and a fake Bazel."""
 
 import os
 import pathlib

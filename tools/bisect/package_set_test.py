@@ -1,4 +1,4 @@
-"""Tests of installing the wheels of one run."""
+"""Tests for installing the wheels of one run."""
 
 import pathlib
 

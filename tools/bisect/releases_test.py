@@ -1,4 +1,4 @@
-"""Tests of reading and choosing releases."""
+"""Tests for reading and choosing releases."""
 
 import platform
 import sys

@@ -1,4 +1,4 @@
-"""Tests of resolving a release, with the real pip."""
+"""Tests for resolving a release, with the real pip."""
 
 from collections.abc import Mapping
 

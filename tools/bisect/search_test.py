@@ -1,4 +1,4 @@
-"""Tests of the search strategy."""
+"""Tests for the search strategy."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Tests of the table and of the answer."""
+"""Tests for the table and of the answer."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of running a bundle, and of how it ends."""
+"""Tests for running a bundle, and of how it ends."""
 
 import os
 import pathlib

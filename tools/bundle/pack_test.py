@@ -1,4 +1,4 @@
-"""Tests of packing a bundle."""
+"""Tests for packing a bundle."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Tests of graph.py."""
+"""Tests for graph.py."""
 
 import pathlib
 

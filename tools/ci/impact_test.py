@@ -1,4 +1,4 @@
-"""Tests of impact.py."""
+"""Tests for impact.py."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of the synthetic language."""
+"""Tests for the synthetic language."""
 
 import collections
 import itertools

@@ -1,4 +1,4 @@
-"""Tests of the document about verdicts."""
+"""Tests for the document about verdicts."""
 
 import pathlib
 

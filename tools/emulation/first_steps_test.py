@@ -1,4 +1,4 @@
-"""Tests of the comparison of first steps."""
+"""Tests for the comparison of first steps."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tests of the peer's comparison."""
+"""Tests for the peer's comparison."""
 
 import math
 from collections.abc import Sequence

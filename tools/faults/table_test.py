@@ -1,4 +1,4 @@
-"""Tests of the page about seeded faults."""
+"""Tests for the page about seeded faults."""
 
 import dataclasses
 from typing import Any

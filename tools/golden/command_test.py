@@ -1,4 +1,4 @@
-"""Tests of how a command reads its arguments."""
+"""Tests for how a command reads its arguments."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of how two goldens differ."""
+"""Tests for how two goldens differ."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Tests of how the difference of two goldens reads."""
+"""Tests for how the difference of two goldens reads."""
 
 from absl.testing import absltest
 

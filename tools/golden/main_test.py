@@ -1,4 +1,4 @@
-"""Tests of the program, as a user runs it."""
+"""Tests for the program, as a user runs it."""
 
 import os
 import pathlib

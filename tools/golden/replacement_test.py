@@ -1,4 +1,4 @@
-"""Tests of replacing a golden."""
+"""Tests for replacing a golden."""
 
 import hashlib
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of how a golden reads."""
+"""Tests for how a golden reads."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of a golden as Megatron-LM's golden values.
+"""Tests for a golden as Megatron-LM's golden values.
 
 That what was imported is given back: upstream_import_test.py.
 """

@@ -1,4 +1,4 @@
-"""Tests of a golden that is made of Megatron-LM's golden values."""
+"""Tests for a golden that is made of Megatron-LM's golden values."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Tests of the golden values that Megatron-LM keeps, and of their files."""
+"""Tests for the golden values that Megatron-LM keeps, and of their files."""
 
 import hashlib
 import pathlib

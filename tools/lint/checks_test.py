@@ -1,4 +1,4 @@
-"""Tests of checks.py: each check finds what it is there for.
+"""Tests for checks.py: each check finds what it is there for.
 
 Without buildifier, which comes from npm; no test needs that.
 """

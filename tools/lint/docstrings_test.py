@@ -1,4 +1,4 @@
-"""Tests of how docstrings are laid out."""
+"""Tests for how docstrings are laid out."""
 
 import pathlib
 

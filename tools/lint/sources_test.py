@@ -1,4 +1,4 @@
-"""Tests of sources.py."""
+"""Tests for sources.py."""
 
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-"""Tests of reading and applying explanations."""
+"""Tests for reading and applying explanations."""
 
 import pathlib
 

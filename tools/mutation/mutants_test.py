@@ -1,4 +1,4 @@
-"""Tests of reading what mutmut prints."""
+"""Tests for reading what mutmut prints."""
 
 from absl.testing import absltest, parameterized
 

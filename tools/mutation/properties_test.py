@@ -1,4 +1,4 @@
-"""Tests of rewriting properties."""
+"""Tests for rewriting properties."""
 
 from absl.testing import absltest
 

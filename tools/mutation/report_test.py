@@ -1,4 +1,4 @@
-"""Tests of the report on mutants."""
+"""Tests for the report on mutants."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of the folder that mutmut works in."""
+"""Tests for the folder that mutmut works in."""
 
 import pathlib
 import tomllib

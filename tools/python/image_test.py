@@ -1,4 +1,4 @@
-"""Tests of linking what another Python has."""
+"""Tests for linking what another Python has."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""Tests of interpreter.py."""
+"""Tests for interpreter.py."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Tests of lock_file.py."""
+"""Tests for lock_file.py."""
 
 import json
 

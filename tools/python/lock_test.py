@@ -1,4 +1,4 @@
-"""Tests of lock.py, with the real pip and files in place of an index."""
+"""Tests for lock.py, with the real pip and files in place of an index."""
 
 import hashlib
 import io

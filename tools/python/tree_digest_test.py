@@ -1,4 +1,4 @@
-"""Tests of tree_digest.py."""
+"""Tests for tree_digest.py."""
 
 import pathlib
 

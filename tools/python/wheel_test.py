@@ -1,4 +1,4 @@
-"""Tests of wheel.py, with the real pip and a package index of files."""
+"""Tests for wheel.py, with the real pip and a package index of files."""
 
 import base64
 import contextlib

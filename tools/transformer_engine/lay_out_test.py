@@ -1,4 +1,4 @@
-"""Tests of laying out Transformer Engine."""
+"""Tests for laying out Transformer Engine."""
 
 import io
 import pathlib

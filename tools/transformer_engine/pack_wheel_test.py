@@ -1,4 +1,4 @@
-"""Tests of packing the extension as a wheel."""
+"""Tests for packing the extension as a wheel."""
 
 import pathlib
 import subprocess

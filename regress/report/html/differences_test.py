@@ -1,4 +1,4 @@
-"""Tests of drawing how far an attempt is from the golden."""
+"""Tests for drawing how far an attempt is from the golden."""
 
 import math
 

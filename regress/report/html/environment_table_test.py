@@ -1,4 +1,4 @@
-"""Tests of the table of environments."""
+"""Tests for the table of environments."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of the HTML report, mostly with incomplete or oversized records."""
+"""Tests for the HTML report, mostly with incomplete or oversized records."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Tests of the grid of loaded state."""
+"""Tests for the grid of loaded state."""
 
 from absl.testing import absltest
 

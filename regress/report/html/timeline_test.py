@@ -1,4 +1,4 @@
-"""Tests of the timeline of processes."""
+"""Tests for the timeline of processes."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of the order in which ranks run."""
+"""Tests for the order in which ranks run."""
 
 from absl.testing import absltest
 

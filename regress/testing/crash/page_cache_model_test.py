@@ -1,4 +1,4 @@
-"""Tests of what a kill and a power failure leave."""
+"""Tests for what a kill and a power failure leave."""
 
 import pathlib
 

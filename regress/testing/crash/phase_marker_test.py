@@ -1,4 +1,4 @@
-"""Tests of phase markers, including one of a killed process."""
+"""Tests for phase markers, including one of a killed process."""
 
 import os
 import pathlib

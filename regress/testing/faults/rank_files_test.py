@@ -1,4 +1,4 @@
-"""Tests of edits to a checkpoint."""
+"""Tests for edits to a checkpoint."""
 
 import pathlib
 from typing import Any
