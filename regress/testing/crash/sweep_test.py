@@ -17,10 +17,8 @@ from regress.trainer import training_state
 _EMPTY: page_cache_model.Found = {}
 _RANKS = tuple(range(saver_test_helper.RANKS))
 
-# Each rank comes first once; in the last schedule they alternate.
-_ORDERS = [
-    (rank, *(other for other in _RANKS if other != rank)) for rank in _RANKS
-]
+# Each rank comes first once and last once; in the last schedule they alternate.
+_ORDERS = [(*_RANKS[rank:], *_RANKS[:rank]) for rank in _RANKS]
 _SCHEDULES = [*((order, False) for order in _ORDERS), (_RANKS, True)]
 
 

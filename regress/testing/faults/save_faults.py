@@ -73,10 +73,18 @@ def _count_schedule_from_load(saved: dict[str, Any], state: Any) -> None:
     }
 
 
-def _moments(saved: dict[str, Any]) -> list[dict[str, Any]]:
-    """Copies the optimizer's part, and returns each param's moments in it."""
+def _own_optimizer(saved: dict[str, Any]) -> dict[str, Any]:
+    """Replaces the optimizer's part by a copy, which a fault may change.
+
+    The tensors of the part itself are the live ones.
+    """
     saved["optimizer"] = copy.deepcopy(saved["optimizer"])
-    return list(saved["optimizer"]["optimizer"]["state"].values())
+    return saved["optimizer"]
+
+
+def _moments(saved: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns each param's moments, in a copy of the optimizer's part."""
+    return list(_own_optimizer(saved)["optimizer"]["state"].values())
 
 
 def _count_updates_from_load(saved: dict[str, Any], state: Any) -> None:
@@ -93,16 +101,14 @@ def _empty_second_moment(saved: dict[str, Any], state: Any) -> None:
 
 def _round_main_params(saved: dict[str, Any], state: Any) -> None:
     del state
-    saved["optimizer"] = copy.deepcopy(saved["optimizer"])
-    for group in saved["optimizer"]["fp32_from_fp16_params"]:
+    for group in _own_optimizer(saved)["fp32_from_fp16_params"]:
         for param in group:
             param.copy_(param.bfloat16().float())
 
 
 def _save_other_epsilon(saved: dict[str, Any], state: Any) -> None:
     del state
-    saved["optimizer"] = copy.deepcopy(saved["optimizer"])
-    for group in saved["optimizer"]["optimizer"]["param_groups"]:
+    for group in _own_optimizer(saved)["optimizer"]["param_groups"]:
         group["eps"] *= 10
 
 
