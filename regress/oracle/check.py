@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Iterable
 
+from google.protobuf.internal import enum_type_wrapper
+
 from regress.oracle import rules, verdict_pb2
 from regress.run import run_pb2
 
@@ -208,6 +210,15 @@ def integers(values: Iterable[int]) -> verdict_pb2.Value:
 def times(count: int) -> verdict_pb2.Value:
     """Returns a value that says how many times something was recorded."""
     return verdict_pb2.Value(times=count)
+
+
+def enum_name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
+    """Returns a value's name, or its number if this enum does not have it.
+
+    A newer writer may use values that this reader does not know.
+    """
+    names = {number: name for name, number in enum.items()}
+    return names.get(value, str(value))
 
 
 def exit_status(status: run_pb2.ExitStatus) -> verdict_pb2.Value:

@@ -2,6 +2,7 @@
 
 from absl.testing import absltest
 
+from regress.case import case_pb2
 from regress.oracle import check, rules, verdict_pb2
 from regress.report import wording
 
@@ -10,6 +11,16 @@ _LOSS = verdict_pb2.Metric(name="lm loss")
 _CRASH = verdict_pb2.Verdict.CRASH
 
 _NOT_INTERRUPTED = verdict_pb2.Verdict.NOT_INTERRUPTED
+
+
+class EnumNameTest(absltest.TestCase):
+    def test_names_a_value(self):
+        self.assertEqual(
+            check.enum_name(case_pb2.Phase, case_pb2.BACKWARD), "BACKWARD"
+        )
+
+    def test_a_value_of_a_newer_writer_is_told_by_its_number(self):
+        self.assertEqual(check.enum_name(case_pb2.Phase, 99), "99")
 
 
 class CheckTest(absltest.TestCase):

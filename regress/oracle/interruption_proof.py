@@ -3,8 +3,6 @@
 import signal as signals
 from collections.abc import Iterable
 
-from google.protobuf.internal import enum_type_wrapper
-
 from regress.case import case_pb2
 from regress.oracle import (
     check,
@@ -83,20 +81,14 @@ def _describe(
 ) -> dict[verdict_pb2.Fact.Kind, verdict_pb2.Value | str]:
     return {
         _Fact.INTERRUPTED_ITERATION: check.integers([interruption.iteration]),
-        _Fact.INTERRUPTED_PHASE: _name(case_pb2.Phase, interruption.phase),
-        _Fact.INTERRUPTION_SIGNAL: _name(case_pb2.Signal, interruption.signal),
+        _Fact.INTERRUPTED_PHASE: check.enum_name(
+            case_pb2.Phase, interruption.phase
+        ),
+        _Fact.INTERRUPTION_SIGNAL: check.enum_name(
+            case_pb2.Signal, interruption.signal
+        ),
         _Fact.RANKS_HIT: check.integers(sorted(ranks)),
     }
-
-
-def _name(enum: enum_type_wrapper.EnumTypeWrapper, value: int) -> str:
-    """Returns the value's name, or its number if this enum does not have it.
-
-    A newer writer may use values that this reader does not know.
-    """
-    return dict(zip(enum.values(), enum.keys(), strict=True)).get(
-        value, str(value)
-    )
 
 
 def _check_exits(

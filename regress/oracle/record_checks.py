@@ -177,21 +177,11 @@ def check_loaded(
 
 def _sought(timeline: observations.Timeline) -> str:
     events = [
-        f"{_name(event.kind)} {event.iteration}"
+        f"{check.enum_name(_Kind.Kind, event.kind)} {event.iteration}"
         for event in timeline.checkpoints
         if event.kind != _Kind.SAVED
     ]
     return ", ".join(events) or _SAYS_NOTHING
-
-
-def _name(kind: int) -> str:
-    """Returns the kind's name, or its number if this reader does not know it.
-
-    A newer writer may use kinds that this reader does not know.
-    """
-    return {value: name for name, value in _Kind.Kind.items()}.get(
-        kind, str(kind)
-    )
 
 
 def check_saves(
