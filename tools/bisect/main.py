@@ -38,7 +38,7 @@ from tools.bisect import (
 from tools.bisect import releases as releases_lib
 from tools.bisect import trial as trial_lib
 from tools.bundle import bundle_main
-from tools.python import lock_file, wheel
+from tools.python import lock, lock_file, wheel
 
 _TEST = flags.DEFINE_string(
     "test", None, "Label of the resume_test.", required=True
@@ -92,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
 def _bisect() -> int:
     root = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
     locked = _read_lock(root / _LOCK)
-    name = lock_file.label_key(_DISTRIBUTION.value).replace("_", "-")
+    name = lock.index_name(_DISTRIBUTION.value)
     if name not in locked:
         raise errors.BisectError(
             f"--distribution={_DISTRIBUTION.value}: expected a distribution "
@@ -137,7 +137,7 @@ def _bisect() -> int:
 
 def _read_lock(path: pathlib.Path) -> dict[str, lock_file.Distribution]:
     distributions = lock_file.parse(path.read_text(), path.name)
-    return {one.key.replace("_", "-"): one for one in distributions}
+    return {lock.index_name(one.name): one for one in distributions}
 
 
 def _run(

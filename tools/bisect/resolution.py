@@ -67,7 +67,7 @@ def resolve(
         result, report = _ask_pip(wanted, kept.values(), pip_options)
         if report is not None:
             break
-        causes = {_normalized(name) for name in _PIN.findall(result)}
+        causes = {lock.index_name(name) for name in _PIN.findall(result)}
         if causes.isdisjoint(kept):
             raise errors.ResolutionError(_reason(result))
         kept = {name: pin for name, pin in kept.items() if name not in causes}
@@ -83,10 +83,6 @@ def resolve(
         if pinned and not is_locked and name != own:
             moved.append(f"{name} {version}")
     return Resolution(tuple(pins), tuple(moved))
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _ask_pip(

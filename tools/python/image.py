@@ -13,14 +13,13 @@ import hashlib
 import importlib.metadata
 import json
 import pathlib
-import re
 import shutil
 import sys
 from collections.abc import Collection, Iterable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tools.python import wheel
+from tools.python import lock_file, wheel
 
 # The status that says: it is not there.
 MISSING = 3
@@ -29,11 +28,6 @@ _SITE = "site-packages"
 
 # Beside a package, names the Python that has it: regress/run/packages.py.
 _ORIGIN = "image_python"
-
-
-def key(name: str) -> str:
-    """Returns a distribution's name as it is in labels."""
-    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def link(
@@ -56,7 +50,8 @@ def link(
         digest.update(f"{distribution.name} {distribution.version}\n".encode())
         digest.update(record.encode())
         # What was put there by hand has no RECORD, but metadata.
-        info = f"{key(distribution.name)}-{distribution.version}.dist-info"
+        key = lock_file.label_key(distribution.name)
+        info = f"{key}-{distribution.version}.dist-info"
         for name in {f"{info}/METADATA", *map(str, distribution.files or ())}:
             path = pathlib.PurePath(name)
             # Elsewhere are programs, which are nobody's modules.
@@ -124,7 +119,7 @@ def with_unlocked(
         The distributions with all that are added; and by extra, and for none
         as "", what they need that has a repository.
     """
-    found = {key(d.name): d for d in distributions}
+    found = {lock_file.label_key(d.name): d for d in distributions}
     by_extra: dict[str, set[str]] = {"": set()}
     for distribution in [*found.values()]:
         for extra, names in required(distribution).items():
@@ -132,9 +127,10 @@ def with_unlocked(
     pending = [*by_extra[""]]
     while pending:
         name, _, extra = pending.pop().rstrip("]").partition("[")
-        if key(name) in {*locked, *found} or not (added := find(name)):
+        key = lock_file.label_key(name)
+        if key in {*locked, *found} or not (added := find(name)):
             continue
-        found[key(name)] = added
+        found[key] = added
         needs = required(added)
         new = {*needs[""], *needs.get(extra, [])}
         by_extra[""] |= new
@@ -143,7 +139,8 @@ def with_unlocked(
         extra: sorted(
             need
             for need in needs
-            if key(need.partition("[")[0]) in {*locked} - found.keys()
+            if lock_file.label_key(need.partition("[")[0])
+            in {*locked} - found.keys()
         )
         for extra, needs in by_extra.items()
     }

@@ -100,10 +100,15 @@ def pins_of_report(report: dict[str, list[dict]]) -> dict[str, str]:  # type: ig
     pins = {}
     for distribution in report["install"]:
         metadata = distribution["metadata"]
-        name = re.sub(r"[-_.]+", "-", metadata["name"]).lower()
+        name = index_name(metadata["name"])
         archive = distribution["download_info"]["archive_info"]
         pins[f"{name}=={metadata['version']}"] = archive["hashes"]["sha256"]
     return pins
+
+
+def index_name(name: str) -> str:
+    """Returns a distribution's name as the package index has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def source_hash(pin: str, python: str) -> str:
