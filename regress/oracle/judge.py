@@ -9,7 +9,7 @@ give the same verdict.
 from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import (
-    conclusion,
+    decision,
     diagnosis,
     exits,
     golden_completeness,
@@ -60,11 +60,11 @@ def judge(
         *golden_oracle.check_all(facts),
         *read_back_oracle.check_all(facts),
     ]
-    through = conclusion.repeat_through(outcomes, conclusion.conclude(outcomes))
+    through = decision.repeat_through(outcomes, decision.conclude(outcomes))
     outcomes += repeat_oracle.check_all(facts, outcomes, through)
-    reached = conclusion.conclude(outcomes)
-    first = next(iter(conclusion.by_weight(outcomes, reached)), None)
-    findings = conclusion.findings(facts, outcomes, reached)
+    reached = decision.conclude(outcomes)
+    first = next(iter(decision.by_weight(outcomes, reached)), None)
+    findings = decision.findings(facts, outcomes, reached)
     for finding in findings:
         finding.of_read_back = (
             finding.HasField("attempt")
@@ -79,7 +79,7 @@ def judge(
         ],
         findings=findings,
         environment_differences=preconditions.environment_differences(facts),
-        first_bad_iteration=conclusion.first_bad_iteration(outcomes, reached),
+        first_bad_iteration=decision.first_bad_iteration(outcomes, reached),
         repeat_through=None if run.HasField("repeat") else through,
         known_bug=known_bugs.find(facts, reached),
         clues=diagnosis.clues(facts, first.findings) if first else [],

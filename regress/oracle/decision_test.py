@@ -2,7 +2,7 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import check, conclusion, conclusions, rules, verdict_pb2
+from regress.oracle import check, conclusions, decision, rules, verdict_pb2
 
 _Verdict = verdict_pb2.Verdict
 _Fact = verdict_pb2.Fact
@@ -62,7 +62,7 @@ class OrderTest(parameterized.TestCase):
 class ConcludeTest(absltest.TestCase):
     def test_passes_if_every_check_passes(self):
         outcomes = [_passed(rule) for rule in rules.ALL]
-        self.assertEqual(conclusion.conclude(outcomes), _Verdict.PASS)
+        self.assertEqual(decision.conclude(outcomes), _Verdict.PASS)
 
     def test_each_rule_alone_gives_its_conclusion(self):
         for failing in rules.ALL:
@@ -71,18 +71,18 @@ class ConcludeTest(absltest.TestCase):
                 for rule in rules.ALL
             ]
             self.assertEqual(
-                conclusion.conclude(outcomes), failing.conclusion, failing.name
+                decision.conclude(outcomes), failing.conclusion, failing.name
             )
 
     def test_the_cause_wins_wherever_its_check_stands(self):
         outcomes = [_failed(rule) for rule in rules.ALL]
-        self.assertEqual(conclusion.conclude(outcomes), _Verdict.CRASH)
-        self.assertEqual(conclusion.conclude(outcomes[::-1]), _Verdict.CRASH)
+        self.assertEqual(decision.conclude(outcomes), _Verdict.CRASH)
+        self.assertEqual(decision.conclude(outcomes[::-1]), _Verdict.CRASH)
 
     def test_a_check_that_compared_nothing_does_not_pass(self):
         for rule in rules.ALL:
             empty = check.Check(rule).outcome()
-            self.assertNotEqual(conclusion.conclude([empty]), _Verdict.PASS)
+            self.assertNotEqual(decision.conclude([empty]), _Verdict.PASS)
 
 
 class ByWeightTest(absltest.TestCase):
@@ -90,7 +90,7 @@ class ByWeightTest(absltest.TestCase):
         self.assertEqual(
             [
                 outcome.rule
-                for outcome in conclusion.by_weight(
+                for outcome in decision.by_weight(
                     [
                         _passed(rules.NO_HANG),
                         _failed(rules.INTERRUPTED_METRICS),
@@ -159,7 +159,7 @@ class NearestTheCauseTest(parameterized.TestCase):
         outcomes = [_found(*first), _found(*second)]
         for given in (outcomes, outcomes[::-1]):
             self.assertEqual(
-                conclusion.by_weight(given, _Verdict.RESUME_DIVERGENCE),
+                decision.by_weight(given, _Verdict.RESUME_DIVERGENCE),
                 outcomes,
             )
 
@@ -170,14 +170,14 @@ class NearestTheCauseTest(parameterized.TestCase):
             _found(rules.RESUMED_SAVES, _Fact.CHECKPOINTS_WRITTEN, None),
         ]
         self.assertEqual(
-            conclusion.by_weight(outcomes, _Verdict.NOT_RESUMED), outcomes
+            decision.by_weight(outcomes, _Verdict.NOT_RESUMED), outcomes
         )
 
     def test_what_decided_comes_before_all_others(self):
         drift = _found(rules.INTERRUPTED_METRICS, _PARAMS, 4)
         state = _found(rules.STATE_RESTORED, _RNG, 3)
         self.assertEqual(
-            conclusion.by_weight([state, drift], _Verdict.NUMERIC_DRIFT),
+            decision.by_weight([state, drift], _Verdict.NUMERIC_DRIFT),
             [drift, state],
         )
 
@@ -188,9 +188,7 @@ class NeverGreenTest(absltest.TestCase):
             outcomes = [_failed(failing)]
             for added in rules.ALL:
                 outcomes.append(_passed(added))
-                self.assertNotEqual(
-                    conclusion.conclude(outcomes), _Verdict.PASS
-                )
+                self.assertNotEqual(decision.conclude(outcomes), _Verdict.PASS)
 
 
 if __name__ == "__main__":
