@@ -38,7 +38,7 @@ def spawn(
         # The child gets all of sys.path; -P keeps it from prepending the
         # working directory.
         [*interpreter, "-P", "-m", module, *arguments],
-        {**os.environ, "PYTHONPATH": _python_path(), **environment},
+        {**os.environ, "PYTHONPATH": search_path(), **environment},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
@@ -52,7 +52,8 @@ def spawn(
     )
 
 
-def _python_path() -> str:
+def search_path() -> str:
+    """Returns this process's module search path, as PYTHONPATH for a child."""
     # absolute() is needed because an empty entry means the working directory.
     return os.pathsep.join(
         str(pathlib.Path(path).absolute()) for path in sys.path

@@ -29,7 +29,7 @@ from regress.run import attempt_end, run_pb2
 from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
-from regress.supervisor import watchdog
+from regress.supervisor import python_process, watchdog
 from tools.bands import runs, variations
 
 _CASE = flags.DEFINE_string(
@@ -147,7 +147,7 @@ def _train_apart(
             f"--variation={variation.name}",
             f"--output={path}",
         ],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": python_process.search_path()},
         check=False,
     ).returncode
 

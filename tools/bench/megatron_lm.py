@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from regress import errors
 from regress.case import case_pb2
 from regress.checkpoint import layout
+from regress.supervisor import python_process
 from regress.trainer import cuda_backend
 
 _PROGRAM = "pretrain_gpt.py"
@@ -178,7 +179,7 @@ class Flow:
                     "PYTHON": sys.executable,
                     # Its own megatron.core comes before the one installed.
                     "PYTHONPATH": os.pathsep.join(
-                        [str(self.checkout), *filter(None, sys.path)]
+                        [str(self.checkout), python_process.search_path()]
                     ),
                 },
             ).returncode

@@ -13,7 +13,7 @@ import time
 from regress.run import event_stream
 from regress.scenario import launchers
 from regress.scenario import scenario as scenario_lib
-from regress.supervisor import linux
+from regress.supervisor import linux, python_process
 
 _POLL_SECONDS = 0.02
 
@@ -75,7 +75,7 @@ def _start(
             env={
                 **os.environ,
                 "PYTHON": sys.executable,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONPATH": python_process.search_path(),
             },
         )
 

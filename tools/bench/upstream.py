@@ -20,7 +20,7 @@ from absl import app, flags
 
 from regress import errors
 from regress.case import load
-from regress.supervisor import gpu_sharing, gpus
+from regress.supervisor import gpu_sharing, gpus, python_process
 from tools.bench import megatron_lm
 
 _CASE = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
@@ -104,10 +104,7 @@ def _run_test() -> float:
         check=False,
         stdout=subprocess.PIPE,
         text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        },
+        env={**os.environ, "PYTHONPATH": python_process.search_path()},
     )
     if status.returncode:
         sys.exit(f"The resume test did not pass:\n{status.stdout[-4000:]}")
