@@ -294,14 +294,14 @@ class Scenario:
             # Ranks append to the file, and an earlier run may have left one.
             self.files.events(index, rank).unlink(missing_ok=True)
         with (
-            gpu_sharing.environment(
+            gpu_sharing.environments(
                 self.hardware, len(ranks), self.files.attempt(index)
             ) as devices,
             attempt.launched(
                 launcher,
                 [
                     self._command(
-                        index, rank, interruption, devices, more_flags
+                        index, rank, interruption, devices[rank], more_flags
                     )
                     for rank in ranks
                 ],

@@ -1,4 +1,8 @@
-"""Lets ranks share GPUs if there are fewer GPUs than ranks."""
+"""Lets ranks share GPUs if there are fewer GPUs than ranks.
+
+An MPS server lets them compute at the same time, and NCCL is told that they do
+not share by mistake. The trainer need not know.
+"""
 
 import contextlib
 import os
@@ -32,9 +36,9 @@ def describe(hardware: str, ranks: int) -> str:
 
 
 @contextlib.contextmanager
-def environment(
+def environments(
     hardware: str, ranks: int, logs: pathlib.Path
-) -> Iterator[dict[str, str]]:
+) -> Iterator[list[dict[str, str]]]:
     """Lets the ranks of one attempt share GPUs while the context lasts.
 
     Args:
@@ -43,20 +47,41 @@ def environment(
         logs: An existing directory for the logs of an MPS server.
 
     Yields:
-        The environment variables that the ranks need.
+        The environment variables that each rank needs, by rank.
 
     Raises:
         SupervisorError: The MPS server does not start.
     """
     count = 0 if hardware == "none" else gpus.count()
-    if not _needs_server(count, ranks):
-        yield {}
+    if not 0 < count < ranks:
+        yield [{} for _ in range(ranks)]
         return
-    with mps.server(logs) as found:
-        # The server sees only the devices that are visible here and renumbers
-        # them from 0, so the clients must not apply the selection again.
-        visible = ",".join(map(str, range(count)))
-        yield {**found, gpus.VISIBLE: visible}
+    with contextlib.ExitStack() as stack:
+        clients = {}
+        if _needs_server(count, ranks):
+            # The server sees only the devices that are visible here and
+            # renumbers them from 0, so the clients must not apply the
+            # selection again.
+            visible = ",".join(map(str, range(count)))
+            clients = {
+                **stack.enter_context(mps.server(logs)),
+                gpus.VISIBLE: visible,
+            }
+        yield [{**clients, **_nccl_settings(rank)} for rank in range(ranks)]
+
+
+def _nccl_settings(rank: int) -> dict[str, str]:
+    """Returns NCCL's environment variables for ranks that share a device.
+
+    NCCL rejects two ranks on one device unless each claims to be a separate
+    host. The ranks then communicate over sockets, which are faster with large
+    chunks.
+    """
+    return {
+        "NCCL_HOSTID": f"rank{rank}",
+        "NCCL_P2P_NET_CHUNKSIZE": str(4 << 20),
+        "NCCL_BUFFSIZE": str(32 << 20),
+    }
 
 
 def _needs_server(count: int, ranks: int) -> bool:

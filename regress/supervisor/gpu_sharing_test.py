@@ -65,17 +65,34 @@ class GpuSharingTest(parameterized.TestCase):
     def assert_has_server(
         self, expected: bool, hardware: str = "nvidia_h200"
     ) -> None:
-        with gpu_sharing.environment(hardware, 4, pathlib.Path()) as found:
+        with gpu_sharing.environments(hardware, 4, pathlib.Path()) as found:
             self.assertEqual(self.server.called, expected)
+            self.assertLen(found, 4)
             if not expected:
-                self.assertEqual(found, {})
+                self.assertNoCommonElements(found[0], (mps.PIPES, gpus.VISIBLE))
 
     def test_a_client_takes_all_devices_of_its_server(self) -> None:
         self.machine(2, has_mps=True)
         os.environ[gpus.VISIBLE] = "5,7"
         self.server.return_value.__enter__.return_value = {mps.PIPES: "pipes"}
-        with gpu_sharing.environment("any", 4, pathlib.Path()) as found:
-            self.assertEqual(found, {mps.PIPES: "pipes", gpus.VISIBLE: "0,1"})
+        with gpu_sharing.environments("any", 4, pathlib.Path()) as found:
+            for rank in found:
+                self.assertEqual(rank[mps.PIPES], "pipes")
+                self.assertEqual(rank[gpus.VISIBLE], "0,1")
+
+    @parameterized.product(
+        machine=((1, True), (3, True), (4, False), (0, False)),
+        has_mps=(False, True),
+    )
+    def test_ranks_that_share_are_hosts_of_their_own_for_nccl(
+        self, machine: tuple[int, bool], has_mps: bool
+    ) -> None:
+        count, shares = machine
+        self.machine(count, has_mps=has_mps)
+        with gpu_sharing.environments("any", 4, pathlib.Path()) as found:
+            hosts = [rank.get("NCCL_HOSTID") for rank in found]
+        self.assertLen(set(hosts), 4 if shares else 1)
+        self.assertEqual(None in hosts, not shares)
 
 
 if __name__ == "__main__":

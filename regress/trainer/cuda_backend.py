@@ -96,8 +96,6 @@ class CudaBackend(backend.Backend):
             )
         count = torch.cuda.device_count()
         self._shares_device = count < ranks
-        if self._shares_device:
-            os.environ.update(sharing_settings(rank))
         device = torch.device("cuda", rank % count)
         torch.cuda.set_device(device)
         found = torch.cuda.get_device_name(device)
@@ -157,20 +155,6 @@ def _initialize_driver() -> None:
     # `start_rank` reports a missing driver.
     with contextlib.suppress(OSError):
         ctypes.CDLL("libcuda.so.1").cuInit(0)
-
-
-def sharing_settings(rank: int) -> dict[str, str]:
-    """Returns NCCL's environment variables for ranks that share a device.
-
-    NCCL rejects two ranks on one device unless each claims to be a separate
-    host. The ranks then communicate over sockets, which are faster with large
-    chunks.
-    """
-    return {
-        "NCCL_HOSTID": f"rank{rank}",
-        "NCCL_P2P_NET_CHUNKSIZE": str(4 << 20),
-        "NCCL_BUFFSIZE": str(32 << 20),
-    }
 
 
 def _what_is_missing() -> str:

@@ -1,6 +1,5 @@
 """Tests for the CUDA backend that need no GPU."""
 
-import os
 import pathlib
 from unittest import mock
 
@@ -80,18 +79,10 @@ class CudaBackendTest(parameterized.TestCase):
     ) -> None:
         self.device("NVIDIA L4")
         declared = cuda_backend.CudaBackend("nvidia_l4")
-        with mock.patch.dict(os.environ):
-            declared.start_rank(0, ranks)
+        declared.start_rank(0, ranks)
         advice = declared.out_of_memory(torch.cuda.OutOfMemoryError()) or ""
         self.assertEqual("more GPUs" in advice, shares)
         self.assertIn("smaller case", advice)
-
-    def test_ranks_on_one_device_are_hosts_of_their_own(self) -> None:
-        hosts = {
-            cuda_backend.sharing_settings(rank)["NCCL_HOSTID"]
-            for rank in range(4)
-        }
-        self.assertLen(hosts, 4)
 
 
 if __name__ == "__main__":

@@ -169,11 +169,6 @@ class Flow:
                 env={
                     **os.environ,
                     **cuda_backend.CudaBackend.settings,
-                    **(
-                        cuda_backend.sharing_settings(0)
-                        if self._shares_gpus
-                        else {}
-                    ),
                     **self.environment,
                     "GPUS": str(self.gpus),
                     "PYTHON": sys.executable,

@@ -67,7 +67,7 @@ def _run_megatron_lm(folder: pathlib.Path) -> megatron_lm.Seconds:
     ranks = case.parallelism.pipeline
     with (
         _kept_logs(folder),
-        gpu_sharing.environment(_HARDWARE.value, ranks, folder) as sharing,
+        gpu_sharing.environments(_HARDWARE.value, ranks, folder) as sharing,
     ):
         return megatron_lm.Flow(
             checkout=pathlib.Path(_MEGATRON_LM.value).absolute(),
@@ -75,7 +75,8 @@ def _run_megatron_lm(folder: pathlib.Path) -> megatron_lm.Seconds:
             corpus=pathlib.Path(case.data.corpus).absolute(),
             folder=folder,
             gpus=gpus.count(),
-            environment=sharing,
+            # torchrun gives all ranks one environment.
+            environment=sharing[0],
         ).run()
 
 
