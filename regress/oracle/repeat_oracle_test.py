@@ -408,6 +408,18 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         self.assertStartsWith(wording.expected(finding), "another ")
         self.assertStartsWith(wording.actual(finding), "bad ")
 
+    def test_of_two_states_beyond_attempt_0_the_cause_is_first(self):
+        records = record_test_helper.passing()
+        _differ_in_state(records.run.attempts[1], _SAVED_BEYOND, "bad")
+        for event in records.add_repeat(_SAVED_BEYOND).ranks[1].events:
+            if event.state.iteration == _SAVED_BEYOND:
+                for entry in event.state.entries:
+                    entry.digest = "another"
+        finding = self.assert_fails(
+            records, _Verdict.NONDETERMINISM, rules.CONTINUED_STATE
+        )
+        self.assertEqual(wording.subject(finding), "scheduler/num_steps")
+
     def test_a_repeat_that_came_to_no_save_has_no_row_of_saves(self):
         records = record_test_helper.passing()
         records.add_repeat(2)
