@@ -40,7 +40,7 @@ def check_checkpoint_readable(
     """Checks that no rank of an attempt gave up on its checkpoint."""
     return _check_given_up(
         facts,
-        rules.CHECKPOINT_READ.of(index),
+        rules.CHECKPOINT_READ.of_attempt(index),
         exit_codes.DAMAGED_CHECKPOINT,
         (index,),
     )

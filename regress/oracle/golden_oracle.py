@@ -33,7 +33,10 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
     for index in range(facts.last + 1):
         attempt = facts.attempt(index)
         of_metrics, of_state = (
-            (rules.RESUMED_METRICS.of(index), rules.RESUMED_STATE.of(index))
+            (
+                rules.RESUMED_METRICS.of_attempt(index),
+                rules.RESUMED_STATE.of_attempt(index),
+            )
             if index
             else (rules.INTERRUPTED_METRICS, rules.INTERRUPTED_STATE)
         )

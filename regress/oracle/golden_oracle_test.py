@@ -262,7 +262,10 @@ class StateTest(verdict_testing.VerdictTestCase):
         )
         self.assert_passes(records)
         self.assertNotIn(
-            (rules.RESUMED_STATE.oracle, rules.RESUMED_STATE.of(1).name),
+            (
+                rules.RESUMED_STATE.oracle,
+                rules.RESUMED_STATE.of_attempt(1).name,
+            ),
             [(check.oracle, check.name) for check in records.judge().checks],
         )
 

@@ -55,7 +55,7 @@ def check_interruption(
 def _check_interruption(
     facts: observations.Observations, index: int, asked: case_pb2.Interruption
 ) -> check.Outcome:
-    result = check.Check(rules.INTERRUPTION.of(index))
+    result = check.Check(rules.INTERRUPTION.of_attempt(index))
     if index < len(facts.attempts):
         attempt = facts.attempt(index)
         happened = attempt.record.interruption
@@ -94,7 +94,7 @@ def _describe(
 def _check_exits(
     facts: observations.Observations, index: int, asked: case_pb2.Interruption
 ) -> check.Outcome:
-    result = check.Check(rules.INTERRUPTED_EXITS.of(index))
+    result = check.Check(rules.INTERRUPTED_EXITS.of_attempt(index))
     stopped = asked.signal == case_pb2.SIGSTOP
     for rank, timeline in facts.attempt(index).timelines.items():
         hit = rank in _hit_ranks(facts, asked)

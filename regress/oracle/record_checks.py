@@ -151,7 +151,7 @@ def check_loads_nothing(facts: observations.Observations) -> check.Outcome:
 def check_load(facts: observations.Observations, index: int) -> check.Outcome:
     """Checks that an attempt loaded the newest checkpoint, once."""
     return check_loaded(
-        rules.CHECKPOINT_LOADED.of(index),
+        rules.CHECKPOINT_LOADED.of_attempt(index),
         facts.load(index),
         _Fact.LOADED_BY_RESUME,
     )

@@ -27,7 +27,9 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
     for index in facts.resumes:
         attempt = facts.attempt(index)
         outcomes.append(
-            record_checks.check_ranks(facts, rules.RESUMED_RANKS.of(index))
+            record_checks.check_ranks(
+                facts, rules.RESUMED_RANKS.of_attempt(index)
+            )
         )
         if index == 1:
             outcomes.append(_check_processes(facts))
@@ -36,7 +38,7 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
             record_checks.check_load(facts, index),
             *interruption_proof.check_interruption(facts, index),
             record_checks.check_steps(
-                rules.RESUMED_STEPS.of(index),
+                rules.RESUMED_STEPS.of_attempt(index),
                 attempt,
                 expected_run.steps(facts, index),
             ),
@@ -45,13 +47,15 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
         if saves[facts.last_rank]:
             outcomes.append(
                 record_checks.check_saves(
-                    rules.RESUMED_SAVES.of(index), attempt, saves
+                    rules.RESUMED_SAVES.of_attempt(index), attempt, saves
                 )
             )
         if index == facts.last:
             outcomes.append(_check_finish(facts))
         outcomes.append(
-            record_checks.check_samples(facts, rules.RESUMED_SAMPLES.of(index))
+            record_checks.check_samples(
+                facts, rules.RESUMED_SAMPLES.of_attempt(index)
+            )
         )
     return outcomes
 
@@ -85,7 +89,7 @@ def _check_processes(facts: observations.Observations) -> check.Outcome:
 
 
 def _check_finish(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.FINISHED.of(facts.last))
+    result = check.Check(rules.FINISHED.of_attempt(facts.last))
     last = facts.case.training.iterations
     attempt = facts.attempt(facts.last)
     expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))

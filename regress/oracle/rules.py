@@ -69,8 +69,8 @@ class Rule:
             return self.title
         return f"attempt {self.attempt}: {self.title}"
 
-    def of(self, attempt: int) -> "Rule":
-        """The same check of an attempt."""
+    def of_attempt(self, attempt: int) -> "Rule":
+        """Returns the same check of another attempt."""
         return dataclasses.replace(self, attempt=attempt)
 
 
