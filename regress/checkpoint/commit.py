@@ -1,4 +1,22 @@
-"""The last steps of a save: commit the checkpoint and delete old ones."""
+"""Commits a checkpoint, from when on it is complete, and deletes old ones.
+
+The manifest is the commit: a folder without one holds no checkpoint, whatever
+its files are. So the order is
+
+1. the files of all ranks, flushed (the ranks have done that);
+2. the names of their folders;
+3. the manifest, flushed, under its name by a rename;
+4. the tracker, in the same way;
+5. only then, the end of older checkpoints.
+
+A kill or a power failure between any two of these leaves the new checkpoint or
+the one before it whole, and view.py finds it.
+
+The ranks could also write into a folder with a temporary name, and the commit
+could be its rename. A manifest would still be needed, to say which files there
+must be and what is in them; and if there is one, it can be the commit, on file
+systems that cannot rename a folder atomically, too.
+"""
 
 import contextlib
 import pathlib
