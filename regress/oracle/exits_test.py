@@ -424,7 +424,7 @@ class GivenUpTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             actual="BY_ITSELF, exit code 3",
         )
 
-    def test_finds_it_among_peers_that_failed_for_want_of_it(self):
+    def test_finds_it_among_peers_that_failed_without_it(self):
         records = _ended(
             1,
             {

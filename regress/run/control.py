@@ -36,7 +36,7 @@ def stand_by() -> bool:
     the trainer.
 
     Returns:
-        Whether the rank is wanted: not if the supervisor has hung up.
+        Whether the rank is wanted: not if the supervisor has disconnected.
     """
     if os.environ.pop(STANDS_BY, None) is None:
         return True

@@ -84,7 +84,7 @@ class Scenario:
                 self._run_through(
                     index - 1, record, launcher, on_progress, launched
                 )
-                if not self._goes_on(record):
+                if not self._may_continue(record):
                     return
             else:
                 launched.prepare()
@@ -107,7 +107,7 @@ class Scenario:
             return self.case.interruption[index]
         return None
 
-    def _goes_on(self, record: run_pb2.RunRecord) -> bool:
+    def _may_continue(self, record: run_pb2.RunRecord) -> bool:
         """Whether the last attempt of a record ended as it had to."""
         last = record.attempts[-1]
         if self._interruption(last.index) is None:
@@ -135,7 +135,7 @@ class Scenario:
         on_progress: OnProgress,
     ) -> None:
         """Adds the read-back to the record, if the last attempt ended well."""
-        if self._goes_on(record):
+        if self._may_continue(record):
             with self._launched(
                 self._read_back_index,
                 launcher,
@@ -364,7 +364,7 @@ class Scenario:
 
 
 def _ended_well(result: run_pb2.Attempt) -> bool:
-    """Whether every rank ended by itself, with exit code 0."""
+    """Whether every rank ended on its own, with exit code 0."""
     return all(
         rank.exit.cause == run_pb2.ExitStatus.BY_ITSELF
         and exit_codes.exited_with(rank.exit, exit_codes.SUCCESS)

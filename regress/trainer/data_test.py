@@ -38,7 +38,7 @@ class MicrobatchesTest(absltest.TestCase):
     def test_samples_come_in_order(self) -> None:
         self.assertEqual(self._first_tokens(0, 3), [0, 1, 2, 3, 4, 5])
 
-    def test_goes_on_after_the_consumed_samples(self) -> None:
+    def test_continues_after_the_consumed_samples(self) -> None:
         self.assertEqual(self._first_tokens(4, 2), [4, 5, 6, 7])
 
     def test_a_microbatch_is_batch_first(self) -> None:

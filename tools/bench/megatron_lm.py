@@ -1,7 +1,7 @@
 """Megatron-LM's own flow for a test of resuming, from a checkout of it.
 
 `pretrain_gpt.py` under torchrun, to the last iteration; then its last
-checkpoint is taken away, and the same command goes on from the one before.
+checkpoint is taken away, and the same command resumes from the one before.
 That is what its functional tests of the type `ckpt-resume` do.
 """
 

@@ -150,7 +150,7 @@ class InstallTest(absltest.TestCase):
             if path.is_file():
                 self.assertEqual(path.stat().st_mode & 0o222, 0, path)
 
-    def test_goes_on_after_an_interrupted_fetch(self):
+    def test_continues_after_an_interrupted_fetch(self):
         partial = self.cache / "foo==1.0.partial"
         (partial / "site-packages/foo").mkdir(parents=True)
         (partial / "site-packages/foo/torn.py").touch()
