@@ -78,8 +78,9 @@ def _own_optimizer(saved: dict[str, Any]) -> dict[str, Any]:
 
     The tensors of the part itself are the live ones.
     """
-    saved["optimizer"] = copy.deepcopy(saved["optimizer"])
-    return saved["optimizer"]
+    own: dict[str, Any] = copy.deepcopy(saved["optimizer"])
+    saved["optimizer"] = own
+    return own
 
 
 def _moments(saved: dict[str, Any]) -> list[dict[str, Any]]:
