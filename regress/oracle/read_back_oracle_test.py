@@ -83,6 +83,13 @@ class StoredTest(verdict_testing.VerdictTestCase):
         _checkpoint(records, 1).Clear()
         _checkpoint(records, 1).iteration = 6
         self._assert_found(records, iteration=6, expected="6", actual="none")
+        self.assertEqual(
+            [
+                (wording.subject(finding), wording.actual(finding))
+                for finding in records.judge().findings[1:]
+            ],
+            [("files by the manifest", "none")],
+        )
 
     def test_finds_a_rank_without_a_file(self) -> None:
         records = record_test_helper.passing()
@@ -93,21 +100,22 @@ class StoredTest(verdict_testing.VerdictTestCase):
 
     def test_finds_a_file_of_another_size_or_content(self) -> None:
         path = "mp_rank_00_002/model_optim_rng.pt"
-        for field, value, subject in (
-            ("stored_bytes", 7, f"bytes of {path}"),
-            ("stored_bytes", -1, f"bytes of {path}"),
-            ("stored_digest", "another", f"SHA-256 of {path}"),
-            ("stored_digest", "", f"SHA-256 of {path}"),
+        for field, value, subject, actual in (
+            ("stored_bytes", 7, f"bytes of {path}", "7"),
+            ("stored_bytes", 0, f"bytes of {path}", "0"),
+            ("stored_bytes", -1, f"bytes of {path}", "none"),
+            ("stored_digest", "another", f"SHA-256 of {path}", "another"),
+            ("stored_digest", "", f"SHA-256 of {path}", "absent"),
         ):
             records = record_test_helper.passing()
             setattr(_checkpoint(records, 0).files[2], field, value)
-            self._assert_found(records, subject=subject, iteration=3)
+            self._assert_found(
+                records, subject=subject, iteration=3, actual=actual
+            )
 
     def test_finds_that_a_rank_reported_another_size(self) -> None:
         records = record_test_helper.passing()
-        for event in records.rank(1, 2).events:
-            if event.checkpoint.kind == run_pb2.CheckpointEvent.SAVED:
-                event.checkpoint.bytes = 7
+        self._saved(records, 2, 6).bytes = 7
         self._assert_found(
             records,
             subject="bytes of mp_rank_00_002/model_optim_rng.pt, by its rank",
@@ -115,6 +123,55 @@ class StoredTest(verdict_testing.VerdictTestCase):
             iteration=6,
             actual="7",
         )
+        self.assertLen(records.judge().findings, 1)
+
+    def test_looks_at_all_ranks_files_if_another_is_listed(self) -> None:
+        records = record_test_helper.passing()
+        files = _checkpoint(records, 1).files
+        others = [*files]
+        del files[:]
+        files.add(path="another", listed_digest="d", stored_digest="d")
+        files.extend(others)
+        self._saved(records, 2, 6).bytes = 7
+        self.assertEqual(
+            [wording.subject(finding) for finding in records.judge().findings],
+            [
+                "files by the manifest",
+                "bytes of mp_rank_00_002/model_optim_rng.pt, by its rank",
+            ],
+        )
+
+    def test_takes_the_last_report_of_a_file_that_was_saved_twice(
+        self,
+    ) -> None:
+        records = record_test_helper.passing()
+        records.rank(0, 2).events.add().checkpoint.CopyFrom(
+            run_pb2.CheckpointEvent(
+                kind=run_pb2.CheckpointEvent.SAVED, iteration=6, bytes=7
+            )
+        )
+        self._assert_agrees(records)
+
+    def test_a_rank_that_is_not_there_reported_nothing(self) -> None:
+        records = record_test_helper.passing()
+        del records.run.attempts[0].ranks[2]
+        self._assert_agrees(records)
+
+    def _saved(
+        self, records: record_test_helper.Records, rank: int, iteration: int
+    ) -> run_pb2.CheckpointEvent:
+        (found,) = (
+            event.checkpoint
+            for event in records.rank(1, rank).events
+            if event.checkpoint.kind == run_pb2.CheckpointEvent.SAVED
+            and event.checkpoint.iteration == iteration
+        )
+        return found
+
+    def _assert_agrees(self, records: record_test_helper.Records) -> None:
+        """Asserts that the disk is as the run says, whatever else is wrong."""
+        checks = {check.name: check for check in records.judge().checks}
+        self.assertEqual(checks[rules.CHECKPOINTS_STORED.name].differing, 0)
 
     def test_a_rank_may_have_been_killed_before_it_reported(self) -> None:
         records = record_test_helper.passing()
@@ -124,8 +181,7 @@ class StoredTest(verdict_testing.VerdictTestCase):
                 event.checkpoint.ClearField("bytes")
                 event.checkpoint.kind = run_pb2.CheckpointEvent.NONE_FOUND
         # It is another check that misses the report.
-        checks = {check.name: check for check in records.judge().checks}
-        self.assertEqual(checks[rules.CHECKPOINTS_STORED.name].differing, 0)
+        self._assert_agrees(records)
 
 
 class ReadBackTest(verdict_testing.VerdictTestCase):
@@ -154,6 +210,40 @@ class ReadBackTest(verdict_testing.VerdictTestCase):
             subject="ranks",
             actual="0, 1, 2",
         )
+
+    def test_finds_that_another_attempt_was_read_back(self) -> None:
+        records = record_test_helper.passing()
+        records.run.read_back.index = 7
+        self.assert_fails(
+            records,
+            _NOT_SAVED,
+            rules.READ_BACK_RANKS,
+            subject="attempts",
+            expected="2",
+            actual="7",
+        )
+
+    def test_finds_an_event_file_that_nobody_tore(self) -> None:
+        records = record_test_helper.passing()
+        records.rank(_READ_BACK, 3).torn = True
+        self.assert_fails(
+            records,
+            _NOT_SAVED,
+            rules.READ_BACK_EXITS,
+            attempt=_READ_BACK,
+            rank=3,
+            actual="torn in its last event",
+        )
+
+    def test_the_entry_nearest_the_cause_is_first(self) -> None:
+        records = record_test_helper.passing()
+        loaded = records.state(_READ_BACK, 1, run_pb2.StateDigest.LOADED)
+        for entry in loaded.entries:
+            entry.digest = "x"
+        finding = self.assert_fails(
+            records, _NOT_SAVED, rules.READ_BACK_STATE, rank=1
+        )
+        self.assertEqual(wording.subject(finding), "scheduler/num_steps")
 
     def test_names_the_rank_that_failed_first(self) -> None:
         records = record_test_helper.passing()
