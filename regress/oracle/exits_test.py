@@ -298,7 +298,11 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_a_rank_that_hung_alone_waited_for_nobody(self):
         records = record_test_helper.passing()
         records.rank(1, 3).exit.cause = _Exit.HANG
-        self.assertEqual(self._first(records), (3, 9))
+        self.assertEqual(self._first(records), (3, 0))
+        verdict = records.judge()
+        self.assertEqual(verdict.findings[0].after_iteration, 8)
+        self.assertEqual(verdict.bad_after_iteration, 8)
+        self.assertFalse(verdict.HasField("first_bad_iteration"))
 
 
 class HangTest(verdict_testing.VerdictTestCase):

@@ -65,11 +65,14 @@ def judge(
     reached = conclusion.conclude(outcomes)
     first = next(iter(conclusion.by_weight(outcomes, reached)), None)
     findings = conclusion.findings(facts, outcomes, reached)
+    bad = conclusion.first_bad(outcomes, reached) or verdict_pb2.Finding()
+    clues = diagnosis.clues(facts, first.findings) if first else []
     for finding in findings:
         finding.of_read_back = (
             finding.HasField("attempt")
             and finding.attempt == facts.read_back.index
         )
+        conclusion.date(finding, facts.case.training.iterations)
     return verdict_pb2.Verdict(
         conclusion=reached,
         checks=[
@@ -79,10 +82,11 @@ def judge(
         ],
         findings=findings,
         environment_differences=preconditions.environment_differences(facts),
-        first_bad_iteration=conclusion.first_bad_iteration(outcomes, reached),
+        first_bad_iteration=_field(bad, "iteration"),
+        bad_after_iteration=_field(bad, "after_iteration"),
         repeat_through=None if run.HasField("repeat") else through,
         known_bug=known_bugs.find(facts, reached),
-        clues=diagnosis.clues(facts, first.findings) if first else [],
+        clues=clues,
         restored_state=restored.state,
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
@@ -91,3 +95,9 @@ def judge(
             has_golden=golden is not None,
         ),
     )
+
+
+def _field(finding: verdict_pb2.Finding, name: str) -> int | None:
+    """Returns the value of a finding's field; None if it is absent."""
+    value: int = getattr(finding, name)
+    return value if finding.HasField(name) else None

@@ -184,8 +184,10 @@ def _render_states(
     iteration, explained = None, ""
     for same in shown:
         finding = same.first
-        if finding.iteration != iteration:
-            iteration = finding.iteration
+        # Of a checkpoint after the case's last step, too.
+        of = finding.iteration or finding.after_iteration
+        if of != iteration:
+            iteration = of
             lines.append(f"of iteration {iteration}")
         rank = f"{text_layout.numbers(same.ranks):>4}  "
         lines += text_layout.wrap(wording.subject(finding), rank, _ENTRY_INDENT)

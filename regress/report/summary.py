@@ -131,11 +131,10 @@ def _limit(verdict: verdict_pb2.Verdict) -> str:
 def _finding(finding: verdict_pb2.Finding) -> str:
     attempt = wording.attempt(finding)
     where = f" of {attempt}" if attempt else ""
-    where += "".join(
-        f" {preposition} {field} {getattr(finding, field)}"
-        for preposition, field in (("on", "rank"), ("at", "iteration"))
-        if finding.HasField(field)
-    )
+    if finding.HasField("rank"):
+        where += f" on rank {finding.rank}"
+    if when := wording.when(finding):
+        where += f" {when}" if when.startswith("after") else f" at {when}"
     return (
         f"{wording.subject(finding)}{where}: expected "
         f"{wording.expected(finding)}, actual {wording.actual(finding)}"

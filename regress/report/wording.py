@@ -334,6 +334,24 @@ def explanation(finding: verdict_pb2.Finding) -> str:
     return ""
 
 
+def first_bad(verdict: verdict_pb2.Verdict) -> str:
+    """Returns where it began: "first bad iteration: 5"; "" if nowhere."""
+    if verdict.HasField("first_bad_iteration"):
+        return f"first bad iteration: {verdict.first_bad_iteration}"
+    if verdict.HasField("bad_after_iteration"):
+        return f"first bad: after iteration {verdict.bad_after_iteration}"
+    return ""
+
+
+def when(finding: verdict_pb2.Finding) -> str:
+    """Returns e.g. "iteration 5" or "after iteration 8"; "" if at no time."""
+    if finding.HasField("iteration"):
+        return f"iteration {finding.iteration}"
+    if finding.HasField("after_iteration"):
+        return f"after iteration {finding.after_iteration}"
+    return ""
+
+
 def attempt(finding: verdict_pb2.Finding) -> str:
     """Returns the name of a finding's attempt; "" if it names none.
 

@@ -120,8 +120,8 @@ def _ours(row: Row) -> str:
     if first.HasField("rank"):
         by_chance = len(row.fault.expected.ranks) > 1
         cause.append("some rank" if by_chance else f"rank {first.rank}")
-    if first.HasField("iteration"):
-        cause.append(f"iteration {first.iteration}")
+    if when := wording.when(first):
+        cause.append(when)
     return f"{name}: {', '.join(cause)}"
 
 

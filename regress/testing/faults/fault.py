@@ -81,6 +81,7 @@ class Expected:
             none.
         iteration: The first finding's iteration, which must also be the first
             bad iteration; None if the finding has none.
+        after: The first finding's iteration, if it is about what that left.
         summary: Regular expression to find in the summary.
         known_bug: Regular expression to find in the note on a known bug; by
             default there must be no note.
@@ -91,6 +92,7 @@ class Expected:
     attempt: int | None = 1
     ranks: tuple[int, ...] = ()
     iteration: int | None = None
+    after: int | None = None
     summary: str = ""
     known_bug: str = r"\A\Z"
 

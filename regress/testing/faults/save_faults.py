@@ -207,16 +207,14 @@ def _not_saved(
         subject,
         attempt=2,
         ranks=ranks,
-        iteration=_LAST,
+        after=_LAST,
         summary=summary,
     )
 
 
-def _of_disk(subject: str, iteration: int | None = None) -> fault.Expected:
+def _of_disk(subject: str, after: int | None = None) -> fault.Expected:
     """Expects that the checkpoint directory is not what it has to be."""
-    return fault.Expected(
-        "NOT_SAVED", subject, attempt=None, iteration=iteration
-    )
+    return fault.Expected("NOT_SAVED", subject, attempt=None, after=after)
 
 
 def _at_save(
