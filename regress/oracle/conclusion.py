@@ -181,8 +181,7 @@ def date(finding: verdict_pb2.Finding, last: int) -> None:
         after = finding.iteration > last
     else:
         after = (
-            finding.iteration >= last
-            or finding.oracle == verdict_pb2.READ_BACK
+            finding.iteration >= last or finding.oracle == verdict_pb2.READ_BACK
         )
     if after:
         finding.after_iteration = min(finding.iteration, last)

@@ -59,9 +59,7 @@ class OrderTest(parameterized.TestCase):
             self.assertLessEqual(len(rule.name), 33, rule.name)
 
 
-def _of(
-    rule: rules.Rule, *findings: verdict_pb2.Finding
-) -> check.Outcome:
+def _of(rule: rules.Rule, *findings: verdict_pb2.Finding) -> check.Outcome:
     return check.Outcome(rule, compared=3, differing=1, findings=findings)
 
 

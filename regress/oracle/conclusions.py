@@ -127,7 +127,8 @@ ORDER = (
         lead="a resume did not continue where it had to",
         when="A later attempt is not a resume: it did not load the newest "
         "whole checkpoint on every rank, has steps or saves missing or "
-        "doubled, or did not finish. This holds even if every number is right.",
+        "doubled, or did not finish. Which of these it is, the first words of "
+        "the summary say. This holds even if every number is right.",
         next_step="See which checkpoint each rank loaded, and which ones were "
         "there.",
         why_here="A run that starts from another iteration also computes other "

@@ -88,6 +88,9 @@ def judge(
         known_bug=known_bugs.find(facts, reached),
         clues=clues,
         restored_state=restored.state,
+        shortfall=resume_proof.shortfall(facts, outcomes)
+        if reached == verdict_pb2.Verdict.NOT_RESUMED
+        else verdict_pb2.Verdict.SHORTFALL_UNSPECIFIED,
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
             resume_iteration=map(facts.start, facts.resumes),

@@ -36,6 +36,13 @@ POINTERS = {
 }
 _OF_SAVED_STATE = "state that no metric of a step shows"
 
+# What happened instead of what the conclusion's name says.
+_SHORTFALLS = {
+    _Verdict.ENDED_EARLY: "a resume continued where it had to, and ended early",
+    _Verdict.NOT_EACH_ONCE: "a resume began where it had to, and did not make "
+    "each step and save once",
+}
+
 _REMEDIES = {
     verdict_pb2.KnownBug.RESUMABLE_PARAM_GROUPING: (
         "set optimizer.param_grouping: RESUMABLE in the case"
@@ -97,6 +104,8 @@ def _lead(verdict: verdict_pb2.Verdict) -> str:
         and not verdict.outline.has_golden
     ):
         return "the numbers were wrong before anything was resumed"
+    if verdict.shortfall in _SHORTFALLS:
+        return _SHORTFALLS[verdict.shortfall]
     return conclusions.BY_CLASS[verdict.conclusion].lead
 
 

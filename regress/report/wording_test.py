@@ -54,7 +54,9 @@ class WhenTest(parameterized.TestCase):
         ({"bad_after_iteration": 8}, "first bad: after iteration 8"),
     )
     def test_says_where_it_began(self, fields, words) -> None:
-        self.assertEqual(wording.first_bad(verdict_pb2.Verdict(**fields)), words)
+        self.assertEqual(
+            wording.first_bad(verdict_pb2.Verdict(**fields)), words
+        )
 
 
 class ValueTest(parameterized.TestCase):

@@ -46,7 +46,11 @@ def _mismatches(
         )
     for name, field, bad in (
         ("first bad iteration", "first_bad_iteration", expected.iteration),
-        ("iteration after which it is bad", "bad_after_iteration", expected.after),
+        (
+            "iteration after which it is bad",
+            "bad_after_iteration",
+            expected.after,
+        ),
     ):
         actual = _field(verdict, field)
         if bad not in (None, actual):
