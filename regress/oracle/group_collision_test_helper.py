@@ -158,6 +158,7 @@ class Run:
     def refuse(self) -> None:
         """Makes torch refuse the load on every rank; rank 2 fails first."""
         attempt = self.records.run.attempts[1]
+        attempt.end.failure.rank.rank = 2
         attempt.end.failure.rank.last_log_line = REFUSAL
         for rank in attempt.ranks:
             del rank.events[2:]
