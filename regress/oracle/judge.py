@@ -56,6 +56,7 @@ def judge(
         *interruption_proof.check_first(facts),
         *resume_proof.check_all(facts),
         restored.outcome,
+        *state_oracle.check_kept(facts),
         *replay_oracle.check_all(facts),
         *golden_oracle.check_all(facts),
         *read_back_oracle.check_all(facts),

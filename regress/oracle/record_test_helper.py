@@ -96,6 +96,25 @@ class Records:
             saved = self.state(0, rank, run_pb2.StateDigest.SAVED)
             self.golden.checkpoints[0].digests[rank] = state.fold(saved)
 
+    def go_on_as_recorded(self) -> None:
+        """Lets each step after a save or a load begin with what that had.
+
+        For a test that has changed the digest of a save or of a load.
+        """
+        for attempt in self.run.attempts:
+            for rank in attempt.ranks:
+                before: dict[int, run_pb2.StateDigest] = {}
+                for event in rank.events:
+                    state = event.state
+                    if state.moment == run_pb2.StateDigest.CONTINUED:
+                        if state.iteration in before:
+                            del state.entries[:]
+                            state.entries.extend(
+                                before[state.iteration].entries
+                            )
+                    elif event.HasField("state"):
+                        before[state.iteration] = state
+
     def add_repeat(self, through: int) -> run_pb2.Attempt:
         """Adds a repeat of attempt 0 that matches it, and returns it."""
         self.run.repeat.CopyFrom(_repeat(self.case, through))
@@ -352,6 +371,7 @@ def _interrupted(case: case_pb2.Case, index: int) -> run_pb2.Attempt:
         events = _start(100 * (index + 1) + rank)
         if index:
             events += _load(rank, start)
+            events.append(_continued(rank, start))
         else:
             events.append(
                 run_pb2.Event(
@@ -398,6 +418,7 @@ def _finished(case: case_pb2.Case) -> run_pb2.Attempt:
         events = [
             *_start(100 * (index + 1) + rank),
             *_load(rank, start),
+            *([_continued(rank, start)] if start < last else []),
             *_train(case, rank, start, last, last),
             run_pb2.Event(finished=run_pb2.Finished(iteration=last)),
         ]
@@ -513,7 +534,16 @@ def _train(
                 events.append(
                     _checkpoint(run_pb2.CheckpointEvent.SAVED, iteration)
                 )
+            if iteration < (asked.iteration if asked else last):
+                events.append(_continued(rank, iteration))
     return events
+
+
+def _continued(rank: int, iteration: int) -> run_pb2.Event:
+    """Returns that a rank began the step after a save or a load."""
+    return run_pb2.Event(
+        state=digest(rank, iteration, run_pb2.StateDigest.CONTINUED)
+    )
 
 
 def _checkpoint(

@@ -273,6 +273,20 @@ STATE_RESTORED = Rule(
     "Is every state entry of every rank the same right after the load as right "
     "before the save?",
 )
+SAVED_STATE_KEPT = Rule(
+    _STATE,
+    "training went on as it had saved",
+    _RESUME_DIVERGENCE,
+    "Is every state entry of every rank the same as the step after a save "
+    "begins as right before the save?",
+)
+LOADED_STATE_KEPT = Rule(
+    _STATE,
+    "training went on as it had loaded",
+    _RESUME_DIVERGENCE,
+    "Is every state entry of every rank the same as the first step begins as "
+    "right after the load?",
+)
 
 METRICS_REPEATED = Rule(
     _REPLAY,

@@ -282,23 +282,40 @@ def _of_divergence(
             if clauses
             else "",
         ]
+    for rule, said in _NOT_KEPT.items():
+        check = _check(verdict, rule)
+        if check and check.differing:
+            return [_finding(first), said]
+    kept = f"the loaded state is the saved state{_what_is_left(verdict)}"
     if _check(verdict, rules.REPEAT_RAN):
         and_golden = " and the golden" if verdict.outline.has_golden else ""
         why = (
-            "the loaded state is the saved state, and a repeat of attempt 0 "
-            f"gave the same numbers as attempt 0{and_golden}, so some state "
-            "is not saved, or is changed after the load; should the test give "
-            "other wrong numbers when it is run again, it is noise that the "
-            "repeat did not meet"
+            "a repeat of attempt 0 gave the same numbers as attempt 0"
+            f"{and_golden}, and {kept}; should the test give other wrong "
+            "numbers when it is run again, it is noise that the repeat did not "
+            "meet"
         )
     else:
         why = (
-            "the loaded state is the saved state, so either some state is "
-            "never saved, or training is not deterministic: other runs of the "
-            "test give the same wrong numbers in the first case and others in "
-            "the second"
+            f"{kept}; or training is not deterministic, and other runs of the "
+            "test give other wrong numbers"
         )
     return [_finding(first), *_pointer(verdict, first), why]
+
+
+def _what_is_left(verdict: verdict_pb2.Verdict) -> str:
+    """Returns what may be wrong if the loaded state is the saved state."""
+    kept = [_check(verdict, rule) for rule in _NOT_KEPT]
+    if all(check and check.compared for check in kept):
+        return (
+            ", and training went on from both: look for state that is neither "
+            "saved nor digested, or for code or a setting that is another "
+            "after a resume"
+        )
+    return (
+        ": some state is not saved, or is changed after the load, or what was "
+        "saved is not what training went on with"
+    )
 
 
 def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
@@ -326,6 +343,15 @@ def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
             f"{state.last_rank} ({', '.join(state.parted_replicas)})"
         )
 
+
+# What it means if the state that a step began with is not the checkpoint's.
+_NOT_KEPT = {
+    rules.SAVED_STATE_KEPT: "what was saved is not what training went on with: "
+    "it was saved too early, as before the scheduler's step, or with something "
+    "else in its place, as averaged weights",
+    rules.LOADED_STATE_KEPT: "the loaded state is the saved state, and was "
+    "changed before the first step",
+}
 
 _Details = Callable[[verdict_pb2.Verdict, verdict_pb2.Finding], list[str]]
 _DETAILS: dict[int, _Details] = {

@@ -242,7 +242,12 @@ FAULTS = (
         fault.Injection(
             trainer=instrumentation.before_first_step(_change_beta2)
         ),
-        fault.divergence("params norm", (0,), 5, "update"),
+        fault.divergence(
+            r"param group default.*/betas",
+            (0,),
+            _LOADED,
+            "was changed before the first step",
+        ),
     ),
     fault.Fault(
         "gradient_not_clipped",
