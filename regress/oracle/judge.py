@@ -19,9 +19,11 @@ from regress.oracle import (
     observations,
     preconditions,
     read_back_oracle,
+    relaunch_oracle,
     repeat_oracle,
     replay_oracle,
     resume_proof,
+    skipped_updates,
     state_oracle,
     verdict_pb2,
 )
@@ -55,6 +57,7 @@ def judge(
         *exits.check_all(facts),
         *interruption_proof.check_first(facts),
         *resume_proof.check_all(facts),
+        *relaunch_oracle.check_all(facts),
         restored.outcome,
         *state_oracle.check_kept(facts),
         *replay_oracle.check_all(facts),
@@ -73,6 +76,10 @@ def judge(
             finding.HasField("attempt")
             and finding.attempt == facts.read_back.index
         )
+        finding.of_relaunch = (
+            finding.HasField("attempt")
+            and finding.attempt == facts.relaunch.index
+        )
         conclusion.date(finding, facts.case.training.iterations)
     return verdict_pb2.Verdict(
         conclusion=reached,
@@ -89,6 +96,7 @@ def judge(
         known_bug=known_bugs.find(facts, reached),
         clues=clues,
         restored_state=restored.state,
+        skipped_updates=skipped_updates.find(facts),
         shortfall=resume_proof.shortfall(facts, outcomes)
         if reached == verdict_pb2.Verdict.NOT_RESUMED
         else verdict_pb2.Verdict.SHORTFALL_UNSPECIFIED,

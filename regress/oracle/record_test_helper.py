@@ -59,8 +59,9 @@ class Records:
 
     @property
     def launches(self) -> list[run_pb2.Attempt]:
-        """The attempts, and the read-back."""
-        return [*self.run.attempts, self.run.read_back]
+        """The attempts, the read-back, and the relaunch if there is one."""
+        more = [self.run.relaunch] if self.run.HasField("relaunch") else []
+        return [*self.run.attempts, self.run.read_back, *more]
 
     def step(
         self, attempt: int, rank: int, iteration: int
@@ -214,6 +215,10 @@ def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
         ],
         checkpoints=_checkpoints(case),
         read_back=_read_back(case),
+        relaunch=_relaunch(case) if case.relaunch_finished else None,
+        checkpoints_after_relaunch=_checkpoints(case)
+        if case.relaunch_finished
+        else None,
     )
 
 
@@ -436,6 +441,26 @@ def _read_back(case: case_pb2.Case) -> run_pb2.Attempt:
             events=[
                 *_start(900 + rank),
                 *_load(rank, case.training.iterations),
+            ],
+            exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
+        )
+    return attempt
+
+
+def _relaunch(case: case_pb2.Case) -> run_pb2.Attempt:
+    last = case.training.iterations
+    attempt = run_pb2.Attempt(
+        index=len(case.interruption) + 2, launcher="zygote"
+    )
+    for rank in range(RANKS):
+        attempt.ranks.add(
+            rank=rank,
+            events=[
+                *_start(1000 + rank),
+                *_load(rank, last),
+                run_pb2.Event(
+                    finished=run_pb2.Finished(iteration=last, already=True)
+                ),
             ],
             exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
         )

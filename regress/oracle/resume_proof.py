@@ -22,6 +22,11 @@ _BEYOND_THE_BEGINNING = {
     rules.RESUMED_SAVES.title,
     rules.FINISHED.title,
 }
+_OF_RELAUNCH = {
+    rules.RELAUNCHED_RANKS.title,
+    rules.RELAUNCH_IDLE.title,
+    rules.RELAUNCH_DISK.title,
+}
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
@@ -136,7 +141,9 @@ def shortfall(
         if outcome.failed
         and outcome.conclusion == verdict_pb2.Verdict.NOT_RESUMED
     }
-    if failed - _BEYOND_THE_BEGINNING:
+    if failed <= _OF_RELAUNCH:
+        return verdict_pb2.Verdict.NOT_LEFT_ALONE
+    if failed - _BEYOND_THE_BEGINNING - _OF_RELAUNCH:
         return verdict_pb2.Verdict.BEGAN_ELSEWHERE
     steps = [
         (

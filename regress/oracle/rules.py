@@ -384,6 +384,32 @@ REPEAT_STATE = Rule(
     of_repeat=True,
 )
 
+# Of the finished job, launched once more, if the case asks for it. Nothing is
+# launched after a read-back that failed.
+RELAUNCHED_RANKS = Rule(
+    _RESUME_PROOF,
+    "relaunch: every rank reports",
+    _NOT_RESUMED,
+    "Is each rank of the relaunch there, as one new process?",
+    if_empty=_NOT_SAVED,
+)
+RELAUNCH_IDLE = Rule(
+    _RESUME_PROOF,
+    "relaunch: nothing done, and said",
+    _NOT_RESUMED,
+    "Did each rank of the finished job that was launched again train nothing, "
+    "save nothing, say that the job had finished, and end well?",
+    if_empty=_NOT_SAVED,
+)
+RELAUNCH_DISK = Rule(
+    _RESUME_PROOF,
+    "relaunch: nothing changed on disk",
+    _NOT_RESUMED,
+    "Are the tracker and every checkpoint's files what they were before the "
+    "finished job was launched again, and not written anew?",
+    if_empty=_NOT_SAVED,
+)
+
 # Of what the last attempt has left.
 CHECKPOINTS_STORED = Rule(
     _READ_BACK,

@@ -41,6 +41,8 @@ _SHORTFALLS = {
     _Verdict.ENDED_EARLY: "a resume continued where it had to, and ended early",
     _Verdict.NOT_EACH_ONCE: "a resume began where it had to, and did not make "
     "each step and save once",
+    _Verdict.NOT_LEFT_ALONE: "a job that had finished was launched again, and "
+    "did more than to say so",
 }
 
 _REMEDIES = {
@@ -62,6 +64,7 @@ def summarize(verdict: verdict_pb2.Verdict) -> str:
     parts = [_lead(verdict)]
     if verdict.findings:
         parts += details(verdict, verdict.findings[0])
+    parts.append(_skipped(verdict))
     return "; ".join(part.removesuffix(".") for part in parts if part) + "."
 
 
@@ -111,6 +114,7 @@ def _lead(verdict: verdict_pb2.Verdict) -> str:
 
 def _passed(verdict: verdict_pb2.Verdict) -> str:
     outline = verdict.outline
+    skipped = _skipped(verdict)
     resumes = ", ".join(
         f"{case_pb2.Signal.Name(interruption.signal)} in iteration "
         f"{interruption.iteration} "
@@ -123,8 +127,24 @@ def _passed(verdict: verdict_pb2.Verdict) -> str:
         f"{conclusions.PASS.lead}: {resumes}, trained to "
         f"{outline.iterations}; "
         f"{sum(check.compared for check in verdict.checks)} comparisons, none "
-        f"differs{_limit(verdict)}."
+        f"differs{_limit(verdict)}{'; ' if skipped else ''}{skipped}."
     )
+
+
+def _skipped(verdict: verdict_pb2.Verdict) -> str:
+    """Returns whose update was skipped first; "" if nobody's was."""
+    if not verdict.skipped_updates:
+        return ""
+    first = verdict.skipped_updates[0]
+    repeat = "the repeat of " if first.of_repeat else ""
+    text = (
+        f"the optimizer skipped the update of iteration {first.iteration} in "
+        f"{repeat}attempt {first.attempt} on {wording.ranks(list(first.ranks))}"
+    )
+    if first.HasField("updated_in"):
+        text += f", and not in attempt {first.updated_in}"
+    more = len(verdict.skipped_updates) > 1
+    return f"{text}, and there are others" if more else text
 
 
 def _limit(verdict: verdict_pb2.Verdict) -> str:

@@ -79,10 +79,12 @@ class ProgressPrinter:
     def _name(self, attempt: int) -> str:
         if self._is_read_back(attempt):
             return "read-back"
+        if attempt > len(self._case.interruption):
+            return "relaunch"
         return f"attempt {attempt}"
 
     def _is_read_back(self, attempt: int) -> bool:
-        return attempt > len(self._case.interruption)
+        return attempt == len(self._case.interruption) + 1
 
     def _interruption(self, attempt: int) -> str:
         interruption = self._case.interruption[attempt]

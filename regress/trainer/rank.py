@@ -124,7 +124,8 @@ class Rank:
     ) -> None:
         """Trains what is left, and reports the end of the last iteration."""
         last = self._case.training.iterations
-        if state.iteration < last:
+        already = state.iteration >= last
+        if not already:
             self._train(state, device)
         else:
             print(
@@ -138,6 +139,7 @@ class Rank:
                     finished=run_pb2.Finished(
                         iteration=state.iteration,
                         peak_device_bytes=self._backend.peak_memory(),
+                        already=already,
                     )
                 )
             )

@@ -21,6 +21,7 @@ from regress.testing.faults import fault as fault_lib
 _TRAINER = "regress.testing.instrumented_trainer"
 # Among an injection's faulty attempts.
 _READ_BACK = 2
+_RELAUNCH = 3
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -115,6 +116,10 @@ class Harness:
             _faulty(name, injection, scenario, _READ_BACK).read_back(
                 record, self._launcher, _ignore
             )
+            if case.relaunch_finished:
+                _faulty(name, injection, scenario, _RELAUNCH).relaunch(
+                    record, self._launcher, _ignore
+                )
             verdict = judge.judge(case, record, golden, target)
         if verdict.HasField("repeat_through"):
             self._repeat(

@@ -183,6 +183,53 @@ def _kill_again(case: case_pb2.Case) -> None:
     )
 
 
+def _launch_again(case: case_pb2.Case) -> None:
+    case.relaunch_finished = True
+
+
+def _train_last_again(saved: dict[str, Any], state: Any) -> None:
+    del saved
+    state.iteration -= 1
+
+
+def _write_last_again() -> instrumentation.Install:
+    """Writes the checkpoint that was loaded anew, and reports nothing."""
+    seen: list[Any] = []
+
+    def look(original: Any) -> Any:
+        def remember(checkpoints: Any) -> Any:
+            seen.append(checkpoints)
+            return original(checkpoints)
+
+        return remember
+
+    def write(saved: dict[str, Any], state: Any) -> None:
+        del saved
+        seen[-1].save(state, lambda: None)
+
+    return instrumentation.both(
+        instrumentation.wrapped(hooks.LOOK, look),
+        instrumentation.after_restore(write),
+    )
+
+
+def _when_launched_again(
+    name: str,
+    what: str,
+    change: instrumentation.Install,
+    expected: fault.Expected,
+) -> fault.Fault:
+    return fault.Fault(
+        name,
+        "thought of",
+        what,
+        fault.Injection(
+            trainer=change, faulty_attempts=(3,), case=_launch_again
+        ),
+        expected,
+    )
+
+
 def _in_second_resume(
     name: str,
     what: str,
@@ -376,6 +423,30 @@ FAULTS = (
         instrumentation.wrapped(hooks.LOOK, _load_first_checkpoint),
         fault.Expected(
             "NOT_RESUMED", "checkpoint loaded", attempt=2, ranks=(0,)
+        ),
+    ),
+    _when_launched_again(
+        "finished_job_trains_on",
+        "A finished job that is launched again trains its last iteration anew.",
+        instrumentation.after_restore(_train_last_again),
+        fault.Expected(
+            "NOT_RESUMED",
+            "iterations trained",
+            attempt=3,
+            ranks=(0,),
+            summary="^a job that had finished was launched again",
+        ),
+    ),
+    _when_launched_again(
+        "finished_job_saves_again",
+        "A finished job that is launched again rewrites its last checkpoint.",
+        _write_last_again(),
+        fault.Expected(
+            "NOT_RESUMED",
+            r"time of writing of mp_rank_00_000/model_optim_rng\.pt of "
+            "iteration 8, in ns",
+            attempt=3,
+            summary="^a job that had finished was launched again",
         ),
     ),
 )
