@@ -4,8 +4,6 @@ A scheduler may launch a job once more after its end. The job must see that
 nothing is left to train, say so, and leave the disk as it is.
 """
 
-from collections.abc import Mapping
-
 from regress.oracle import (
     check,
     observations,
@@ -102,7 +100,7 @@ def _check_disk(facts: observations.Observations) -> check.Outcome:
 
 def _contents(
     directory: run_pb2.CheckpointDirectory,
-) -> Mapping[str, verdict_pb2.Value]:
+) -> dict[str, verdict_pb2.Value]:
     """Returns what a directory holds, by what it is."""
     found = {
         "iteration that the tracker names": check.integers(

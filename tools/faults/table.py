@@ -127,7 +127,10 @@ def _ours(row: Row) -> str:
 
 def _chain(one: fault_lib.Fault) -> str:
     """Returns what must follow the first resume for the fault to show."""
-    if max(one.injection.faulty_attempts) > 1:
+    last = max(one.injection.faulty_attempts)
+    if last == fault_lib.RELAUNCH:
+        return "relaunch"
+    if last > 1:
         return "second resume"
     return "read-back" if one.expected.conclusion == "NOT_SAVED" else "no"
 

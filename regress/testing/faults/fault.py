@@ -18,6 +18,10 @@ GOLDEN = pathlib.Path(
     "regress/testing/faults/testdata/catalogue/dev_none.textproto"
 )
 
+# The launches after the last attempt of that case, among faulty attempts.
+READ_BACK = 2
+RELAUNCH = 3
+
 # Runs attempt 0, as `Scenario.run_interrupted` does.
 FirstAttempt = Callable[
     [scenario_lib.Scenario, launcher.Launcher, scenario_lib.OnProgress],

@@ -224,7 +224,9 @@ def _when_launched_again(
         "thought of",
         what,
         fault.Injection(
-            trainer=change, faulty_attempts=(3,), case=_launch_again
+            trainer=change,
+            faulty_attempts=(fault.RELAUNCH,),
+            case=_launch_again,
         ),
         expected,
     )
