@@ -4,6 +4,7 @@ The list judges nothing. What cannot be read is missing from it.
 """
 
 import hashlib
+import os
 import pathlib
 from concurrent import futures
 
@@ -50,11 +51,12 @@ def _checkpoint(
 
 
 def _file(folder: pathlib.Path, listed: manifest.File) -> run_pb2.StoredFile:
-    size, digest = -1, ""
+    size, digest, written_at = -1, "", 0
     try:
         with open(folder / listed.path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
+            written_at = os.fstat(file.fileno()).st_mtime_ns
     except OSError:
         pass
     return run_pb2.StoredFile(
@@ -63,4 +65,5 @@ def _file(folder: pathlib.Path, listed: manifest.File) -> run_pb2.StoredFile:
         stored_bytes=size,
         listed_digest=listed.sha256,
         stored_digest=digest,
+        written_at=written_at,
     )

@@ -127,7 +127,9 @@ ORDER = (
         lead="a resume did not continue where it had to",
         when="A later attempt is not a resume: it did not load the newest "
         "whole checkpoint on every rank, has steps or saves missing or "
-        "doubled, or did not finish. This holds even if every number is right.",
+        "doubled, or did not finish; or a job that had finished did more than "
+        "to say so when it was launched again. Which of these it is, the first "
+        "words of the summary say. This holds even if every number is right.",
         next_step="See which checkpoint each rank loaded, and which ones were "
         "there.",
         why_here="A run that starts from another iteration also computes other "
@@ -160,9 +162,10 @@ ORDER = (
         _Verdict.RESUME_DIVERGENCE,
         lead="the resumed run is not the run that was interrupted",
         when="Everything was right until the resume. Either a state entry was "
-        "not loaded as it was saved, and the verdict names it; or all entries "
-        "were, and the first metric that differs says where to look for state "
-        "that is not saved.",
+        "not loaded as it was saved, or training did not go on from it, after "
+        "the save or after the load, and the verdict names it; or all entries "
+        "were right, and the first metric that differs says where to look for "
+        "state that is not saved.",
         next_step="Start with the first finding: it is the closest to the "
         "cause.",
         why_here="Everything was right until the resume.",

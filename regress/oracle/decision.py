@@ -143,24 +143,55 @@ def _was_recorded(
     )
 
 
-def first_bad_iteration(
+def first_bad(
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
-) -> int | None:
-    """Returns the first iteration in which something differs, or None.
+) -> verdict_pb2.Finding | None:
+    """Returns the finding about the first iteration with a difference, or None.
 
     Each check that decided the verdict contributes its first finding about an
-    iteration, and the earliest iteration of these is returned. None if there is
-    no such finding.
+    iteration. Of these, the one of the earliest iteration is returned; if there
+    are several, one that is about a step rather than about what the step left.
+    None if there is no such finding.
     """
-    firsts = [
-        next(
-            (one.iteration for one in outcome.findings if _is_dated(one)), None
-        )
+    firsts = (
+        next((one for one in outcome.findings if _is_dated(one)), None)
         for outcome in outcomes
         if outcome.failed and outcome.conclusion == conclusion
-    ]
-    return min((first for first in firsts if first is not None), default=None)
+    )
+    return min(
+        (first for first in firsts if first is not None),
+        key=lambda one: (one.iteration, not _is_about_a_step(one)),
+        default=None,
+    )
+
+
+def date(finding: verdict_pb2.Finding, last: int) -> None:
+    """Says of a finding about what an iteration left that it is no iteration.
+
+    Args:
+        finding: A finding. It has an iteration, if any, even if that is about
+            what came after it.
+        last: The case's last iteration.
+    """
+    if not _is_dated(finding) or _is_about_a_step(finding):
+        return
+    if finding.HasField("progress"):
+        # A rank that has completed the last step is not in the next one.
+        after = finding.iteration > last
+    else:
+        after = (
+            finding.iteration >= last or finding.oracle == verdict_pb2.READ_BACK
+        )
+    if after:
+        finding.after_iteration = min(finding.iteration, last)
+        finding.ClearField("iteration")
+
+
+def _is_about_a_step(finding: verdict_pb2.Finding) -> bool:
+    return (
+        finding.HasField("metric") or finding.fact.kind == verdict_pb2.Fact.STEP
+    )
 
 
 def repeat_through(
@@ -186,7 +217,8 @@ def repeat_through(
     if conclusion == _Verdict.NUMERIC_DRIFT or (
         conclusion == _Verdict.RESUME_DIVERGENCE and not state_differs
     ):
-        return first_bad_iteration(outcomes, conclusion)
+        first = first_bad(outcomes, conclusion)
+        return None if first is None else first.iteration
     return None
 
 

@@ -59,6 +59,73 @@ class OrderTest(parameterized.TestCase):
             self.assertLessEqual(len(rule.name), 33, rule.name)
 
 
+def _of(rule: rules.Rule, *findings: verdict_pb2.Finding) -> check.Outcome:
+    return check.Outcome(rule, compared=3, differing=1, findings=findings)
+
+
+class FirstBadTest(parameterized.TestCase):
+    def test_a_step_comes_before_what_it_left(self) -> None:
+        state = verdict_pb2.Finding(iteration=8, state_entry=_RNG)
+        loss = verdict_pb2.Finding(iteration=8, metric=_LOSS)
+        other = verdict_pb2.Finding(metric=_PARAMS)
+        for findings, first in (
+            ((state, loss), loss),
+            ((loss, state), loss),
+            ((other, state), state),
+            ((other,), None),
+        ):
+            outcomes = [
+                _of(rule, finding)
+                for rule, finding in zip(
+                    (rules.RESUMED_STATE, rules.RESUMED_METRICS),
+                    findings,
+                    strict=False,
+                )
+            ]
+            self.assertEqual(
+                decision.first_bad(outcomes, _Verdict.RESUME_DIVERGENCE),
+                first,
+            )
+
+    def test_of_checks_that_did_not_decide_nothing_is_said(self) -> None:
+        loss = verdict_pb2.Finding(iteration=8, metric=_LOSS)
+        outcomes = [_of(rules.RESUMED_METRICS, loss)]
+        self.assertIsNone(decision.first_bad(outcomes, _Verdict.CRASH))
+
+
+class DateTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ({"metric": _LOSS, "iteration": 8}, 8, None),
+        ({"fact": _Fact(kind=_Fact.STEP), "iteration": 9}, 9, None),
+        ({"state_entry": _RNG, "iteration": 7}, 7, None),
+        ({"state_entry": _RNG, "iteration": 8}, None, 8),
+        ({"fact": _Fact(kind=_Fact.SAVED_STATE), "iteration": 8}, None, 8),
+        ({"state_entry": _RNG}, None, None),
+        (
+            {
+                "fact": _Fact(kind=_Fact.FILE_SIZE),
+                "oracle": verdict_pb2.READ_BACK,
+                "iteration": 3,
+            },
+            None,
+            3,
+        ),
+        ({"progress": verdict_pb2.RankProgress(), "iteration": 8}, 8, None),
+        ({"progress": verdict_pb2.RankProgress(), "iteration": 9}, None, 8),
+    )
+    def test_tells_an_iteration_from_what_it_left(
+        self, fields, iteration, after
+    ) -> None:
+        finding = verdict_pb2.Finding(**fields)
+        decision.date(finding, last=8)
+        for name, expected in (
+            ("iteration", iteration),
+            ("after_iteration", after),
+        ):
+            actual = getattr(finding, name) if finding.HasField(name) else None
+            self.assertEqual(actual, expected)
+
+
 class ConcludeTest(absltest.TestCase):
     def test_passes_if_every_check_passes(self):
         outcomes = [_passed(rule) for rule in rules.ALL]

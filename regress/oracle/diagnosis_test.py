@@ -74,6 +74,7 @@ class DiagnosisTest(parameterized.TestCase):
         for event in records.rank(1, 2).events:
             if event.state.moment == run_pb2.StateDigest.SAVED:
                 event.state.entries[0].digest = "bad"
+        records.go_on_as_recorded()
         verdict = records.judge()
         self.assertIn(
             "state that no metric of a step shows",

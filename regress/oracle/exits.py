@@ -397,15 +397,24 @@ def rank_progress(
     if timeline.iterations:
         last = timeline.iterations[-1]
         return RankProgress(_beyond(facts, timeline, last), last + 1, events)
-    return RankProgress(_before_the_first(timeline, start), start + 1, events)
+    return RankProgress(
+        _before_the_first(facts, timeline, start), start + 1, events
+    )
 
 
 def _before_the_first(
-    timeline: observations.Timeline, start: int
+    facts: observations.Observations,
+    timeline: observations.Timeline,
+    start: int,
 ) -> verdict_pb2.RankProgress:
     if not timeline.started:
         return _Progress(activity=_Progress.STARTING)
     if any(event.kind != _Checkpoint.SAVED for event in timeline.checkpoints):
+        if start >= facts.case.training.iterations:
+            # It resumed a job that had finished.
+            return _Progress(
+                activity=_Progress.AFTER_LAST_ITERATION, iteration=start
+            )
         return _Progress(
             activity=_Progress.BEFORE_FIRST_ITERATION, iteration=start + 1
         )

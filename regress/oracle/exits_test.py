@@ -143,7 +143,7 @@ class CrashedRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         # that exited.
         self.assertEqual(row.compared, 2 * record_test_helper.RANKS + 2)
 
-    @parameterized.parameters((2, 4), (5, 5), (6, 6))
+    @parameterized.parameters((2, 4), (6, 5), (7, 6))
     def test_says_in_what_iteration(self, events, iteration):
         verdict = self._crashed({2: events}).judge()
         self.assertEqual(verdict.findings[0].iteration, iteration)
@@ -269,7 +269,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
 
     def test_names_the_rank_that_was_stopped(self):
         # The others may have made less progress.
-        records = self._hung((5, 5, 6, 5))
+        records = self._hung((6, 6, 7, 6))
         records.rank(1, 2).exit.process_state = "T"
         self.assertEqual(self._first(records), (2, 6))
         self.assertStartsWith(
@@ -298,7 +298,7 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
 
     def test_says_what_it_can_of_a_rank_that_nobody_looked_at(self):
-        records = self._hung((6, 5, 6, 6))
+        records = self._hung((7, 6, 7, 7))
         records.rank(1, 1).exit.process_state = ""
         self.assertEqual(self._first(records), (1, 5))
         self.assertIn(
@@ -309,7 +309,11 @@ class HungRankTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
     def test_a_rank_that_hung_alone_waited_for_nobody(self):
         records = record_test_helper.passing()
         records.rank(1, 3).exit.cause = _Exit.HANG
-        self.assertEqual(self._first(records), (3, 9))
+        self.assertEqual(self._first(records), (3, 0))
+        verdict = records.judge()
+        self.assertEqual(verdict.findings[0].after_iteration, 8)
+        self.assertEqual(verdict.bad_after_iteration, 8)
+        self.assertFalse(verdict.HasField("first_bad_iteration"))
 
 
 class HangTest(verdict_testing.VerdictTestCase):
@@ -361,7 +365,7 @@ class DeserterTest(verdict_testing.VerdictTestCase):
     def _records(self, *, first: float = 3, then: float = 4):
         records = record_test_helper.passing()
         for rank in range(record_test_helper.RANKS):
-            _keep(records, 1, rank, 5)
+            _keep(records, 1, rank, 6)
             exit_status = records.rank(1, rank).exit
             exit_status.cause = run_pb2.ExitStatus.PEER_GONE
             exit_status.signal = 9
@@ -405,7 +409,7 @@ class DeserterTest(verdict_testing.VerdictTestCase):
     def test_is_none_if_all_ended_alike(self):
         records = record_test_helper.passing()
         for rank in range(record_test_helper.RANKS):
-            _keep(records, 1, rank, 5)
+            _keep(records, 1, rank, 6)
         self.assertEqual(
             records.judge().conclusion, verdict_pb2.Verdict.NOT_RESUMED
         )
@@ -500,17 +504,17 @@ def _keep(
 
 class RankProgressTest(parameterized.TestCase):
     @parameterized.parameters(
-        # The events of attempt 1 are: start, span, load, state, step 4, step 5,
-        # step 6, state, save, step 7, step 8, state, save, end.
+        # The events of attempt 1 are: start, span, load, state, state, step 4,
+        # step 5, step 6, state, save, state, step 7, step 8, state, save, end.
         (0, "before it reported its start", 4),
         (2, "while it loaded the checkpoint of iteration 3", 4),
         (3, "before it completed iteration 4", 4),
-        (5, "in iteration 5", 5),
-        (7, "while it saved the checkpoint of iteration 6", 7),
+        (6, "in iteration 5", 5),
         (8, "while it saved the checkpoint of iteration 6", 7),
-        (9, "in iteration 7", 7),
-        (11, "while it saved the checkpoint of iteration 8", 9),
-        (13, "after the last iteration, 8", 9),
+        (9, "while it saved the checkpoint of iteration 6", 7),
+        (10, "in iteration 7", 7),
+        (13, "while it saved the checkpoint of iteration 8", 9),
+        (15, "after the last iteration, 8", 9),
     )
     def test_says_what_a_resumed_rank_did(self, events, during, iteration):
         records = record_test_helper.passing()

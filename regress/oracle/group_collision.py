@@ -34,27 +34,37 @@ def refused(
 ) -> verdict_pb2.GroupCollision | None:
     """Returns the collision that made torch refuse the load, if any.
 
+    A group that has another size than was saved is refused in the same words,
+    as when a layer is frozen for the resume. So the words alone show nothing:
+    the rank that was refused must be one whose saved groups collide, and no
+    such rank may have loaded.
+
     Returns:
-        The first failed rank's collision, with all ranks that must collide.
-        None if torch did not refuse the load, or not for this reason.
+        The refused rank's collision, with all ranks that must collide. None if
+        torch did not refuse the load, or not for this reason.
     """
-    if _REFUSAL not in facts.attempt(1).record.end.failure.rank.last_log_line:
+    refused_rank = facts.attempt(1).record.end.failure.rank
+    if _REFUSAL not in refused_rank.last_log_line:
         return None
     must_fail = {
         rank: groups
         for rank, groups in _saved_groups(facts).items()
         if any(_sizes_differ(groups, *pair) for pair in _takers(groups).items())
     }
-    failed = [rank for rank in must_fail if _failed(_resumed(facts, rank))]
-    if not failed or any(_loaded(facts, rank) for rank in must_fail):
+    rank = refused_rank.rank
+    if (
+        rank not in must_fail
+        or not _failed(_resumed(facts, rank))
+        or any(_loaded(facts, other) for other in must_fail)
+    ):
         return None
-    groups = must_fail[failed[0]]
+    groups = must_fail[rank]
     taker, giver = next(
         pair for pair in _takers(groups).items() if _sizes_differ(groups, *pair)
     )
     return verdict_pb2.GroupCollision(
         ranks=must_fail,
-        rank=failed[0],
+        rank=rank,
         taker=taker,
         giver=giver,
         field=_PARAMS,

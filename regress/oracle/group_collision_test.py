@@ -74,6 +74,12 @@ class RefusedTest(parameterized.TestCase):
         run.remove(2, "param group decoupled/")
         run.refuse()
         self.assertEmpty(run.known_bug())
+        # A peer that fails next has only lost its connection to rank 2.
+        records = run.records
+        records.rank(1, 1).exit.CopyFrom(
+            run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF, code=1)
+        )
+        self.assertEmpty(run.known_bug())
         # A rank that exits early with status 0 has not failed.
         run.records.rank(1, 1).exit.CopyFrom(
             run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)

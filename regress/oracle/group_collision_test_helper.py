@@ -86,10 +86,12 @@ class Run:
                     for field, value in fields.items():
                         state.entries.add(name=f"param group {group}/{field}")
                         self.set(rank, moment, group, field, value)
+        self.records.go_on_as_recorded()
 
     def known_bug(self) -> str:
         """Returns the report's words for a known bug; "" if there is none."""
         self.records.record_first_save()
+        self.records.go_on_as_recorded()
         return summary.known_bug(self.records.judge())
 
     def set(
@@ -158,6 +160,7 @@ class Run:
     def refuse(self) -> None:
         """Makes torch refuse the load on every rank; rank 2 fails first."""
         attempt = self.records.run.attempts[1]
+        attempt.end.failure.rank.rank = 2
         attempt.end.failure.rank.last_log_line = REFUSAL
         for rank in attempt.ranks:
             del rank.events[2:]

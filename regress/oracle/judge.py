@@ -19,9 +19,11 @@ from regress.oracle import (
     observations,
     preconditions,
     read_back_oracle,
+    relaunch_oracle,
     repeat_oracle,
     replay_oracle,
     resume_proof,
+    skipped_updates,
     state_oracle,
     verdict_pb2,
 )
@@ -55,7 +57,9 @@ def judge(
         *exits.check_all(facts),
         *interruption_proof.check_first(facts),
         *resume_proof.check_all(facts),
+        *relaunch_oracle.check_all(facts),
         restored.outcome,
+        *state_oracle.check_kept(facts),
         *replay_oracle.check_all(facts),
         *golden_oracle.check_all(facts),
         *read_back_oracle.check_all(facts),
@@ -65,11 +69,18 @@ def judge(
     reached = decision.conclude(outcomes)
     first = next(iter(decision.by_weight(outcomes, reached)), None)
     findings = decision.findings(facts, outcomes, reached)
+    bad = decision.first_bad(outcomes, reached) or verdict_pb2.Finding()
+    clues = diagnosis.clues(facts, first.findings) if first else []
     for finding in findings:
         finding.of_read_back = (
             finding.HasField("attempt")
             and finding.attempt == facts.read_back.index
         )
+        finding.of_relaunch = (
+            finding.HasField("attempt")
+            and finding.attempt == facts.relaunch.index
+        )
+        decision.date(finding, facts.case.training.iterations)
     return verdict_pb2.Verdict(
         conclusion=reached,
         checks=[
@@ -79,11 +90,16 @@ def judge(
         ],
         findings=findings,
         environment_differences=preconditions.environment_differences(facts),
-        first_bad_iteration=decision.first_bad_iteration(outcomes, reached),
+        first_bad_iteration=_field(bad, "iteration"),
+        bad_after_iteration=_field(bad, "after_iteration"),
         repeat_through=None if run.HasField("repeat") else through,
         known_bug=known_bugs.find(facts, reached),
-        clues=diagnosis.clues(facts, first.findings) if first else [],
+        clues=clues,
         restored_state=restored.state,
+        skipped_updates=skipped_updates.find(facts),
+        shortfall=resume_proof.shortfall(facts, outcomes)
+        if reached == verdict_pb2.Verdict.NOT_RESUMED
+        else verdict_pb2.Verdict.SHORTFALL_UNSPECIFIED,
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
             resume_iteration=map(facts.start, facts.resumes),
@@ -91,3 +107,9 @@ def judge(
             has_golden=golden is not None,
         ),
     )
+
+
+def _field(finding: verdict_pb2.Finding, name: str) -> int | None:
+    """Returns the value of a finding's field; None if it is absent."""
+    value: int = getattr(finding, name)
+    return value if finding.HasField(name) else None

@@ -145,6 +145,9 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 ("RESUME_PROOF", "attempt 1: every rank finished", 2 * 4),
                 ("RESUME_PROOF", "attempt 1: consumed samples", 5 * 4),
                 ("STATE", "loaded state is the saved state", 4 * 7),
+                # What attempt 0 saved once, and attempt 1 too.
+                ("STATE", "training went on as it had saved", 2 * 4 * 7),
+                ("STATE", "training went on as it had loaded", 4 * 7),
                 ("REPLAY", "metrics of steps that ran twice", an_iteration),
                 ("GOLDEN", "attempt 0: metrics", 4 * an_iteration),
                 ("GOLDEN", "attempt 0: saved state", 4),
@@ -193,10 +196,11 @@ class CauseTest(verdict_testing.VerdictTestCase):
             "attempt 1 on rank 3 at iteration 4: expected 6.6 (0x1.a66666p+2), "
             "actual 7.1 (0x1.c66666p+2); that lm loss is the first to differ "
             "points to the forward pass, as what it reads is right: weights, "
-            "or arithmetic; the loaded state is the saved state, "
-            "so either some state is never saved, or training is not "
-            "deterministic: other runs of the test give the same wrong "
-            "numbers in the first case and others in the second.",
+            "or arithmetic; the loaded state is the saved state, and training "
+            "went on from both: look for state that is neither saved nor "
+            "digested, or for code or a setting that is another after a "
+            "resume; or training is not deterministic, and other runs of the "
+            "test give other wrong numbers.",
         )
 
     def test_says_that_drift_is_reproducible_if_the_replay_agrees(self):
@@ -233,6 +237,7 @@ class CauseTest(verdict_testing.VerdictTestCase):
         records = record_test_helper.passing()
         records.step(1, 3, 4).lm_loss = 1.0
         records.state(1, 0, run_pb2.StateDigest.LOADED).entries[0].digest = "x"
+        records.go_on_as_recorded()
         findings = records.judge().findings
         self.assertEqual(
             [finding.oracle for finding in findings],
@@ -268,7 +273,7 @@ class FindingsTest(verdict_testing.VerdictTestCase):
         self.assertGreater(len(failed), 5)
 
     def test_a_value_that_was_wrong_before_the_crash_is_kept(self):
-        records = self._crashed(6)
+        records = self._crashed(7)
         records.step(1, 3, 4).lm_loss = 1.5
         verdict = records.judge()
         self.assertEqual(verdict.conclusion, _Verdict.CRASH)

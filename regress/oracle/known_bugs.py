@@ -6,14 +6,14 @@ the wrong bug costs the reader more than no pointer.
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Mapping
+
+from packaging import version
 
 from regress.case import case_pb2
 from regress.oracle import group_collision, observations, verdict_pb2
 
 _Verdict = verdict_pb2.Verdict
-_RELEASE = re.compile(r"(?P<numbers>\d{1,9}(\.\d{1,9})*)(\.post\d+)?(\+\S+)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +36,14 @@ class Releases:
         False for a pre-release and for any other string that is not a release
         number: nobody knows whether it has the bug.
         """
-        numbers = _numbers(release)
-        return bool(numbers) and (
-            _numbers(self.first_bad) <= numbers < _numbers(self.first_good)
+        try:
+            found = version.Version(release)
+        except ValueError:
+            return False
+        return not found.is_prerelease and (
+            version.Version(self.first_bad)
+            <= found
+            < version.Version(self.first_good)
         )
 
 
@@ -140,13 +145,3 @@ def _releases(facts: observations.Observations, package: str) -> Iterator[str]:
         for started in timeline.started:
             if package in started.environment.versions:
                 yield started.environment.versions[package]
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    """Returns a release's numbers for comparison; () if it is no release."""
-    read = _RELEASE.fullmatch(release)
-    numbers = [int(one) for one in read["numbers"].split(".")] if read else []
-    # 0.19 equals 0.19.0.
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)

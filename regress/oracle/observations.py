@@ -34,6 +34,8 @@ class Timeline:
     checkpoints: list[run_pb2.CheckpointEvent]
     states: list[run_pb2.StateDigest]
     finished: list[run_pb2.Finished]
+    # The iterations in `iterations` whose update was skipped.
+    skipped: list[int]
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
@@ -55,7 +57,7 @@ class Timeline:
 
 
 # Stands in for a rank that is not in the record.
-NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [])
+NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [], [])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Attempt:
     Attributes:
         index: Its position in the chain: 0, or higher if it resumed. A repeat
             has the index of the attempt that it repeats. A read-back comes
-            after the last attempt.
+            after the last attempt, and a relaunch after that.
         record: The supervisor's record of it.
         ranks: Its ranks, in the order recorded. A rank may occur twice.
         timelines: The ranks' events, by rank.
@@ -96,6 +98,7 @@ class Observations:
         attempts: The run record's attempts, in order.
         repeat: The repeat of attempt 0, if there is one.
         read_back: The read-back, or an empty attempt.
+        relaunch: The finished job, launched again, or an empty attempt.
         golden_trajectories: The golden's series; empty if there is no golden,
             or if it contradicts itself.
         golden_contradiction: How the golden contradicts itself, in one
@@ -109,6 +112,7 @@ class Observations:
     attempts: tuple[Attempt, ...]
     repeat: Attempt | None
     read_back: Attempt
+    relaunch: Attempt
     golden_trajectories: series.Trajectories
     golden_contradiction: str
 
@@ -144,10 +148,20 @@ class Observations:
 
     @property
     def launches(self) -> tuple[Attempt, ...]:
-        """All attempts in the record, and the read-back if it is there."""
-        if self.attempts and self.run.HasField("read_back"):
-            return (*self.attempts, self.read_back)
-        return self.attempts
+        """All launches in the record; nothing follows a missing attempt."""
+        if not self.attempts:
+            return ()
+        return (
+            *self.attempts,
+            *(
+                attempt
+                for name, attempt in (
+                    ("read_back", self.read_back),
+                    ("relaunch", self.relaunch),
+                )
+                if self.run.HasField(name)
+            ),
+        )
 
     def attempt(self, index: int) -> Attempt:
         """An attempt, or an empty one if it is not in the record."""
@@ -263,6 +277,9 @@ def gather(
         _read(len(case.interruption) + 1, run.read_back)
         if run.HasField("read_back")
         else _empty(len(case.interruption) + 1),
+        _read(len(case.interruption) + 2, run.relaunch)
+        if run.HasField("relaunch")
+        else _empty(len(case.interruption) + 2),
         golden_trajectories,
         contradiction,
     )
@@ -277,7 +294,7 @@ def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:
     timelines = {}
     trajectories: series.Trajectories = {}
     for rank in attempt.ranks:
-        timeline = Timeline(rank.exit, [], [], [], [], [])
+        timeline = Timeline(rank.exit, [], [], [], [], [], [])
         timelines[rank.rank] = timeline
         trajectories |= series.from_steps(_sort(rank, timeline), rank.rank)
     return Attempt(
@@ -300,7 +317,10 @@ def _sort(
     for event in rank.events:
         match event.WhichOneof("kind"):
             case "step":
-                timeline.iterations.append(event.step.iteration)
+                step = event.step
+                timeline.iterations.append(step.iteration)
+                if step.HasField("updated") and not step.updated:
+                    timeline.skipped.append(step.iteration)
                 yield event.step
             case "started":
                 timeline.started.append(event.started)

@@ -5,7 +5,7 @@ from absl.testing import absltest
 from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
-from regress.report import wording
+from regress.report import summary, wording
 from regress.run import run_pb2
 
 _NOT_SAVED = verdict_pb2.Verdict.NOT_SAVED
@@ -73,7 +73,7 @@ class StoredTest(verdict_testing.VerdictTestCase):
         self._assert_found(
             records,
             subject="iteration by the manifest",
-            iteration=6,
+            after_iteration=6,
             expected="6",
             actual="3",
         )
@@ -82,7 +82,9 @@ class StoredTest(verdict_testing.VerdictTestCase):
         records = record_test_helper.passing()
         _checkpoint(records, 1).Clear()
         _checkpoint(records, 1).iteration = 6
-        self._assert_found(records, iteration=6, expected="6", actual="none")
+        self._assert_found(
+            records, after_iteration=6, expected="6", actual="none"
+        )
         self.assertEqual(
             [
                 (wording.subject(finding), wording.actual(finding))
@@ -95,7 +97,7 @@ class StoredTest(verdict_testing.VerdictTestCase):
         records = record_test_helper.passing()
         del _checkpoint(records, 2).files[1]
         self._assert_found(
-            records, subject="files by the manifest", iteration=_LAST
+            records, subject="files by the manifest", after_iteration=_LAST
         )
 
     def test_finds_a_file_of_another_size_or_content(self) -> None:
@@ -110,7 +112,7 @@ class StoredTest(verdict_testing.VerdictTestCase):
             records = record_test_helper.passing()
             setattr(_checkpoint(records, 0).files[2], field, value)
             self._assert_found(
-                records, subject=subject, iteration=3, actual=actual
+                records, subject=subject, after_iteration=3, actual=actual
             )
 
     def test_finds_that_a_rank_reported_another_size(self) -> None:
@@ -120,7 +122,7 @@ class StoredTest(verdict_testing.VerdictTestCase):
             records,
             subject="bytes of mp_rank_00_002/model_optim_rng.pt, by its rank",
             rank=2,
-            iteration=6,
+            after_iteration=6,
             actual="7",
         )
         self.assertLen(records.judge().findings, 1)
@@ -287,7 +289,21 @@ class ReadBackTest(verdict_testing.VerdictTestCase):
             subject="chunk 0/exp_avg/weight",
             attempt=_READ_BACK,
             rank=1,
-            iteration=_LAST,
+            after_iteration=_LAST,
+        )
+
+    def test_what_is_found_after_the_last_step_is_in_no_iteration(
+        self,
+    ) -> None:
+        records = record_test_helper.passing()
+        loaded = records.state(_READ_BACK, 1, run_pb2.StateDigest.LOADED)
+        loaded.entries[2].digest = "x"
+        verdict = records.judge()
+        self.assertFalse(verdict.HasField("first_bad_iteration"))
+        self.assertEqual(verdict.bad_after_iteration, _LAST)
+        self.assertIn(
+            "of the read-back on rank 1 after iteration 8: expected",
+            summary.summarize(verdict),
         )
 
     def test_says_which_save_a_file_holds(self) -> None:

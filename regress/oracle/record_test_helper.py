@@ -59,8 +59,9 @@ class Records:
 
     @property
     def launches(self) -> list[run_pb2.Attempt]:
-        """The attempts, and the read-back."""
-        return [*self.run.attempts, self.run.read_back]
+        """The attempts, the read-back, and the relaunch if there is one."""
+        more = [self.run.relaunch] if self.run.HasField("relaunch") else []
+        return [*self.run.attempts, self.run.read_back, *more]
 
     def step(
         self, attempt: int, rank: int, iteration: int
@@ -95,6 +96,25 @@ class Records:
         for rank in range(RANKS):
             saved = self.state(0, rank, run_pb2.StateDigest.SAVED)
             self.golden.checkpoints[0].digests[rank] = state.fold(saved)
+
+    def go_on_as_recorded(self) -> None:
+        """Lets each step after a save or a load begin with what that had.
+
+        For a test that has changed the digest of a save or of a load.
+        """
+        for attempt in self.run.attempts:
+            for rank in attempt.ranks:
+                before: dict[int, run_pb2.StateDigest] = {}
+                for event in rank.events:
+                    state = event.state
+                    if state.moment == run_pb2.StateDigest.CONTINUED:
+                        if state.iteration in before:
+                            del state.entries[:]
+                            state.entries.extend(
+                                before[state.iteration].entries
+                            )
+                    elif event.HasField("state"):
+                        before[state.iteration] = state
 
     def add_repeat(self, through: int) -> run_pb2.Attempt:
         """Adds a repeat of attempt 0 that matches it, and returns it."""
@@ -195,6 +215,10 @@ def run_of(case: case_pb2.Case) -> run_pb2.RunRecord:
         ],
         checkpoints=_checkpoints(case),
         read_back=_read_back(case),
+        relaunch=_relaunch(case) if case.relaunch_finished else None,
+        checkpoints_after_relaunch=_checkpoints(case)
+        if case.relaunch_finished
+        else None,
     )
 
 
@@ -352,6 +376,7 @@ def _interrupted(case: case_pb2.Case, index: int) -> run_pb2.Attempt:
         events = _start(100 * (index + 1) + rank)
         if index:
             events += _load(rank, start)
+            events.append(_continued(rank, start))
         else:
             events.append(
                 run_pb2.Event(
@@ -398,6 +423,7 @@ def _finished(case: case_pb2.Case) -> run_pb2.Attempt:
         events = [
             *_start(100 * (index + 1) + rank),
             *_load(rank, start),
+            *([_continued(rank, start)] if start < last else []),
             *_train(case, rank, start, last, last),
             run_pb2.Event(finished=run_pb2.Finished(iteration=last)),
         ]
@@ -415,6 +441,26 @@ def _read_back(case: case_pb2.Case) -> run_pb2.Attempt:
             events=[
                 *_start(900 + rank),
                 *_load(rank, case.training.iterations),
+            ],
+            exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
+        )
+    return attempt
+
+
+def _relaunch(case: case_pb2.Case) -> run_pb2.Attempt:
+    last = case.training.iterations
+    attempt = run_pb2.Attempt(
+        index=len(case.interruption) + 2, launcher="zygote"
+    )
+    for rank in range(RANKS):
+        attempt.ranks.add(
+            rank=rank,
+            events=[
+                *_start(1000 + rank),
+                *_load(rank, last),
+                run_pb2.Event(
+                    finished=run_pb2.Finished(iteration=last, already=True)
+                ),
             ],
             exit=run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),
         )
@@ -513,7 +559,16 @@ def _train(
                 events.append(
                     _checkpoint(run_pb2.CheckpointEvent.SAVED, iteration)
                 )
+            if iteration < (asked.iteration if asked else last):
+                events.append(_continued(rank, iteration))
     return events
+
+
+def _continued(rank: int, iteration: int) -> run_pb2.Event:
+    """Returns that a rank began the step after a save or a load."""
+    return run_pb2.Event(
+        state=digest(rank, iteration, run_pb2.StateDigest.CONTINUED)
+    )
 
 
 def _checkpoint(

@@ -1,5 +1,7 @@
 """Proves that each resume ran in new processes, from the right checkpoint."""
 
+from collections.abc import Sequence
+
 from regress.oracle import (
     check,
     exits,
@@ -14,6 +16,17 @@ from regress.run import run_pb2
 
 _Exit = run_pb2.ExitStatus
 _Fact = verdict_pb2.Fact
+# The checks that a resume may fail which began where it had to.
+_BEYOND_THE_BEGINNING = {
+    rules.RESUMED_STEPS.title,
+    rules.RESUMED_SAVES.title,
+    rules.FINISHED.title,
+}
+_OF_RELAUNCH = {
+    rules.RELAUNCHED_RANKS.title,
+    rules.RELAUNCH_IDLE.title,
+    rules.RELAUNCH_DISK.title,
+}
 
 
 def check_all(facts: observations.Observations) -> list[check.Outcome]:
@@ -114,3 +127,44 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
             rank=rank,
         )
     return result.outcome()
+
+
+def shortfall(
+    facts: observations.Observations, outcomes: Sequence[check.Outcome]
+) -> verdict_pb2.Verdict.Shortfall:
+    """Returns how a run that was not resumed fell short of it.
+
+    Args:
+        facts: The indexed case, run record and golden.
+        outcomes: The outcomes of all checks. At least one of them says that the
+            run was not resumed.
+    """
+    failed = {
+        outcome.rule.title
+        for outcome in outcomes
+        if outcome.failed
+        and outcome.conclusion == verdict_pb2.Verdict.NOT_RESUMED
+    }
+    if failed <= _OF_RELAUNCH:
+        return verdict_pb2.Verdict.NOT_LEFT_ALONE
+    if failed - _BEYOND_THE_BEGINNING - _OF_RELAUNCH:
+        return verdict_pb2.Verdict.BEGAN_ELSEWHERE
+    steps = [
+        (
+            list(wanted),
+            facts.attempt(index)
+            .timelines.get(rank, observations.NO_TIMELINE)
+            .iterations,
+        )
+        for index in facts.resumes
+        for rank, wanted in expected_run.steps(facts, index).items()
+    ]
+    if any(ran[:1] != wanted[:1] for wanted, ran in steps if ran):
+        return verdict_pb2.Verdict.BEGAN_ELSEWHERE
+    if any(ran != wanted[: len(ran)] for wanted, ran in steps):
+        return verdict_pb2.Verdict.NOT_EACH_ONCE
+    if any(ran != wanted for wanted, ran in steps):
+        return verdict_pb2.Verdict.ENDED_EARLY
+    if rules.RESUMED_SAVES.title in failed:
+        return verdict_pb2.Verdict.NOT_EACH_ONCE
+    return verdict_pb2.Verdict.ENDED_EARLY

@@ -1,14 +1,23 @@
 """Tests for the proof that attempt 1 was a resume."""
 
+from collections.abc import Iterable
+
 from absl.testing import absltest, parameterized
 
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
+from regress.report import summary
 from regress.run import run_pb2
 
 _Checkpoint = run_pb2.CheckpointEvent
 _Exit = run_pb2.ExitStatus
-_NOT_RESUMED = verdict_pb2.Verdict.NOT_RESUMED
+_Verdict = verdict_pb2.Verdict
+_NOT_RESUMED = _Verdict.NOT_RESUMED
+_ELSEWHERE = "a resume did not continue where it had to"
+_EARLY = "a resume continued where it had to, and ended early"
+_NOT_ONCE = (
+    "a resume began where it had to, and did not make each step and save once"
+)
 
 
 def _load(
@@ -239,6 +248,70 @@ class AttemptsTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             self.assert_fails(
                 records, _NOT_RESUMED, rules.RESUMED_RANKS, subject="ranks"
             )
+
+
+def _train(
+    records: record_test_helper.Records, iterations: Iterable[int]
+) -> None:
+    """Lets each rank of attempt 1 record these steps and no others."""
+    for rank in range(record_test_helper.RANKS):
+        records.remove_events(1, rank, "step")
+        for iteration in iterations:
+            records.rank(1, rank).events.add(
+                step=record_test_helper.step(records.case, rank, iteration)
+            )
+
+
+class ShortfallTest(parameterized.TestCase):
+    def _assert_said(
+        self,
+        records: record_test_helper.Records,
+        shortfall: verdict_pb2.Verdict.Shortfall,
+        words: str,
+    ) -> None:
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _NOT_RESUMED)
+        self.assertEqual(verdict.shortfall, shortfall)
+        self.assertStartsWith(summary.summarize(verdict), f"{words};")
+
+    @parameterized.parameters(
+        # It loaded iteration 3, and there are 8.
+        (range(5, 9), _Verdict.BEGAN_ELSEWHERE, _ELSEWHERE),
+        (range(3, 9), _Verdict.BEGAN_ELSEWHERE, _ELSEWHERE),
+        (range(4, 8), _Verdict.ENDED_EARLY, _EARLY),
+        ((), _Verdict.ENDED_EARLY, _EARLY),
+        ((4, 5, 7, 8), _Verdict.NOT_EACH_ONCE, _NOT_ONCE),
+        ((4, 5, 5, 6, 7, 8), _Verdict.NOT_EACH_ONCE, _NOT_ONCE),
+        (range(4, 10), _Verdict.NOT_EACH_ONCE, _NOT_ONCE),
+    )
+    def test_tells_by_the_steps(self, iterations, shortfall, words) -> None:
+        records = record_test_helper.passing()
+        _train(records, iterations)
+        self._assert_said(records, shortfall, words)
+
+    def test_a_rank_that_began_elsewhere_did_not_just_end_early(self) -> None:
+        records = record_test_helper.passing()
+        _train(records, range(4, 8))
+        _load(records, 2).iteration = 6
+        self._assert_said(records, _Verdict.BEGAN_ELSEWHERE, _ELSEWHERE)
+
+    def test_a_save_that_was_left_out(self) -> None:
+        records = record_test_helper.passing()
+        for event in list(records.rank(1, 2).events):
+            if event.checkpoint.kind == _Checkpoint.SAVED:
+                records.rank(1, 2).events.remove(event)
+        self._assert_said(records, _Verdict.NOT_EACH_ONCE, _NOT_ONCE)
+
+    def test_a_rank_that_did_all_but_say_so(self) -> None:
+        records = record_test_helper.passing()
+        records.remove_events(1, 1, "finished")
+        self._assert_said(records, _Verdict.ENDED_EARLY, _EARLY)
+
+    def test_says_nothing_of_a_run_that_resumed(self) -> None:
+        records = record_test_helper.passing()
+        self.assertEqual(
+            records.judge().shortfall, _Verdict.SHORTFALL_UNSPECIFIED
+        )
 
 
 class FinishTest(verdict_testing.VerdictTestCase, parameterized.TestCase):

@@ -273,6 +273,20 @@ STATE_RESTORED = Rule(
     "Is every state entry of every rank the same right after the load as right "
     "before the save?",
 )
+SAVED_STATE_KEPT = Rule(
+    _STATE,
+    "training went on as it had saved",
+    _RESUME_DIVERGENCE,
+    "Is every state entry of every rank the same as the step after a save "
+    "begins as right before the save?",
+)
+LOADED_STATE_KEPT = Rule(
+    _STATE,
+    "training went on as it had loaded",
+    _RESUME_DIVERGENCE,
+    "Is every state entry of every rank the same as the first step begins as "
+    "right after the load?",
+)
 
 METRICS_REPEATED = Rule(
     _REPLAY,
@@ -368,6 +382,32 @@ REPEAT_STATE = Rule(
     _NUMERIC_DRIFT,
     "Do the states that the repeat saved match the golden?",
     of_repeat=True,
+)
+
+# Of the finished job, launched once more, if the case asks for it. Nothing is
+# launched after a read-back that failed.
+RELAUNCHED_RANKS = Rule(
+    _RESUME_PROOF,
+    "relaunch: every rank reports",
+    _NOT_RESUMED,
+    "Is each rank of the relaunch there, as one new process?",
+    if_empty=_NOT_SAVED,
+)
+RELAUNCH_IDLE = Rule(
+    _RESUME_PROOF,
+    "relaunch: nothing done, and said",
+    _NOT_RESUMED,
+    "Did each rank of the finished job that was launched again train nothing, "
+    "save nothing, say that the job had finished, and end well?",
+    if_empty=_NOT_SAVED,
+)
+RELAUNCH_DISK = Rule(
+    _RESUME_PROOF,
+    "relaunch: nothing changed on disk",
+    _NOT_RESUMED,
+    "Are the tracker and every checkpoint's files what they were before the "
+    "finished job was launched again, and not written anew?",
+    if_empty=_NOT_SAVED,
 )
 
 # Of what the last attempt has left.

@@ -1,9 +1,16 @@
-"""Compares the state right after a load with that right before the save."""
+"""Is the state the same at a save, after a load, and where training goes on?
 
+A resume begins with what was saved. It is the run that was never interrupted
+only if that run, too, went on with what it saved, and if nothing changes the
+loaded state before the first step.
+"""
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from regress.oracle import (
     check,
+    expected_run,
     observations,
     restore_diagnosis,
     rules,
@@ -44,6 +51,82 @@ def check_restored(facts: observations.Observations) -> Restored:
         state for state in states if any(kind.differing for kind in state.kinds)
     )
     return Restored(result.outcome(), next(wrong, states[0]))
+
+
+def check_kept(facts: observations.Observations) -> list[check.Outcome]:
+    """Compares the states that steps began with, by rank, with checkpoints.
+
+    Returns:
+        One outcome for saves and one for loads; none for those if by the case
+        no step follows any of them.
+    """
+    outcomes = []
+    for rule, moment, checkpoints in (
+        (rules.SAVED_STATE_KEPT, _Digest.SAVED, list(_saves(facts))),
+        (rules.LOADED_STATE_KEPT, _Digest.LOADED, list(_loads(facts))),
+    ):
+        if not checkpoints:
+            continue
+        result = check.Check(rule, state_comparison.by_cause)
+        for attempt, rank, iteration in checkpoints:
+            _compare_kept(result, attempt, rank, iteration, moment)
+        outcomes.append(result.outcome())
+    return outcomes
+
+
+# An attempt, a rank, and the iteration of a checkpoint.
+_Checkpoint = tuple[observations.Attempt, int, int]
+
+
+def _saves(facts: observations.Observations) -> Iterator[_Checkpoint]:
+    """Yields the saves of each attempt that a step of it must follow."""
+    for index in range(facts.last + 1):
+        for rank, iterations in expected_run.saves(facts, index).items():
+            for iteration in iterations:
+                if _goes_on(facts, index, iteration):
+                    yield facts.attempt(index), rank, iteration
+
+
+def _loads(facts: observations.Observations) -> Iterator[_Checkpoint]:
+    """Yields the loads that a step of the same attempt must follow."""
+    for index in facts.resumes:
+        start = facts.start(index)
+        if start and _goes_on(facts, index, start):
+            for rank in facts.ranks:
+                yield facts.attempt(index), rank, start
+
+
+def _goes_on(
+    facts: observations.Observations, index: int, iteration: int
+) -> bool:
+    """Whether an attempt must begin the step after an iteration."""
+    asked = facts.interruption(index)
+    last = facts.case.training.iterations
+    return iteration < (last if asked is None else asked.iteration)
+
+
+def _compare_kept(
+    result: check.Check,
+    attempt: observations.Attempt,
+    rank: int,
+    iteration: int,
+    moment: _Digest.Moment,
+) -> None:
+    """Compares a checkpoint's state with what the step after it began with.
+
+    A rank that ended before that step has nothing to compare.
+    """
+    timeline = attempt.timelines.get(rank, observations.NO_TIMELINE)
+    continued = timeline.digests(_Digest.CONTINUED, iteration)
+    if continued or iteration + 1 in timeline.iterations:
+        state_comparison.compare(
+            result,
+            timeline.digests(moment, iteration),
+            continued,
+            attempt=attempt.index,
+            rank=rank,
+            iteration=iteration,
+        )
 
 
 def compare_load(

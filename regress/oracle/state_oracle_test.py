@@ -2,6 +2,7 @@
 
 from absl.testing import absltest, parameterized
 
+from regress.case import case_pb2
 from regress.oracle import record_test_helper, rules, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.report import summary, wording
@@ -138,6 +139,82 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             "of 28 loaded state entries 4 differ: exp_avg (3) on ranks 0, 2; "
             "rng (1) on rank 2.",
             summary.summarize(verdict),
+        )
+
+
+def _continued(
+    records: record_test_helper.Records, attempt: int, iteration: int
+) -> run_pb2.StateDigest:
+    """Returns what rank 2 began the step after an iteration with."""
+    (state,) = (
+        event.state
+        for event in records.rank(attempt, 2).events
+        if event.state.moment == _Digest.CONTINUED
+        and event.state.iteration == iteration
+    )
+    return state
+
+
+class KeptTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
+    """Attempt 0 saves 3, and attempt 1 loads it and saves 6 and 8."""
+
+    @parameterized.parameters(
+        (0, 3, rules.SAVED_STATE_KEPT, "what was saved is not what training"),
+        (1, 6, rules.SAVED_STATE_KEPT, "what was saved is not what training"),
+        (1, 3, rules.LOADED_STATE_KEPT, "changed before the first step"),
+    )
+    def test_names_what_changed_before_the_next_step(
+        self, attempt, iteration, rule, words
+    ) -> None:
+        records = record_test_helper.passing()
+        _continued(records, attempt, iteration).entries[2].digest = "x"
+        self.assert_fails(
+            records,
+            _DIVERGENCE,
+            rule,
+            subject="chunk 0/exp_avg/weight",
+            attempt=attempt,
+            rank=2,
+            iteration=iteration,
+        )
+        verdict = records.judge()
+        self.assertIn(words, summary.summarize(verdict))
+        # The entry says why, so nothing needs to run again.
+        self.assertFalse(verdict.HasField("repeat_through"))
+
+    def test_a_step_that_began_unseen_is_found(self) -> None:
+        records = record_test_helper.passing()
+        events = records.rank(1, 2).events
+        for event in list(events):
+            if event.state.moment == _Digest.CONTINUED:
+                events.remove(event)
+        for rule in (rules.SAVED_STATE_KEPT, rules.LOADED_STATE_KEPT):
+            self.assert_fails(
+                records, _DIVERGENCE, rule, subject="state digest", rank=2
+            )
+
+    def test_after_the_last_save_no_step_begins(self) -> None:
+        # The only save before the last is that of attempt 0, and it ends there.
+        case = record_test_helper.small_case(
+            3, case_pb2.BETWEEN_STEPS, save_interval=3, iterations=5
+        )
+        records = record_test_helper.passing(case)
+        self.assert_passes(records)
+        names = [check.name for check in records.judge().checks]
+        self.assertNotIn(rules.SAVED_STATE_KEPT.name, names)
+        self.assertIn(rules.LOADED_STATE_KEPT.name, names)
+
+    def test_without_the_save_side_three_causes_are_left(self) -> None:
+        case = record_test_helper.small_case(
+            3, case_pb2.BETWEEN_STEPS, save_interval=3, iterations=5
+        )
+        records = record_test_helper.passing(case)
+        records.step(1, 3, 5).lm_loss = 1.5
+        self.assertIn(
+            "the loaded state is the saved state: some state is not saved, or "
+            "is changed after the load, or what was saved is not what training "
+            "went on with; or",
+            summary.summarize(records.judge()),
         )
 
 

@@ -24,6 +24,11 @@ _REPRODUCIBLE = (
     "so the numbers are reproducible, and the code, its dependencies or the "
     "machine have changed since the golden was recorded."
 )
+_LEFT = (
+    "the loaded state is the saved state, and training went on from both: look "
+    "for state that is neither saved nor digested, or for code or a setting "
+    "that is another after a resume"
+)
 _DIVERGENCE = "the resumed run is not the run that was interrupted"
 
 
@@ -102,21 +107,18 @@ class SummaryTest(parameterized.TestCase):
             _records(_BEYOND, (1,), None),
             f"{_DIVERGENCE}; lm loss of attempt 1 on rank 3 at iteration 7: "
             "expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
-            f"{_POINTER}; the loaded state is the saved state, so either some "
-            "state is never saved, or training is not deterministic: other "
-            "runs of the test give the same wrong numbers in the first case "
-            "and others in the second.",
+            f"{_POINTER}; {_LEFT}; or training is not deterministic, and other "
+            "runs of the test give other wrong numbers.",
         ),
         (
             "a_divergence_that_a_repeat_has_not",
             _records(_BEYOND, (1,), 0),
             f"{_DIVERGENCE}; lm loss of attempt 1 on rank 3 at iteration 7: "
             "expected 6.3 (0x1.933334p+2), actual 1.5 (0x1.8p+0); "
-            f"{_POINTER}; the loaded state is the saved state, and a repeat "
-            "of attempt 0 gave the same numbers as attempt 0 and the golden, "
-            "so some state is not saved, or is changed after the load; should "
-            "the test give other wrong numbers when it is run again, it is "
-            "noise that the repeat did not meet.",
+            f"{_POINTER}; a repeat of attempt 0 gave the same numbers as "
+            f"attempt 0 and the golden, and {_LEFT}; should the test give "
+            "other wrong numbers when it is run again, it is noise that the "
+            "repeat did not meet.",
         ),
     )
     def test_says_what_differs_and_what_that_shows(self, records, expected):

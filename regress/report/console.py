@@ -5,7 +5,7 @@ began, what may explain it, the first findings, the table of checks, and what to
 run next.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from regress.oracle import verdict_pb2
 from regress.report import (
@@ -41,7 +41,7 @@ def render(
         never broken.
     """
     blocks = [
-        [_headline(verdict), *_first_bad_iteration(verdict)],
+        [_headline(verdict), *_where_it_began(verdict)],
         list(_environment(verdict)),
         text_layout.wrap(text_layout.sentence(summary.summarize(verdict))),
         text_layout.wrap(_known_bug(verdict)),
@@ -59,26 +59,32 @@ def _headline(verdict: verdict_pb2.Verdict) -> str:
     return f"FAIL: {text_layout.words(name)}"
 
 
-def _first_bad_iteration(verdict: verdict_pb2.Verdict) -> Iterator[str]:
-    if not verdict.HasField("first_bad_iteration"):
+def _where_it_began(verdict: verdict_pb2.Verdict) -> Iterator[str]:
+    began = wording.first_bad(verdict)
+    if not began:
         return
-    iteration = verdict.first_bad_iteration
-    where = ""
-    for finding in _of_iteration(verdict.findings, iteration)[:1]:
+    for finding in _first_bad(verdict)[:1]:
         if finding.HasField("rank"):
-            where += f", on rank {finding.rank}"
+            began += f", on rank {finding.rank}"
         if name := wording.attempt(finding):
-            where += f", in {name}"
-    yield from text_layout.wrap(f"first bad iteration: {iteration}{where}")
+            began += f", in {name}"
+    yield from text_layout.wrap(began)
 
 
-def _of_iteration(
-    findings: Sequence[verdict_pb2.Finding], iteration: int
-) -> list[verdict_pb2.Finding]:
+def _first_bad(verdict: verdict_pb2.Verdict) -> list[verdict_pb2.Finding]:
+    """Returns the findings about where it began."""
+    fields = (
+        ("iteration", "first_bad_iteration"),
+        ("after_iteration", "bad_after_iteration"),
+    )
     return [
         finding
-        for finding in findings
-        if finding.HasField("iteration") and finding.iteration == iteration
+        for finding in verdict.findings
+        if all(
+            finding.HasField(field) == verdict.HasField(first)
+            and getattr(finding, field) == getattr(verdict, first)
+            for field, first in fields
+        )
     ]
 
 

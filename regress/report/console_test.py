@@ -62,6 +62,19 @@ class RenderTest(parameterized.TestCase):
         )
         self.assertEqual(console.render(verdict).split("\n")[1], line)
 
+    def test_says_that_it_began_after_the_last_iteration(self) -> None:
+        verdict = _Verdict(
+            bad_after_iteration=8,
+            findings=[
+                _finding(iteration=8, rank=0, attempt=1),
+                _finding(after_iteration=8, rank=3, attempt=1),
+            ],
+        )
+        self.assertEqual(
+            console.render(verdict).split("\n")[1],
+            "first bad: after iteration 8, on rank 3, in attempt 1",
+        )
+
     def test_says_how_to_unpack_the_record_unless_a_step_does(self):
         for command, times in (("a", 1), ("unpack && a", 0)):
             steps = (next_steps.Step("To see:", command),)

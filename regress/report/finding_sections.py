@@ -8,7 +8,7 @@ import collections
 import enum
 from collections.abc import Callable, Iterator, Sequence
 
-from regress.oracle import verdict_pb2
+from regress.oracle import rules, verdict_pb2
 from regress.report import (
     checks,
     same_findings,
@@ -168,24 +168,61 @@ def _render_states(
         verdict: The verdict, whose checks count the entries that differ.
 
     Returns:
-        Lines: a heading, and two lines for each of the first few entries.
+        Lines: for each check a heading, and two lines for each of the first
+        few entries.
     """
-    counts = [
-        check for check in verdict.checks if check.oracle == verdict_pb2.STATE
+    by_check: dict[str, list[verdict_pb2.Finding]] = {}
+    for finding in findings:
+        by_check.setdefault(finding.check, []).append(finding)
+    return [
+        line
+        for check, of_check in by_check.items()
+        for line in _render_states_of(check, of_check, verdict)
     ]
-    differing = sum(check.differing for check in counts)
-    compared = sum(check.compared for check in counts)
+
+
+# What the entries are that a check of states found, and what it compared.
+_OF_STATES = {
+    rules.STATE_RESTORED.name: (
+        "Loaded state that is not the saved state",
+        "saved -> loaded",
+    ),
+    rules.SAVED_STATE_KEPT.name: (
+        "State that changed after a save, before the next step",
+        "saved -> trained on",
+    ),
+    rules.LOADED_STATE_KEPT.name: (
+        "State that changed after a load, before the next step",
+        "loaded -> trained on",
+    ),
+}
+
+
+def _render_states_of(
+    check: str,
+    findings: Sequence[verdict_pb2.Finding],
+    verdict: verdict_pb2.Verdict,
+) -> list[str]:
+    counts = [
+        one
+        for one in verdict.checks
+        if (one.oracle, one.name) == (verdict_pb2.STATE, check)
+    ]
+    differing = sum(one.differing for one in counts)
+    compared = sum(one.compared for one in counts)
     shown = same_findings.merge(findings)[:_ENTRIES_SHOWN]
+    what, sides = _OF_STATES[check]
     lines = [
-        f"Loaded state that is not the saved state, {differing:,} of"
-        f" {compared:,} entries:",
-        "rank  entry, saved -> loaded",
+        f"{what}, {differing:,} of {compared:,} entries:",
+        f"rank  entry, {sides}",
     ]
     iteration, explained = None, ""
     for same in shown:
         finding = same.first
-        if finding.iteration != iteration:
-            iteration = finding.iteration
+        # Of a checkpoint after the case's last step, too.
+        of = finding.iteration or finding.after_iteration
+        if of != iteration:
+            iteration = of
             lines.append(f"of iteration {iteration}")
         rank = f"{text_layout.numbers(same.ranks):>4}  "
         lines += text_layout.wrap(wording.subject(finding), rank, _ENTRY_INDENT)

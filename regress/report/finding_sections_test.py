@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import verdict_pb2
+from regress.oracle import rules, verdict_pb2
 from regress.report import finding_sections, summary
 from regress.report import finding_test_helper as helper
 
@@ -144,13 +144,14 @@ _ABSENT = verdict_pb2.Value(absent=True)
 
 
 def _render_states(
-    *findings: Mapping[str, object], differing: int = 0
+    *findings: Mapping[str, object],
+    differing: int = 0,
+    rule: rules.Rule = rules.STATE_RESTORED,
 ) -> list[str]:
+    defaults = {"subject": helper.entry("rng"), "check": rule.name}
     return _states(
         [
-            helper.make(
-                **({"subject": helper.entry("rng")} | dict(finding))  # type: ignore[arg-type]
-            )
+            helper.make(**(defaults | dict(finding)))  # type: ignore[arg-type]
             for finding in findings
         ],
         verdict_pb2.Verdict(
@@ -158,6 +159,7 @@ def _render_states(
                 verdict_pb2.Check(oracle=verdict_pb2.GOLDEN, differing=100),
                 verdict_pb2.Check(
                     oracle=verdict_pb2.STATE,
+                    name=rule.name,
                     compared=1813,
                     differing=differing,
                 ),
@@ -169,9 +171,36 @@ def _render_states(
 class StatesTest(parameterized.TestCase):
     def test_counts_all_state_entries_and_no_others(self):
         self.assertEqual(
-            _render_states(differing=1084)[0],
+            _render_states({}, differing=1084)[0],
             "Loaded state that is not the saved state, 1,084 of 1,813 entries:",
         )
+
+    def test_says_between_what_they_changed(self):
+        for rule, lines in (
+            (
+                rules.SAVED_STATE_KEPT,
+                [
+                    "State that changed after a save, before the next step, 1 "
+                    "of 1,813 entries:",
+                    "rank  entry, saved -> trained on",
+                ],
+            ),
+            (
+                rules.LOADED_STATE_KEPT,
+                [
+                    "State that changed after a load, before the next step, 1 "
+                    "of 1,813 entries:",
+                    "rank  entry, loaded -> trained on",
+                ],
+            ),
+        ):
+            rendered = _render_states({}, differing=1, rule=rule)
+            self.assertEqual(rendered[:2], lines)
+
+    def test_every_check_of_states_has_words(self):
+        for rule in rules.ALL:
+            if rule.oracle == verdict_pb2.STATE:
+                self.assertNotEmpty(_render_states({}, rule=rule))
 
     @parameterized.parameters(
         # Shows the descriptions if they differ, otherwise the digests.

@@ -25,13 +25,13 @@ class SameFindings:
     ranks: tuple[int, ...]
 
     def where(self) -> str:
-        """Returns e.g. "attempt 1, ranks 0-3, iteration 4"; may be ""."""
+        """Returns "attempt 1, ranks 0-3, iteration 4", or less of it."""
         parts = [name] if (name := wording.attempt(self.first)) else []
         if self.ranks:
             plural = "s" if len(self.ranks) > 1 else ""
             parts.append(f"rank{plural} {text_layout.numbers(self.ranks)}")
-        if self.first.HasField("iteration"):
-            parts.append(f"iteration {self.first.iteration}")
+        if when := wording.when(self.first):
+            parts.append(when)
         return ", ".join(parts)
 
 

@@ -36,6 +36,15 @@ POINTERS = {
 }
 _OF_SAVED_STATE = "state that no metric of a step shows"
 
+# What happened instead of what the conclusion's name says.
+_SHORTFALLS = {
+    _Verdict.ENDED_EARLY: "a resume continued where it had to, and ended early",
+    _Verdict.NOT_EACH_ONCE: "a resume began where it had to, and did not make "
+    "each step and save once",
+    _Verdict.NOT_LEFT_ALONE: "a job that had finished was launched again, and "
+    "did more than to say so",
+}
+
 _REMEDIES = {
     verdict_pb2.KnownBug.RESUMABLE_PARAM_GROUPING: (
         "set optimizer.param_grouping: RESUMABLE in the case"
@@ -55,6 +64,7 @@ def summarize(verdict: verdict_pb2.Verdict) -> str:
     parts = [_lead(verdict)]
     if verdict.findings:
         parts += details(verdict, verdict.findings[0])
+    parts.append(_skipped(verdict))
     return "; ".join(part.removesuffix(".") for part in parts if part) + "."
 
 
@@ -97,11 +107,14 @@ def _lead(verdict: verdict_pb2.Verdict) -> str:
         and not verdict.outline.has_golden
     ):
         return "the numbers were wrong before anything was resumed"
+    if verdict.shortfall in _SHORTFALLS:
+        return _SHORTFALLS[verdict.shortfall]
     return conclusions.BY_CLASS[verdict.conclusion].lead
 
 
 def _passed(verdict: verdict_pb2.Verdict) -> str:
     outline = verdict.outline
+    skipped = _skipped(verdict)
     resumes = ", ".join(
         f"{case_pb2.Signal.Name(interruption.signal)} in iteration "
         f"{interruption.iteration} "
@@ -114,8 +127,24 @@ def _passed(verdict: verdict_pb2.Verdict) -> str:
         f"{conclusions.PASS.lead}: {resumes}, trained to "
         f"{outline.iterations}; "
         f"{sum(check.compared for check in verdict.checks)} comparisons, none "
-        f"differs{_limit(verdict)}."
+        f"differs{_limit(verdict)}{'; ' if skipped else ''}{skipped}."
     )
+
+
+def _skipped(verdict: verdict_pb2.Verdict) -> str:
+    """Returns whose update was skipped first; "" if nobody's was."""
+    if not verdict.skipped_updates:
+        return ""
+    first = verdict.skipped_updates[0]
+    repeat = "the repeat of " if first.of_repeat else ""
+    text = (
+        f"the optimizer skipped the update of iteration {first.iteration} in "
+        f"{repeat}attempt {first.attempt} on {wording.ranks(list(first.ranks))}"
+    )
+    if first.HasField("updated_in"):
+        text += f", and not in attempt {first.updated_in}"
+    more = len(verdict.skipped_updates) > 1
+    return f"{text}, and there are others" if more else text
 
 
 def _limit(verdict: verdict_pb2.Verdict) -> str:
@@ -131,11 +160,10 @@ def _limit(verdict: verdict_pb2.Verdict) -> str:
 def _finding(finding: verdict_pb2.Finding) -> str:
     attempt = wording.attempt(finding)
     where = f" of {attempt}" if attempt else ""
-    where += "".join(
-        f" {preposition} {field} {getattr(finding, field)}"
-        for preposition, field in (("on", "rank"), ("at", "iteration"))
-        if finding.HasField(field)
-    )
+    if finding.HasField("rank"):
+        where += f" on rank {finding.rank}"
+    if when := wording.when(finding):
+        where += f" {when}" if when.startswith("after") else f" at {when}"
     return (
         f"{wording.subject(finding)}{where}: expected "
         f"{wording.expected(finding)}, actual {wording.actual(finding)}"
@@ -274,23 +302,40 @@ def _of_divergence(
             if clauses
             else "",
         ]
+    for rule, said in _NOT_KEPT.items():
+        check = _check(verdict, rule)
+        if check and check.differing:
+            return [_finding(first), said]
+    kept = f"the loaded state is the saved state{_what_is_left(verdict)}"
     if _check(verdict, rules.REPEAT_RAN):
         and_golden = " and the golden" if verdict.outline.has_golden else ""
         why = (
-            "the loaded state is the saved state, and a repeat of attempt 0 "
-            f"gave the same numbers as attempt 0{and_golden}, so some state "
-            "is not saved, or is changed after the load; should the test give "
-            "other wrong numbers when it is run again, it is noise that the "
-            "repeat did not meet"
+            "a repeat of attempt 0 gave the same numbers as attempt 0"
+            f"{and_golden}, and {kept}; should the test give other wrong "
+            "numbers when it is run again, it is noise that the repeat did not "
+            "meet"
         )
     else:
         why = (
-            "the loaded state is the saved state, so either some state is "
-            "never saved, or training is not deterministic: other runs of the "
-            "test give the same wrong numbers in the first case and others in "
-            "the second"
+            f"{kept}; or training is not deterministic, and other runs of the "
+            "test give other wrong numbers"
         )
     return [_finding(first), *_pointer(verdict, first), why]
+
+
+def _what_is_left(verdict: verdict_pb2.Verdict) -> str:
+    """Returns what may be wrong if the loaded state is the saved state."""
+    kept = [_check(verdict, rule) for rule in _NOT_KEPT]
+    if all(check and check.compared for check in kept):
+        return (
+            ", and training went on from both: look for state that is neither "
+            "saved nor digested, or for code or a setting that is another "
+            "after a resume"
+        )
+    return (
+        ": some state is not saved, or is changed after the load, or what was "
+        "saved is not what training went on with"
+    )
 
 
 def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
@@ -318,6 +363,15 @@ def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
             f"{state.last_rank} ({', '.join(state.parted_replicas)})"
         )
 
+
+# What it means if the state that a step began with is not the checkpoint's.
+_NOT_KEPT = {
+    rules.SAVED_STATE_KEPT: "what was saved is not what training went on with: "
+    "it was saved too early, as before the scheduler's step, or with something "
+    "else in its place, as averaged weights",
+    rules.LOADED_STATE_KEPT: "the loaded state is the saved state, and was "
+    "changed before the first step",
+}
 
 _Details = Callable[[verdict_pb2.Verdict, verdict_pb2.Finding], list[str]]
 _DETAILS: dict[int, _Details] = {

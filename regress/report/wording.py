@@ -193,6 +193,18 @@ FACTS: dict[int, _Words] = {
     ),
     _Fact.FILE_SIZE: _Words("bytes of {name}", _DAMAGED),
     _Fact.FILE_DIGEST: _Words("SHA-256 of {name}", _DAMAGED),
+    _Fact.ALREADY_FINISHED: _Words(
+        "finished", "A job that has finished must say so when launched again."
+    ),
+    _Fact.TRAINED_BY_RELAUNCH: _Words(
+        "iterations trained", "A job that has finished has none left to train."
+    ),
+    _Fact.SAVED_BY_RELAUNCH: _Words(
+        "checkpoints written", "A job that has finished has none left to write."
+    ),
+    _Fact.LEFT_BY_RELAUNCH: _Words(
+        "{name}", "A job that has finished must leave the disk as it is."
+    ),
     _Fact.REPORTED_SIZE: _Words(
         "bytes of {name}, by its rank",
         "The file is not the one that the rank reported.",
@@ -334,15 +346,36 @@ def explanation(finding: verdict_pb2.Finding) -> str:
     return ""
 
 
+def first_bad(verdict: verdict_pb2.Verdict) -> str:
+    """Returns where it began: "first bad iteration: 5"; "" if nowhere."""
+    if verdict.HasField("first_bad_iteration"):
+        return f"first bad iteration: {verdict.first_bad_iteration}"
+    if verdict.HasField("bad_after_iteration"):
+        return f"first bad: after iteration {verdict.bad_after_iteration}"
+    return ""
+
+
+def when(finding: verdict_pb2.Finding) -> str:
+    """Returns e.g. "iteration 5" or "after iteration 8"; "" if at no time."""
+    if finding.HasField("iteration"):
+        return f"iteration {finding.iteration}"
+    if finding.HasField("after_iteration"):
+        return f"after iteration {finding.after_iteration}"
+    return ""
+
+
 def attempt(finding: verdict_pb2.Finding) -> str:
     """Returns the name of a finding's attempt; "" if it names none.
 
-    For example "attempt 1", "the repeat of attempt 0" or "the read-back".
+    For example "attempt 1", "the repeat of attempt 0", "the read-back" or
+    "the relaunch".
     """
     if not finding.HasField("attempt"):
         return ""
     if finding.of_read_back:
         return "the read-back"
+    if finding.of_relaunch:
+        return "the relaunch"
     repeat = "the repeat of " if finding.of_repeat else ""
     return f"{repeat}attempt {finding.attempt}"
 

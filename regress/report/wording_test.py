@@ -39,6 +39,26 @@ class SubjectTest(parameterized.TestCase):
         self.assertEqual(wording.subject(finding), words)
 
 
+class WhenTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ({}, ""),
+        ({"iteration": 5}, "iteration 5"),
+        ({"after_iteration": 8}, "after iteration 8"),
+    )
+    def test_says_when_it_was_found(self, fields, words) -> None:
+        self.assertEqual(wording.when(verdict_pb2.Finding(**fields)), words)
+
+    @parameterized.parameters(
+        ({}, ""),
+        ({"first_bad_iteration": 5}, "first bad iteration: 5"),
+        ({"bad_after_iteration": 8}, "first bad: after iteration 8"),
+    )
+    def test_says_where_it_began(self, fields, words) -> None:
+        self.assertEqual(
+            wording.first_bad(verdict_pb2.Verdict(**fields)), words
+        )
+
+
 class ValueTest(parameterized.TestCase):
     @parameterized.parameters(
         (helper.number(0.5), "0.5 (0x1p-1)", "0.5"),

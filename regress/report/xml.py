@@ -87,11 +87,12 @@ def _message(check: verdict_pb2.Check, status: checks.Status) -> str:
 
 
 def _describe(finding: verdict_pb2.Finding) -> str:
-    where = ", ".join(
+    parts = [
         f"{field} {getattr(finding, field)}"
-        for field in ("attempt", "rank", "iteration")
+        for field in ("attempt", "rank")
         if finding.HasField(field)
-    )
+    ]
+    where = ", ".join(part for part in [*parts, wording.when(finding)] if part)
     distance = ", ".join(
         f"{field} {getattr(finding, field)}"
         for field in ("absolute", "relative", "ulps")

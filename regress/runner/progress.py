@@ -53,11 +53,7 @@ class ProgressPrinter:
         elif rank not in ready:
             ready.add(rank)
             if len(ready) == self._case.parallelism.pipeline:
-                what = (
-                    f"loaded the checkpoint of iteration {progress.iteration}"
-                    if self._is_read_back(attempt)
-                    else f"ready{_origin(progress)}"
-                )
+                what = self._first_words(attempt, progress)
                 self.say(f"{prefix}{len(ready)} ranks {what}")
         elif progress.text and self._is_worth_a_line(progress.iteration):
             self.say(
@@ -76,13 +72,23 @@ class ProgressPrinter:
         last = self._case.training.iterations
         return iteration % _EVERY_ITERATIONS == 0 or iteration in (1, last)
 
+    def _first_words(self, attempt: int, progress: run_pb2.Progress) -> str:
+        at = progress.iteration
+        if self._is_read_back(attempt):
+            return f"loaded the checkpoint of iteration {at}"
+        if at >= self._case.training.iterations:
+            return f"had nothing left to train after iteration {at}"
+        return f"ready{_origin(progress)}"
+
     def _name(self, attempt: int) -> str:
         if self._is_read_back(attempt):
             return "read-back"
+        if attempt > len(self._case.interruption):
+            return "relaunch"
         return f"attempt {attempt}"
 
     def _is_read_back(self, attempt: int) -> bool:
-        return attempt > len(self._case.interruption)
+        return attempt == len(self._case.interruption) + 1
 
     def _interruption(self, attempt: int) -> str:
         interruption = self._case.interruption[attempt]

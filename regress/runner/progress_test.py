@@ -89,6 +89,15 @@ class ProgressPrinterTest(absltest.TestCase):
             "[   0.0 s] attempt 0: iteration 5 of 12: lm loss 1.0\n",
         )
 
+    def test_a_finished_job_that_is_launched_again_is_said(self) -> None:
+        for rank in (0, 1):
+            self._hear(3, rank, 12, "finished before")
+        self.assertEqual(
+            self._out.getvalue(),
+            "[   0.0 s] relaunch: 2 ranks had nothing left to train after "
+            "iteration 12\n",
+        )
+
     def test_named_ranks_are_said(self) -> None:
         case = case_pb2.Case()
         case.CopyFrom(_CASE)

@@ -46,13 +46,16 @@ class Scenario:
     ) -> run_pb2.RunRecord:
         """Runs the job, interrupts and resumes it as the case says, reads back.
 
+        If the case asks for it, the finished job is launched once more.
+
         All ranks are launched up front and stand by. Those of a later attempt
         get ready while the attempt before it runs. They look for a checkpoint
         once that attempt is over, and only if it ended as it had to: after a
         crash there is nothing to learn from them.
         """
         record = self._record([])
-        self._run_through(self._read_back_index, record, launcher, on_progress)
+        index = self._read_back_index + self.case.relaunch_finished
+        self._run_through(index, record, launcher, on_progress)
         return record
 
     @property
@@ -86,20 +89,35 @@ class Scenario:
                 )
                 if not self._may_continue(record):
                     return
+                # A failure leaves nothing to launch again.
+                if index > self._read_back_index and not _ended_well(
+                    record.read_back
+                ):
+                    return
             else:
                 launched.prepare()
             if following is not None:
                 following.prepare()
             if index < self._read_back_index:
                 record.attempts.append(self._run(index, launched))
-            else:
+            elif index == self._read_back_index:
                 self._read_back(record, launched)
+            else:
+                self._relaunch(record, launched)
 
     def _read_back(
         self, record: run_pb2.RunRecord, launched: attempt.Attempt
     ) -> None:
         record.checkpoints.CopyFrom(inventory.take(self.files.checkpoints))
         record.read_back.CopyFrom(self._run(self._read_back_index, launched))
+
+    def _relaunch(
+        self, record: run_pb2.RunRecord, launched: attempt.Attempt
+    ) -> None:
+        record.relaunch.CopyFrom(self._run(self._read_back_index + 1, launched))
+        record.checkpoints_after_relaunch.CopyFrom(
+            inventory.take(self.files.checkpoints)
+        )
 
     def _interruption(self, index: int) -> case_pb2.Interruption | None:
         """What an attempt is to be interrupted by."""
@@ -144,6 +162,18 @@ class Scenario:
                 [_READ_BACK_FLAG],
             ) as launched:
                 self._read_back(record, launched)
+
+    def relaunch(
+        self,
+        record: run_pb2.RunRecord,
+        launcher: launcher.Launcher,
+        on_progress: OnProgress,
+    ) -> None:
+        """Launches the job that was read back once more, and adds that."""
+        with self._launched(
+            self._read_back_index + 1, launcher, None, on_progress
+        ) as launched:
+            self._relaunch(record, launched)
 
     def repeat(
         self,

@@ -39,7 +39,8 @@ def digest_state(
 
     Args:
         state: The state; the digest carries its iteration.
-        moment: Whether the state is about to be saved or was just loaded.
+        moment: Whether the state is about to be saved, was just loaded, or is
+            what the step after that begins with.
     """
     # hashlib releases the GIL while it hashes.
     with futures.ThreadPoolExecutor(_THREADS) as pool:

@@ -75,6 +75,8 @@ class Rank:
         self._events = events
         self._control = control
         self._gate = phase_gate.PhaseGate(control, settings.wait_at)
+        # Whether the state was saved or loaded since the last step.
+        self._is_at_checkpoint = False
         self._checkpoints = checkpoint.Checkpoints(
             settings.checkpoints,
             settings.rank,
@@ -122,7 +124,8 @@ class Rank:
     ) -> None:
         """Trains what is left, and reports the end of the last iteration."""
         last = self._case.training.iterations
-        if state.iteration < last:
+        already = state.iteration >= last
+        if not already:
             self._train(state, device)
         else:
             print(
@@ -136,6 +139,7 @@ class Rank:
                     finished=run_pb2.Finished(
                         iteration=state.iteration,
                         peak_device_bytes=self._backend.peak_memory(),
+                        already=already,
                     )
                 )
             )
@@ -149,6 +153,7 @@ class Rank:
             self._iterators(state, device),
             device,
             self._gate,
+            lambda: self._begin_step(state),
         )
         self._control.progress(state.iteration, "ready")
         while state.iteration < self._case.training.iterations:
@@ -163,6 +168,16 @@ class Rank:
                 if not saves:
                     self._save(state)
                 break
+
+    def _begin_step(self, state: training_state.TrainingState) -> None:
+        """Digests what the step after a save or a load begins with.
+
+        It must be what was saved or loaded; if not, a run that resumes begins
+        with another state than a run that goes on.
+        """
+        if self._is_at_checkpoint:
+            self._digest(state, run_pb2.StateDigest.CONTINUED)
+            self._is_at_checkpoint = False
 
     @hooks.WAIT_TO_BEGIN
     def _wait_to_begin(self) -> None:
@@ -261,6 +276,7 @@ class Rank:
         with self._span("digest"):
             digests = digest.digest_state(state, moment)
         self._write(run_pb2.Event(state=digests))
+        self._is_at_checkpoint = True
 
     @contextlib.contextmanager
     def _span(self, name: str) -> Iterator[None]:

@@ -79,4 +79,11 @@ def stepper(state: training_state.TrainingState) -> step.Stepper:
     }
     microbatch = data.Microbatch(tensors, digest.digest_batch(tensors))
     gate = phase_gate.PhaseGate(control.Control(None), None)
-    return step.Stepper(CASE, state, [itertools.repeat(microbatch)], _CPU, gate)
+    return step.Stepper(
+        CASE,
+        state,
+        [itertools.repeat(microbatch)],
+        _CPU,
+        gate,
+        begin=lambda: None,
+    )

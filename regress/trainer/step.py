@@ -43,6 +43,7 @@ class Stepper:
         iterators: list[Iterator[data.Microbatch]],
         device: torch.device,
         gate: phase_gate.PhaseGate,
+        begin: Callable[[], None],
     ) -> None:
         """Prepares to run the iteration after `state.iteration`.
 
@@ -53,8 +54,10 @@ class Stepper:
                 iterators on a rank that needs no data.
             device: The rank's device.
             gate: Where to wait for an interruption.
+            begin: Called as each iteration begins, before its time counts.
         """
         self.state = state
+        self._begin = begin
         self._case = case
         self._iterators = iterators
         self._gate = gate
@@ -79,6 +82,7 @@ class Stepper:
     @hooks.STEP
     def run(self) -> run_pb2.StepMetrics:
         """Runs the next iteration. Returns its metrics."""
+        self._begin()
         started = time.monotonic()
         state = self.state
         iteration = state.iteration + 1
@@ -221,6 +225,7 @@ def rehearse(
         [itertools.repeat(blank) for _ in state.chunks],
         device,
         gate,
+        begin=lambda: None,
     )
     stepper.accumulate_gradients()
     training_state.set_streams(streams)

@@ -88,6 +88,7 @@ def make(iterations: int) -> Records:
         )
         _start(record, 200 + rank)
         _load(record, middle)
+        record.events.add(state=_digest(rank, _Digest.CONTINUED, middle))
         _train(record, case, range(middle + 1, iterations + 1))
         record.events.add(finished=run_pb2.Finished(iteration=iterations))
 
@@ -172,6 +173,9 @@ def _train(
                 checkpoint=_Checkpoint(
                     kind=_Checkpoint.SAVED, iteration=iteration
                 )
+            )
+            record.events.add(
+                state=_digest(record.rank, _Digest.CONTINUED, iteration)
             )
 
 

@@ -117,8 +117,7 @@ def _table(
         bad, seconds = "", ""
         if trial is not None and trial.verdict is not None:
             seconds = f"{trial.seconds:.0f} s"
-            if trial.verdict.HasField("first_bad_iteration"):
-                bad = str(trial.verdict.first_bad_iteration)
+            bad = _first_bad(trial.verdict)
         rows.append(
             _ROW.format(
                 str(release.version),
@@ -185,6 +184,14 @@ def _notes(
     if left_out:
         lines.append(f"Pre-releases, which are never run: {left_out}.")
     yield lines
+
+
+def _first_bad(verdict: verdict_pb2.Verdict) -> str:
+    if verdict.HasField("first_bad_iteration"):
+        return str(verdict.first_bad_iteration)
+    if verdict.HasField("bad_after_iteration"):
+        return f"after {verdict.bad_after_iteration}"
+    return ""
 
 
 def _words(verdict: verdict_pb2.Verdict) -> str:

@@ -76,7 +76,7 @@ class RenderTest(absltest.TestCase):
             11.6,
             _Verdict(
                 conclusion=_Verdict.CRASH,
-                first_bad_iteration=4,
+                bad_after_iteration=8,
                 findings=[_crashed(rank=2, attempt=1)],
             ),
         )

@@ -120,14 +120,17 @@ def _ours(row: Row) -> str:
     if first.HasField("rank"):
         by_chance = len(row.fault.expected.ranks) > 1
         cause.append("some rank" if by_chance else f"rank {first.rank}")
-    if first.HasField("iteration"):
-        cause.append(f"iteration {first.iteration}")
+    if when := wording.when(first):
+        cause.append(when)
     return f"{name}: {', '.join(cause)}"
 
 
 def _chain(one: fault_lib.Fault) -> str:
     """Returns what must follow the first resume for the fault to show."""
-    if max(one.injection.faulty_attempts) > 1:
+    last = max(one.injection.faulty_attempts)
+    if last == fault_lib.RELAUNCH:
+        return "relaunch"
+    if last > 1:
         return "second resume"
     return "read-back" if one.expected.conclusion == "NOT_SAVED" else "no"
 

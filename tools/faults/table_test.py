@@ -61,6 +61,11 @@ class TableTest(absltest.TestCase):
         for injection, conclusion, expected in (
             ({}, "NOT_SAVED", "read-back"),
             ({"faulty_attempts": (2,)}, "NOT_RESUMED", "second resume"),
+            (
+                {"faulty_attempts": (fault.RELAUNCH,)},
+                "NOT_RESUMED",
+                "relaunch",
+            ),
             ({"faulty_attempts": (0, 1)}, "NOT_RESUMED", "no"),
         ):
             one = dataclasses.replace(

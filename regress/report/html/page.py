@@ -96,7 +96,7 @@ def render(
         title=f"{'PASS' if passed else name}: {run.case.name}",
         good=passed,
         headline="PASS" if passed else f"FAIL: {name}",
-        where=_where(verdict),
+        where=wording.first_bad(verdict),
         subject=f"{run.case.name}, {_described(golden)}",
         summary=text_layout.sentence(summary.summarize(verdict)),
         known_bug=summary.known_bug(verdict),
@@ -172,12 +172,6 @@ def _page(**values: Any) -> str:
     return environment.get_template("page.html.jinja").render(
         style=style, **values
     )
-
-
-def _where(verdict: verdict_pb2.Verdict) -> str:
-    if not verdict.HasField("first_bad_iteration"):
-        return ""
-    return f"first bad iteration: {verdict.first_bad_iteration}"
 
 
 def _interruption(ran: Sequence[interruption_span.InterruptionSpan]) -> str:

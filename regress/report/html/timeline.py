@@ -68,6 +68,8 @@ def of_run(run: run_pb2.RunRecord) -> list[Process]:
         attempts.append(("repeat", run.repeat))
     if run.HasField("read_back"):
         attempts.append(("read-back", run.read_back))
+    if run.HasField("relaunch"):
+        attempts.append(("relaunch", run.relaunch))
     zero = min((one.started_at for _, one in attempts), default=0.0)
     return [
         _process(f"{name}, rank {rank.rank}", rank, one.started_at - zero)

@@ -6,6 +6,7 @@ The instrumented trainer installs one of them; see `flag`.
 from regress.testing import instrumentation
 from regress.testing.faults import (
     checkpoint_faults,
+    continuation_faults,
     data_faults,
     drift_faults,
     environment_faults,
@@ -26,6 +27,7 @@ _THEMES = (
     pipeline_faults,
     checkpoint_faults,
     save_faults,
+    continuation_faults,
     interruption_faults,
     hang_faults,
     drift_faults,

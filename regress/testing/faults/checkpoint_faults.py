@@ -421,7 +421,13 @@ FAULTS = (
         "thought of",
         "The restored iteration is one too high: a step is skipped.",
         fault.Injection(trainer=instrumentation.after_restore(_count(1))),
-        fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=5),
+        fault.Expected(
+            "NOT_RESUMED",
+            "step",
+            ranks=(0,),
+            iteration=5,
+            summary="^a resume did not continue where it had to",
+        ),
     ),
     fault.Fault(
         "step_repeated",
@@ -435,7 +441,13 @@ FAULTS = (
         "thought of",
         "Attempt 1 exits with status 0 before its last step.",
         fault.Injection(trainer=instrumentation.before_step(_end_early)),
-        fault.Expected("NOT_RESUMED", "step", ranks=(0,), iteration=8),
+        fault.Expected(
+            "NOT_RESUMED",
+            "step",
+            ranks=(0,),
+            iteration=8,
+            summary="^a resume continued where it had to, and ended early",
+        ),
     ),
     fault.Fault(
         "save_skipped_after_resume",
@@ -444,7 +456,12 @@ FAULTS = (
         fault.Injection(
             trainer=instrumentation.wrapped(hooks.SAVE, _skip_first_save)
         ),
-        fault.Expected("NOT_RESUMED", "checkpoints written", ranks=(0,)),
+        fault.Expected(
+            "NOT_RESUMED",
+            "checkpoints written",
+            ranks=(0,),
+            summary="^a resume began where it had to",
+        ),
     ),
 )
 

@@ -55,16 +55,16 @@ FAULTS = (
     fault.Fault(
         "nondeterministic_step_after_resume",
         "Megatron-LM #2369, #5801",
-        "Step 7, which attempt 0 never reaches, adds noise to a weight.",
+        "Step 8, which attempt 0 never reaches, adds noise to a weight.",
         fault.Injection(
-            trainer=instrumentation.before_step(_disturb(7)),
+            trainer=instrumentation.before_step(_disturb(8)),
             faulty_attempts=(0, 1),
         ),
         fault.Expected(
             "NONDETERMINISM",
             "lm loss",
             ranks=(_LAST,),
-            iteration=7,
+            iteration=8,
         ),
     ),
     fault.Fault(

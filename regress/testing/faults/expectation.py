@@ -44,21 +44,34 @@ def _mismatches(
             f"The first finding is about {subject!r}, not about "
             f"{expected.subject!r}."
         )
-    bad = (
-        verdict.first_bad_iteration
-        if verdict.HasField("first_bad_iteration")
-        else None
-    )
-    if expected.iteration not in (None, bad):
-        yield (f"The first bad iteration is {bad}, not {expected.iteration}.")
+    for name, field, bad in (
+        ("first bad iteration", "first_bad_iteration", expected.iteration),
+        (
+            "iteration after which it is bad",
+            "bad_after_iteration",
+            expected.after,
+        ),
+    ):
+        actual = _field(verdict, field)
+        if bad not in (None, actual):
+            yield f"The {name} is {actual}, not {bad}."
     for name, allowed in (
         ("attempt", (expected.attempt,)),
         ("rank", expected.ranks or (None,)),
         ("iteration", (expected.iteration,)),
+        ("after_iteration", (expected.after,)),
     ):
-        actual = getattr(first, name) if first.HasField(name) else None
+        actual = _field(first, name)
         if actual not in allowed:
             yield (
                 f"The first finding's {name} is {actual}, not "
                 f"{' or '.join(map(str, allowed))}."
             )
+
+
+def _field(
+    message: verdict_pb2.Verdict | verdict_pb2.Finding, name: str
+) -> int | None:
+    """Returns the value of an optional field; None if it is absent."""
+    value: int = getattr(message, name)
+    return value if message.HasField(name) else None

@@ -125,6 +125,14 @@ class MismatchesTest(parameterized.TestCase):
         (found,) = expectation.mismatches(_EXPECTED, verdict)
         self.assertIn("first bad iteration is None", found)
 
+    def test_what_is_bad_after_an_iteration_is_in_none(self) -> None:
+        expected = dataclasses.replace(_EXPECTED, iteration=None, after=4)
+        verdict = _verdict(iteration=None, after_iteration=4)
+        verdict.ClearField("first_bad_iteration")
+        verdict.bad_after_iteration = 4
+        self.assertEqual(expectation.mismatches(expected, verdict), [])
+        self.assertLen(expectation.mismatches(_EXPECTED, verdict), 3)
+
     def test_a_finding_about_nothing_in_particular(self) -> None:
         expected = fault.Expected(
             "STALE_GOLDEN", "corpus digest of the golden", attempt=None

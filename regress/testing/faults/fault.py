@@ -18,6 +18,10 @@ GOLDEN = pathlib.Path(
     "regress/testing/faults/testdata/catalogue/dev_none.textproto"
 )
 
+# The launches after the last attempt of that case, among faulty attempts.
+READ_BACK = 2
+RELAUNCH = 3
+
 # Runs attempt 0, as `Scenario.run_interrupted` does.
 FirstAttempt = Callable[
     [scenario_lib.Scenario, launcher.Launcher, scenario_lib.OnProgress],
@@ -81,6 +85,7 @@ class Expected:
             none.
         iteration: The first finding's iteration, which must also be the first
             bad iteration; None if the finding has none.
+        after: The first finding's iteration, if it is about what that left.
         summary: Regular expression to find in the summary.
         known_bug: Regular expression to find in the note on a known bug; by
             default there must be no note.
@@ -91,6 +96,7 @@ class Expected:
     attempt: int | None = 1
     ranks: tuple[int, ...] = ()
     iteration: int | None = None
+    after: int | None = None
     summary: str = ""
     known_bug: str = r"\A\Z"
 

@@ -19,8 +19,6 @@ from regress.testing.faults import catalogue
 from regress.testing.faults import fault as fault_lib
 
 _TRAINER = "regress.testing.instrumented_trainer"
-# Among an injection's faulty attempts.
-_READ_BACK = 2
 _BOUNDS = watchdog.Bounds(start_seconds=120, step_seconds=60)
 
 
@@ -112,9 +110,13 @@ class Harness:
         if verdict.conclusion == verdict_pb2.Verdict.NOT_SAVED:
             # Every other check has passed, and nothing has been read back yet.
             # Where one has failed, the read-back cannot change the verdict.
-            _faulty(name, injection, scenario, _READ_BACK).read_back(
+            _faulty(name, injection, scenario, fault_lib.READ_BACK).read_back(
                 record, self._launcher, _ignore
             )
+            if case.relaunch_finished:
+                _faulty(name, injection, scenario, fault_lib.RELAUNCH).relaunch(
+                    record, self._launcher, _ignore
+                )
             verdict = judge.judge(case, record, golden, target)
         if verdict.HasField("repeat_through"):
             self._repeat(

@@ -242,7 +242,12 @@ FAULTS = (
         fault.Injection(
             trainer=instrumentation.before_first_step(_change_beta2)
         ),
-        fault.divergence("params norm", (0,), 5, "update"),
+        fault.divergence(
+            r"param group default.*/betas",
+            (0,),
+            _LOADED,
+            "was changed before the first step",
+        ),
     ),
     fault.Fault(
         "gradient_not_clipped",
@@ -260,7 +265,13 @@ FAULTS = (
         fault.Injection(
             trainer=instrumentation.before_first_step(_skip_first_update)
         ),
-        fault.divergence("params norm|updated", (0,), 5),
+        fault.divergence(
+            "params norm",
+            (0,),
+            5,
+            "skipped the update of iteration 5 in attempt 1 on ranks 0, 1, 2, 3"
+            ", and not in attempt 0",
+        ),
     ),
     fault.Fault(
         "weights_not_updated",

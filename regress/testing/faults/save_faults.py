@@ -190,6 +190,55 @@ def _kill_again(case: case_pb2.Case) -> None:
     )
 
 
+def _launch_again(case: case_pb2.Case) -> None:
+    case.relaunch_finished = True
+
+
+def _train_last_again(saved: dict[str, Any], state: Any) -> None:
+    del saved
+    state.iteration -= 1
+
+
+def _write_last_again() -> instrumentation.Install:
+    """Writes the checkpoint that was loaded anew, and reports nothing."""
+    seen: list[Any] = []
+
+    def look(original: Any) -> Any:
+        def remember(checkpoints: Any) -> Any:
+            seen.append(checkpoints)
+            return original(checkpoints)
+
+        return remember
+
+    def write(saved: dict[str, Any], state: Any) -> None:
+        del saved
+        seen[-1].save(state, lambda: None)
+
+    return instrumentation.both(
+        instrumentation.wrapped(hooks.LOOK, look),
+        instrumentation.after_restore(write),
+    )
+
+
+def _when_launched_again(
+    name: str,
+    what: str,
+    change: instrumentation.Install,
+    expected: fault.Expected,
+) -> fault.Fault:
+    return fault.Fault(
+        name,
+        "thought of",
+        what,
+        fault.Injection(
+            trainer=change,
+            faulty_attempts=(fault.RELAUNCH,),
+            case=_launch_again,
+        ),
+        expected,
+    )
+
+
 def _in_second_resume(
     name: str,
     what: str,
@@ -214,16 +263,14 @@ def _not_saved(
         subject,
         attempt=2,
         ranks=ranks,
-        iteration=_LAST,
+        after=_LAST,
         summary=summary,
     )
 
 
-def _of_disk(subject: str, iteration: int | None = None) -> fault.Expected:
+def _of_disk(subject: str, after: int | None = None) -> fault.Expected:
     """Expects that the checkpoint directory is not what it has to be."""
-    return fault.Expected(
-        "NOT_SAVED", subject, attempt=None, iteration=iteration
-    )
+    return fault.Expected("NOT_SAVED", subject, attempt=None, after=after)
 
 
 def _at_save(
@@ -385,6 +432,30 @@ FAULTS = (
         instrumentation.wrapped(hooks.LOOK, _load_first_checkpoint),
         fault.Expected(
             "NOT_RESUMED", "checkpoint loaded", attempt=2, ranks=(0,)
+        ),
+    ),
+    _when_launched_again(
+        "finished_job_trains_on",
+        "A finished job that is launched again trains its last iteration anew.",
+        instrumentation.after_restore(_train_last_again),
+        fault.Expected(
+            "NOT_RESUMED",
+            "iterations trained",
+            attempt=3,
+            ranks=(0,),
+            summary="^a job that had finished was launched again",
+        ),
+    ),
+    _when_launched_again(
+        "finished_job_saves_again",
+        "A finished job that is launched again rewrites its last checkpoint.",
+        _write_last_again(),
+        fault.Expected(
+            "NOT_RESUMED",
+            r"time of writing of mp_rank_00_000/model_optim_rng\.pt of "
+            "iteration 8, in ns",
+            attempt=3,
+            summary="^a job that had finished was launched again",
         ),
     ),
 )
