@@ -34,6 +34,7 @@ class Timeline:
     checkpoints: list[run_pb2.CheckpointEvent]
     states: list[run_pb2.StateDigest]
     finished: list[run_pb2.Finished]
+    settings_changes: list[run_pb2.SettingsChange]
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
@@ -55,7 +56,7 @@ class Timeline:
 
 
 # Stands in for a rank that is not in the record.
-NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [])
+NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [], [])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,7 +278,7 @@ def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:
     timelines = {}
     trajectories: series.Trajectories = {}
     for rank in attempt.ranks:
-        timeline = Timeline(rank.exit, [], [], [], [], [])
+        timeline = Timeline(rank.exit, [], [], [], [], [], [])
         timelines[rank.rank] = timeline
         trajectories |= series.from_steps(_sort(rank, timeline), rank.rank)
     return Attempt(
@@ -310,3 +311,5 @@ def _sort(
                 timeline.states.append(event.state)
             case "finished":
                 timeline.finished.append(event.finished)
+            case "settings_change":
+                timeline.settings_changes.append(event.settings_change)

@@ -161,6 +161,14 @@ OBSERVATIONS: tuple[tuple[str, Callable[[Any], object]], ...] = (
     ),
     ("the_params_norm", lambda state: step.params_norm(state.optimizer)),
     ("the_file", checkpoint.to_saved),
+    (
+        "the_settings",
+        lambda state: single_rank_test_helper.BACKEND.observe_settings(),
+    ),
+    (
+        "the_environment",
+        lambda state: single_rank_test_helper.BACKEND.environment(),
+    ),
 )
 
 
@@ -253,7 +261,8 @@ def _everything(state: training_state.TrainingState) -> Iterator[tuple[str, Any]
         torch.get_num_threads(),
         torch.get_num_interop_threads(),
         torch.backends.mkldnn.enabled,
-        torch.are_deterministic_algorithms_enabled(),
+        torch.get_deterministic_debug_mode(),
+        (torch.ones(1) * 1e-40).item(),
     )
 
 
