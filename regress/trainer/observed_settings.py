@@ -12,6 +12,7 @@ reports is an environment variable, which libraries read at times of their own.
 """
 
 import ctypes
+import itertools
 import os
 import pathlib
 from collections.abc import Callable, Iterable
@@ -54,8 +55,10 @@ def _openblas(function: str, variable: str) -> Callable[[], str]:
     """Asks the OpenBLAS in NumPy's wheel; without it, the variable it reads."""
 
     def report() -> str:
-        for library in _openblas_libraries():
-            call = getattr(library, f"scipy_openblas_{function}64_", None)
+        for library, prefix in itertools.product(
+            _openblas_libraries(), _PREFIXES
+        ):
+            call = getattr(library, f"{prefix}_{function}64_", None)
             if call is not None:
                 call.restype = (
                     ctypes.c_char_p
@@ -72,6 +75,8 @@ def _openblas(function: str, variable: str) -> Callable[[], str]:
 
 
 _OPENBLAS: list[ctypes.CDLL] = []
+# NumPy 2's wheel has it under the first name, NumPy 1's under the second.
+_PREFIXES = ("scipy_openblas", "openblas")
 
 
 def _openblas_libraries() -> list[ctypes.CDLL]:
