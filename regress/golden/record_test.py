@@ -204,6 +204,27 @@ class RecordTest(parameterized.TestCase):
         ):
             _record(first, second)
 
+    @parameterized.parameters(0, 6)
+    def test_refuses_a_run_with_a_setting_that_was_changed(
+        self, iteration: int
+    ) -> None:
+        first, second = map(run_test_helper.uninterrupted, (1, 2))
+        events = run_test_helper.rank_of(second, 1).events
+        events[0].started.wanted_settings["ATEN_CPU_CAPABILITY"] = "avx2"
+        changed = {"ATEN_CPU_CAPABILITY": "default"}
+        if iteration:
+            events.add().settings_change.CopyFrom(
+                run_pb2.SettingsChange(iteration=iteration, settings=changed)
+            )
+        else:
+            events[0].started.environment.settings.update(changed)
+        with self.assertRaisesWithLiteralMatch(
+            errors.GoldenError,
+            "rank 1 of run 2 ran with setting ATEN_CPU_CAPABILITY at default, "
+            "expected avx2, as the backend had set it up",
+        ):
+            _record(first, second)
+
     def test_refuses_a_run_that_is_not_whole(self) -> None:
         first, second = map(run_test_helper.uninterrupted, (1, 2))
         run_test_helper.rank_of(second, 0).torn = True

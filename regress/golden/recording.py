@@ -126,6 +126,7 @@ def _environment(
                 f"{len(found)} times, expected once"
             )
         (environments[rank.rank],) = found
+        _check_settings(rank, name)
     first = environments[0]
     for number, environment in environments.items():
         if environment != first:
@@ -138,6 +139,26 @@ def _environment(
             f"{name} found hardware {first.hardware}, expected {hardware}"
         )
     return first
+
+
+def _check_settings(rank: run_pb2.RankRecord, name: str) -> None:
+    """Refuses a run that computed with other settings than were set up."""
+    wanted: dict[str, str] = {}
+    for event in rank.events:
+        if event.HasField("started"):
+            wanted = dict(event.started.wanted_settings)
+            found = event.started.environment.settings
+        elif event.HasField("settings_change"):
+            found = event.settings_change.settings
+        else:
+            continue
+        for setting, value in sorted(wanted.items()):
+            if found.get(setting) != value:
+                raise errors.GoldenError(
+                    f"rank {rank.rank} of {name} ran with setting {setting} at "
+                    f"{found.get(setting, 'no value')}, expected {value}, as "
+                    "the backend had set it up"
+                )
 
 
 def _trajectories(

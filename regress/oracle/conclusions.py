@@ -85,7 +85,8 @@ ORDER = (
         _Verdict.WRONG_ENVIRONMENT,
         lead="what ran is not what the target declares",
         when="What ran is not what the target declares: another device, "
-        "channel or case, or ranks that differ from each other.",
+        "channel or case, ranks that differ from each other, or a setting "
+        "that was changed behind the backend's back.",
         next_step="Run on the declared hardware, or choose the configuration "
         "for this machine.",
         advice=Advice.CHANGE_MACHINE,

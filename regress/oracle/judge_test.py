@@ -113,6 +113,7 @@ class PassTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 # 2 of the golden, and 1 of each rank of each launch.
                 ("PRECONDITIONS", "declared hardware and channel", 2 + 12),
                 ("PRECONDITIONS", "one environment on all ranks", 12 - 1),
+                ("PRECONDITIONS", "settings as they were set up", 12),
                 ("PRECONDITIONS", "libraries of the packages", 12),
                 ("PRECONDITIONS", "the golden is of this case", 3),
                 ("PRECONDITIONS", "the golden is of these packages", 1),

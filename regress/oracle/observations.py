@@ -4,6 +4,7 @@ Nothing is judged here. Anything that was not recorded is simply absent.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 
 from regress.case import case_pb2, derived
@@ -24,18 +25,22 @@ class DeclaredTarget:
     channel: str
 
 
+_list = functools.partial(dataclasses.field, default_factory=list)
+
+
 @dataclasses.dataclass(frozen=True)
 class Timeline:
     """One rank's events of one attempt, by kind, in the order recorded."""
 
     exit: run_pb2.ExitStatus
-    started: list[run_pb2.Started]
-    iterations: list[int]
-    checkpoints: list[run_pb2.CheckpointEvent]
-    states: list[run_pb2.StateDigest]
-    finished: list[run_pb2.Finished]
-    # The iterations in `iterations` whose update was skipped.
-    skipped: list[int]
+    started: list[run_pb2.Started] = _list()
+    iterations: list[int] = _list()
+    # Those of `iterations` whose update was skipped.
+    skipped: list[int] = _list()
+    checkpoints: list[run_pb2.CheckpointEvent] = _list()
+    states: list[run_pb2.StateDigest] = _list()
+    finished: list[run_pb2.Finished] = _list()
+    settings_changes: list[run_pb2.SettingsChange] = _list()
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
@@ -57,7 +62,7 @@ class Timeline:
 
 
 # Stands in for a rank that is not in the record.
-NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [], [])
+NO_TIMELINE = Timeline(run_pb2.ExitStatus())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,7 +299,7 @@ def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:
     timelines = {}
     trajectories: series.Trajectories = {}
     for rank in attempt.ranks:
-        timeline = Timeline(rank.exit, [], [], [], [], [], [])
+        timeline = Timeline(rank.exit)
         timelines[rank.rank] = timeline
         trajectories |= series.from_steps(_sort(rank, timeline), rank.rank)
     return Attempt(
@@ -330,3 +335,5 @@ def _sort(
                 timeline.states.append(event.state)
             case "finished":
                 timeline.finished.append(event.finished)
+            case "settings_change":
+                timeline.settings_changes.append(event.settings_change)

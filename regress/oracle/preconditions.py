@@ -21,6 +21,7 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
         _check_case(facts),
         _check_hardware(facts),
         _check_one_environment(facts),
+        _check_settings(facts),
         _check_libraries(facts),
     ]
     if facts.golden is not None:
@@ -37,7 +38,8 @@ def environment_differences(
     """Returns how the run's environment differs from the golden's.
 
     A difference alone is not a failure: the other oracles find out whether the
-    numbers depend on it.
+    numbers depend on it. A setting that the golden does not name was not
+    observed when it was recorded, so nothing is known to differ.
 
     Returns:
         The differences; empty if there is no golden, or if no rank reported its
@@ -54,6 +56,8 @@ def environment_differences(
             actual=_value(difference.actual),
         )
         for difference in compare_environments(recorded, reported[0][2])
+        if difference.expected is not None
+        or difference.name not in reported[0][2].settings
     ]
 
 
@@ -140,6 +144,37 @@ def _check_one_environment(facts: observations.Observations) -> check.Outcome:
             )
             finding.expected_of.attempt = reported[0][0]
             finding.expected_of.rank = reported[0][1]
+    return result.outcome()
+
+
+def _check_settings(facts: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.SETTINGS_IN_FORCE)
+    for attempt in facts.launches:
+        for rank, timeline in attempt.timelines.items():
+            for started in timeline.started:
+                wanted = started.wanted_settings
+                for iteration, found in (
+                    (None, started.environment.settings),
+                    *(
+                        (change.iteration, change.settings)
+                        for change in timeline.settings_changes
+                    ),
+                ):
+                    differing = {
+                        name: value
+                        for name, value in sorted(wanted.items())
+                        if found.get(name) != value
+                    }
+                    result.count(1, int(bool(differing)))
+                    for name, value in differing.items():
+                        result.find(
+                            _Fact(kind=_Fact.SETTING, name=name),
+                            _value(value),
+                            _value(found.get(name)),
+                            attempt=attempt.index,
+                            rank=rank,
+                            iteration=iteration,
+                        )
     return result.outcome()
 
 

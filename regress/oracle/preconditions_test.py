@@ -224,6 +224,65 @@ class LibrariesTest(verdict_testing.VerdictTestCase):
         self.assertEqual(records.judge().conclusion, verdict_pb2.Verdict.PASS)
 
 
+class SettingsTest(verdict_testing.VerdictTestCase):
+    def test_finds_one_that_was_changed_before_the_start(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            for rank in range(4):
+                settings = _environment(records, attempt, rank).settings
+                settings["ATEN_CPU_CAPABILITY"] = "avx512"
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.SETTINGS_IN_FORCE,
+            subject="setting ATEN_CPU_CAPABILITY",
+            attempt=0,
+            rank=0,
+            expected="avx2",
+            actual="avx512",
+        )
+
+    def test_finds_one_that_a_step_changed(self):
+        records = record_test_helper.passing()
+        events = records.rank(1, 2).events
+        events.append(
+            run_pb2.Event(
+                settings_change=run_pb2.SettingsChange(
+                    iteration=7, settings={"ATEN_CPU_CAPABILITY": "default"}
+                )
+            )
+        )
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.SETTINGS_IN_FORCE,
+            subject="setting ATEN_CPU_CAPABILITY",
+            attempt=1,
+            rank=2,
+            iteration=7,
+            actual="default",
+        )
+
+    def test_finds_one_that_is_no_longer_reported(self):
+        records = record_test_helper.passing()
+        _environment(records, 1, 3).settings.clear()
+        verdict = records.judge()
+        found = {
+            wording.subject(finding): wording.actual(finding)
+            for finding in verdict.findings
+        }
+        self.assertEqual(verdict.conclusion, _WRONG_ENVIRONMENT)
+        self.assertEqual(found["setting ATEN_CPU_CAPABILITY"], "absent")
+
+    def test_a_trainer_need_not_say_what_it_wanted(self):
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            for rank in range(4):
+                started = records.rank(attempt, rank).events[0].started
+                started.wanted_settings.clear()
+        self.assert_passes(records)
+
+
 class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
     def test_are_none_in_the_goldens_environment(self):
         verdict = record_test_helper.passing().judge()
@@ -249,6 +308,19 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
                 "MKL_CBWR: absent, golden COMPATIBLE",
             ],
         )
+
+    def test_a_setting_that_the_golden_does_not_name_is_none(self):
+        # It was recorded before the setting was observed.
+        records = record_test_helper.passing()
+        for attempt in (0, 1):
+            for rank in range(4):
+                settings = _environment(records, attempt, rank).settings
+                settings["flush denormals"] = "off"
+        for rank in range(4):
+            started = records.run.read_back.ranks[rank].events[0].started
+            started.environment.settings["flush denormals"] = "off"
+        self.assert_passes(records)
+        self.assertEmpty(records.judge().environment_differences)
 
     def test_are_those_of_the_first_rank(self):
         records = record_test_helper.passing()

@@ -525,7 +525,11 @@ def _load(rank: int, iteration: int) -> list[run_pb2.Event]:
 def _start(pid: int) -> list[run_pb2.Event]:
     return [
         run_pb2.Event(
-            started=run_pb2.Started(pid=pid, environment=environment())
+            started=run_pb2.Started(
+                pid=pid,
+                environment=environment(),
+                wanted_settings=environment().settings,
+            )
         ),
         run_pb2.Event(span=run_pb2.Span(name="import", seconds=5.0)),
     ]

@@ -25,6 +25,7 @@ KINDS = (
     "param group",
     "param",
     "buffer",
+    "extra state",
     "main param",
     "step",
     "exp_avg",

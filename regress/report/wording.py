@@ -62,6 +62,11 @@ FACTS: dict[int, _Words] = {
         "The ranks do not all run in the same environment: expected is what "
         "rank {rank} of attempt {attempt} reports.",
     ),
+    _Fact.SETTING: _Words(
+        "setting {name}",
+        "The backend had set up {expected}. A library, a sitecustomize or the "
+        "training code has changed it since; search them for the setting.",
+    ),
     _Fact.LIBRARY_OF_HOST: _Words(
         "library {name} of the host",
         "The packages come from the lock, and so must the libraries that "

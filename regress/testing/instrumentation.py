@@ -76,7 +76,7 @@ def wrapped(hook: hooks.Hook, wrapper: hooks.Wrapper) -> Install:
 def replaced(
     module: str, name: str, replacement: Callable[[Any], Any]
 ) -> Install:
-    """Replaces a function of megatron-core.
+    """Replaces a function that has no hook, most often of megatron-core.
 
     Args:
         module: The function's module.

@@ -12,6 +12,18 @@ class BackendError(errors.UserError):
     """The machine does not meet the backend's requirements. One sentence."""
 
 
+def pin_algorithms() -> None:
+    """Has torch refuse every operation that may give other bits each time."""
+    import torch
+
+    # torch.use_deterministic_algorithms does the same, but imports the
+    # compiler to notify it.
+    torch.set_deterministic_debug_mode("error")
+    # Every value is written before it is read, and filling new tensors costs
+    # time: on a GPU, thousands of kernel launches per step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
 class Backend(abc.ABC):
     """Everything that differs between training on a CPU and on a GPU."""
 
@@ -19,6 +31,9 @@ class Backend(abc.ABC):
     process_group: str
     # Environment variables to set before torch is imported.
     settings: Mapping[str, str]
+    # What the libraries must report once the backend is prepared, by the names
+    # of observed_settings.py.
+    in_force: Mapping[str, str]
     # Whether stages may keep computing while their sends are in flight.
     overlaps_communication: bool
     # Whether a rank warms up with a forward and backward pass before it
@@ -63,3 +78,14 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def environment(self) -> run_pb2.Environment:
         """Describes the device, the package versions and the settings."""
+
+    def wanted_settings(self) -> dict[str, str]:
+        """Returns the settings that the backend set up."""
+        return {**self.settings, **self.in_force}
+
+    def observe_settings(self) -> dict[str, str]:
+        """Returns the values of the same settings that are in force."""
+        # Needs torch, which must not be imported before `prepare` has run.
+        from regress.trainer import observed_settings
+
+        return observed_settings.observe(self.wanted_settings())

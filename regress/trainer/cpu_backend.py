@@ -29,6 +29,14 @@ class CpuBackend(backend.Backend):
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_CBWR": "COMPATIBLE",
     }
+    in_force: Mapping[str, str] = {
+        "intra-op threads": "1",
+        "inter-op threads": "1",
+        "oneDNN": "off",
+        "float32 matmul precision": "highest",
+        "deterministic algorithms": "error",
+        "flush denormals": "off",
+    }
     # Overlapping over gloo would free tensors too early and corrupt them.
     overlaps_communication = False
     rehearses = False
@@ -56,7 +64,9 @@ class CpuBackend(backend.Backend):
         from regress.trainer import cpu_kernels, cpu_patches, no_compile
 
         torch.backends.mkldnn.set_flags(False)
+        torch.set_num_interop_threads(1)
         no_compile.apply()
+        backend.pin_algorithms()
         cpu_kernels.apply()
         cpu_patches.apply()
         # It warns at every dropout that the CPU's random stream advanced while
@@ -85,5 +95,5 @@ class CpuBackend(backend.Backend):
             device_name="x86-64 CPU with AVX2",
             device_count=0,
             versions=packages.versions(),
-            settings={**self.settings, "oneDNN": "off"},
+            settings=self.observe_settings(),
         )

@@ -42,6 +42,20 @@ class CudaBackend(backend.Backend):
         # For code that checks the variable; no_compile.py does the rest.
         "TORCH_COMPILE_DISABLE": "1",
     }
+    # Besides the thread counts and the deterministic algorithms, these are
+    # torch's defaults. No kernel of the cases is cuDNN's.
+    in_force: Mapping[str, str] = {
+        "intra-op threads": "1",
+        "inter-op threads": "1",
+        "cuDNN": "on",
+        "cuDNN deterministic": "off",
+        "cuDNN benchmark": "off",
+        "TF32 in cuDNN": "on",
+        "TF32 in matmul": "off",
+        "float32 matmul precision": "highest",
+        "deterministic algorithms": "error",
+        "flush denormals": "off",
+    }
     overlaps_communication = True
     rehearses = True
     # cuDNN's fused attention (seen in 9.14 and 9.19) can change the bits of a
@@ -70,6 +84,8 @@ class CudaBackend(backend.Backend):
         # The library folders depend on the machine, so they are not part of
         # the recorded settings.
         os.environ.update({**self.settings, **libraries.homes()})
+        # Some images set it, and torch would have TF32 in float32 products.
+        os.environ.pop("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", None)
         libraries.open_all()
         # Transformer Engine imports JAX if it is installed, which takes 0.6 s.
         sys.modules.setdefault("transformer_engine.jax", cast(Any, None))
@@ -78,12 +94,8 @@ class CudaBackend(backend.Backend):
         from regress.trainer import no_compile
 
         no_compile.apply()
-        # torch.use_deterministic_algorithms does the same, but imports the
-        # compiler to notify it.
-        torch.set_deterministic_debug_mode("error")
-        # Every value is written before it is read, and filling new tensors
-        # costs thousands of kernel launches per step.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.set_num_interop_threads(1)
+        backend.pin_algorithms()
 
     def start_rank(self, rank: int, ranks: int) -> Any:  # noqa: D102
         import torch
@@ -145,7 +157,10 @@ class CudaBackend(backend.Backend):
             device_name=name,
             device_count=torch.cuda.device_count(),
             versions=found,
-            settings={**self.settings, "attention": self.attention_backend},
+            settings={
+                **self.observe_settings(),
+                "attention": self.attention_backend,
+            },
             libraries=libraries.loaded(),
         )
 

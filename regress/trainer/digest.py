@@ -7,10 +7,16 @@ a param group, a field of the scheduler, a random stream.
 The digests of a step's inputs are small enough to record at every step. They
 show whether a step went wrong in its samples, in its random streams, or in its
 computation.
+
+Looking changes nothing: what is digested stays as it was, to the last default
+that a dictionary would have added. A buffer that its module declares not to be
+saved is no state entry. It is scratch memory, such as a table that grows with
+the longest sample, and a resume builds it anew.
 """
 
 import functools
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
@@ -101,8 +107,10 @@ def _chunk_entries(
     index: int, chunk: torch.nn.Module, optimizer: Any
 ) -> Iterator[tuple[state_entry.Key, Any]]:
     key = functools.partial(state_entry.Key, chunk=index)
-    for name, buffer in chunk.named_buffers():
+    for name, buffer in _saved_buffers(chunk):
         yield key("buffer", name), buffer
+    for name, extra in _extra_states(chunk):
+        yield key("extra state", name), extra
     # torch's optimizers keep this in a defaultdict: to ask for a param that the
     # optimizer does not hold, as a frozen one, would add an empty entry, which
     # it then could not save.
@@ -115,6 +123,37 @@ def _chunk_entries(
             yield key("main param", name), main_param
         for field, value in moments.get(main_param, {}).items():
             yield key(field, name), value
+
+
+def _saved_buffers(
+    chunk: torch.nn.Module,
+) -> Iterator[tuple[str, torch.Tensor]]:
+    for prefix, module in chunk.named_modules():
+        for name, buffer in module.named_buffers(prefix, recurse=False):
+            own = name.rpartition(".")[2]
+            if own not in module._non_persistent_buffers_set:
+                yield name, buffer
+
+
+def _extra_states(chunk: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yields what modules save as `_extra_state`, by the module's name.
+
+    Transformer Engine's modules, and megatron-core's for their sake, have one
+    that holds nothing unless they compute in 8 bits; it is left out.
+    """
+    for name, module in chunk.named_modules():
+        if type(module).get_extra_state is torch.nn.Module.get_extra_state:
+            continue
+        extra = module.get_extra_state()
+        if isinstance(extra, io.BytesIO):
+            extra = extra.getvalue()
+        empty = (
+            extra.numel() == 0
+            if isinstance(extra, torch.Tensor)
+            else extra is None or extra == b""
+        )
+        if not empty:
+            yield name, extra
 
 
 def _entry(key: state_entry.Key, value: Any) -> run_pb2.StateEntry:
@@ -156,13 +195,33 @@ def _canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
         if host.numel() == 1:
             return kind, repr(host.item()).encode()
         return kind, host.view(torch.uint8).numpy().data
-    # repr round-trips a float.
     if isinstance(value, tuple):
-        text = "|".join(
-            hashlib.sha256(item.tobytes()).hexdigest()
-            if isinstance(item, numpy.ndarray)
-            else repr(item)
-            for item in value
-        )
-        return "tuple", text.encode()
-    return type(value).__name__, repr(value).encode()
+        return "tuple", "|".join(map(_text, value)).encode()
+    return type(value).__name__, _text(value).encode()
+
+
+def _text(value: Any) -> str:
+    """Returns a value's text: its repr, which round-trips a float.
+
+    The repr of a tensor or an array leaves out elements and digits, so it is
+    replaced by a digest, wherever in a container it is. Goldens depend on this:
+    a random stream is a tuple of arrays, tuples and numbers.
+    """
+    match value:
+        case numpy.ndarray():
+            return hashlib.sha256(value.tobytes()).hexdigest()
+        case torch.Tensor():
+            kind, content = _canonical_form(value)
+            return f"{kind} {hashlib.sha256(content).hexdigest()}"
+        case tuple():
+            items = ", ".join(map(_text, value))
+            return f"({items},)" if len(value) == 1 else f"({items})"
+        case list():
+            return f"[{', '.join(map(_text, value))}]"
+        case dict():
+            items = (f"{_text(k)}: {_text(v)}" for k, v in value.items())
+            return f"{{{', '.join(items)}}}"
+    if type(value).__repr__ is object.__repr__:
+        # Its repr is its address, which differs in every process.
+        return type(value).__qualname__
+    return repr(value)

@@ -159,6 +159,7 @@ class Rank:
         while state.iteration < self._case.training.iterations:
             metrics = stepper.run()
             self._write(run_pb2.Event(step=metrics))
+            self._watch_settings(state.iteration)
             self._control.progress(state.iteration, _progress_text(metrics))
             saves = derived.is_saved_after(self._case, state.iteration)
             if saves:
@@ -179,6 +180,19 @@ class Rank:
             self._digest(state, run_pb2.StateDigest.CONTINUED)
             self._is_at_checkpoint = False
 
+    def _watch_settings(self, iteration: int) -> None:
+        """Records the settings in force if the step has changed them."""
+        found = self._backend.observe_settings()
+        if found != self._settings_in_force:
+            self._settings_in_force = found
+            self._write(
+                run_pb2.Event(
+                    settings_change=run_pb2.SettingsChange(
+                        iteration=iteration, settings=found
+                    )
+                )
+            )
+
     @hooks.WAIT_TO_BEGIN
     def _wait_to_begin(self) -> None:
         self._control.wait_to_begin()
@@ -198,10 +212,13 @@ class Rank:
         device: torch.device = self._backend.start_rank(
             self._settings.rank, stages
         )
+        self._settings_in_force = self._backend.observe_settings()
         self._write(
             run_pb2.Event(
                 started=run_pb2.Started(
-                    pid=os.getpid(), environment=self._environment()
+                    pid=os.getpid(),
+                    environment=self._environment(),
+                    wanted_settings=self._backend.wanted_settings(),
                 )
             )
         )

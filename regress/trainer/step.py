@@ -102,7 +102,8 @@ class Stepper:
             lm_loss=mean_loss(losses) if losses else None,
             grad_norm=grad_norm,
             params_norm=params_norm(state.optimizer),
-            zeros_in_grad=int(zeros),
+            # A step that is skipped counts none.
+            zeros_in_grad=None if zeros is None else int(zeros),
             loss_scale=state.optimizer.get_loss_scale().item(),
             consumed_samples=state.consumed_samples,
             param_groups=groups,
@@ -255,8 +256,11 @@ def params_norm(optimizer: MegatronOptimizer) -> float:
         if param_is_not_shared(param)
         and tensor_parallel.param_is_not_tensor_parallel_duplicate(param)
     ]
-    norms = torch._foreach_norm([param.detach() for param in params])
-    squares = torch.stack(norms).square().sum()
+    # A rank may train nothing: all its params may be frozen.
+    squares = torch.zeros((), device=torch.cuda.current_device())
+    if params:
+        norms = torch._foreach_norm([param.detach() for param in params])
+        squares = torch.stack(norms).square().sum()
     torch.distributed.all_reduce(
         squares, group=parallel_state.get_model_parallel_group()
     )

@@ -46,6 +46,24 @@ class MetricsTest(absltest.TestCase):
         )
 
 
+    def test_a_rank_that_trains_nothing_adds_nothing(self) -> None:
+        state = single_rank_test_helper.new_state()
+        for group in state.optimizer.param_groups:
+            group["params"].clear()
+        self.assertEqual(step.params_norm(state.optimizer), 0)
+
+    def test_a_step_that_is_skipped_has_no_measures(self) -> None:
+        state = single_rank_test_helper.new_state()
+        (inner,) = state.optimizer.chained_optimizers
+        # As where a gradient has overflown in float16.
+        inner.prepare_grads = lambda: True
+        metrics = single_rank_test_helper.stepper(state).run()
+        self.assertFalse(metrics.updated)
+        self.assertEqual(metrics.iteration, 1)
+        for field in ("grad_norm", "zeros_in_grad"):
+            self.assertFalse(metrics.HasField(field), field)
+
+
 class ParamGroupsTest(absltest.TestCase):
     def test_groups_are_named_and_sized(self) -> None:
         state = single_rank_test_helper.new_state()

@@ -8,27 +8,18 @@ time, then where the time goes, and how long a cached `bazel test` takes.
 
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress.case import load
 from regress.run import run_pb2
-from regress.scenario import job_files, launchers
-from regress.scenario import scenario as scenario_lib
-from regress.supervisor import watchdog
-from tools.bench import phases, torchrun_job
+from tools.bench import measured_run, phases, torchrun_job
 
 _CASE = flags.DEFINE_string(
-    "case",
-    "testdata/cases/gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_cpu"
-    ".textproto",
-    "Path of the case's textproto.",
+    "case", measured_run.FLAGSHIP, "Path of the case's textproto."
 )
 _REPEATS = flags.DEFINE_integer("repeats", 3, "Rounds.", 1)
 _TARGET = flags.DEFINE_string(
@@ -41,49 +32,27 @@ _TARGET = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Runs all measurements and prints them."""
     del argv
+    path = pathlib.Path(_CASE.value)
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     records: list[run_pb2.RunRecord] = []
     for round_ in range(_REPEATS.value):
-        ours.append(_timed(lambda files: records.append(_run_test(files))))
-        theirs.append(_timed(lambda files: torchrun_job.run(_scenario(files))))
+        record, times = measured_run.run_test(path)
+        records.append(record)
+        ours.append(times)
+        theirs.append(
+            measured_run.timed(
+                lambda files: torchrun_job.run(
+                    measured_run.scenario(path, files)
+                )
+            )
+        )
         print(f"round {round_}: resume test", _times(ours[-1]))
         print(f"round {round_}: torchrun   ", _times(theirs[-1]), flush=True)
     _print_ratio("wall", ours, theirs, 0)
     _print_ratio("CPU", ours, theirs, 1)
     _print_phases(records[-1])
     _print_cached()
-
-
-def _scenario(files: job_files.JobFiles) -> scenario_lib.Scenario:
-    path = pathlib.Path(_CASE.value)
-    case = load.load(path)
-    return scenario_lib.Scenario(
-        case=case,
-        hardware="none",
-        files=files,
-        bounds=watchdog.Bounds(start_seconds=180, step_seconds=60),
-    )
-
-
-def _run_test(files: job_files.JobFiles) -> run_pb2.RunRecord:
-    scenario = _scenario(files)
-    with launchers.make("zygote", scenario) as launcher:
-        return scenario.run_resumed(launcher, lambda *unused: None)
-
-
-def _timed(run: Callable[[job_files.JobFiles], None]) -> tuple[float, float]:
-    """Returns the wall and the CPU time of a run in new directories."""
-    with tempfile.TemporaryDirectory() as own:
-        work = pathlib.Path(own)
-        cpu, wall = _children_cpu(), time.monotonic()
-        run(job_files.JobFiles(work, work / "outputs"))
-        return time.monotonic() - wall, _children_cpu() - cpu
-
-
-def _children_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _times(measured: tuple[float, float]) -> str:

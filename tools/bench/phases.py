@@ -43,6 +43,19 @@ def step_seconds(record: run_pb2.RunRecord) -> list[float]:
     ]
 
 
+def read_back_seconds(record: run_pb2.RunRecord) -> tuple[float, float]:
+    """Returns the wall and the CPU time that the read-back took.
+
+    Its ranks get ready while the attempt before it trains, which is CPU time
+    only: the attempt's wall time starts when it looks for the checkpoint.
+    """
+    cpu = sum(
+        rank.exit.user_seconds + rank.exit.system_seconds
+        for rank in record.read_back.ranks
+    )
+    return record.read_back.seconds, cpu
+
+
 def _of_rank(rank: run_pb2.RankRecord, attempt: int) -> dict[str, float]:
     phases: dict[str, float] = collections.defaultdict(float)
     for event in rank.events:

@@ -56,6 +56,18 @@ class PhasesTest(absltest.TestCase):
         found = phases.seconds_by_phase(self._record)
         self.assertEqual((found["init"], found["wait"]), (1.0, 1.0))
 
+    def test_the_read_back_is_counted_by_itself(self) -> None:
+        self._record.read_back.seconds = 0.5
+        for rank in range(4):
+            end = self._record.read_back.ranks.add(rank=rank).exit
+            end.user_seconds = 0.75
+            end.system_seconds = 0.25
+        self.assertEqual(phases.read_back_seconds(self._record), (0.5, 4.0))
+        # What an attempt's ranks took does not count.
+        exit_of_0 = self._record.attempts[0].ranks[0].exit
+        exit_of_0.user_seconds = 9.0
+        self.assertEqual(phases.read_back_seconds(self._record), (0.5, 4.0))
+
     def test_a_share_is_of_the_whole(self) -> None:
         found = phases.seconds_by_phase(self._record)
         self.assertAlmostEqual(phases.share(found, "load"), 0.2)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from regress.oracle import preconditions
 from regress.run import run_pb2
 
+_ABSENT = "absent"
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -14,7 +16,9 @@ class Row:
     Attributes:
         name: Name of the item.
         values: Its value in each environment, or "absent".
-        differs: Whether the values are not all the same.
+        differs: Whether the values are not all the same. A setting that the
+            first column names and another does not was not observed there yet,
+            and does not differ.
     """
 
     name: str
@@ -60,7 +64,12 @@ def build(columns: Sequence[tuple[str, run_pb2.Environment]]) -> Table | None:
     names = list(dict.fromkeys(name for one in values for name in one))
     rows = []
     for name in names:
-        of_name = tuple(one.get(name, "absent") for one in values)
-        rows.append(Row(name, of_name, len(set(of_name)) > 1))
+        of_name = tuple(one.get(name, _ABSENT) for one in values)
+        known = {
+            value
+            for value in of_name
+            if value != _ABSENT or name not in named[0][1].settings
+        }
+        rows.append(Row(name, of_name, len(known) > 1))
     rows.sort(key=lambda row: not row.differs)
     return Table(tuple(name for name, _ in named), tuple(rows))

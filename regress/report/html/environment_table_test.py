@@ -46,6 +46,16 @@ class OfTest(absltest.TestCase):
             table.rows,
         )
 
+    def test_a_setting_that_the_golden_lacks_is_no_difference(self) -> None:
+        run = run_pb2.Environment(settings={"A": "b", "flush denormals": "off"})
+        golden = run_pb2.Environment(settings={"A": "b"})
+        table = environment_table.build([("run", run), ("golden", golden)])
+        assert table is not None
+        self.assertIn(
+            environment_table.Row("flush denormals", ("off", "absent"), False),
+            table.rows,
+        )
+
     def test_who_has_none_has_no_column(self) -> None:
         empty = run_pb2.Environment()
         self.assertIsNone(environment_table.build([("run", empty)]))

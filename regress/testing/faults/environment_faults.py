@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from regress.case import load
 from regress.golden import golden_pb2
 from regress.run import run_pb2
@@ -33,6 +35,16 @@ def _double_dropout(files: job_files.JobFiles) -> Sequence[str]:
     path.parent.mkdir()
     path.write_text(str(case))
     return [f"--case={path}"]
+
+
+def _raise_thread_count(state: Any) -> None:
+    del state
+    torch.set_num_threads(2)
+
+
+def _drop_determinism(state: Any) -> None:
+    del state
+    torch.set_deterministic_debug_mode("default")
 
 
 def _of_another_case(golden: golden_pb2.Golden) -> None:
@@ -101,6 +113,38 @@ FAULTS = (
             )
         ),
         fault.Expected("WRONG_ENVIRONMENT", "torch", ranks=(2,)),
+    ),
+    fault.Fault(
+        "thread_count_changed",
+        "thought of",
+        "A library sets torch's number of threads when it is first used, after "
+        "the backend has set it up.",
+        fault.Injection(
+            trainer=instrumentation.before_first_step(_raise_thread_count)
+        ),
+        fault.Expected(
+            "WRONG_ENVIRONMENT",
+            "setting intra-op threads",
+            ranks=_ALL,
+            iteration=5,
+        ),
+    ),
+    fault.Fault(
+        "determinism_switched_off",
+        "thought of",
+        "The code that builds the model on rank 1 switches off torch's "
+        "deterministic mode.",
+        fault.Injection(
+            trainer=instrumentation.after_build(
+                instrumentation.on_rank(1, _drop_determinism)
+            )
+        ),
+        fault.Expected(
+            "WRONG_ENVIRONMENT",
+            "setting deterministic algorithms",
+            ranks=(1,),
+            iteration=5,
+        ),
     ),
     fault.Fault(
         "case_changed_between_attempts",
