@@ -7,7 +7,7 @@ run next.
 
 from collections.abc import Iterator, Sequence
 
-from regress.oracle import verdict_pb2
+from regress.oracle import subjects, verdict_pb2
 from regress.report import (
     checks,
     finding_sections,
@@ -65,8 +65,8 @@ def _first_bad_iteration(verdict: verdict_pb2.Verdict) -> Iterator[str]:
     iteration = verdict.first_bad_iteration
     where = ""
     for finding in _of_iteration(verdict.findings, iteration)[:1]:
-        if finding.HasField("rank"):
-            where += f", on rank {finding.rank}"
+        if ranks := subjects.ranks(finding, verdict.findings):
+            where += f", on {wording.ranks(ranks)}"
         if name := wording.attempt(finding):
             where += f", in {name}"
     yield from text_layout.wrap(f"first bad iteration: {iteration}{where}")

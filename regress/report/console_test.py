@@ -40,7 +40,7 @@ class RenderTest(parameterized.TestCase):
                 {"iteration": 5, "rank": 3, "attempt": 1},
                 {"iteration": 5, "rank": 2, "attempt": 1},
             ),
-            "first bad iteration: 5, on rank 3, in attempt 1",
+            "first bad iteration: 5, on ranks 2, 3, in attempt 1",
         ),
         (({"iteration": 5},), "first bad iteration: 5"),
         (

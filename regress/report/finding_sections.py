@@ -4,7 +4,6 @@ There are three kinds of findings: a state entry that was not loaded as it was
 saved, a metric's value in one iteration, and everything else, called a fact.
 """
 
-import collections
 import enum
 from collections.abc import Callable, Iterator, Sequence
 
@@ -181,7 +180,8 @@ def _render_states(
         f" {compared:,} entries:",
         "rank  entry, saved -> loaded",
     ]
-    iteration, explained = None, ""
+    iteration = None
+    explained: tuple[str, ...] = ()
     for same in shown:
         finding = same.first
         if finding.iteration != iteration:
@@ -189,13 +189,18 @@ def _render_states(
             lines.append(f"of iteration {iteration}")
         rank = f"{text_layout.numbers(same.ranks):>4}  "
         lines += text_layout.wrap(wording.subject(finding), rank, _ENTRY_INDENT)
-        change = _change(finding)
+        of_rank = f"{same.of_rank()}: " if same.of_rank() else ""
         lines += text_layout.wrap(
-            change, _ENTRY_INDENT + "  ", _ENTRY_INDENT + "  "
+            of_rank + _change(finding),
+            _ENTRY_INDENT + "  ",
+            _ENTRY_INDENT + "  ",
         )
-        if wording.explanation(finding) != explained:
-            explained = wording.explanation(finding)
-            lines += text_layout.wrap(explained, _ENTRY_INDENT, _ENTRY_INDENT)
+        if same.explanations != explained:
+            explained = same.explanations
+            for explanation in explained:
+                lines += text_layout.wrap(
+                    explanation, _ENTRY_INDENT, _ENTRY_INDENT
+                )
     more = differing - sum(len(same.ranks) or 1 for same in shown)
     if more > 0:
         lines.append(f"{_ENTRY_INDENT}and {more:,} more")
@@ -237,9 +242,6 @@ def _render_values(
         Lines: a heading, and for each check its counts and at least two lines
         for each of its first values.
     """
-    found = collections.Counter(
-        (finding.oracle, finding.check) for finding in findings
-    )
     by_check: dict[
         tuple[verdict_pb2.Oracle, str], list[same_findings.SameFindings]
     ] = {}
@@ -257,10 +259,6 @@ def _render_values(
     ]
     left = _VALUES_SHOWN
     for check, values in by_check.items():
-        if len(values) > 1 and found[check] < _differing(check, verdict):
-            # The oracle kept only the first findings, so the last value may
-            # differ on more ranks than are known here.
-            values.pop()
         shown = values[: min(left, _VALUES_SHOWN_OF_A_CHECK)]
         if shown:
             lines += _heading(check, verdict.checks)
@@ -268,16 +266,6 @@ def _render_values(
             lines += _value(same)
         left -= len(shown)
     return lines
-
-
-def _differing(
-    name: tuple[verdict_pb2.Oracle, str], verdict: verdict_pb2.Verdict
-) -> int:
-    return sum(
-        check.differing
-        for check in verdict.checks
-        if (check.oracle, check.name) == name
-    )
 
 
 def _heading(
@@ -303,6 +291,8 @@ def _value(same: same_findings.SameFindings) -> list[str]:
         indent + _METRIC.format(name) + _short(finding.expected),
         indent + _distance(finding) + _short(finding.actual),
     ]
+    if same.of_rank():
+        lines[-1] += f" ({same.of_rank()})"
     where = _WHERE.format(finding.iteration, _ranks(same.ranks))
     return [where + lines[0][len(indent) :], *lines[1:]]
 

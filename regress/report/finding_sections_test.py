@@ -357,21 +357,14 @@ class ValuesTest(parameterized.TestCase):
             "golden, attempt 1: metrics (2,000 of 4,000 differ)", lines
         )
 
-    def test_does_not_show_a_value_of_which_it_may_not_know_all_ranks(self):
-        findings = [_value(iteration=4, rank=rank) for rank in range(4)]
-        findings += [_value(iteration=5, rank=rank) for rank in range(2)]
-        for differing, iterations in ((6, [4, 5]), (8, [4])):
-            check = verdict_pb2.Check(
-                oracle=verdict_pb2.GOLDEN,
-                name="attempt 1: metrics",
-                differing=differing,
-            )
-            verdict = verdict_pb2.Verdict(checks=[check])
-            lines = _values(findings, verdict)
-            self.assertEqual(_iterations(lines), iterations)
-            # A value with possibly incomplete ranks is better than none.
-            lines = _values(findings[:3], verdict)
-            self.assertEqual(_iterations(lines), [4])
+    def test_values_that_vary_by_rank_are_one_row(self):
+        lines = _values(
+            [_value(iteration=4, rank=rank, actual=rank) for rank in range(4)],
+            verdict_pb2.Verdict(),
+        )
+        self.assertEqual(_iterations(lines), [4])
+        self.assertIn("0-3", lines[-2])
+        self.assertEndsWith(lines[-1], "(of rank 0)")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Callable, Iterator
 
 from regress.case import case_pb2
-from regress.oracle import conclusions, rules, verdict_pb2
+from regress.oracle import conclusions, rules, subjects, verdict_pb2
 from regress.report import wording
 from regress.run import attempt_end
 
@@ -128,16 +128,23 @@ def _limit(verdict: verdict_pb2.Verdict) -> str:
     )
 
 
-def _finding(finding: verdict_pb2.Finding) -> str:
+def _finding(
+    verdict: verdict_pb2.Verdict, finding: verdict_pb2.Finding
+) -> str:
+    """Describes a finding, and names all ranks that have it."""
     attempt = wording.attempt(finding)
     where = f" of {attempt}" if attempt else ""
-    where += "".join(
-        f" {preposition} {field} {getattr(finding, field)}"
-        for preposition, field in (("on", "rank"), ("at", "iteration"))
-        if finding.HasField(field)
+    if ranks := subjects.ranks(finding, verdict.findings):
+        where += f" on {wording.ranks(ranks)}"
+    if finding.HasField("iteration"):
+        where += f" at iteration {finding.iteration}"
+    vary = not all(
+        subjects.same_values(finding, one)
+        for one in subjects.alike(finding, verdict.findings)
     )
+    of_rank = f"on rank {finding.rank} " if vary else ""
     return (
-        f"{wording.subject(finding)}{where}: expected "
+        f"{wording.subject(finding)}{where}: {of_rank}expected "
         f"{wording.expected(finding)}, actual {wording.actual(finding)}"
     )
 
@@ -145,8 +152,7 @@ def _finding(finding: verdict_pb2.Finding) -> str:
 def _first_finding(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
-    del verdict
-    said = _ended(first) if first.HasField("progress") else _finding(first)
+    said = _ended(first) if first.HasField("progress") else _finding(verdict, first)
     return [said, wording.explanation(first)]
 
 
@@ -223,7 +229,7 @@ def _of_nondeterminism(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
     return [
-        _finding(first),
+        _finding(verdict, first),
         "expected is what attempt 0 did"
         if first.of_repeat
         else "expected is what the repeat of attempt 0 did",
@@ -258,7 +264,7 @@ def _of_drift(
             "whether the numbers are reproducible at all, another run of the "
             "test tells"
         )
-    return [_finding(first), *_pointer(verdict, first), why]
+    return [_finding(verdict, first), *_pointer(verdict, first), why]
 
 
 def _of_divergence(
@@ -268,7 +274,7 @@ def _of_divergence(
     if state and (state.differing or not state.compared):
         clauses = list(_of_state(verdict.restored_state))
         return [
-            _finding(first),
+            _finding(verdict, first),
             f"of {state.compared} loaded state entries {state.differing} "
             f"differ: {'; '.join(clauses)}"
             if clauses
@@ -290,7 +296,7 @@ def _of_divergence(
             "test give the same wrong numbers in the first case and others in "
             "the second"
         )
-    return [_finding(first), *_pointer(verdict, first), why]
+    return [_finding(verdict, first), *_pointer(verdict, first), why]
 
 
 def _of_state(state: verdict_pb2.RestoredState) -> Iterator[str]:
