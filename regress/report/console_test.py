@@ -146,7 +146,7 @@ class RenderTest(parameterized.TestCase):
                     actual=1.7976931348623157e308,
                     absolute=1.234e-100,
                     relative=1.234e100,
-                    ulps=2**63 - 1,
+                    ulps=2**20,
                 ),
             ],
             checks=[

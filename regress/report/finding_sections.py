@@ -26,8 +26,6 @@ _LEFT_TO_TABLE = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
 _FACTS_INDENT = " " * 4
 _ENTRIES_SHOWN = 6
 _ENTRY_INDENT = " " * 6
-# How much of a digest is shown: as many digits as a digest metric has.
-_DIGITS = 12
 _VALUES_SHOWN = 10
 # Leaves room for the findings of other checks.
 _VALUES_SHOWN_OF_A_CHECK = 6
@@ -208,21 +206,12 @@ def _render_states(
 
 
 def _change(finding: verdict_pb2.Finding) -> str:
-    """Returns the descriptions if they differ, otherwise the digests."""
-    saved = finding.expected.entries.entries
-    loaded = finding.actual.entries.entries
-    if len(saved) != 1 or len(loaded) != 1:
-        return f"{wording.expected(finding)} -> {wording.actual(finding)}"
-    before, after = saved[0], loaded[0]
-    if before.description != after.description:
-        return (
-            f"{before.description or before.digest} -> "
-            f"{after.description or after.digest}"
-        )
-    digests = f"{before.digest[:_DIGITS]}... -> {after.digest[:_DIGITS]}..."
-    if not before.description:
-        return digests
-    return f"{before.description}, digest {digests}"
+    """Returns both values; a description that both have is told once."""
+    saved, loaded = wording.expected(finding), wording.actual(finding)
+    shared, found, _ = saved.rpartition("digest ")
+    if found and loaded.startswith(f"{shared}{found}"):
+        return f"{saved} -> {loaded.removeprefix(shared + found)}"
+    return f"{saved} -> {loaded}"
 
 
 def _render_values(
@@ -310,20 +299,12 @@ def _distance(finding: verdict_pb2.Finding) -> str:
     return _DISTANCE.format(
         _number(finding.absolute) if finding.HasField("absolute") else "-",
         _number(finding.relative) if finding.HasField("relative") else "-",
-        _ulps(finding) if finding.HasField("ulps") else "-",
+        f"{finding.ulps:,}" if finding.HasField("ulps") else "-",
     )
 
 
 def _number(distance: float) -> str:
     return f"{distance:.3g}"
-
-
-def _ulps(finding: verdict_pb2.Finding) -> str:
-    if finding.ulps == 0 and finding.absolute > 0:
-        # Both round to the same number in their precision.
-        return "<1"
-    text = f"{finding.ulps:,}"
-    return text if len(text) <= _ULPS_WIDTH else _number(finding.ulps)
 
 
 _Section = Callable[

@@ -174,18 +174,18 @@ class StatesTest(parameterized.TestCase):
         )
 
     @parameterized.parameters(
-        # Shows the descriptions if they differ, otherwise the digests.
+        # Shows values, and digests where these do not tell the difference.
         (_loaded(_A, "0.001"), _loaded(_B, "0.005"), "0.001 -> 0.005"),
         (
             _loaded(_A, "float32[16]"),
             _loaded(_B, "float32[16]"),
-            "float32[16], digest a39bc7242408... -> 7120c381a222...",
+            "float32[16], digest a39bc7242408 -> 7120c381a222",
         ),
-        (_loaded(_A), _loaded(_B), "a39bc7242408... -> 7120c381a222..."),
-        (_loaded(_A), _loaded(_B, "0.005"), f"{_A} -> 0.005"),
-        (_loaded(_A, "0.001"), _loaded(_B), f"0.001 -> {_B}"),
-        (_loaded(_A, "0.001"), _ABSENT, f"{_A} 0.001 -> absent"),
-        (_ABSENT, _loaded(_A, "0.001"), f"absent -> {_A} 0.001"),
+        (_loaded(_A), _loaded(_B), "digest a39bc7242408 -> 7120c381a222"),
+        (_loaded(_A), _loaded(_B, "5"), "digest a39bc7242408 -> 5, digest 7120c381a222"),
+        (_loaded(_A, "1"), _loaded(_B), "1, digest a39bc7242408 -> digest 7120c381a222"),
+        (_loaded(_A, "0.001"), _ABSENT, "0.001 -> absent"),
+        (_ABSENT, _loaded(_A, "0.001"), "absent -> 0.001"),
     )
     def test_says_what_changed(self, saved, loaded, text):
         (line,) = _render_states({"expected": saved, "actual": loaded})[4:]
@@ -283,14 +283,10 @@ class ValuesTest(parameterized.TestCase):
             {"absolute": 0.0, "relative": 0.0, "ulps": 0},
             "0          0             0",
         ),
+        ({"absolute": 2.0, "ulps": 1048576}, "2          -     1,048,576"),
         (
-            {"absolute": 1e-9, "relative": 1e-9, "ulps": 0},
-            "1e-09      1e-09            <1",
-        ),
-        ({"absolute": 2.0, "ulps": 12345678}, "2          -    12,345,678"),
-        (
-            {"absolute": 1.23456e-100, "relative": 1.0, "ulps": 2**63 - 1},
-            "1.23e-100          1      9.22e+18",
+            {"absolute": 1.23456e-100, "relative": 1.0},
+            "1.23e-100          1             -",
         ),
     )
     def test_says_how_far_apart_numbers_are(self, fields, text):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from regress.case import case_pb2
 from regress.oracle import conclusions, rules, subjects, verdict_pb2
-from regress.report import wording
+from regress.report import lost_state, wording
 from regress.run import attempt_end
 
 _Verdict = verdict_pb2.Verdict
@@ -274,7 +274,8 @@ def _of_divergence(
     if state and (state.differing or not state.compared):
         clauses = list(_of_state(verdict.restored_state))
         return [
-            _finding(verdict, first),
+            lost_state.describe(verdict.restored_state)
+            or _finding(verdict, first),
             f"of {state.compared} loaded state entries {state.differing} "
             f"differ: {'; '.join(clauses)}"
             if clauses

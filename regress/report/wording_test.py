@@ -70,7 +70,7 @@ class ValueTest(parameterized.TestCase):
             "3, 1",
             "3, 1",
         ),
-        (helper.loaded("", "int"), "no digest int", "no digest int"),
+        (helper.loaded("", "int"), "int, no digest", "int, no digest"),
         (_Value(), "", ""),
     )
     def test_words(self, value, words, short) -> None:

@@ -1,7 +1,7 @@
 """How two goldens differ, as data."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from regress.golden import (
     float_compare,
@@ -30,7 +30,8 @@ class Row:
         new: The new value.
         absolute: The largest distance; None if there is no finite one.
         relative: The largest distance over the old value, likewise.
-        ulps: The largest distance in units in the last place, likewise.
+        ulps: The largest distance in units in the last place; None if there is
+            none, or if it is too large to mean anything.
     """
 
     subject: str
@@ -145,10 +146,21 @@ def _row(one: trajectory_comparison.Compared) -> Row:
         new=texts[1],
         absolute=_largest(float_compare.absolute(*pair) for pair in measured),
         relative=_largest(float_compare.relative(*pair) for pair in measured),
-        ulps=_largest(
-            float_compare.ulps(*pair, precision) for pair in measured
-        ),
+        ulps=_largest_ulps(measured, precision),
     )
+
+
+def _largest_ulps(
+    pairs: Sequence[tuple[float, float]], precision: metrics.Precision
+) -> int | None:
+    """Returns the largest distance; None if one is too large to be counted."""
+    ulps = [
+        float_compare.ulps(*pair, precision)
+        for pair in pairs
+        if float_compare.absolute(*pair) is not None
+    ]
+    counted = [one for one in ulps if one is not None]
+    return max(counted) if ulps and len(counted) == len(ulps) else None
 
 
 def _largest[Number: (float, int)](

@@ -1,12 +1,15 @@
-"""Draws how far each attempt is from the golden, in units in the last place."""
+"""Draws how far each attempt is from the golden, relative to the values.
 
+Units in the last place would not do: a loss is stored as a float32 and a
+gradient norm as a float64, and far numbers have no distance in such units.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import ticker
 
 from regress.golden import (
-    float_compare,
     metrics,
     series,
     trajectory_comparison,
@@ -17,13 +20,15 @@ _HEIGHT = 2.4
 _ROLES = ("first", "second", "third", "fourth")
 _MARKERS = ("o", "s")
 _MEASURED = (metrics.Precision.FLOAT32, metrics.Precision.FLOAT64)
-_TICKS = 6
+# Below this, the axis is linear: it is less than the last place of a float64.
+_LEAST = 1e-17
+_TICKS = {0: "0", 1e-16: "1e-16", 1e-12: "1e-12", 1e-8: "1e-8", 1e-4: "1e-4", 1: "1"}
 # At most this many of a metric's differences are drawn, evenly spaced. A reader
 # could not tell more of them apart.
 _MOST = 500
 
-# For each metric: iterations, and the distance in each of them in ulps.
-Distances = Mapping[str, tuple[list[int], list[int]]]
+# For each metric: iterations, and the relative distance in each of them.
+Distances = Mapping[str, tuple[list[int], list[float]]]
 
 
 def distances(
@@ -33,7 +38,7 @@ def distances(
 
     If a metric differs on several ranks, the lowest rank counts.
     """
-    found: dict[str, tuple[list[int], list[int]]] = {}
+    found: dict[str, tuple[list[int], list[float]]] = {}
     for one in trajectory_comparison.compare(golden, attempt):
         key = one.key
         metric = metrics.BY_NAME.get(key.metric)
@@ -43,7 +48,7 @@ def distances(
             f" {key.param_group}" if key.param_group else ""
         )
         if subject not in found:
-            of_key = _of_key(one, metric.precision)
+            of_key = _of_key(one)
             if of_key[0]:
                 found[subject] = of_key
     return found
@@ -63,7 +68,7 @@ def draw(
         ran: Where the run was interrupted, each time.
         last: The last iteration of the case.
     """
-    label = "distance from the golden in units in the last place"
+    label = "relative distance from the golden"
     with chart.drawing("differences", label, _HEIGHT) as it:
         roles: dict[str, str] = {}
         for index, attempt in enumerate(attempts.values()):
@@ -81,20 +86,17 @@ def draw(
                     markersize=2.5,
                 )
         it.axes.axhline(0, color=palette.code("golden"), linewidth=3, zorder=0)
-        it.axes.set_yscale("symlog", linthresh=1)
-        locator = ticker.SymmetricalLogLocator(base=10, linthresh=1)
-        locator.set_params(numticks=_TICKS)
-        it.axes.yaxis.set_major_locator(locator)
+        it.axes.set_yscale("symlog", linthresh=_LEAST)
+        it.axes.set_yticks(list(_TICKS), list(_TICKS.values()))
+        it.axes.set_yticks([], minor=True)
+        # Leaves room above the largest distance, which is 2, and its marker.
+        it.axes.set_ylim(0, 20)
         it.axes.set_xlim(0, last + 1)
-        it.axes.set_ylabel("ulps")
         it.key("golden", "0: the golden's bits", "wide-line")
         if roles:
-            # Leaves room above the largest marker.
-            it.axes.set_ylim(0, 4 * max(2, it.axes.dataLim.ymax))
             for index, name in enumerate(attempts):
                 it.key("faint", name, ("dots", "dots dashed")[min(index, 1)])
         else:
-            it.axes.set_ylim(0, 16)
             it.axes.annotate(
                 "no difference: every value has the golden's bits",
                 (0.5, 0.5),
@@ -106,17 +108,25 @@ def draw(
 
 
 def _of_key(
-    one: trajectory_comparison.Compared, precision: metrics.Precision
-) -> tuple[list[int], list[int]]:
+    one: trajectory_comparison.Compared,
+) -> tuple[list[int], list[float]]:
     pairs = [
-        (iteration, float_compare.ulps(before, after, precision))
+        (iteration, _distance(before, after))
         for iteration, before, after in _thinned(one.pairs)
     ]
     # A NaN has no distance, so it cannot be drawn. The findings list it.
     measured = [
-        (iteration, ulps) for iteration, ulps in pairs if ulps is not None
+        (iteration, distance)
+        for iteration, distance in pairs
+        if math.isfinite(distance)
     ]
-    return [one for one, _ in measured], [ulps for _, ulps in measured]
+    return [one for one, _ in measured], [far for _, far in measured]
+
+
+def _distance(expected: float, actual: float) -> float:
+    """Returns the distance over the larger of the two numbers, 0 to 2."""
+    largest = max(abs(expected), abs(actual))
+    return abs(actual - expected) / largest if largest else 0.0
 
 
 def _thinned(

@@ -214,8 +214,8 @@ def _charts(
     if recorded and golden is not None:
         charts.append(
             _Chart(
-                "difference from the golden",
-                "in units in the last place; 0 is the golden's own bits",
+                "distance from the golden",
+                "relative; 0 is the golden's own bits",
                 differences.draw(golden, recorded, ran, last),
             )
         )
