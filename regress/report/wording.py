@@ -79,18 +79,22 @@ FACTS: dict[int, _Words] = {
         "hardware of the golden", "The target declares hardware {expected}."
     ),
     _Fact.GOLDEN_CASE_NAME: _Words(
-        "case name of the golden", "The golden was recorded for another case."
+        "case name", "The golden was recorded for another case."
     ),
     _Fact.GOLDEN_CASE_FINGERPRINT: _Words(
-        "case fingerprint of the golden",
+        "case fingerprint",
+        "The case has changed since the golden was recorded.",
+    ),
+    _Fact.GOLDEN_CASE_FIELD: _Words(
+        "{name} of the case",
         "The case has changed since the golden was recorded.",
     ),
     _Fact.GOLDEN_CORPUS: _Words(
-        "corpus digest of the golden",
+        "corpus digest",
         "The corpus has changed since the golden was recorded.",
     ),
     _Fact.GOLDEN_PACKAGE: _Words(
-        "{name} of the golden",
+        "{name}",
         "The golden was recorded with another release of {name}: its numbers "
         "need not be this one's.",
     ),

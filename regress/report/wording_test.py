@@ -31,7 +31,7 @@ class SubjectTest(parameterized.TestCase):
         (helper.entry("iteration"), "iteration"),
         (_Fact.EXIT_STATUS, "exit status"),
         (_Fact(kind=_Fact.PROCESS, name="12"), "process 12"),
-        (_Fact(kind=_Fact.GOLDEN_PACKAGE, name="torch"), "torch of the golden"),
+        (_Fact(kind=_Fact.GOLDEN_PACKAGE, name="torch"), "torch"),
         (_Fact.NOTHING_COMPARED, "the check"),
     )
     def test_names_the_subject(self, subject, words) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from regress.case import fingerprint
 from regress.golden import (
     float_compare,
     golden_pb2,
@@ -195,6 +196,12 @@ def _facts(
             "corpus digest",
             old.provenance.corpus_digest,
             new.provenance.corpus_digest,
+        ),
+        *(
+            fingerprint.differences(old.provenance.case, new.provenance.case)
+            if old.provenance.HasField("case")
+            and new.provenance.HasField("case")
+            else ()
         ),
         ("recorded", old.provenance.date, new.provenance.date),
         ("repeats", describe_repeats(old), describe_repeats(new)),
