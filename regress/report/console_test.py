@@ -77,6 +77,20 @@ class RenderTest(parameterized.TestCase):
         )
         self.assertIn("Then open the curves: /tmp/x/report.html\n", text)
 
+    def test_lists_what_the_record_has(self) -> None:
+        for contents, listed in (
+            ((), ["report.html"]),
+            (("repeat", "attempt_1"), ["report.html", "attempt_", "repeat/"]),
+        ):
+            text = console.render(
+                _Verdict(),
+                next_steps.NextSteps((), "/outputs", contents=contents),
+            )
+            lines = text.partition("Full record: /outputs\n")[2].splitlines()
+            self.assertLen(lines, len(listed))
+            for line, name in zip(lines, listed, strict=True):
+                self.assertStartsWith(line.strip(), name)
+
     def test_the_section_with_the_first_finding_is_the_first(self):
         fact = _finding(
             oracle=verdict_pb2.RESUME_PROOF, subject=verdict_pb2.Fact.STEP

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from regress.golden import bands
 from regress.oracle import conclusions, verdict_pb2
@@ -36,6 +36,7 @@ def after(
     selected: selection.Selection,
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate | None = None,
+    contents: Sequence[str] = (),
 ) -> next_steps.NextSteps | None:
     """Returns the next steps after a verdict; None after a pass.
 
@@ -45,6 +46,7 @@ def after(
         environment: Where the test ran.
         candidate: The outcome of making a candidate golden; None if more than
             the golden is wrong.
+        contents: The names of the files and folders in the full record.
     """
     if verdict.conclusion == _Verdict.PASS:
         return None
@@ -54,6 +56,7 @@ def after(
         environment.record,
         environment.unpack_command,
         environment.folder,
+        tuple(contents),
     )
 
 
