@@ -52,8 +52,9 @@ def merge(findings: Iterable[verdict_pb2.Finding]) -> list[SameFindings]:
 
     Findings of one check are merged if they are about the same metric or state
     entry in the same iteration, whatever its values. Facts are merged if their
-    values are the same, too: how each rank ended matters. Findings of two
-    checks are merged if the second says nothing that the first does not say.
+    values are the same, too, unless these are digests: how each rank ended
+    matters. Findings of two checks are merged if the second says nothing that
+    the first does not say.
     """
     by_check: dict[tuple[int, str, bytes], list[verdict_pb2.Finding]] = {}
     for finding in findings:
@@ -84,7 +85,7 @@ def _merged(found: Sequence[verdict_pb2.Finding]) -> SameFindings:
 
 
 def _subject(finding: verdict_pb2.Finding) -> bytes:
-    if finding.HasField("fact"):
+    if finding.HasField("fact") and not finding.expected.HasField("digest"):
         return _what_it_says(finding)
     return subjects.identify(finding)
 

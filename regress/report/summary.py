@@ -49,13 +49,18 @@ _GROUP_COLLISION = (
 
 def summarize(verdict: verdict_pb2.Verdict) -> str:
     """Returns the verdict in one sentence, for readers in a hurry."""
+    return "; ".join(clauses(verdict)) + "."
+
+
+def clauses(verdict: verdict_pb2.Verdict) -> list[str]:
+    """Returns the summary's clauses: the verdict, its cause, then the rest."""
     if verdict.conclusion == _Verdict.PASS:
-        return _passed(verdict)
+        return [_passed(verdict).removesuffix(".")]
     details = _DETAILS.get(verdict.conclusion, _first_finding)
     parts = [_lead(verdict)]
     if verdict.findings:
         parts += details(verdict, verdict.findings[0])
-    return "; ".join(part.removesuffix(".") for part in parts if part) + "."
+    return [part.removesuffix(".") for part in parts if part]
 
 
 def known_bug(verdict: verdict_pb2.Verdict) -> str:

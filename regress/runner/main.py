@@ -251,7 +251,12 @@ def _draw(
     report = files.outputs / "report.html"
     try:
         page = importlib.import_module(_REPORT)
-        text = page.render(verdict, record, golden, following)
+        beside = [
+            path.relative_to(files.outputs).as_posix()
+            for path in files.outputs.rglob("*")
+            if path.is_file()
+        ]
+        text = page.render(verdict, record, golden, following, beside)
         report.write_text(text, encoding="utf-8")
     except (ImportError, OSError) as error:
         # The verdict stands even if the disk is full, or if the image has the

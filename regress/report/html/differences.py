@@ -16,9 +16,13 @@ from regress.golden import (
 )
 from regress.report.html import chart, interruption_span, palette
 
-_HEIGHT = 2.4
+_HEIGHT = 2.6
 _ROLES = ("first", "second", "third", "fourth")
-_MARKERS = ("o", "s")
+# Metrics differ in color and in dash, attempts in the marker.
+_LINE_STYLES = ("-", "--", ":", "-.")
+_KEY_STYLES = ("", "dashed", "dotted", "dash-dotted")
+_MARKERS = ("o", "s", "^", "D")
+_MARKER_KEYS = ("dots", "dots square", "dots triangle", "dots diamond")
 _MEASURED = (metrics.Precision.FLOAT32, metrics.Precision.FLOAT64)
 # Below this, the axis is linear: it is less than the last place of a float64.
 _LEAST = 1e-17
@@ -70,20 +74,22 @@ def draw(
     """
     label = "relative distance from the golden"
     with chart.drawing("differences", label, _HEIGHT) as it:
-        roles: dict[str, str] = {}
+        places: dict[str, int] = {}
         for index, attempt in enumerate(attempts.values()):
-            marker = _MARKERS[min(index, 1)]
+            marker = _MARKERS[index % len(_MARKERS)]
             for subject, measured in distances(golden, attempt).items():
-                role = _ROLES[len(roles) % len(_ROLES)]
-                if subject not in roles:
-                    roles[subject] = role
-                    it.key(role, subject)
+                if subject not in places:
+                    places[subject] = len(places) % len(_ROLES)
+                    place = places[subject]
+                    it.key(_ROLES[place], subject, _KEY_STYLES[place])
+                place = places[subject]
                 it.line(
                     *measured,
-                    roles[subject],
-                    linewidth=0.6,
+                    _ROLES[place],
+                    linewidth=0.8,
+                    linestyle=_LINE_STYLES[place],
                     marker=marker,
-                    markersize=2.5,
+                    markersize=3,
                 )
         it.axes.axhline(0, color=palette.code("golden"), linewidth=3, zorder=0)
         it.axes.set_yscale("symlog", linthresh=_LEAST)
@@ -92,17 +98,11 @@ def draw(
         # Leaves room above the largest distance, which is 2, and its marker.
         it.axes.set_ylim(0, 20)
         it.axes.set_xlim(0, last + 1)
-        it.key("golden", "0: the golden's bits", "wide-line")
-        if roles:
+        same = "" if places else ", which every value has"
+        it.key("golden", f"0: the golden's bits{same}", "wide-line")
+        if places:
             for index, name in enumerate(attempts):
-                it.key("faint", name, ("dots", "dots dashed")[min(index, 1)])
-        else:
-            it.axes.annotate(
-                "no difference: every value has the golden's bits",
-                (0.5, 0.5),
-                xycoords="axes fraction",
-                horizontalalignment="center",
-            )
+                it.key("faint", name, _MARKER_KEYS[index % len(_MARKER_KEYS)])
         it.mark(ran)
     return it
 
