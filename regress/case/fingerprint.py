@@ -15,12 +15,13 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf import descriptor, message
 
 from regress.case import case_pb2
 
+_NOT_SET = "not set"
 _NOT_IN_THE_TRAJECTORY = ("name", "interruption", "relaunch_finished")
 
 
@@ -31,11 +32,56 @@ def fingerprint(case: case_pb2.Case) -> str:
 
 def canonical_text(case: case_pb2.Case) -> str:
     """Returns the text that the fingerprint digests: one line per field."""
-    shaping = case_pb2.Case()
-    shaping.CopyFrom(case)
+    return "".join(f"{line}\n" for line in _lines(shaping(case), ""))
+
+
+def shaping(case: case_pb2.Case) -> case_pb2.Case:
+    """Returns the part of a case that affects the trajectory."""
+    part = case_pb2.Case()
+    part.CopyFrom(case)
     for field in _NOT_IN_THE_TRAJECTORY:
-        shaping.ClearField(field)
-    return "".join(f"{line}\n" for line in _lines(shaping, ""))
+        part.ClearField(field)
+    return part
+
+
+class Difference(NamedTuple):
+    """A field of the case that differs.
+
+    Attributes:
+        field: Its full name: "training.iterations", "model.layers[2]".
+        old: Its value in the first case; "not set" if it has none.
+        new: Its value in the second case, likewise.
+    """
+
+    field: str
+    old: str
+    new: str
+
+
+def differences(old: case_pb2.Case, new: case_pb2.Case) -> list[Difference]:
+    """Returns the fields that give two cases different fingerprints."""
+    before, after = _values(old), _values(new)
+    return [
+        Difference(
+            field, before.get(field, _NOT_SET), after.get(field, _NOT_SET)
+        )
+        for field in sorted(before.keys() | after.keys())
+        if before.get(field) != after.get(field)
+    ]
+
+
+def _values(case: case_pb2.Case) -> dict[str, str]:
+    """Returns the value of each set field, with floats in decimal."""
+    values = {}
+    for line in _lines(shaping(case), ""):
+        field, _, value = line.partition(":")
+        try:
+            # `repr` restores a float, as its hexadecimal digits do.
+            text = repr(float.fromhex(value)) if "0x" in value else value
+        except ValueError:
+            text = value
+        values[field] = text.strip() or "set"
+    return values
 
 
 def _lines(part: message.Message, prefix: str) -> Iterator[str]:

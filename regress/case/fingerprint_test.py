@@ -128,6 +128,26 @@ class FingerprintTest(absltest.TestCase):
             texts, ["optimizer:\n", "optimizer:\noptimizer.beta1: -0x0.0p+0\n"]
         )
 
+    def test_names_the_fields_that_differ(self) -> None:
+        old, new = (
+            text_format.Parse(text, case_pb2.Case())
+            for text in (
+                'name: "x" interruption { iteration: 3 } model { layers: 3 } '
+                'optimizer { beta1: 0.1 } data { split: "0x1" }',
+                'name: "y" optimizer { beta1: 0.2 } data { split: "0x2" }',
+            )
+        )
+        self.assertEqual(
+            fingerprint.differences(old, new),
+            [
+                ("data.split", '"0x1"', '"0x2"'),
+                ("model", "set", "not set"),
+                ("model.layers", "3", "not set"),
+                ("optimizer.beta1", "0.1", "0.2"),
+            ],
+        )
+        self.assertEmpty(fingerprint.differences(old, old))
+
 
 if __name__ == "__main__":
     absltest.main()

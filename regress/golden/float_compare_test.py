@@ -72,18 +72,20 @@ class DistanceTest(parameterized.TestCase):
         (_TENTH, _AFTER_TENTH, _FLOAT32, 1),
         (_AFTER_TENTH, _TENTH, _FLOAT32, 1),
         (0.1, math.nextafter(0.1, 1.0), _FLOAT64, 1),
-        # Both round to the same float32.
-        (0.1, math.nextafter(0.1, 1.0), _FLOAT32, 0),
+        # Not float32s, although float32 arithmetic may have led to them.
+        (0.1, math.nextafter(0.1, 1.0), _FLOAT32, 1),
+        (_TENTH, math.nextafter(_TENTH, 1.0), _FLOAT32, 1),
         # Across zero: one step down to zero, one step down from it.
         (5e-324, -5e-324, _FLOAT64, 2),
-        (0.0, -0.0, _FLOAT32, 0),
-        (0.0, -0.0, _FLOAT64, 0),
-        (1.0, 2.0, _FLOAT32, 2**23),
-        (1.0, 2.0, _FLOAT64, 2**52),
-        (-1.0, 1.0, _FLOAT32, 2 * 0x3F800000),
-        # The largest distance that fits in an int64, and one more.
-        (-2.0, math.nextafter(2.0, 0.0), _FLOAT64, 2**63 - 1),
-        (-2.0, 2.0, _FLOAT64, None),
+        (0.0, -0.0, _FLOAT32, None),
+        (0.0, 0.0, _FLOAT64, 0),
+        # The largest distance that is counted, and one more.
+        (1.0, 1.0 + 2.0**-3, _FLOAT32, 2**20),
+        (1.0, 1.0 + 2.0**-3 + 2.0**-23, _FLOAT32, None),
+        (1.0, 1.0 + 2.0**-32, _FLOAT64, 2**20),
+        (1.0, 2.0, _FLOAT64, None),
+        (-1.0, 1.0, _FLOAT32, None),
+        (-1e308, 1e308, _FLOAT64, None),
         (1.0, math.nan, _FLOAT32, None),
         (math.inf, 1.0, _FLOAT64, None),
         # Beyond the largest float32.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from regress.case import fingerprint
 from regress.golden import (
     errors,
     golden_pb2,
@@ -75,6 +76,7 @@ def golden_from_runs(
         hardware=hardware,
         provenance=golden_pb2.Provenance(
             case_fingerprint=first.run.case_fingerprint,
+            case=fingerprint.shaping(first.run.case),
             corpus_digest=first.run.corpus_digest,
             environment=first.environment,
             repeats=repeats,

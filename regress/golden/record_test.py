@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from absl.testing import absltest, parameterized
 
+from regress.case import fingerprint
 from regress.golden import (
     errors,
     golden_pb2,
@@ -63,6 +64,14 @@ class RecordTest(parameterized.TestCase):
             dict(_record(*runs).provenance.package_records), {"torch": "a1"}
         )
 
+    def test_keeps_the_case_but_not_its_name_and_interruption(self) -> None:
+        runs = [run_test_helper.uninterrupted(number) for number in (1, 2)]
+        for run in runs:
+            run.case.interruption.add(iteration=3)
+        case = _record(*runs).provenance.case
+        self.assertEqual(case.training, runs[0].case.training)
+        self.assertEqual((case.name, len(case.interruption)), ("", 0))
+
     def test_makes_a_golden(self) -> None:
         runs = [run_test_helper.uninterrupted(number) for number in (1, 2, 3)]
         golden = _record(*runs)
@@ -74,6 +83,7 @@ class RecordTest(parameterized.TestCase):
             golden.provenance,
             golden_pb2.Provenance(
                 case_fingerprint="f1",
+                case=fingerprint.shaping(runs[0].case),
                 corpus_digest="c1",
                 environment=_environments(runs[0])[0],
                 repeats=3,

@@ -187,10 +187,26 @@ def _check_all_metrics(
             raise errors.GoldenError(
                 f"{name} did not record {series.describe(key)}"
             )
+        if not wanted and key in trajectories:
+            raise errors.GoldenError(
+                f"{name} recorded {series.describe(key)}, expected it only on "
+                f"{_ranks_that_record(metric, last_rank)}: the test would "
+                "refuse a golden with it, so the trainer must not report it "
+                "there"
+            )
     if not any(key.param_group and key.rank == rank for key in trajectories):
         raise errors.GoldenError(
             f"{name} did not record a param group on rank {rank}"
         )
+
+
+def _ranks_that_record(metric: metrics.Metric, last_rank: int) -> str:
+    ranks = [
+        str(rank)
+        for rank in range(last_rank + 1)
+        if metric.is_recorded_by(rank, last_rank)
+    ]
+    return f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {', '.join(ranks)}"
 
 
 def _states(

@@ -42,6 +42,12 @@ def _set_nan(run: run_pb2.RunRecord) -> None:
     run_test_helper.step_of(run, 0, 4).grad_norm = math.nan
 
 
+def _set_loss_of_first_rank(run: run_pb2.RunRecord) -> None:
+    for event in run_test_helper.rank_of(run, 0).events:
+        if event.HasField("step"):
+            event.step.lm_loss = 2.5
+
+
 def _kill(run: run_pb2.RunRecord) -> None:
     _rank(run).exit.signal = 9
     _rank(run).exit.cause = run_pb2.ExitStatus.CANCELLED
@@ -147,6 +153,12 @@ class RecordingTest(parameterized.TestCase):
         (
             lambda run: _forget(run, 1, "lm_loss"),
             "run 1 did not record lm loss on rank 1",
+        ),
+        (
+            _set_loss_of_first_rank,
+            "run 1 recorded lm loss on rank 0, expected it only on rank 1: the "
+            "test would refuse a golden with it, so the trainer must not "
+            "report it there",
         ),
         (
             lambda run: _forget(run, 0, "params_norm"),

@@ -1,15 +1,21 @@
-"""Counts what a check compares, and keeps the first of its findings."""
+"""Counts what a check compares, and keeps its first findings.
+
+They are kept by subject, not one by one. State that every rank has lost is one
+subject, and is found once on each rank. If the first 20 findings were kept, a
+reader would learn of rank 0 only.
+"""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 
 from google.protobuf.internal import enum_type_wrapper
 
-from regress.oracle import rules, verdict_pb2
+from regress.oracle import rules, subjects, verdict_pb2
 from regress.run import run_pb2
 
-# A reader looks at the first few findings only. The counts cover all of them.
-FINDINGS_KEPT = 20
+# A reader looks at the first few subjects only. The counts cover all of them.
+SUBJECTS_KEPT = 20
 
 # Surplus findings are dropped in batches, so that a long record in which
 # everything is wrong costs neither unbounded memory nor a sort per finding.
@@ -24,7 +30,8 @@ class Outcome:
         rule: The rule that the check applies.
         compared: How many values, entries or facts were compared.
         differing: How many of them differ.
-        findings: The first `FINDINGS_KEPT` findings, in the check's order.
+        findings: All findings about the first `SUBJECTS_KEPT` subjects, in the
+            check's order; those about one subject follow one another.
     """
 
     rule: rules.Rule
@@ -69,7 +76,8 @@ type Subject = (
 
 ABSENT = verdict_pb2.Value(absent=True)
 
-# Maps a finding to its sort key.
+# Maps a finding to its sort key. It must not depend on the rank: a subject has
+# one place, on whatever ranks it is found.
 Order = Callable[[verdict_pb2.Finding], tuple[int, ...]]
 
 
@@ -100,6 +108,7 @@ class Check:
         self._compared = 0
         self._differing = 0
         self._findings: list[verdict_pb2.Finding] = []
+        self._most = _BATCH
 
     def count(self, compared: int, differing: int) -> None:
         """Adds to the counts."""
@@ -146,7 +155,7 @@ class Check:
             case _:
                 finding.fact.kind = subject
         self._findings.append(finding)
-        if len(self._findings) >= _BATCH:
+        if len(self._findings) >= self._most:
             self._keep_first()
         return finding
 
@@ -199,7 +208,12 @@ class Check:
 
     def _keep_first(self) -> None:
         self._findings.sort(key=self._order)
-        del self._findings[FINDINGS_KEPT:]
+        by_subject: dict[bytes, list[verdict_pb2.Finding]] = {}
+        for finding in self._findings:
+            by_subject.setdefault(subjects.identify(finding), []).append(finding)
+        kept = itertools.islice(by_subject.values(), SUBJECTS_KEPT)
+        self._findings = list(itertools.chain.from_iterable(kept))
+        self._most = len(self._findings) + _BATCH
 
 
 def integers(values: Iterable[int]) -> verdict_pb2.Value:

@@ -3,7 +3,7 @@
 from absl.testing import absltest
 
 from regress.case import case_pb2
-from regress.oracle import check, rules, verdict_pb2
+from regress.oracle import check, rules, state_comparison, verdict_pb2
 from regress.report import wording
 
 _Fact = verdict_pb2.Fact
@@ -104,9 +104,47 @@ class CheckTest(absltest.TestCase):
         self.assertEqual((outcome.compared, outcome.differing), (5001, 5001))
         self.assertEqual(
             [finding.iteration for finding in outcome.findings],
-            [0, *range(1, check.FINDINGS_KEPT)],
+            [0, *range(1, check.SUBJECTS_KEPT)],
         )
         self.assertEqual(wording.subject(outcome.findings[0]), "grad norm")
+
+    def test_keeps_subjects_on_all_their_ranks(self):
+        result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
+        names = [f"weight {number:03}" for number in range(500)]
+        for rank in range(4):
+            for name in names:
+                result.count(1, 1)
+                result.find(
+                    verdict_pb2.StateEntryKey(kind="exp_avg", name=name),
+                    "there",
+                    check.ABSENT,
+                    attempt=1,
+                    rank=rank,
+                    iteration=20,
+                )
+        found = [
+            (finding.state_entry.name, finding.rank)
+            for finding in result.outcome().findings
+        ]
+        self.assertEqual(
+            found,
+            [
+                (name, rank)
+                for name in names[: check.SUBJECTS_KEPT]
+                for rank in range(4)
+            ],
+        )
+
+    def test_the_last_rank_may_have_the_first_subject(self):
+        result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
+        for rank, kind in ((0, "rng"), (1, "rng"), (3, "scheduler")):
+            result.find(
+                verdict_pb2.StateEntryKey(kind=kind), "1", "2", rank=rank
+            )
+        result.count(3, 3)
+        self.assertEqual(
+            [one.rank for one in result.outcome().findings], [3, 0, 1]
+        )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,6 @@ class MetricsTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             expected="0.0 (0x0p+0)",
             actual="-0.0 (-0x0p+0)",
             absolute=0.0,
-            ulps=0,
         )
 
     def test_finds_rounding_to_five_digits(self):

@@ -129,10 +129,14 @@ class ExchangedTest(parameterized.TestCase):
             verdict.conclusion, verdict_pb2.Verdict.RESUME_DIVERGENCE
         )
         self.assertEqual(
-            [wording.subject(finding) for finding in verdict.findings[:4]],
             [
-                f"param group default/{field}"
+                (wording.subject(finding), finding.rank)
+                for finding in verdict.findings[:16]
+            ],
+            [
+                (f"param group default/{field}", rank)
                 for field in ("default_config", "max_lr", "min_lr", "lr")
+                for rank in _RANKS
             ],
         )
 

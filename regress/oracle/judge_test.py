@@ -23,6 +23,7 @@ _NOT_JUDGED = frozenset(
         "Attempt.end",
         "Attempt.launcher",
         "Attempt.seconds",
+        "Attempt.began_at",
         "Attempt.started_at",
         "CheckpointEvent.bytes",
         "CheckpointEvent.seconds",

@@ -206,20 +206,41 @@ def _check_golden_of_case(
     provenance = golden.provenance
     result.expect(
         _Fact.GOLDEN_CASE_NAME,
-        facts.case.name,
         golden.case_name,
+        facts.case.name,
     )
-    result.expect(
-        _Fact.GOLDEN_CASE_FINGERPRINT,
-        fingerprint.fingerprint(facts.case),
-        provenance.case_fingerprint,
-    )
+    _check_fields(result, facts.case, provenance)
     result.expect(
         _Fact.GOLDEN_CORPUS,
-        facts.run.corpus_digest or "a digest, but the run record has none",
         provenance.corpus_digest,
+        facts.run.corpus_digest or "none in the run record",
     )
     return result.outcome()
+
+
+def _check_fields(
+    result: check.Check,
+    case: case_pb2.Case,
+    provenance: golden_pb2.Provenance,
+) -> None:
+    """Compares the fingerprints, and names the fields if they differ."""
+    current = fingerprint.fingerprint(case)
+    changed = (
+        fingerprint.differences(provenance.case, case)
+        if provenance.HasField("case")
+        else []
+    )
+    if current == provenance.case_fingerprint or not changed:
+        result.expect(
+            _Fact.GOLDEN_CASE_FINGERPRINT, provenance.case_fingerprint, current
+        )
+        return
+    for one in changed:
+        result.expect(
+            _Fact(kind=_Fact.GOLDEN_CASE_FIELD, name=one.field),
+            one.old,
+            one.new,
+        )
 
 
 def _check_golden_of_packages(
@@ -237,8 +258,8 @@ def _check_golden_of_packages(
             if package in recorded or package in found.versions:
                 result.expect(
                     _Fact(kind=_Fact.GOLDEN_PACKAGE, name=package),
-                    _value(found.versions.get(package)),
                     _value(recorded.get(package)),
+                    _value(found.versions.get(package)),
                 )
     return result.outcome()
 

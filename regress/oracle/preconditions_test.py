@@ -352,9 +352,9 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_PACKAGES,
-            subject="torch of the golden",
-            expected="2.13.0",
-            actual="2.12.0",
+            subject="torch",
+            expected="2.12.0",
+            actual="2.13.0",
             explanation="The golden was recorded with another release of "
             "torch: its numbers need not be this one's.",
         )
@@ -367,9 +367,9 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_PACKAGES,
-            subject="transformer-engine of the golden",
-            expected="absent",
-            actual="2.11.0",
+            subject="transformer-engine",
+            expected="2.11.0",
+            actual="absent",
         )
 
     def test_rejects_the_golden_of_a_package_less(self):
@@ -382,9 +382,9 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_PACKAGES,
-            subject="transformer-engine of the golden",
-            expected="2.11.0",
-            actual="absent",
+            subject="transformer-engine",
+            expected="absent",
+            actual="2.11.0",
         )
 
     def test_names_the_release_also_where_the_numbers_drift(self):
@@ -427,7 +427,7 @@ class GoldenOfPackagesTest(verdict_testing.VerdictTestCase):
                     records,
                     conclusion,
                     rules.GOLDEN_OF_PACKAGES,
-                    subject="torch of the golden",
+                    subject="torch",
                 )
 
 
@@ -439,9 +439,9 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
-            subject="case name of the golden",
-            expected="small",
-            actual="large",
+            subject="case name",
+            expected="large",
+            actual="small",
             explanation="The golden was recorded for another case.",
         )
 
@@ -454,10 +454,50 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
-            subject="case fingerprint of the golden",
-            expected=fingerprint.fingerprint(records.case),
-            actual=fingerprint.fingerprint(old),
+            subject="case fingerprint",
+            expected=fingerprint.fingerprint(old),
+            actual=fingerprint.fingerprint(records.case),
             explanation="The case has changed since the golden was recorded.",
+        )
+
+    def test_names_the_fields_of_the_case_that_changed(self):
+        old = record_test_helper.small_case()
+        old.optimizer.clip_grad = 0.5
+        old.name, old.training.seed = "renamed", 7
+        old.interruption[0].iteration = 2
+        records = record_test_helper.passing()
+        records.golden = record_test_helper.golden_of(old)
+        records.golden.case_name = records.case.name
+        records.golden.provenance.case.CopyFrom(old)
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, _STALE_GOLDEN)
+        self.assertEqual(
+            [
+                (
+                    wording.subject(one),
+                    wording.expected(one),
+                    wording.actual(one),
+                )
+                for one in verdict.findings
+                if one.check == rules.GOLDEN_OF_CASE.name
+            ],
+            [
+                ("optimizer of the case", "set", "not set"),
+                ("optimizer.clip_grad of the case", "0.5", "not set"),
+                ("training.seed of the case", "7", "not set"),
+            ],
+        )
+
+    def test_a_fingerprint_that_no_field_explains_is_told(self):
+        records = record_test_helper.passing()
+        records.golden.provenance.case.CopyFrom(records.case)
+        records.golden.provenance.case_fingerprint = "0" * 64
+        self.assert_fails(
+            records,
+            _STALE_GOLDEN,
+            rules.GOLDEN_OF_CASE,
+            subject="case fingerprint",
+            expected="0" * 64,
         )
 
     def test_rejects_the_golden_of_another_corpus(self):
@@ -467,8 +507,8 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
-            expected="c0ffee",
-            actual="decade",
+            expected="decade",
+            actual="c0ffee",
         )
 
     def test_two_absent_corpus_digests_are_not_equal(self):
@@ -479,9 +519,9 @@ class GoldenOfCaseTest(verdict_testing.VerdictTestCase):
             records,
             _STALE_GOLDEN,
             rules.GOLDEN_OF_CASE,
-            subject="corpus digest of the golden",
-            expected="a digest, but the run record has none",
-            actual="",
+            subject="corpus digest",
+            expected="",
+            actual="none in the run record",
         )
 
     def test_takes_the_golden_of_the_case_with_another_interruption(self):

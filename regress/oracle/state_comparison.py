@@ -166,11 +166,11 @@ def kind_position(kind: str) -> int:
 
 
 def by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
-    """Sorts findings about state entries by iteration, kind and rank."""
+    """Sorts findings about state entries by iteration and kind."""
     position = (
         kind_position(finding.state_entry.kind)
         if finding.HasField("state_entry")
         # A missing or empty digest comes before differing entries.
         else -1
     )
-    return finding.iteration, position, finding.rank
+    return finding.iteration, position

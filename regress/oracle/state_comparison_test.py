@@ -60,7 +60,7 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(_place(finding), (1, 2, 20))
         self.assertEqual(
             (wording.expected(finding), wording.actual(finding)),
-            ("aa int", "cc int"),
+            ("int, digest aa", "int, digest cc"),
         )
         self.assertEqual(wording.explanation(finding), "")
         self.assertEqual(kinds, {"rng": 1})
@@ -79,7 +79,7 @@ class CompareTest(parameterized.TestCase):
                 )
                 for one in outcome.findings
             ],
-            [("b", "bb int", "absent"), ("c", "absent", "cc int")],
+            [("b", "int", "absent"), ("c", "absent", "int")],
         )
         self.assertEqual(kinds, {"b": 1, "c": 1})
 
@@ -88,13 +88,13 @@ class CompareTest(parameterized.TestCase):
         twice.entries.add(name="a", digest="aa")
         outcome, _ = _compare([twice], [twice])
         self.assertEqual(outcome.differing, 1)
-        self.assertEqual(wording.actual(outcome.findings[0]), "aa int and aa")
+        self.assertEqual(wording.actual(outcome.findings[0]), "int, digest aa and digest aa")
 
     def test_an_entry_without_a_digest_differs_from_itself(self):
         empty = _digest(a="")
         outcome, _ = _compare([empty], [empty])
         self.assertEqual(outcome.differing, 1)
-        self.assertEqual(wording.actual(outcome.findings[0]), "no digest int")
+        self.assertEqual(wording.actual(outcome.findings[0]), "int, no digest")
 
     def test_a_digest_without_entries_differs_from_itself(self):
         outcome, _ = _compare([_digest()], [_digest()])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from regress.oracle import (
     check,
     expected_run,
+    lost_state,
     observations,
     restore_diagnosis,
     rules,
@@ -161,6 +162,8 @@ def compare_load(
             )
             for kind, compared in counts.compared.items()
         ]
+    for one in kinds:
+        lost_state.describe(load, one.rank, one)
     kinds.sort(key=lambda one: state_comparison.kind_position(one.kind))
     state.kinds.extend(kinds)
     return state

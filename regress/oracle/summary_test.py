@@ -137,8 +137,8 @@ class SummaryTest(parameterized.TestCase):
         self.assertEqual(
             summary.summarize(records.judge()),
             f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
-            f"rank 1 at iteration 3: expected {before} float32[64, 256], "
-            "actual bad float32[64, 256]; expected is what attempt 0 did; "
+            f"rank 1 at iteration 3: expected float32[64, 256], "
+            f"digest {before[:12]}, actual float32[64, 256], digest bad; expected is what attempt 0 did; "
             f"{_FIX}",
         )
 
@@ -150,8 +150,8 @@ class SummaryTest(parameterized.TestCase):
         self.assertEqual(
             summary.summarize(records.judge()),
             f"{_DIVERGENCE}; chunk 0/param/weight of attempt 1 on rank 0 at "
-            f"iteration 3: expected {before} float32[64, 256], actual bad "
-            "float32[64, 256]; of 28 loaded state entries 1 differ: param "
+            f"iteration 3: expected float32[64, 256], digest {before[:12]}, "
+            "actual float32[64, 256], digest bad; of 28 loaded state entries 1 differ: param "
             "(1) on rank 0.",
         )
 

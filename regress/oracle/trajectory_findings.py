@@ -71,7 +71,7 @@ def _find(
     """Adds findings for the first iterations that differ."""
     has_values = one.has_values
     for place, iteration in enumerate(
-        one.iterations[: check.FINDINGS_KEPT].tolist()
+        one.iterations[: check.SUBJECTS_KEPT].tolist()
     ):
         if has_values[place]:
             _find_numbers(

@@ -178,7 +178,7 @@ class CompareTest(absltest.TestCase):
             range(1, 501),
         )
         self.assertEqual(outcome.differing, 500)
-        self.assertLen(outcome.findings, check.FINDINGS_KEPT)
+        self.assertLen(outcome.findings, check.SUBJECTS_KEPT)
 
     def test_knows_nothing_of_unknown_metrics_but_their_values(self):
         unknown = series.Key("temperature", "", 0)

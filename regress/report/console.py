@@ -7,7 +7,7 @@ run next.
 
 from collections.abc import Iterator
 
-from regress.oracle import verdict_pb2
+from regress.oracle import subjects, verdict_pb2
 from regress.report import (
     checks,
     finding_sections,
@@ -17,13 +17,15 @@ from regress.report import (
     wording,
 )
 
-# The contents of the full record: file names and descriptions.
+# What the full record may contain: how the name of a file or folder in it
+# begins, what to call that, and what it is.
 _RECORD = (
-    ("report.html", "the curves, for a browser"),
-    ("verdict.textproto", "the verdict, with all digits"),
-    ("run_record.binpb", "all that the ranks reported"),
-    ("attempt_<number>/rank_<number>.log", "what a rank printed"),
-    ("repeat/", "the same for the repeat, if there was one"),
+    ("verdict", "verdict.textproto", "the verdict, with all digits"),
+    ("run_record", "run_record.binpb", "all that the ranks reported"),
+    ("attempt_", "attempt_<number>/rank_<number>.log", "what a rank printed"),
+    ("repeat", "repeat/", "the same for the repeat of attempt 0"),
+    ("uninterrupted", "uninterrupted/", "the same for the run without a kill"),
+    ("candidate", "candidate_golden.textproto", "the golden as it would be"),
 )
 
 
@@ -64,8 +66,8 @@ def _where_it_began(verdict: verdict_pb2.Verdict) -> Iterator[str]:
     if not began:
         return
     for finding in _first_bad(verdict)[:1]:
-        if finding.HasField("rank"):
-            began += f", on rank {finding.rank}"
+        if ranks := subjects.ranks(finding, verdict.findings):
+            began += f", on {wording.ranks(ranks)}"
         if name := wording.attempt(finding):
             began += f", in {name}"
     yield from text_layout.wrap(began)
@@ -107,9 +109,18 @@ def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:
     for step in following.steps:
         yield text_layout.wrap(step.purpose)
         yield [step.command]
+    there = [
+        # It is drawn last, when all else has been told.
+        ("report.html", "the curves, for a browser"),
+        *(
+            (name, what)
+            for start, name, what in _RECORD
+            if any(one.startswith(start) for one in following.contents)
+        ),
+    ]
     yield [
         f"Full record: {following.record}",
-        *(f"  {name:34}  {what}" for name, what in _RECORD),
+        *(f"  {name:34}  {what}" for name, what in there),
     ]
     if following.unpack and not any(
         following.unpack in step.command for step in following.steps

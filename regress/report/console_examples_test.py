@@ -18,6 +18,7 @@ _FOLLOWING = next_steps.NextSteps(
         ),
     ),
     "/outputs",
+    contents=("attempt_0", "attempt_1", "run_record.binpb", "verdict.textproto"),
 )
 _PACKED = next_steps.NextSteps(
     (
@@ -26,6 +27,15 @@ _PACKED = next_steps.NextSteps(
     ),
     "bazel-testlogs/x_test/test.outputs/outputs.zip",
     "python3 -m zipfile -e outputs.zip /tmp/x_test",
+    contents=(
+        "attempt_0",
+        "attempt_1",
+        "candidate_golden.textproto",
+        "repeat",
+        "run_record.binpb",
+        "uninterrupted",
+        "verdict.textproto",
+    ),
 )
 
 _FOLDER = pathlib.PurePath("regress/report/testdata")

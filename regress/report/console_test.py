@@ -40,7 +40,7 @@ class RenderTest(parameterized.TestCase):
                 {"iteration": 5, "rank": 3, "attempt": 1},
                 {"iteration": 5, "rank": 2, "attempt": 1},
             ),
-            "first bad iteration: 5, on rank 3, in attempt 1",
+            "first bad iteration: 5, on ranks 2, 3, in attempt 1",
         ),
         (({"iteration": 5},), "first bad iteration: 5"),
         (
@@ -89,6 +89,20 @@ class RenderTest(parameterized.TestCase):
             _Verdict(), next_steps.NextSteps((), "x.zip", "unpack", "/tmp/x")
         )
         self.assertIn("Then open the curves: /tmp/x/report.html\n", text)
+
+    def test_lists_what_the_record_has(self) -> None:
+        for contents, listed in (
+            ((), ["report.html"]),
+            (("repeat", "attempt_1"), ["report.html", "attempt_", "repeat/"]),
+        ):
+            text = console.render(
+                _Verdict(),
+                next_steps.NextSteps((), "/outputs", contents=contents),
+            )
+            lines = text.partition("Full record: /outputs\n")[2].splitlines()
+            self.assertLen(lines, len(listed))
+            for line, name in zip(lines, listed, strict=True):
+                self.assertStartsWith(line.strip(), name)
 
     def test_the_section_with_the_first_finding_is_the_first(self):
         fact = _finding(
@@ -159,7 +173,7 @@ class RenderTest(parameterized.TestCase):
                     actual=1.7976931348623157e308,
                     absolute=1.234e-100,
                     relative=1.234e100,
-                    ulps=2**63 - 1,
+                    ulps=2**20,
                 ),
             ],
             checks=[

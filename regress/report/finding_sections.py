@@ -4,7 +4,6 @@ There are three kinds of findings: a state entry that was not loaded as it was
 saved, a metric's value in one iteration, and everything else, called a fact.
 """
 
-import collections
 import enum
 from collections.abc import Callable, Iterator, Sequence
 
@@ -27,8 +26,6 @@ _LEFT_TO_TABLE = (verdict_pb2.REPLAY, verdict_pb2.GOLDEN)
 _FACTS_INDENT = " " * 4
 _ENTRIES_SHOWN = 6
 _ENTRY_INDENT = " " * 6
-# How much of a digest is shown: as many digits as a digest metric has.
-_DIGITS = 12
 _VALUES_SHOWN = 10
 # Leaves room for the findings of other checks.
 _VALUES_SHOWN_OF_A_CHECK = 6
@@ -216,7 +213,8 @@ def _render_states_of(
         f"{what}, {differing:,} of {compared:,} entries:",
         f"rank  entry, {sides}",
     ]
-    iteration, explained = None, ""
+    iteration = None
+    explained: tuple[str, ...] = ()
     for same in shown:
         finding = same.first
         # Of a checkpoint after the case's last step, too.
@@ -226,13 +224,18 @@ def _render_states_of(
             lines.append(f"of iteration {iteration}")
         rank = f"{text_layout.numbers(same.ranks):>4}  "
         lines += text_layout.wrap(wording.subject(finding), rank, _ENTRY_INDENT)
-        change = _change(finding)
+        of_rank = f"{same.of_rank()}: " if same.of_rank() else ""
         lines += text_layout.wrap(
-            change, _ENTRY_INDENT + "  ", _ENTRY_INDENT + "  "
+            of_rank + _change(finding),
+            _ENTRY_INDENT + "  ",
+            _ENTRY_INDENT + "  ",
         )
-        if wording.explanation(finding) != explained:
-            explained = wording.explanation(finding)
-            lines += text_layout.wrap(explained, _ENTRY_INDENT, _ENTRY_INDENT)
+        if same.explanations != explained:
+            explained = same.explanations
+            for explanation in explained:
+                lines += text_layout.wrap(
+                    explanation, _ENTRY_INDENT, _ENTRY_INDENT
+                )
     more = differing - sum(len(same.ranks) or 1 for same in shown)
     if more > 0:
         lines.append(f"{_ENTRY_INDENT}and {more:,} more")
@@ -240,21 +243,12 @@ def _render_states_of(
 
 
 def _change(finding: verdict_pb2.Finding) -> str:
-    """Returns the descriptions if they differ, otherwise the digests."""
-    saved = finding.expected.entries.entries
-    loaded = finding.actual.entries.entries
-    if len(saved) != 1 or len(loaded) != 1:
-        return f"{wording.expected(finding)} -> {wording.actual(finding)}"
-    before, after = saved[0], loaded[0]
-    if before.description != after.description:
-        return (
-            f"{before.description or before.digest} -> "
-            f"{after.description or after.digest}"
-        )
-    digests = f"{before.digest[:_DIGITS]}... -> {after.digest[:_DIGITS]}..."
-    if not before.description:
-        return digests
-    return f"{before.description}, digest {digests}"
+    """Returns both values; a description that both have is told once."""
+    saved, loaded = wording.expected(finding), wording.actual(finding)
+    shared, found, _ = saved.rpartition("digest ")
+    if found and loaded.startswith(f"{shared}{found}"):
+        return f"{saved} -> {loaded.removeprefix(shared + found)}"
+    return f"{saved} -> {loaded}"
 
 
 def _render_values(
@@ -274,9 +268,6 @@ def _render_values(
         Lines: a heading, and for each check its counts and at least two lines
         for each of its first values.
     """
-    found = collections.Counter(
-        (finding.oracle, finding.check) for finding in findings
-    )
     by_check: dict[
         tuple[verdict_pb2.Oracle, str], list[same_findings.SameFindings]
     ] = {}
@@ -294,10 +285,6 @@ def _render_values(
     ]
     left = _VALUES_SHOWN
     for check, values in by_check.items():
-        if len(values) > 1 and found[check] < _differing(check, verdict):
-            # The oracle kept only the first findings, so the last value may
-            # differ on more ranks than are known here.
-            values.pop()
         shown = values[: min(left, _VALUES_SHOWN_OF_A_CHECK)]
         if shown:
             lines += _heading(check, verdict.checks)
@@ -305,16 +292,6 @@ def _render_values(
             lines += _value(same)
         left -= len(shown)
     return lines
-
-
-def _differing(
-    name: tuple[verdict_pb2.Oracle, str], verdict: verdict_pb2.Verdict
-) -> int:
-    return sum(
-        check.differing
-        for check in verdict.checks
-        if (check.oracle, check.name) == name
-    )
 
 
 def _heading(
@@ -340,6 +317,8 @@ def _value(same: same_findings.SameFindings) -> list[str]:
         indent + _METRIC.format(name) + _short(finding.expected),
         indent + _distance(finding) + _short(finding.actual),
     ]
+    if same.of_rank():
+        lines[-1] += f" ({same.of_rank()})"
     where = _WHERE.format(finding.iteration, _ranks(same.ranks))
     return [where + lines[0][len(indent) :], *lines[1:]]
 
@@ -357,20 +336,12 @@ def _distance(finding: verdict_pb2.Finding) -> str:
     return _DISTANCE.format(
         _number(finding.absolute) if finding.HasField("absolute") else "-",
         _number(finding.relative) if finding.HasField("relative") else "-",
-        _ulps(finding) if finding.HasField("ulps") else "-",
+        f"{finding.ulps:,}" if finding.HasField("ulps") else "-",
     )
 
 
 def _number(distance: float) -> str:
     return f"{distance:.3g}"
-
-
-def _ulps(finding: verdict_pb2.Finding) -> str:
-    if finding.ulps == 0 and finding.absolute > 0:
-        # Both round to the same number in their precision.
-        return "<1"
-    text = f"{finding.ulps:,}"
-    return text if len(text) <= _ULPS_WIDTH else _number(finding.ulps)
 
 
 _Section = Callable[

@@ -203,18 +203,18 @@ class StatesTest(parameterized.TestCase):
                 self.assertNotEmpty(_render_states({}, rule=rule))
 
     @parameterized.parameters(
-        # Shows the descriptions if they differ, otherwise the digests.
+        # Shows values, and digests where these do not tell the difference.
         (_loaded(_A, "0.001"), _loaded(_B, "0.005"), "0.001 -> 0.005"),
         (
             _loaded(_A, "float32[16]"),
             _loaded(_B, "float32[16]"),
-            "float32[16], digest a39bc7242408... -> 7120c381a222...",
+            "float32[16], digest a39bc7242408 -> 7120c381a222",
         ),
-        (_loaded(_A), _loaded(_B), "a39bc7242408... -> 7120c381a222..."),
-        (_loaded(_A), _loaded(_B, "0.005"), f"{_A} -> 0.005"),
-        (_loaded(_A, "0.001"), _loaded(_B), f"0.001 -> {_B}"),
-        (_loaded(_A, "0.001"), _ABSENT, f"{_A} 0.001 -> absent"),
-        (_ABSENT, _loaded(_A, "0.001"), f"absent -> {_A} 0.001"),
+        (_loaded(_A), _loaded(_B), "digest a39bc7242408 -> 7120c381a222"),
+        (_loaded(_A), _loaded(_B, "5"), "digest a39bc7242408 -> 5, digest 7120c381a222"),
+        (_loaded(_A, "1"), _loaded(_B), "1, digest a39bc7242408 -> digest 7120c381a222"),
+        (_loaded(_A, "0.001"), _ABSENT, "0.001 -> absent"),
+        (_ABSENT, _loaded(_A, "0.001"), "absent -> 0.001"),
     )
     def test_says_what_changed(self, saved, loaded, text):
         (line,) = _render_states({"expected": saved, "actual": loaded})[4:]
@@ -312,14 +312,10 @@ class ValuesTest(parameterized.TestCase):
             {"absolute": 0.0, "relative": 0.0, "ulps": 0},
             "0          0             0",
         ),
+        ({"absolute": 2.0, "ulps": 1048576}, "2          -     1,048,576"),
         (
-            {"absolute": 1e-9, "relative": 1e-9, "ulps": 0},
-            "1e-09      1e-09            <1",
-        ),
-        ({"absolute": 2.0, "ulps": 12345678}, "2          -    12,345,678"),
-        (
-            {"absolute": 1.23456e-100, "relative": 1.0, "ulps": 2**63 - 1},
-            "1.23e-100          1      9.22e+18",
+            {"absolute": 1.23456e-100, "relative": 1.0},
+            "1.23e-100          1             -",
         ),
     )
     def test_says_how_far_apart_numbers_are(self, fields, text):
@@ -386,21 +382,14 @@ class ValuesTest(parameterized.TestCase):
             "golden, attempt 1: metrics (2,000 of 4,000 differ)", lines
         )
 
-    def test_does_not_show_a_value_of_which_it_may_not_know_all_ranks(self):
-        findings = [_value(iteration=4, rank=rank) for rank in range(4)]
-        findings += [_value(iteration=5, rank=rank) for rank in range(2)]
-        for differing, iterations in ((6, [4, 5]), (8, [4])):
-            check = verdict_pb2.Check(
-                oracle=verdict_pb2.GOLDEN,
-                name="attempt 1: metrics",
-                differing=differing,
-            )
-            verdict = verdict_pb2.Verdict(checks=[check])
-            lines = _values(findings, verdict)
-            self.assertEqual(_iterations(lines), iterations)
-            # A value with possibly incomplete ranks is better than none.
-            lines = _values(findings[:3], verdict)
-            self.assertEqual(_iterations(lines), [4])
+    def test_values_that_vary_by_rank_are_one_row(self):
+        lines = _values(
+            [_value(iteration=4, rank=rank, actual=rank) for rank in range(4)],
+            verdict_pb2.Verdict(),
+        )
+        self.assertEqual(_iterations(lines), [4])
+        self.assertIn("0-3", lines[-2])
+        self.assertEndsWith(lines[-1], "(of rank 0)")
 
 
 if __name__ == "__main__":

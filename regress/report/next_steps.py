@@ -25,9 +25,12 @@ class NextSteps:
         record: Path of the full record: a .zip file or a folder.
         unpack: The command that unpacks the record; "" if it is a folder.
         folder: The folder that the record is unpacked to; "" if it is a folder.
+        contents: The names of the files and folders in the record, but for the
+            report, which is drawn last.
     """
 
     steps: tuple[Step, ...]
     record: str
     unpack: str = ""
     folder: str = ""
+    contents: tuple[str, ...] = ()

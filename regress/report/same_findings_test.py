@@ -45,18 +45,72 @@ class MergeTest(parameterized.TestCase):
         {"of_repeat": True},
         {"attempt": 0},
         {"iteration": 5},
-        {"expected": 1.5},
-        {"actual": 2.5},
-        {"end": helper.said("It shrank.")},
-        {"origin": verdict_pb2.StateOrigin(rank=3)},
     )
-    def test_keeps_apart_what_says_something_else(
+    def test_keeps_apart_what_is_about_something_else(
         self, **fields: object
     ) -> None:
         merged = same_findings.merge(
             [_finding(0), _finding(1, **fields), _finding(2)]
         )
         self.assertEqual([same.ranks for same in merged], [(0, 2), (1,)])
+
+    @parameterized.parameters(
+        {"expected": 1.5},
+        {"actual": 2.5},
+        {"end": helper.said("It shrank.")},
+        {"origin": verdict_pb2.StateOrigin(rank=3)},
+    )
+    def test_one_subject_is_told_once_with_all_ranks(
+        self, **fields: object
+    ) -> None:
+        (same,) = same_findings.merge(
+            [_finding(0), _finding(1, **fields), _finding(2)]
+        )
+        self.assertEqual(same.ranks, (0, 1, 2))
+
+    def test_says_whose_values_are_shown(self):
+        alike, varied = same_findings.merge(
+            [
+                _finding(0),
+                _finding(1),
+                _finding(2, iteration=5),
+                _finding(3, iteration=5, actual=2.5),
+            ]
+        )
+        self.assertEqual((alike.alike, alike.of_rank()), (True, ""))
+        self.assertEqual((varied.alike, varied.of_rank()), (False, "of rank 2"))
+
+    def test_facts_with_other_values_are_kept_apart(self):
+        merged = same_findings.merge(
+            _finding(
+                rank, subject=verdict_pb2.Fact.EXIT_STATUS, actual=f"{rank // 2}"
+            )
+            for rank in range(4)
+        )
+        self.assertEqual([one.ranks for one in merged], [(0, 1), (2, 3)])
+
+    def test_what_another_check_finds_otherwise_is_told_twice(self):
+        golden = {"oracle": verdict_pb2.GOLDEN, "expected": 1.5}
+        merged = same_findings.merge([_finding(0), _finding(0, **golden)])
+        self.assertLen(merged, 2)
+
+    def test_explains_each_thing_once(self):
+        origin = verdict_pb2.StateOrigin(chunks=[{"chunk": 0, "source": 1}])
+        state = {
+            "oracle": verdict_pb2.STATE,
+            "subject": helper.entry("chunk 0/param/weight"),
+            "origin": origin,
+        }
+        (same,) = same_findings.merge(
+            [_finding(0, **state), _finding(2, **state), _finding(2, **state)]
+        )
+        self.assertEqual(
+            same.explanations,
+            (
+                "On rank 0 chunk 0 holds what chunk 1 saved.",
+                "On rank 2 chunk 0 holds what chunk 1 saved.",
+            ),
+        )
 
 
 class WhereTest(parameterized.TestCase):

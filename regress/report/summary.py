@@ -4,8 +4,8 @@ import collections
 from collections.abc import Callable, Iterator
 
 from regress.case import case_pb2
-from regress.oracle import conclusions, rules, verdict_pb2
-from regress.report import wording
+from regress.oracle import conclusions, rules, subjects, verdict_pb2
+from regress.report import lost_state, wording
 from regress.run import attempt_end
 
 _Verdict = verdict_pb2.Verdict
@@ -58,14 +58,19 @@ _GROUP_COLLISION = (
 
 def summarize(verdict: verdict_pb2.Verdict) -> str:
     """Returns the verdict in one sentence, for readers in a hurry."""
+    return "; ".join(clauses(verdict)) + "."
+
+
+def clauses(verdict: verdict_pb2.Verdict) -> list[str]:
+    """Returns the summary's clauses: the verdict, its cause, then the rest."""
     if verdict.conclusion == _Verdict.PASS:
-        return _passed(verdict)
+        return [_passed(verdict).removesuffix(".")]
     details = _DETAILS.get(verdict.conclusion, _first_finding)
     parts = [_lead(verdict)]
     if verdict.findings:
         parts += details(verdict, verdict.findings[0])
     parts.append(_skipped(verdict))
-    return "; ".join(part.removesuffix(".") for part in parts if part) + "."
+    return [part.removesuffix(".") for part in parts if part]
 
 
 def known_bug(verdict: verdict_pb2.Verdict) -> str:
@@ -157,15 +162,23 @@ def _limit(verdict: verdict_pb2.Verdict) -> str:
     )
 
 
-def _finding(finding: verdict_pb2.Finding) -> str:
+def _finding(
+    verdict: verdict_pb2.Verdict, finding: verdict_pb2.Finding
+) -> str:
+    """Describes a finding, and names all ranks that have it."""
     attempt = wording.attempt(finding)
     where = f" of {attempt}" if attempt else ""
-    if finding.HasField("rank"):
-        where += f" on rank {finding.rank}"
+    if ranks := subjects.ranks(finding, verdict.findings):
+        where += f" on {wording.ranks(ranks)}"
     if when := wording.when(finding):
         where += f" {when}" if when.startswith("after") else f" at {when}"
+    vary = not all(
+        subjects.same_values(finding, one)
+        for one in subjects.alike(finding, verdict.findings)
+    )
+    of_rank = f"on rank {finding.rank} " if vary else ""
     return (
-        f"{wording.subject(finding)}{where}: expected "
+        f"{wording.subject(finding)}{where}: {of_rank}expected "
         f"{wording.expected(finding)}, actual {wording.actual(finding)}"
     )
 
@@ -173,8 +186,7 @@ def _finding(finding: verdict_pb2.Finding) -> str:
 def _first_finding(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
-    del verdict
-    said = _ended(first) if first.HasField("progress") else _finding(first)
+    said = _ended(first) if first.HasField("progress") else _finding(verdict, first)
     return [said, wording.explanation(first)]
 
 
@@ -251,7 +263,7 @@ def _of_nondeterminism(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
     return [
-        _finding(first),
+        _finding(verdict, first),
         "expected is what attempt 0 did"
         if first.of_repeat
         else "expected is what the repeat of attempt 0 did",
@@ -286,7 +298,7 @@ def _of_drift(
             "whether the numbers are reproducible at all, another run of the "
             "test tells"
         )
-    return [_finding(first), *_pointer(verdict, first), why]
+    return [_finding(verdict, first), *_pointer(verdict, first), why]
 
 
 def _of_divergence(
@@ -296,7 +308,8 @@ def _of_divergence(
     if state and (state.differing or not state.compared):
         clauses = list(_of_state(verdict.restored_state))
         return [
-            _finding(first),
+            lost_state.describe(verdict.restored_state)
+            or _finding(verdict, first),
             f"of {state.compared} loaded state entries {state.differing} "
             f"differ: {'; '.join(clauses)}"
             if clauses
@@ -320,7 +333,7 @@ def _of_divergence(
             f"{kept}; or training is not deterministic, and other runs of the "
             "test give other wrong numbers"
         )
-    return [_finding(first), *_pointer(verdict, first), why]
+    return [_finding(verdict, first), *_pointer(verdict, first), why]
 
 
 def _what_is_left(verdict: verdict_pb2.Verdict) -> str:

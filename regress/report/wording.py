@@ -10,6 +10,10 @@ from regress.golden import float_compare, metrics
 from regress.oracle import verdict_pb2
 from regress.run import attempt_end, run_pb2, state_entry
 
+# How much of a state entry's digest is shown: as many digits as a digest metric
+# has. verdict.textproto has all.
+DIGITS = 12
+
 _Fact = verdict_pb2.Fact
 _Activity = verdict_pb2.RankProgress
 _PRECISIONS = {
@@ -80,18 +84,22 @@ FACTS: dict[int, _Words] = {
         "hardware of the golden", "The target declares hardware {expected}."
     ),
     _Fact.GOLDEN_CASE_NAME: _Words(
-        "case name of the golden", "The golden was recorded for another case."
+        "case name", "The golden was recorded for another case."
     ),
     _Fact.GOLDEN_CASE_FINGERPRINT: _Words(
-        "case fingerprint of the golden",
+        "case fingerprint",
+        "The case has changed since the golden was recorded.",
+    ),
+    _Fact.GOLDEN_CASE_FIELD: _Words(
+        "{name} of the case",
         "The case has changed since the golden was recorded.",
     ),
     _Fact.GOLDEN_CORPUS: _Words(
-        "corpus digest of the golden",
+        "corpus digest",
         "The corpus has changed since the golden was recorded.",
     ),
     _Fact.GOLDEN_PACKAGE: _Words(
-        "{name} of the golden",
+        "{name}",
         "The golden was recorded with another release of {name}: its numbers "
         "need not be this one's.",
     ),
@@ -248,6 +256,8 @@ def expected(finding: verdict_pb2.Finding) -> str:
     """Returns the expected value, with all digits."""
     if finding.fact.kind == _Fact.STATE_DIGEST:
         return "recorded once, and once to compare with"
+    if finding.HasField("state_entry"):
+        return _of_entry(finding.expected, finding.actual)
     return _of_fact(finding, finding.expected)
 
 
@@ -258,6 +268,8 @@ def actual(finding: verdict_pb2.Finding) -> str:
             f"recorded {value(finding.actual)}, and {value(finding.expected)} "
             "to compare with"
         )
+    if finding.HasField("state_entry"):
+        return _of_entry(finding.actual, finding.expected)
     return _of_fact(finding, finding.actual)
 
 
@@ -266,6 +278,21 @@ def _of_fact(finding: verdict_pb2.Finding, one: verdict_pb2.Value) -> str:
         return _cause(one.exit)
     recorded = finding.fact.kind == _Fact.SAVED_STATE and one.HasField("times")
     return f"recorded {value(one)}" if recorded else value(one)
+
+
+def _of_entry(one: verdict_pb2.Value, other: verdict_pb2.Value) -> str:
+    """Formats a state entry, with its digest only if its value is not enough.
+
+    Args:
+        one: The value to format.
+        other: The value that it differs from.
+    """
+    mine, theirs = one.entries.entries, other.entries.entries
+    if len(mine) == 1 and mine[0].description:
+        told = [entry.description for entry in theirs]
+        if told not in ([""], [mine[0].description]):
+            return mine[0].description
+    return value(one)
 
 
 def value(one: verdict_pb2.Value) -> str:
@@ -290,10 +317,7 @@ def value(one: verdict_pb2.Value) -> str:
         case "exit":
             return exit_status(one.exit)
         case "entries":
-            return " and ".join(
-                f"{entry.digest or 'no digest'} {entry.description}".strip()
-                for entry in one.entries.entries
-            )
+            return " and ".join(map(entry, one.entries.entries))
         case "integers":
             return ", ".join(map(str, one.integers.values)) or "none"
     return one.digest or one.text
@@ -309,6 +333,12 @@ def short_value(one: verdict_pb2.Value) -> str:
             one.number.value, _PRECISIONS[one.number.precision]
         )
     return value(one)
+
+
+def entry(one: run_pb2.StateEntry) -> str:
+    """Formats a state entry: its value or shape first, then its digest."""
+    digest = f"digest {one.digest[:DIGITS]}" if one.digest else "no digest"
+    return f"{one.description}, {digest}" if one.description else digest
 
 
 def exit_status(status: run_pb2.ExitStatus) -> str:

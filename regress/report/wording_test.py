@@ -31,7 +31,7 @@ class SubjectTest(parameterized.TestCase):
         (helper.entry("iteration"), "iteration"),
         (_Fact.EXIT_STATUS, "exit status"),
         (_Fact(kind=_Fact.PROCESS, name="12"), "process 12"),
-        (_Fact(kind=_Fact.GOLDEN_PACKAGE, name="torch"), "torch of the golden"),
+        (_Fact(kind=_Fact.GOLDEN_PACKAGE, name="torch"), "torch"),
         (_Fact.NOTHING_COMPARED, "the check"),
     )
     def test_names_the_subject(self, subject, words) -> None:
@@ -90,7 +90,7 @@ class ValueTest(parameterized.TestCase):
             "3, 1",
             "3, 1",
         ),
-        (helper.loaded("", "int"), "no digest int", "no digest int"),
+        (helper.loaded("", "int"), "int, no digest", "int, no digest"),
         (_Value(), "", ""),
     )
     def test_words(self, value, words, short) -> None:

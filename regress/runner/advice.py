@@ -1,9 +1,11 @@
 """The commands to run after a verdict, ready to paste."""
 
+import dataclasses
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from regress.golden import bands
 from regress.oracle import conclusions, verdict_pb2
 from regress.report import next_steps, wording
 from regress.runner import candidate_golden as candidate_golden_lib
@@ -34,6 +36,7 @@ def after(
     selected: selection.Selection,
     environment: environment_lib.TestEnvironment,
     candidate: _Candidate | None = None,
+    contents: Sequence[str] = (),
 ) -> next_steps.NextSteps | None:
     """Returns the next steps after a verdict; None after a pass.
 
@@ -43,6 +46,7 @@ def after(
         environment: Where the test ran.
         candidate: The outcome of making a candidate golden; None if more than
             the golden is wrong.
+        contents: The names of the files and folders in the full record.
     """
     if verdict.conclusion == _Verdict.PASS:
         return None
@@ -52,6 +56,7 @@ def after(
         environment.record,
         environment.unpack_command,
         environment.folder,
+        tuple(contents),
     )
 
 
@@ -100,6 +105,9 @@ def _replacement(
     candidate: _Candidate,
 ) -> tuple[next_steps.Step, ...]:
     """Shows how to replace the golden."""
+    golden = selected.golden
+    if golden is not None and golden.hardware == bands.HARDWARE:
+        return _derivation(selected, golden.provenance.environment.hardware)
     if candidate.file:
         return (
             next_steps.Step(
@@ -123,6 +131,37 @@ def _replacement(
             f"{why_not}To record the golden again for the current case; say "
             "why in --reason:",
             f'{_record_over_command(selected)} --reason=""',
+        ),
+    )
+
+
+def _derivation(
+    selected: selection.Selection, exact: str
+) -> tuple[next_steps.Step, ...]:
+    """Shows how to replace a golden for any hardware.
+
+    It cannot be recorded: that gives an exact golden, which the test would
+    refuse in its place.
+    """
+    path = selected.golden_path
+    assert path is not None
+    source = path.with_name(f"{selected.channel}_{exact}.textproto")
+    recorded = dataclasses.replace(
+        selected, hardware=exact, golden_path=source
+    )
+    config = environment_lib.config_flag(exact)
+    return (
+        next_steps.Step(
+            f"This golden is derived from the one for {exact}. To record that "
+            "one again, on such a machine; say why in --reason:",
+            f'{_record_over_command(recorded)} --reason=""',
+        ),
+        next_steps.Step(
+            f"Then, on the same machine, to derive the golden for hardware "
+            f"{bands.HARDWARE} from it:",
+            f"tools/bazelw run{config} //tools/bands -- "
+            f"--case={shlex.quote(str(selected.case_path))} "
+            f"--golden={shlex.quote(str(source))}",
         ),
     )
 
@@ -189,7 +228,7 @@ def _run_on_declared_hardware(
         return (
             next_steps.Step(
                 "To record the golden for the declared hardware and channel, "
-                "if there is none yet:",
+                "if there is none yet; the target then has to name it:",
                 _record_command(selected),
             ),
         )

@@ -312,5 +312,30 @@ class WrongEnvironmentTest(parameterized.TestCase):
         )
 
 
+class DerivedGoldenTest(absltest.TestCase):
+    def test_a_golden_for_any_hardware_is_derived_and_not_recorded(self):
+        golden = golden_pb2.Golden(hardware="any")
+        golden.provenance.environment.hardware = "nvidia_h100"
+        following = advice.after(
+            _Verdict(conclusion="STALE_GOLDEN"),
+            dataclasses.replace(
+                _selected("nvidia_a100"),
+                golden=golden,
+                golden_path=pathlib.Path("golden/x/dev_any.textproto"),
+            ),
+            _ENVIRONMENT,
+        )
+        self.assertEqual(
+            [step.command for step in following.steps],
+            [
+                "tools/bazelw run --config=h100 "
+                + _RECORD_FLAGS.format("nvidia_h100"),
+                "tools/bazelw run --config=h100 //tools/bands -- "
+                "--case=cases/x.textproto "
+                "--golden=golden/x/dev_nvidia_h100.textproto",
+            ],
+        )
+
+
 if __name__ == "__main__":
     absltest.main()

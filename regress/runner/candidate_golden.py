@@ -74,7 +74,7 @@ def make(
         run: The interrupted and resumed run that is judged.
         scenario: The scenario that ran it.
         launcher: Starts the ranks.
-        on_progress: Called with the uninterrupted run's messages, as attempt 0.
+        on_progress: Called with the uninterrupted run's messages.
         channel: The declared channel.
 
     Returns:

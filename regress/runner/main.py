@@ -93,7 +93,13 @@ def main(argv: Sequence[str]) -> int:
             _print_partial_record(cancelled, selected, files)
             return _NO_VERDICT
         _keep(files.outputs, record, verdict)
-        following = advice.after(verdict, selected, environment, candidate)
+        following = advice.after(
+            verdict,
+            selected,
+            environment,
+            candidate,
+            contents=os.listdir(files.outputs),
+        )
         print(console.render(verdict, following), flush=True)
         _draw(files, record, verdict, selected.golden, following)
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
@@ -176,7 +182,12 @@ def _run(
                 "differ and the loaded state does not explain it: the repeat "
                 "shows whether training is deterministic"
             )
-            scenario.repeat(record, launcher, through, progress.of_repeat)
+            scenario.repeat(
+                record,
+                launcher,
+                through,
+                progress.of_another("the repeat of attempt 0"),
+            )
             progress.say("the repeat has ended; judging again")
             verdict = verdict_of(record)
         candidate = None
@@ -190,7 +201,7 @@ def _run(
                     record,
                     scenario,
                     launcher,
-                    progress.of_repeat,
+                    progress.of_another("the uninterrupted run"),
                     selected.channel,
                 )
             except cancellation.Cancelled as cancelled:
@@ -240,7 +251,12 @@ def _draw(
     report = files.outputs / "report.html"
     try:
         page = importlib.import_module(_REPORT)
-        text = page.render(verdict, record, golden, following)
+        beside = [
+            path.relative_to(files.outputs).as_posix()
+            for path in files.outputs.rglob("*")
+            if path.is_file()
+        ]
+        text = page.render(verdict, record, golden, following, beside)
         report.write_text(text, encoding="utf-8")
     except (ImportError, OSError) as error:
         # The verdict stands even if the disk is full, or if the image has the

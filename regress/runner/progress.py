@@ -7,6 +7,7 @@ from typing import TextIO
 from regress.case import case_pb2
 from regress.run import run_pb2
 from regress.scenario import job_files
+from regress.scenario import scenario as scenario_lib
 
 _EVERY_ITERATIONS = 5
 
@@ -55,18 +56,31 @@ class ProgressPrinter:
             if len(ready) == self._case.parallelism.pipeline:
                 what = self._first_words(attempt, progress)
                 self.say(f"{prefix}{len(ready)} ranks {what}")
-        elif progress.text and self._is_worth_a_line(progress.iteration):
+        else:
+            self._say_iteration(self._name(attempt), progress)
+
+    def of_another(self, name: str) -> scenario_lib.OnProgress:
+        """Returns what prints a further run's progress, by the run's name.
+
+        To the scenario that run is an attempt 0, too. Its start and its end are
+        not printed.
+        """
+
+        def on_progress(
+            attempt: int, rank: int, progress: run_pb2.Progress
+        ) -> None:
+            del attempt, rank
+            if progress.iteration and not progress.waiting:
+                self._say_iteration(name, progress)
+
+        return on_progress
+
+    def _say_iteration(self, name: str, progress: run_pb2.Progress) -> None:
+        if progress.text and self._is_worth_a_line(progress.iteration):
             self.say(
-                f"{prefix}iteration {progress.iteration} of"
+                f"{name}: iteration {progress.iteration} of"
                 f" {self._case.training.iterations}: {progress.text}"
             )
-
-    def of_repeat(
-        self, attempt: int, rank: int, progress: run_pb2.Progress
-    ) -> None:
-        """Prints a repeat's progress, but not its start and its end."""
-        if progress.iteration and not progress.waiting:
-            self(attempt, rank, progress)
 
     def _is_worth_a_line(self, iteration: int) -> bool:
         last = self._case.training.iterations

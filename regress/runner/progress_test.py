@@ -83,10 +83,10 @@ class ProgressPrinterTest(absltest.TestCase):
             run_pb2.Progress(iteration=5, text="lm loss 1.0"),
             run_pb2.Progress(iteration=6, waiting=True),
         ):
-            self._printer.of_repeat(0, 1, progress)
+            self._printer.of_another("the repeat")(0, 1, progress)
         self.assertEqual(
             self._out.getvalue(),
-            "[   0.0 s] attempt 0: iteration 5 of 12: lm loss 1.0\n",
+            "[   0.0 s] the repeat: iteration 5 of 12: lm loss 1.0\n",
         )
 
     def test_a_finished_job_that_is_launched_again_is_said(self) -> None:

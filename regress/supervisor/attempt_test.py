@@ -44,6 +44,7 @@ class EndTest(rank_group_test_helper.JobTestCase):
         self.assertFalse(result.HasField("end"))
         self.assertFalse(result.HasField("interruption"))
         self.assertBetween(result.started_at, before, time.time())
+        self.assertBetween(result.began_at, result.started_at, time.time())
         self.assertBetween(result.seconds, 0, time.time() - before)
         self.assertEqual(
             self.messages_of(0),

@@ -78,6 +78,7 @@ class RankGroup:
         self._ranks: list[rank_process.RankProcess] = []
         # Since the epoch; 0 while the ranks stand by.
         self._prepared_at = 0.0
+        self._began_at = 0.0
         # Whether a rank waits for the interruption.
         self._due = False
         self._seconds = 0.0
@@ -140,6 +141,7 @@ class RankGroup:
         """Lets the ranks begin; returns when all of them are reaped."""
         self.prepare()
         self._started = time.monotonic()
+        self._began_at = time.time()
         self._watchdog = watchdog.Watchdog(
             self._bounds,
             [process.rank for process in self._ranks],
@@ -192,6 +194,7 @@ class RankGroup:
             interruption=self._delivered,
             end=self._end_reason,
             started_at=self._prepared_at,
+            began_at=self._began_at,
         )
 
     def _alive(self) -> list[rank_process.RankProcess]:

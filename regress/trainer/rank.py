@@ -160,7 +160,7 @@ class Rank:
             metrics = stepper.run()
             self._write(run_pb2.Event(step=metrics))
             self._watch_settings(state.iteration)
-            self._control.progress(state.iteration, _progress_text(metrics))
+            self._control.progress(state.iteration, progress_text(metrics))
             saves = derived.is_saved_after(self._case, state.iteration)
             if saves:
                 self._save(state)
@@ -320,13 +320,16 @@ def _gather(mine: Any) -> list[Any]:
     return everybodys
 
 
-def _progress_text(metrics: run_pb2.StepMetrics) -> str:
+def progress_text(metrics: run_pb2.StepMetrics) -> str:
     """Summarizes the step; empty on ranks that do not know the loss."""
     if not metrics.HasField("lm_loss"):
         return ""
+    groups = [group for group in metrics.param_groups if group.elements]
+    # Those without weight decay have the rates of those with it. Without any
+    # weight decay, there are no others.
+    decaying = [group for group in groups if group.weight_decay]
     rates = ", ".join(
         f"{group.name} lr {group.learning_rate:.3e}"
-        for group in metrics.param_groups
-        if group.elements and group.weight_decay
+        for group in decaying or groups
     )
     return f"lm loss {metrics.lm_loss:.4f}, {rates}, {metrics.seconds:.2f} s"

@@ -1,8 +1,9 @@
 """How two goldens differ, as data."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from regress.case import fingerprint
 from regress.golden import (
     float_compare,
     golden_pb2,
@@ -30,7 +31,8 @@ class Row:
         new: The new value.
         absolute: The largest distance; None if there is no finite one.
         relative: The largest distance over the old value, likewise.
-        ulps: The largest distance in units in the last place, likewise.
+        ulps: The largest distance in units in the last place; None if there is
+            none, or if it is too large to mean anything.
     """
 
     subject: str
@@ -145,10 +147,21 @@ def _row(one: trajectory_comparison.Compared) -> Row:
         new=texts[1],
         absolute=_largest(float_compare.absolute(*pair) for pair in measured),
         relative=_largest(float_compare.relative(*pair) for pair in measured),
-        ulps=_largest(
-            float_compare.ulps(*pair, precision) for pair in measured
-        ),
+        ulps=_largest_ulps(measured, precision),
     )
+
+
+def _largest_ulps(
+    pairs: Sequence[tuple[float, float]], precision: metrics.Precision
+) -> int | None:
+    """Returns the largest distance; None if one is too large to be counted."""
+    ulps = [
+        float_compare.ulps(*pair, precision)
+        for pair in pairs
+        if float_compare.absolute(*pair) is not None
+    ]
+    counted = [one for one in ulps if one is not None]
+    return max(counted) if ulps and len(counted) == len(ulps) else None
 
 
 def _largest[Number: (float, int)](
@@ -183,6 +196,12 @@ def _facts(
             "corpus digest",
             old.provenance.corpus_digest,
             new.provenance.corpus_digest,
+        ),
+        *(
+            fingerprint.differences(old.provenance.case, new.provenance.case)
+            if old.provenance.HasField("case")
+            and new.provenance.HasField("case")
+            else ()
         ),
         ("recorded", old.provenance.date, new.provenance.date),
         ("repeats", describe_repeats(old), describe_repeats(new)),

@@ -144,7 +144,7 @@ class CompareTest(absltest.TestCase):
         new = _golden()
         new.series[1].values[0] = -0.0
         (row,) = comparison.compare(_golden(), new).rows
-        self.assertEqual((row.first, row.absolute, row.ulps), (1, 0.0, 0))
+        self.assertEqual((row.first, row.absolute, row.ulps), (1, 0.0, None))
 
     def test_digests_have_no_distance(self) -> None:
         new = _golden()

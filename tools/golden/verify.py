@@ -151,10 +151,21 @@ def _wrong_case(golden: golden_pb2.Golden, path: pathlib.Path) -> Iterator[str]:
     current = fingerprint.fingerprint(case)
     recorded = golden.provenance.case_fingerprint
     if recorded != current:
-        yield (
-            f"stale: it was recorded for a case of fingerprint {recorded}, and "
-            f"the case's is now {current}"
+        changed = (
+            fingerprint.differences(golden.provenance.case, case)
+            if golden.provenance.HasField("case")
+            else []
         )
+        for one in changed:
+            yield (
+                f"stale: {one.field} of the case was {one.old} when it was "
+                f"recorded, and is now {one.new}"
+            )
+        if not changed:
+            yield (
+                f"stale: it was recorded for a case of fingerprint {recorded}, "
+                f"and the case's is now {current}"
+            )
     # This is the oracle's own check; it does not look at the run.
     outcomes = golden_completeness.check_all(
         observations.gather(

@@ -46,6 +46,11 @@ def _drop_settings(golden: golden_pb2.Golden) -> None:
     golden.provenance.environment.settings.clear()
 
 
+def _change_case(golden: golden_pb2.Golden) -> None:
+    golden.provenance.case_fingerprint = "f"
+    golden.provenance.case.training.seed = 9
+
+
 def _drop_metric(golden: golden_pb2.Golden) -> None:
     golden.series.pop()
 
@@ -98,6 +103,10 @@ class ProblemsTest(parameterized.TestCase):
         (_set("case_name", "small"), "it is of case small, .* says tiny"),
         (_set("channel", "lts"), "it is of channel lts, .* says dev"),
         (_set("provenance.case_fingerprint", "f"), "stale: .* fingerprint f,"),
+        (
+            _change_case,
+            "stale: training.seed of the case was .* when it was recorded",
+        ),
         (_set("provenance.corpus_digest", ""), "no digest of the corpus"),
         (_set("provenance.repeats", 1), "expected 2 or more that agree"),
         (

@@ -183,7 +183,7 @@ class BrowserTest(absltest.TestCase):
                 self.assertLen(titles, 4, titles)
                 for title, wanted in zip(
                     titles,
-                    ("lm loss", "grad norm", "learning rate", "difference"),
+                    ("lm loss", "grad norm", "learning rate", "distance"),
                     strict=True,
                 ):
                     self.assertStartsWith(title, wanted)

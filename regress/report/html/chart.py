@@ -27,6 +27,7 @@ from matplotlib.figure import Figure  # noqa: E402 # isort: skip
 # there.
 _WIDTH = 4.8
 _FONT = 10
+_LINE_POINTS = 13
 
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": palette.code("faint"),
@@ -35,6 +36,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.facecolor": "none",
+    # Only to measure: the page gives its own font to all text.
     "font.family": "sans-serif",
     "font.size": _FONT,
     "legend.fontsize": _FONT,
@@ -118,21 +120,45 @@ class Chart:
                 linewidth=0,
             )
         if ran.interrupted_in is not None:
-            self.axes.axvline(
-                ran.interrupted_in,
-                color=palette.code("bad"),
-                linewidth=1,
-                gid="interruption",
+            self._flag(
+                ran.interrupted_in, ran.signal, "bad", "-", "interruption", 1
             )
-            self.axes.annotate(
-                ran.signal,
-                (ran.interrupted_in, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(2, -2),
-                textcoords="offset points",
-                verticalalignment="top",
-                color=palette.code("bad"),
+        if ran.resumed_from is not None:
+            self._flag(
+                ran.resumed_from, "resumed", "third", ":", "resume", _LINE_POINTS
             )
+
+    def _flag(
+        self,
+        iteration: int,
+        text: str,
+        role: str,
+        linestyle: str,
+        name: str,
+        above: float,
+    ) -> None:
+        """Draws a vertical line, with its label above the axes.
+
+        Inside of the axes, curves would strike the label through.
+        """
+        self.axes.axvline(
+            iteration,
+            color=palette.code(role),
+            linewidth=1,
+            linestyle=linestyle,
+            gid=name,
+        )
+        self.axes.annotate(
+            text,
+            (iteration, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, above),
+            textcoords="offset points",
+            horizontalalignment="center",
+            verticalalignment="bottom",
+            color=palette.code(role),
+            fontsize=_FONT - 1,
+        )
 
 
 @contextlib.contextmanager

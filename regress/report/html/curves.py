@@ -6,11 +6,15 @@ from typing import Any
 from regress.golden import series
 from regress.report.html import chart, interruption_span
 
-_HEIGHT = 2.1
+_HEIGHT = 2.4
 _ROLES = ("first", "second", "third", "fourth")
-# If a run has more attempts, all further ones look like the second.
-_LINE_STYLES = ("-", "--")
-_KEY_STYLES = ("", "dashed")
+# Series differ in color and in dash, for readers who see no colors.
+_LINE_STYLES = ("-", "--", ":", "-.")
+_KEY_STYLES = ("", "dashed", "dotted", "dash-dotted")
+# Where several groups are drawn, the marker tells attempts apart.
+_MARKERS = ("", "o", "s", "^")
+_MARKER_KEYS = ("", "dots", "dots square", "dots triangle")
+_MARKERS_PER_CURVE = 8
 _GOLDEN_WIDTH = 4
 
 
@@ -47,7 +51,7 @@ def draw_metric(
             _draw(it, golden[key], "golden", linewidth=_GOLDEN_WIDTH)
         for index, (attempt, trajectories) in enumerate(attempts.items()):
             if key in trajectories:
-                place = min(index, 1)
+                place = index % len(_ROLES)
                 it.key(_ROLES[place], attempt, _KEY_STYLES[place])
                 _draw(
                     it,
@@ -71,19 +75,26 @@ def draw_rates(
     label = "learning rate of each param group over iterations"
     with chart.drawing("learning-rate", label, _HEIGHT) as it:
         for place, (name, key) in enumerate(groups.items()):
-            role = _ROLES[place % len(_ROLES)]
-            # The color tells groups apart; the line style, attempts.
-            it.key(role, name)
+            place %= len(_ROLES)
+            role = _ROLES[place]
+            it.key(role, name, _KEY_STYLES[place])
             if key in golden:
                 _draw(it, golden[key], role, linewidth=_GOLDEN_WIDTH, alpha=0.3)
             for index, trajectories in enumerate(attempts.values()):
                 if key in trajectories:
+                    values = trajectories[key]
                     _draw(
                         it,
-                        trajectories[key],
+                        values,
                         role,
-                        linestyle=_LINE_STYLES[min(index, 1)],
+                        linestyle=_LINE_STYLES[place],
+                        marker=_MARKERS[index % len(_MARKERS)],
+                        markersize=4,
+                        markevery=1 + values.iterations.size // _MARKERS_PER_CURVE,
                     )
+        for index, name in enumerate(attempts):
+            if style := _MARKER_KEYS[index % len(_MARKER_KEYS)]:
+                it.key("faint", name, style)
         it.mark(ran)
     return it
 

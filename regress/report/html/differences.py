@@ -1,29 +1,38 @@
-"""Draws how far each attempt is from the golden, in units in the last place."""
+"""Draws how far each attempt is from the golden, relative to the values.
 
+Units in the last place would not do: a loss is stored as a float32 and a
+gradient norm as a float64, and far numbers have no distance in such units.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import ticker
 
 from regress.golden import (
-    float_compare,
     metrics,
     series,
     trajectory_comparison,
 )
 from regress.report.html import chart, interruption_span, palette
 
-_HEIGHT = 2.4
+_HEIGHT = 2.6
 _ROLES = ("first", "second", "third", "fourth")
-_MARKERS = ("o", "s")
+# Metrics differ in color and in dash, attempts in the marker.
+_LINE_STYLES = ("-", "--", ":", "-.")
+_KEY_STYLES = ("", "dashed", "dotted", "dash-dotted")
+_MARKERS = ("o", "s", "^", "D")
+_MARKER_KEYS = ("dots", "dots square", "dots triangle", "dots diamond")
 _MEASURED = (metrics.Precision.FLOAT32, metrics.Precision.FLOAT64)
-_TICKS = 6
+# Below this, the axis is linear: it is less than the last place of a float64.
+_LEAST = 1e-17
+_TICKS = {0: "0", 1e-16: "1e-16", 1e-12: "1e-12", 1e-8: "1e-8", 1e-4: "1e-4", 1: "1"}
 # At most this many of a metric's differences are drawn, evenly spaced. A reader
 # could not tell more of them apart.
 _MOST = 500
 
-# For each metric: iterations, and the distance in each of them in ulps.
-Distances = Mapping[str, tuple[list[int], list[int]]]
+# For each metric: iterations, and the relative distance in each of them.
+Distances = Mapping[str, tuple[list[int], list[float]]]
 
 
 def distances(
@@ -33,7 +42,7 @@ def distances(
 
     If a metric differs on several ranks, the lowest rank counts.
     """
-    found: dict[str, tuple[list[int], list[int]]] = {}
+    found: dict[str, tuple[list[int], list[float]]] = {}
     for one in trajectory_comparison.compare(golden, attempt):
         key = one.key
         metric = metrics.BY_NAME.get(key.metric)
@@ -43,7 +52,7 @@ def distances(
             f" {key.param_group}" if key.param_group else ""
         )
         if subject not in found:
-            of_key = _of_key(one, metric.precision)
+            of_key = _of_key(one)
             if of_key[0]:
                 found[subject] = of_key
     return found
@@ -63,60 +72,61 @@ def draw(
         ran: Where the run was interrupted, each time.
         last: The last iteration of the case.
     """
-    label = "distance from the golden in units in the last place"
+    label = "relative distance from the golden"
     with chart.drawing("differences", label, _HEIGHT) as it:
-        roles: dict[str, str] = {}
+        places: dict[str, int] = {}
         for index, attempt in enumerate(attempts.values()):
-            marker = _MARKERS[min(index, 1)]
+            marker = _MARKERS[index % len(_MARKERS)]
             for subject, measured in distances(golden, attempt).items():
-                role = _ROLES[len(roles) % len(_ROLES)]
-                if subject not in roles:
-                    roles[subject] = role
-                    it.key(role, subject)
+                if subject not in places:
+                    places[subject] = len(places) % len(_ROLES)
+                    place = places[subject]
+                    it.key(_ROLES[place], subject, _KEY_STYLES[place])
+                place = places[subject]
                 it.line(
                     *measured,
-                    roles[subject],
-                    linewidth=0.6,
+                    _ROLES[place],
+                    linewidth=0.8,
+                    linestyle=_LINE_STYLES[place],
                     marker=marker,
-                    markersize=2.5,
+                    markersize=3,
                 )
         it.axes.axhline(0, color=palette.code("golden"), linewidth=3, zorder=0)
-        it.axes.set_yscale("symlog", linthresh=1)
-        locator = ticker.SymmetricalLogLocator(base=10, linthresh=1)
-        locator.set_params(numticks=_TICKS)
-        it.axes.yaxis.set_major_locator(locator)
+        it.axes.set_yscale("symlog", linthresh=_LEAST)
+        it.axes.set_yticks(list(_TICKS), list(_TICKS.values()))
+        it.axes.set_yticks([], minor=True)
+        # Leaves room above the largest distance, which is 2, and its marker.
+        it.axes.set_ylim(0, 20)
         it.axes.set_xlim(0, last + 1)
-        it.axes.set_ylabel("ulps")
-        it.key("golden", "0: the golden's bits", "wide-line")
-        if roles:
-            # Leaves room above the largest marker.
-            it.axes.set_ylim(0, 4 * max(2, it.axes.dataLim.ymax))
+        same = "" if places else ", which every value has"
+        it.key("golden", f"0: the golden's bits{same}", "wide-line")
+        if places:
             for index, name in enumerate(attempts):
-                it.key("faint", name, ("dots", "dots dashed")[min(index, 1)])
-        else:
-            it.axes.set_ylim(0, 16)
-            it.axes.annotate(
-                "no difference: every value has the golden's bits",
-                (0.5, 0.5),
-                xycoords="axes fraction",
-                horizontalalignment="center",
-            )
+                it.key("faint", name, _MARKER_KEYS[index % len(_MARKER_KEYS)])
         it.mark(ran)
     return it
 
 
 def _of_key(
-    one: trajectory_comparison.Compared, precision: metrics.Precision
-) -> tuple[list[int], list[int]]:
+    one: trajectory_comparison.Compared,
+) -> tuple[list[int], list[float]]:
     pairs = [
-        (iteration, float_compare.ulps(before, after, precision))
+        (iteration, _distance(before, after))
         for iteration, before, after in _thinned(one.pairs)
     ]
     # A NaN has no distance, so it cannot be drawn. The findings list it.
     measured = [
-        (iteration, ulps) for iteration, ulps in pairs if ulps is not None
+        (iteration, distance)
+        for iteration, distance in pairs
+        if math.isfinite(distance)
     ]
-    return [one for one, _ in measured], [ulps for _, ulps in measured]
+    return [one for one, _ in measured], [far for _, far in measured]
+
+
+def _distance(expected: float, actual: float) -> float:
+    """Returns the distance over the larger of the two numbers, 0 to 2."""
+    largest = max(abs(expected), abs(actual))
+    return abs(actual - expected) / largest if largest else 0.0
 
 
 def _thinned(

@@ -25,7 +25,7 @@ class DistancesTest(absltest.TestCase):
         self.assertEmpty(differences.distances(golden, golden))
         self.assertEmpty(differences.distances(golden, {}))
 
-    def test_counts_in_the_metrics_own_precision(self) -> None:
+    def test_is_relative_to_the_larger_number(self) -> None:
         golden = {_LOSS: _trajectory(3, 2, 1), _RATE: _trajectory(1, 1, 1)}
         attempt = {
             # The next float32, and the next float64.
@@ -34,7 +34,10 @@ class DistancesTest(absltest.TestCase):
         }
         self.assertEqual(
             differences.distances(golden, attempt),
-            {"learning rate default": ([2], [1]), "lm loss": ([3], [1])},
+            {
+                "learning rate default": ([2], [2**-52 / (1 + 2**-52)]),
+                "lm loss": ([3], [2**-23 / (1 + 2**-23)]),
+            },
         )
 
     def test_a_digest_is_at_no_distance(self) -> None:
@@ -47,7 +50,16 @@ class DistancesTest(absltest.TestCase):
         golden = {_LOSS: _trajectory(3, 2)}
         attempt = {_LOSS: _trajectory(math.nan, 2 + 2**-22)}
         self.assertEqual(
-            differences.distances(golden, attempt), {"lm loss": ([2], [1])}
+            differences.distances(golden, attempt),
+            {"lm loss": ([2], [2**-22 / (2 + 2**-22)])},
+        )
+
+    def test_a_zero_is_as_far_as_can_be(self) -> None:
+        golden = {_LOSS: _trajectory(0.0, 0.0)}
+        attempt = {_LOSS: _trajectory(1e-9, -0.0)}
+        self.assertEqual(
+            differences.distances(golden, attempt),
+            {"lm loss": ([1, 2], [1.0, 0.0])},
         )
 
     def test_of_many_some_are_drawn(self) -> None:

@@ -1,13 +1,19 @@
-"""Renders the HTML report: one file without scripts or network access.
+"""Renders the HTML report: one file that fetches nothing.
 
-The verdict and the findings come first, then the curves, the loaded state, the
-checks, the processes and the environment. A page of goldens has only the parts
-that apply to goldens.
+The verdict and its cause come first, then the curves, the loaded state, the
+findings, the checks, what to do next, the processes and the environment. A page
+of goldens has only the parts that apply to goldens.
+
+One script copies commands; the page says by its digest that it may run, and no
+other.
 """
 
+import base64
 import dataclasses
+import hashlib
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -18,7 +24,6 @@ from regress.oracle import verdict_pb2
 from regress.report import (
     checks,
     next_steps,
-    same_findings,
     summary,
     text_layout,
     wording,
@@ -28,6 +33,7 @@ from regress.report.html import (
     curves,
     differences,
     environment_table,
+    finding_table,
     interruption_span,
     state_grid,
     timeline,
@@ -36,8 +42,9 @@ from regress.run import run_pb2
 
 _FOLDER = pathlib.Path(__file__).parent
 _METRICS = ("lm loss", "grad norm")
-# This many findings of a check are visible; a click shows the rest.
-_FINDINGS_OPEN = 3
+# The files of the full record that are no rank's log.
+_FILES = ("verdict.textproto", "run_record.binpb", "candidate_golden.textproto")
+_LOG = re.compile(r"((?:\w+/)*)attempt_(\d+)/rank_(\d+)\.log")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +67,7 @@ def render(
     run: run_pb2.RunRecord,
     golden: golden_pb2.Golden | None,
     following: next_steps.NextSteps | None = None,
+    beside: Sequence[str] = (),
 ) -> str:
     """Renders a verdict with its run and its golden.
 
@@ -69,6 +77,7 @@ def render(
         golden: The golden that the run was compared with; None if there is
             none.
         following: What to do next; None if there is nothing to do.
+        beside: Paths of the files that will be beside the page, to be linked.
 
     Returns:
         The text of an HTML file.
@@ -77,7 +86,9 @@ def render(
     name = text_layout.words(
         verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion)
     )
+    cause = summary.clauses(verdict)
     ran = interruption_span.from_run(run)
+    processes = timeline.of_run(run)
     recorded = {
         f"attempt {attempt.index}": series.from_attempt(attempt)
         for attempt in run.attempts
@@ -98,7 +109,8 @@ def render(
         headline="PASS" if passed else f"FAIL: {name}",
         where=wording.first_bad(verdict),
         subject=f"{run.case.name}, {_described(golden)}",
-        summary=text_layout.sentence(summary.summarize(verdict)),
+        cause=_sentences(cause[: 1 if passed else 2]),
+        more=[text_layout.sentence(f"{clause}.") for clause in cause[2:]],
         known_bug=summary.known_bug(verdict),
         environment_differences=[
             wording.environment_difference(difference)
@@ -106,14 +118,18 @@ def render(
         ],
         steps=following.steps if following else (),
         record=following.record if following else "",
-        findings=list(_finding_groups(verdict)),
+        findings=finding_table.build(verdict),
         interruption=_interruption(ran),
         charts=_charts(
             _series(golden), recorded, ran, run.case.training.iterations
         ),
         grid=state_grid.from_verdict(verdict),
-        checks=[_check(check, verdict) for check in verdict.checks],
-        timeline=_Chart("", "", timeline.draw(timeline.of_run(run))),
+        failed=_by_oracle(verdict, ok=False),
+        fine=_by_oracle(verdict, ok=True),
+        fine_count=sum(_is_ok(check, verdict) for check in verdict.checks),
+        timeline=_Chart("", timeline.note(processes), timeline.draw(processes)),
+        files=[name for name in _FILES if name in beside],
+        logs=_logs(beside),
         environment=environment_table.build(columns),
         history=golden.history if golden is not None else (),
     )
@@ -169,9 +185,53 @@ def _page(**values: Any) -> str:
         undefined=jinja2.ChainableUndefined,
     )
     style = markupsafe.Markup((_FOLDER / "style.css").read_text())
+    script = (_FOLDER / "copy.js").read_text()
+    digest = hashlib.sha256(script.encode()).digest()
     return environment.get_template("page.html.jinja").render(
-        style=style, **values
+        style=style,
+        script=markupsafe.Markup(script),
+        script_digest=base64.b64encode(digest).decode(),
+        **values,
     )
+
+
+def _sentences(clauses: Sequence[str]) -> str:
+    return " ".join(text_layout.sentence(f"{clause}.") for clause in clauses)
+
+
+def _logs(beside: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Returns the rank and the path of each log, by the attempt's name."""
+    logs: dict[str, list[tuple[str, str]]] = {}
+    for path in sorted(beside):
+        if found := _LOG.fullmatch(path):
+            folder, attempt, rank = found.groups()
+            name = f"{folder.replace('/', ', ')}attempt {attempt}"
+            logs.setdefault(name, []).append((rank, path))
+    return logs
+
+
+def _is_ok(check: verdict_pb2.Check, verdict: verdict_pb2.Verdict) -> bool:
+    return checks.status_of(check, verdict.conclusion) == checks.Status.OK
+
+
+def _by_oracle(
+    verdict: verdict_pb2.Verdict, *, ok: bool
+) -> dict[str, list[Mapping[str, str]]]:
+    """Returns the checks that are ok, or those that are not, by oracle.
+
+    Those that decided the verdict come first, and so do their oracles.
+    """
+    chosen = [one for one in verdict.checks if _is_ok(one, verdict) == ok]
+    chosen.sort(
+        key=lambda one: (
+            checks.status_of(one, verdict.conclusion) != checks.Status.FAIL
+        )
+    )
+    by_oracle: dict[str, list[Mapping[str, str]]] = {}
+    for one in chosen:
+        name = text_layout.words(verdict_pb2.Oracle.Name(one.oracle))
+        by_oracle.setdefault(name, []).append(_check(one, verdict))
+    return by_oracle
 
 
 def _interruption(ran: Sequence[interruption_span.InterruptionSpan]) -> str:
@@ -208,53 +268,12 @@ def _charts(
     if recorded and golden is not None:
         charts.append(
             _Chart(
-                "difference from the golden",
-                "in units in the last place; 0 is the golden's own bits",
+                "distance from the golden",
+                "relative; 0 is the golden's own bits",
                 differences.draw(golden, recorded, ran, last),
             )
         )
     return [one for one in charts if one.svg]
-
-
-def _finding_groups(
-    verdict: verdict_pb2.Verdict,
-) -> Iterator[Mapping[str, object]]:
-    """Yields the findings of each check, in the verdict's order."""
-    groups: dict[tuple[object, str], list[verdict_pb2.Finding]] = {}
-    for finding in verdict.findings:
-        groups.setdefault((finding.oracle, finding.check), []).append(finding)
-    counts: dict[tuple[object, str], str] = {
-        (check.oracle, check.name): f"{check.differing} of {check.compared}"
-        for check in verdict.checks
-    }
-    for key, findings in groups.items():
-        oracle = verdict_pb2.Oracle.Name(findings[0].oracle)
-        shown = [_finding(one) for one in same_findings.merge(findings)]
-        yield {
-            "check": f"{text_layout.words(oracle)}: {key[1]}",
-            "count": counts.get(key, ""),
-            "first": shown[:_FINDINGS_OPEN],
-            "rest": shown[_FINDINGS_OPEN:],
-        }
-
-
-def _finding(same: same_findings.SameFindings) -> Mapping[str, str]:
-    finding = same.first
-    distance = [
-        f"{getattr(finding, field):,} {field}"
-        if field == "ulps"
-        else f"{getattr(finding, field):.3g} {field}"
-        for field in ("absolute", "relative", "ulps")
-        if finding.HasField(field)
-    ]
-    return {
-        "subject": wording.subject(finding),
-        "where": same.where(),
-        "expected": wording.expected(finding),
-        "actual": wording.actual(finding),
-        "distance": ", ".join(distance),
-        "explanation": wording.explanation(finding),
-    }
 
 
 _TONES = {
@@ -269,7 +288,6 @@ def _check(
 ) -> Mapping[str, str]:
     status = checks.status_of(check, verdict.conclusion)
     return {
-        "oracle": text_layout.words(verdict_pb2.Oracle.Name(check.oracle)),
         "name": check.name,
         "compared": f"{check.compared:,}",
         "differing": f"{check.differing:,}",

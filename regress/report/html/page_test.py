@@ -1,5 +1,7 @@
 """Tests for the HTML report, mostly with incomplete or oversized records."""
 
+import base64
+import hashlib
 import os
 import re
 import tempfile
@@ -135,8 +137,32 @@ class RenderTest(parameterized.TestCase):
             _golden("lm loss"),
             next_steps.NextSteps((next_steps.Step(evil, evil),), evil),
         )
-        self.assertNotIn("<script", text)
+        # The page's own script, and no other.
+        self.assertEqual(text.count("<script"), 1)
         self.assertGreaterEqual(text.count("&lt;script&gt;"), 10)
+
+    def test_its_script_may_run(self) -> None:
+        text = page.render(_Verdict(), run_pb2.RunRecord(), None)
+        script = text.partition("<script>")[2].partition("</script>")[0]
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest())
+        self.assertIn(f"script-src 'sha256-{digest.decode()}'", text)
+
+    def test_links_what_is_beside_it(self) -> None:
+        files = [
+            "verdict.textproto",
+            "attempt_0/rank_1.log",
+            "repeat/attempt_0/rank_0.log",
+        ]
+        text = page.render(
+            _Verdict(conclusion=_Verdict.PASS),
+            _run(1, 2),
+            None,
+            beside=[*files, "other.txt"],
+        )
+        self.assertCountEqual(
+            re.findall(r'href="((?!#|data:)[^"]*)"', text), files
+        )
+        self.assertIn("Logs of repeat, attempt 0", text)
 
     def test_names_of_drawings_are_each_ones_own(self) -> None:
         text = page.render(

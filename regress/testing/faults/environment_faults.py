@@ -68,7 +68,7 @@ FAULTS = (
         "The case was changed and the golden was not recorded again.",
         fault.Injection(golden=_of_another_case),
         fault.Expected(
-            "STALE_GOLDEN", "case fingerprint of the golden", attempt=None
+            "STALE_GOLDEN", "case fingerprint", attempt=None
         ),
     ),
     fault.Fault(
@@ -77,7 +77,7 @@ FAULTS = (
         "The corpus was changed and the golden was not recorded again.",
         fault.Injection(golden=_of_another_corpus),
         fault.Expected(
-            "STALE_GOLDEN", "corpus digest of the golden", attempt=None
+            "STALE_GOLDEN", "corpus digest", attempt=None
         ),
     ),
     fault.Fault(

@@ -135,7 +135,7 @@ class MismatchesTest(parameterized.TestCase):
 
     def test_a_finding_about_nothing_in_particular(self) -> None:
         expected = fault.Expected(
-            "STALE_GOLDEN", "corpus digest of the golden", attempt=None
+            "STALE_GOLDEN", "corpus digest", attempt=None
         )
         verdict = verdict_pb2.Verdict(
             conclusion=verdict_pb2.Verdict.STALE_GOLDEN,
