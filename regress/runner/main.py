@@ -14,7 +14,7 @@ from concurrent import futures
 
 from absl import app, flags
 
-from regress import errors
+from regress import errors, terminal
 from regress.golden import golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.report import console, next_steps, xml
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
         hardware=_HARDWARE.value,
         channel=_CHANNEL.value,
     )
-    print(selected.describe(_LAUNCHER.value), flush=True)
+    terminal.show(selected.describe(_LAUNCHER.value))
     with _directories() as files, _importing_report(files):
         environment = environment_lib.TestEnvironment.from_variables(
             os.environ, files.outputs, selected.hardware, sys.orig_argv
@@ -94,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
             return _NO_VERDICT
         _keep(files.outputs, record, verdict)
         following = advice.after(verdict, selected, environment, candidate)
-        print(console.render(verdict, following), flush=True)
+        terminal.show(console.render(verdict, following))
         _draw(files, record, verdict, selected.golden, following)
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
 
@@ -209,9 +209,9 @@ def _print_partial_record(
     files: job_files.JobFiles,
 ) -> None:
     """Prints and writes what is known. Bazel allows 15 seconds for this."""
-    print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
+    terminal.tell(attempt_end.describe(cancelled.attempt.end))
     record = _scenario(selected, files).partial_record()
-    print(progress_lib.describe(record, files), file=sys.stderr)
+    terminal.tell(progress_lib.describe(record, files))
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())
 
@@ -245,7 +245,7 @@ def _draw(
     except (ImportError, OSError) as error:
         # The verdict stands even if the disk is full, or if the image has the
         # packages for training but not those for the report.
-        print(f"{report}: no report: {error}", file=sys.stderr)
+        terminal.tell(f"{report}: no report: {error}")
 
 
 if __name__ == "__main__":
