@@ -26,6 +26,7 @@ from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import cancellation, watchdog
+from regress.supervisor import errors as supervisor_errors
 
 _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
@@ -92,6 +93,12 @@ def main(argv: Sequence[str]) -> int:
         except cancellation.Cancelled as cancelled:
             _print_partial_record(cancelled, selected, files)
             return _NO_VERDICT
+        except supervisor_errors.UnreapedError as error:
+            terminal.tell(error)
+            sys.stdout.flush()
+            # Leaving `_directories` would delete files, perhaps of the file
+            # system that the process waits for.
+            os._exit(_NO_VERDICT)
         _keep(files.outputs, record, verdict)
         following = advice.after(verdict, selected, environment, candidate)
         terminal.show(console.render(verdict, following))
