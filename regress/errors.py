@@ -6,11 +6,12 @@ printed.
 """
 
 import functools
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from absl import app
+
+from regress import terminal
 
 Main = Callable[[Sequence[str]], int]
 
@@ -40,12 +41,11 @@ def ends_with(status: int) -> Callable[[Main], Main]:
             except app.UsageError:
                 raise
             except UserError as error:
-                print(error, file=sys.stderr)
+                terminal.tell(error)
             except Exception:
-                traceback.print_exc()
-                print(
-                    "This error is a bug in the program; please report it.",
-                    file=sys.stderr,
+                terminal.tell(
+                    f"{traceback.format_exc()}"
+                    "This error is a bug in the program; please report it."
                 )
             return status
 

@@ -35,6 +35,10 @@ class ErrorsTest(absltest.TestCase):
         error = _CorpusError("The corpus is empty.")
         self.assertEqual(_run(error), (7, "The corpus is empty.\n"))
 
+    def test_what_a_message_quotes_cannot_command_the_terminal(self) -> None:
+        for error in (_CorpusError("\x1b[2J"), KeyError("\x1b[2J")):
+            self.assertNotIn("\x1b", _run(error)[1])
+
     def test_anything_else_is_a_bug_and_says_where(self) -> None:
         status, stderr = _run(KeyError("corpus"))
         self.assertEqual(status, 7)

@@ -21,7 +21,7 @@ systems that cannot rename a folder atomically, too.
 import contextlib
 import pathlib
 
-from regress.checkpoint import durable, layout, manifest
+from regress.checkpoint import durable, errors, layout, manifest
 
 
 def commit(
@@ -39,9 +39,24 @@ def commit(
         keep: How many of the newest complete checkpoints to keep; 0 for all.
 
     Raises:
-        CheckpointWriteError: The manifest or the tracker cannot be written.
+        CheckpointWriteError: The manifest or the tracker cannot be written, a
+            folder cannot be flushed, or an old checkpoint cannot be renamed.
     """
     folder = layout.folder(root, complete.iteration)
+    with durable.writing(folder):
+        _flush_folders(disk, root, folder)
+    durable.write(
+        disk,
+        folder / layout.MANIFEST,
+        lambda file: file.write(manifest.encode(complete)),
+    )
+    layout.write_tracker(disk, root, complete.iteration)
+    retire(disk, root, keep)
+
+
+def _flush_folders(
+    disk: durable.Disk, root: pathlib.Path, folder: pathlib.Path
+) -> None:
     # The ranks have flushed their own folders; flush the names of those
     # folders, too. An existing folder may be from a rank that was killed before
     # it could flush the name.
@@ -53,13 +68,6 @@ def commit(
         for named_in in root.parents:
             with contextlib.suppress(PermissionError):
                 disk.flush_folder(named_in)
-    durable.write(
-        disk,
-        folder / layout.MANIFEST,
-        lambda file: file.write(manifest.encode(complete)),
-    )
-    layout.write_tracker(disk, root, complete.iteration)
-    retire(disk, root, keep)
 
 
 def retire(disk: durable.Disk, root: pathlib.Path, keep: int) -> None:
@@ -74,16 +82,27 @@ def retire(disk: durable.Disk, root: pathlib.Path, keep: int) -> None:
         disk: The file system to write to.
         root: The checkpoint directory.
         keep: How many to keep; 0 for all.
+
+    Raises:
+        CheckpointWriteError: One cannot be renamed. Training on would fill
+            the disk.
     """
     if not keep:
         return
-    # An earlier deletion may have been killed halfway.
-    _delete_retired(disk, root)
-    for iteration in layout.committed(root)[:-keep]:
-        folder = layout.folder(root, iteration)
-        disk.rename(folder, folder.with_name(folder.name + layout.RETIRED))
-    disk.flush_folder(root)
-    _delete_retired(disk, root)
+    try:
+        # An earlier deletion may have been killed halfway.
+        _delete_retired(disk, root)
+        for iteration in layout.committed(root)[:-keep]:
+            folder = layout.folder(root, iteration)
+            disk.rename(folder, folder.with_name(folder.name + layout.RETIRED))
+        disk.flush_folder(root)
+        _delete_retired(disk, root)
+    except OSError as error:
+        raise errors.CheckpointWriteError(
+            f"Old checkpoints in {root} cannot be deleted: "
+            f"{error.strerror or error}. The save was complete before that: "
+            "let this user rename folders there, and start again."
+        ) from error
 
 
 def _delete_retired(disk: durable.Disk, root: pathlib.Path) -> None:

@@ -1,10 +1,94 @@
-"""Tests for what is deleted and what is kept."""
+"""Tests for what is committed, deleted and kept."""
 
+import errno
+import os
 import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any
 
 from absl.testing import absltest, parameterized
 
-from regress.checkpoint import commit, durable, layout
+from regress.checkpoint import commit, durable, errors, layout, manifest
+
+_STEPS = ("create", "write", "flush", "close", "rename", "flush_folder")
+
+
+class _FailingDisk(durable.Disk):
+    """A disk that does something else in place of one of its steps.
+
+    Attributes:
+        steps: How many steps there were.
+    """
+
+    def __init__(self, at: int, instead: Callable[[], None]) -> None:
+        self._at = at
+        self._instead = instead
+        self.steps = 0
+        for name in _STEPS:
+            setattr(self, name, self._counted(getattr(self, name)))
+
+    def _counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*args: Any) -> Any:
+            self.steps += 1
+            if self.steps == self._at:
+                self._instead()
+            return step(*args)
+
+        return count
+
+
+def _fail() -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+class FailureTest(parameterized.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self._root = pathlib.Path(self.create_tempdir().full_path) / "root"
+
+    def _commit(self, at: int, instead: Callable[[], None]) -> int:
+        """Commits iteration 20 after 10, with something else at one step."""
+        shutil.rmtree(self._root, ignore_errors=True)
+        name = layout.rank_file(0)
+        disk = _FailingDisk(at, instead)
+        for iteration in (10, 20):
+            folder = layout.folder(self._root, iteration)
+            (folder / name).parent.mkdir(parents=True)
+            commit.commit(
+                durable.Disk() if iteration == 10 else disk,
+                self._root,
+                manifest.Manifest(
+                    iteration, (manifest.File(name, 0, "0" * 64),)
+                ),
+                keep=1,
+            )
+        return disk.steps
+
+    def test_a_step_that_fails_is_a_sentence(self) -> None:
+        for at in range(1, 1 + self._commit(0, _fail)):
+            with (
+                self.subTest(at),
+                self.assertRaisesRegex(
+                    errors.CheckpointWriteError,
+                    r"^(The checkpoint's|Old checkpoints in) \S*root\S* cannot "
+                    r"be (written|deleted): Input/output error. [^\n]*again.$",
+                ),
+            ):
+                self._commit(at, _fail)
+
+    def test_a_folder_that_is_deleted_meanwhile_is_a_sentence(self) -> None:
+        # Without the root there is nothing left to delete after the commit.
+        for at in range(1, 1 + self._commit(0, _fail)):
+            with self.subTest(at):
+                try:
+                    self._commit(at, lambda: shutil.rmtree(self._root))
+                except errors.CheckpointWriteError as error:
+                    self.assertRegex(
+                        str(error),
+                        "the folder was deleted during the save|"
+                        "Old checkpoints in .*: No such file",
+                    )
 
 
 class RetentionTest(parameterized.TestCase):

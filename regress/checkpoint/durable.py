@@ -11,7 +11,7 @@ import io
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 from regress.checkpoint import errors
@@ -105,7 +105,7 @@ def write(
             The temporary file is removed.
     """
     aside = path.with_name(path.name + ASIDE)
-    try:
+    with writing(path):
         try:
             written = _write(disk, aside, produce)
         except BaseException:
@@ -115,8 +115,6 @@ def write(
             raise
         disk.rename(aside, path)
         disk.flush_folder(path.parent)
-    except OSError as error:
-        raise _unwritable(path, error) from error
     return written
 
 
@@ -127,16 +125,43 @@ def make_folder(disk: Disk, path: pathlib.Path) -> None:
         CheckpointWriteError: A folder cannot be created.
     """
     missing = []
-    while not path.is_dir():
-        missing.append(path)
-        path = path.parent
+    with writing(path):
+        while not path.is_dir():
+            missing.append(path)
+            path = path.parent
     for folder in reversed(missing):
-        try:
+        with writing(folder):
             # If another rank created it meanwhile, that rank flushes it.
             if disk.make_folder(folder):
                 disk.flush_folder(folder.parent)
-        except OSError as error:
-            raise _unwritable(folder, error) from error
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path) -> Iterator[None]:
+    """Tells the user when the file system fails to write a checkpoint.
+
+    Args:
+        path: The file or folder that the checkpoint needs.
+
+    Raises:
+        CheckpointWriteError: The file system raised an error.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        # A save creates every folder that it writes to.
+        raise errors.CheckpointWriteError(
+            f"The checkpoint's {path} cannot be written: the folder was "
+            "deleted during the save. Find out who deletes it, and start "
+            "again."
+        ) from error
+    except OSError as error:
+        raise errors.CheckpointWriteError(
+            f"The checkpoint's {path} cannot be written: "
+            f"{error.strerror or error}. The checkpoint before it is "
+            "untouched: make room, or let this user write there, and start "
+            "again."
+        ) from error
 
 
 def _write(
@@ -210,13 +235,3 @@ class _Sink(io.RawIOBase):
         by then the descriptor may belong to another file.
         """
         self._fd = None
-
-
-def _unwritable(
-    path: pathlib.Path, error: OSError
-) -> errors.CheckpointWriteError:
-    return errors.CheckpointWriteError(
-        f"The checkpoint's {path} cannot be written: "
-        f"{error.strerror or error}. The checkpoint before it is untouched: "
-        "make room, or let this user write there, and start again."
-    )

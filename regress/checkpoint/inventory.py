@@ -25,12 +25,15 @@ def take(root: pathlib.Path) -> run_pb2.CheckpointDirectory:
         tracker = layout.read_tracker(root)
     except errors.CheckpointError:
         tracker = None
+    try:
+        iterations = layout.iterations(root)
+    except OSError:
+        iterations = []
     with futures.ThreadPoolExecutor(_THREADS) as pool:
         return run_pb2.CheckpointDirectory(
             tracker=tracker,
             checkpoints=[
-                _checkpoint(root, iteration, pool)
-                for iteration in layout.iterations(root)
+                _checkpoint(root, iteration, pool) for iteration in iterations
             ],
         )
 

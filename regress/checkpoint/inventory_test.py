@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -75,6 +76,21 @@ class InventoryTest(absltest.TestCase):
         self.assertEqual(
             inventory.take(self._root / "none"), run_pb2.CheckpointDirectory()
         )
+
+    def test_a_number_that_a_record_cannot_hold_is_not_there(self) -> None:
+        self._save(3)
+        (self._root / layout.TRACKER).write_text(str(2**31))
+        for name in ("iter_2147483648", "iter_99999999999", "iter_00000003"):
+            (self._root / name).mkdir()
+        found = inventory.take(self._root)
+        self.assertFalse(found.HasField("tracker"))
+        self.assertEqual([one.iteration for one in found.checkpoints], [3])
+
+    def test_a_directory_that_cannot_be_read_is_empty(self) -> None:
+        with mock.patch.object(
+            pathlib.Path, "iterdir", side_effect=OSError("broken")
+        ):
+            self.assertEmpty(inventory.take(self._root).checkpoints)
 
     def test_a_tracker_that_names_nothing_is_not_there(self) -> None:
         self._save(3)

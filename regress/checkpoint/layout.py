@@ -22,7 +22,9 @@ RETIRED = ".retired"
 
 # More than the longest tracker that Megatron-LM's own code can parse.
 _MAX_TRACKER_BYTES = 64
-_FOLDER = re.compile(r"iter_(\d{7,})", re.ASCII)
+# The run record holds iterations in 32 bits, like Megatron-LM's own tools.
+MAX_ITERATION = 2**31 - 1
+_FOLDER = re.compile(r"iter_(\d{7,10})", re.ASCII)
 
 
 def folder(root: pathlib.Path, iteration: int) -> pathlib.Path:
@@ -36,11 +38,20 @@ def rank_file(rank: int) -> str:
 
 
 def iterations(root: pathlib.Path) -> list[int]:
-    """Returns the iterations that have a folder, complete or not, ascending."""
+    """Returns the iterations that have a folder, complete or not, ascending.
+
+    A folder is no checkpoint's if its number is above MAX_ITERATION or has
+    more zeros than `folder` gives it.
+    """
     if not root.is_dir():
         return []
-    found = [_FOLDER.fullmatch(path.name) for path in root.iterdir()]
-    return sorted(int(match[1]) for match in found if match)
+    names = {path.name for path in root.iterdir()}
+    found = {int(match[1]) for match in map(_FOLDER.fullmatch, names) if match}
+    return sorted(
+        number
+        for number in found
+        if number <= MAX_ITERATION and folder(root, number).name in names
+    )
 
 
 def committed(root: pathlib.Path) -> list[int]:
@@ -61,7 +72,7 @@ def read_tracker(root: pathlib.Path) -> int | None:
 
     Raises:
         CheckpointError: The tracker cannot be read, or does not hold a positive
-            number.
+            number of at most MAX_ITERATION.
     """
     path = root / TRACKER
     try:
@@ -76,12 +87,16 @@ def read_tracker(root: pathlib.Path) -> int | None:
         ) from error
     text = content.decode(errors="replace")
     digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal() and int(digits)):
+    if not (
+        digits.isascii()
+        and digits.isdecimal()
+        and 0 < int(digits) <= MAX_ITERATION
+    ):
         raise errors.CheckpointError(
             f"The checkpoint tracker {path} holds {text!r}; expected "
-            "the number of an iteration. Write the newest complete "
-            "iteration into it, or delete it to resume from the newest "
-            "checkpoint that has a manifest."
+            f"the number of an iteration, at most {MAX_ITERATION}. Write the "
+            "newest complete iteration into it, or delete it to resume from "
+            "the newest checkpoint that has a manifest."
         )
     return int(digits)
 

@@ -20,6 +20,8 @@ from regress.checkpoint import layout
 _VERSION = 1
 # A job of 100,000 ranks needs a fifth of this.
 _MAX_BYTES = 64 << 20
+# The run record holds sizes in 64 bits.
+_MAX_FILE_BYTES = 2**63 - 1
 _PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -80,8 +82,13 @@ def decode(content: bytes) -> Manifest:
     _check_keys(fields, ("version", "iteration", "files"))
     if not _is_number(fields["version"]) or fields["version"] != _VERSION:
         raise ManifestError(f"its version is not {_VERSION}")
-    if not _is_number(fields["iteration"]) or fields["iteration"] == 0:
-        raise ManifestError("its iteration is not a positive number")
+    if (
+        not _is_number(fields["iteration"])
+        or not 0 < fields["iteration"] <= layout.MAX_ITERATION
+    ):
+        raise ManifestError(
+            f"its iteration is not a number from 1 to {layout.MAX_ITERATION}"
+        )
     if not isinstance(fields["files"], list) or not fields["files"]:
         raise ManifestError("it lists no files")
     files = tuple(map(_file, fields["files"]))
@@ -116,8 +123,10 @@ def _file(fields: object) -> File:
         raise ManifestError(
             "a file's path is not one within the checkpoint's folder"
         )
-    if not _is_number(size):
-        raise ManifestError(f"the size of {path} is not a number")
+    if not _is_number(size) or size > _MAX_FILE_BYTES:
+        raise ManifestError(
+            f"the size of {path} is not a number from 0 to {_MAX_FILE_BYTES}"
+        )
     if not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
         raise ManifestError(f"the digest of {path} is not a SHA-256")
     return File(path, size, digest)

@@ -71,17 +71,7 @@ def look(root: pathlib.Path, rank: int, ranks: int) -> View:
             )
         check(folder, newest, rank, ranks)
     except errors.CheckpointError as error:
-        older = [one for one in committed if one < newest]
-        return View(
-            newest,
-            problem=f"{error} Restore it"
-            + (
-                f", or remove {folder} and write {older[-1]} into "
-                f"{root / layout.TRACKER} to resume from iteration {older[-1]}."
-                if older
-                else f"; no older checkpoint in {root} is complete."
-            ),
-        )
+        return View(newest, problem=f"{error} {way_out(root, newest, ranks)}")
     behind = "" if named == newest else f"the tracker names {named or 'none'}"
     return View(
         newest,
@@ -90,6 +80,38 @@ def look(root: pathlib.Path, rank: int, ranks: int) -> View:
         if behind
         else "",
     )
+
+
+def way_out(root: pathlib.Path, damaged: int, ranks: int) -> str:
+    """Returns what a user can do about a damaged checkpoint, in a sentence.
+
+    An older checkpoint is recommended only if it is whole: every file of it is
+    read for that.
+
+    Args:
+        root: The checkpoint directory.
+        damaged: The iteration of the damaged checkpoint.
+        ranks: The number of ranks in the job.
+    """
+    newer = [layout.folder(root, damaged)]
+    try:
+        committed = layout.committed(root)
+    except OSError:
+        committed = []
+    for iteration in reversed([one for one in committed if one < damaged]):
+        folder = layout.folder(root, iteration)
+        try:
+            for rank in range(ranks):
+                check(folder, iteration, rank, ranks)
+        except errors.CheckpointError:
+            newer.append(folder)
+            continue
+        return (
+            f"Restore it, or remove {' and '.join(map(str, newer))} and write "
+            f"{iteration} into {root / layout.TRACKER} to resume from "
+            f"iteration {iteration}."
+        )
+    return f"Restore it; no older checkpoint in {root} is complete."
 
 
 def agree(

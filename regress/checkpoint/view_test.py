@@ -107,6 +107,34 @@ class ViewTest(parameterized.TestCase):
         # Only the rank whose file is damaged reports it.
         self.assertEqual(self._look(rank=1).problem, "")
 
+    def _damage(self, rank: int, iteration: int) -> None:
+        path = self._path(rank, iteration)
+        path.write_bytes(path.read_bytes()[:-1])
+
+    @parameterized.parameters(0, 1)
+    def test_an_older_one_is_recommended_only_if_it_is_whole(
+        self, rank: int
+    ) -> None:
+        for iteration in (8, 9, 10):
+            self._save(iteration)
+        self._damage(0, 10)
+        self.assertRegex(
+            self._look().problem,
+            r"remove \S*iter_0000010 and write 9 into .* iteration 9\.$",
+        )
+        # The file of a rank is as good as any other's.
+        self._damage(rank, 9)
+        self.assertRegex(
+            self._look().problem,
+            r"remove \S*iter_0000010 and \S*iter_0000009 and write 8 into .*"
+            r"iteration 8\.$",
+        )
+        self._path(1, 8).unlink()
+        self.assertRegex(
+            self._look().problem,
+            r"Restore it; no older checkpoint in \S* is complete\.$",
+        )
+
     @parameterized.parameters(True, False)
     def test_any_bit_that_is_flipped_is_found(self, listed: bool) -> None:
         self._save(10, listed=listed)
@@ -156,16 +184,24 @@ class ViewTest(parameterized.TestCase):
         self.assertIn("expected iteration 12", self._look().problem)
 
     @parameterized.parameters(
-        b"", b"0", b"-20", b"twenty", b"2 0", b"20.0", b"\0", b"\xff", b"1" * 99
+        b"",
+        b"0",
+        b"-20",
+        b"twenty",
+        b"2 0",
+        b"20.0",
+        b"\0",
+        b"\xff",
+        b"1" * 99,
+        b"2147483648",
     )
     def test_a_bad_tracker_is_refused(self, content: bytes) -> None:
         self._save(10)
         (self._root / layout.TRACKER).write_bytes(content)
-        seen = self._look()
-        if content == b"1" * 99:
-            self.assertIn("has no file", seen.problem)
-        else:
-            self.assertIn("expected the number of an iteration", seen.problem)
+        self.assertIn(
+            "expected the number of an iteration, at most 2147483647",
+            self._look().problem,
+        )
 
     def test_a_tracker_that_cannot_be_read_is_refused(self) -> None:
         self._save(10)

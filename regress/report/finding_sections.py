@@ -7,6 +7,7 @@ saved, a metric's value in one iteration, and everything else, called a fact.
 import enum
 from collections.abc import Callable, Iterator, Sequence
 
+from regress import terminal
 from regress.oracle import rules, verdict_pb2
 from regress.report import (
     checks,
@@ -324,7 +325,7 @@ def _value(same: same_findings.SameFindings) -> list[str]:
 
 
 def _short(value: verdict_pb2.Value) -> str:
-    return text_layout.printable(wording.short_value(value))
+    return terminal.printable(wording.short_value(value))
 
 
 def _ranks(ranks: Sequence[int]) -> str:

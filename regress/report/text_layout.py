@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
+from regress import terminal
+
 WIDTH = 80
 
 
@@ -21,20 +23,12 @@ def wrap(
         The lines; empty if the text is empty.
     """
     return textwrap.wrap(
-        printable(text),
+        terminal.printable(text),
         width,
         initial_indent=first,
         subsequent_indent=others,
         break_on_hyphens=False,
     )
-
-
-def printable(text: str) -> str:
-    """Replaces each control code in a text by a question mark.
-
-    The last line of a program's log may contain terminal escape sequences.
-    """
-    return "".join(c if c.isprintable() or c.isspace() else "?" for c in text)
 
 
 def sentence(text: str) -> str:

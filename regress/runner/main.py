@@ -14,7 +14,7 @@ from concurrent import futures
 
 from absl import app, flags
 
-from regress import errors
+from regress import errors, terminal
 from regress.golden import golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.report import console, next_steps, xml
@@ -26,6 +26,7 @@ from regress.runner import progress as progress_lib
 from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import cancellation, watchdog
+from regress.supervisor import errors as supervisor_errors
 
 _CASE = flags.DEFINE_string(
     "case", None, "Path of the case's textproto.", required=True
@@ -75,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
         hardware=_HARDWARE.value,
         channel=_CHANNEL.value,
     )
-    print(selected.describe(_LAUNCHER.value), flush=True)
+    terminal.show(selected.describe(_LAUNCHER.value))
     with _directories() as files, _importing_report(files):
         environment = environment_lib.TestEnvironment.from_variables(
             os.environ, files.outputs, selected.hardware, sys.orig_argv
@@ -92,6 +93,12 @@ def main(argv: Sequence[str]) -> int:
         except cancellation.Cancelled as cancelled:
             _print_partial_record(cancelled, selected, files)
             return _NO_VERDICT
+        except supervisor_errors.UnreapedError as error:
+            terminal.tell(error)
+            sys.stdout.flush()
+            # Leaving `_directories` would delete files, perhaps of the file
+            # system that the process waits for.
+            os._exit(_NO_VERDICT)
         _keep(files.outputs, record, verdict)
         following = advice.after(
             verdict,
@@ -100,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
             candidate,
             contents=os.listdir(files.outputs),
         )
-        print(console.render(verdict, following), flush=True)
+        terminal.show(console.render(verdict, following))
         _draw(files, record, verdict, selected.golden, following)
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
 
@@ -220,9 +227,9 @@ def _print_partial_record(
     files: job_files.JobFiles,
 ) -> None:
     """Prints and writes what is known. Bazel allows 15 seconds for this."""
-    print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
+    terminal.tell(attempt_end.describe(cancelled.attempt.end))
     record = _scenario(selected, files).partial_record()
-    print(progress_lib.describe(record, files), file=sys.stderr)
+    terminal.tell(progress_lib.describe(record, files))
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())
 
@@ -261,7 +268,7 @@ def _draw(
     except (ImportError, OSError) as error:
         # The verdict stands even if the disk is full, or if the image has the
         # packages for training but not those for the report.
-        print(f"{report}: no report: {error}", file=sys.stderr)
+        terminal.tell(f"{report}: no report: {error}")
 
 
 if __name__ == "__main__":

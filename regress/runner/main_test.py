@@ -144,6 +144,25 @@ class MainTest(parameterized.TestCase):
             "malformed.textproto:2:",
         )
 
+    def _forgeries(self) -> Iterator[tuple[str, str]]:
+        """Yields changes of the case that quote a terminal's commands."""
+        yield 'name: "tiny"', r'name: "\033[2Jtiny"'
+        yield 'split: "8,1,1"', r'split: "\033[2J"'
+        yield "layers:", "\x1b[2Jlayers:"
+
+    def test_a_file_cannot_command_the_terminal(self) -> None:
+        case = pathlib.Path(_CASE).read_text()
+        forged = self._folder / "tiny.textproto"
+        for honest, command in self._forgeries():
+            with self.subTest(command):
+                self.assertIn(honest, case)
+                forged.write_text(case.replace(honest, command))
+                test = self._start(f"--case={forged}")
+                _, errors = test.communicate(timeout=_END_SECONDS)
+                self.assertEqual(test.returncode, 2)
+                self.assertRegex(errors, r"\A[^\n]*tiny.textproto[^\n]*\?\[2J")
+                self.assertNotIn("\x1b", errors)
+
     def test_bad_input_is_one_sentence(self) -> None:
         for flags, words in self._misuses():
             with self.subTest(words):

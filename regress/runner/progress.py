@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
+from regress import terminal
 from regress.case import case_pb2
 from regress.run import run_pb2
 from regress.scenario import job_files
@@ -37,7 +38,8 @@ class ProgressPrinter:
     def say(self, text: str) -> None:
         """Prints a line with the elapsed time."""
         seconds = self._clock() - self._started
-        print(f"[{seconds:6.1f} s] {text}", file=self._out, flush=True)
+        line = terminal.printable(f"[{seconds:6.1f} s] {text}")
+        print(line, file=self._out, flush=True)
 
     def __call__(
         self, attempt: int, rank: int, progress: run_pb2.Progress

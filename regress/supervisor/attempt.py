@@ -1,11 +1,18 @@
 """Runs one attempt: launches all ranks, watches them, cleans up after them."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from regress.case import case_pb2
 from regress.run import run_pb2
-from regress.supervisor import cancellation, guard, linux, rank_group, watchdog
+from regress.supervisor import (
+    cancellation,
+    errors,
+    guard,
+    linux,
+    rank_group,
+    watchdog,
+)
 from regress.supervisor import interruption as interruption_lib
 from regress.supervisor import launcher as launcher_lib
 
@@ -81,6 +88,7 @@ def launched(
 
     Raises:
         Cancelled: SIGTERM or SIGINT arrived; raised when the context ends.
+        UnreapedError: A process could not be ended.
         SupervisorError: A rank cannot be started, or the interruption does not
             fit this job.
     """
@@ -93,16 +101,27 @@ def launched(
         stop_signals = stack.enter_context(cancellation.StopSignals())
         stack.enter_context(linux.child_subreaper())
         watching = stack.enter_context(guard.Guard())
-        stack.callback(linux.end_children, spare=linux.children())
+        spare = linux.children()
         ranks = rank_group.RankGroup(
             checked, bounds, on_progress, stop_signals, watching
         )
+        stack.callback(lambda: _end_descendants(spare | ranks.stuck()))
         stack.callback(ranks.close)
         ranks.launch(launcher, commands)
         attempt = Attempt(ranks, launcher.name)
         yield attempt
     if stop_signals.received is not None:
         raise cancellation.Cancelled(attempt.record(), stop_signals.received)
+
+
+def _end_descendants(spare: Set[int]) -> None:
+    stuck = linux.end_children(spare)
+    if stuck:
+        named = ", ".join(map(linux.describe, sorted(stuck)))
+        raise errors.UnreapedError(
+            f"SIGKILL did not end {named}, which a rank started, within "
+            f"{linux.REAP_SECONDS:g} s: find out what it waits for."
+        )
 
 
 def run_attempt(

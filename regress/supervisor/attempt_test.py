@@ -1,8 +1,12 @@
 """Tests for whole attempts, with real processes."""
 
+import contextlib
+import io
 import os
+import pathlib
 import signal
 import socket
+import sys
 import time
 from unittest import mock
 
@@ -11,8 +15,10 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2
 from regress.run import attempt_end, run_pb2
 from regress.supervisor import (
+    attempt,
     cancellation,
     errors,
+    linux,
     rank_group_test_helper,
     rank_process,
     watchdog,
@@ -193,6 +199,84 @@ class HangTest(rank_group_test_helper.JobTestCase):
         self.assertIn(
             "no progress message for 1 s", attempt_end.describe(result.end)
         )
+
+
+class AbsenceTest(rank_group_test_helper.JobTestCase):
+    """Attempts whose supervisor is stopped for longer than the bound."""
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_reads_its_messages_before_it_calls_a_rank_hung(
+        self, launcher: str
+    ) -> None:
+        fifo = self.make_fifo()
+
+        def stop_at_first(rank: int, progress: run_pb2.Progress) -> None:
+            self.on_progress(rank, progress)
+            if len(self.progress) == 1:
+                self._stop_while_the_reader_goes_on(fifo)
+
+        result = self.run_job(
+            launcher,
+            [f"progress:1:a read:{fifo} progress:2:b exit:0"],
+            bounds=_IMPATIENCE,
+            on_progress=stop_at_first,
+        )
+        self.assert_ends(result, ["BY_ITSELF 0"])
+        self.assertEqual(self.texts(), ["a", "b"])
+
+    def _stop_while_the_reader_goes_on(self, fifo: pathlib.Path) -> None:
+        """Has another process stop this one for three times the bound."""
+        code = f"""
+import os, signal, time
+os.kill({os.getpid()}, signal.SIGSTOP)
+open({str(fifo)!r}, "w").close()
+time.sleep({3 * _IMPATIENCE.step_seconds})
+os.kill({os.getpid()}, signal.SIGCONT)
+"""
+        # The attempt reaps it.
+        os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ)
+
+
+class StuckTest(rank_group_test_helper.JobTestCase):
+    """Ranks that SIGKILL does not end."""
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_is_named_within_a_bound(self, launcher: str) -> None:
+        # Only a process that waits in the kernel survives SIGKILL. This one is
+        # not sent any, which looks the same to its supervisor.
+        with (
+            mock.patch.object(
+                rank_process.RankProcess, "kill", lambda process: None
+            ),
+            mock.patch.object(linux, "REAP_SECONDS", 2.0),
+            contextlib.redirect_stderr(io.StringIO()) as told,
+            rank_group_test_helper.open_launcher(
+                launcher, self.directory
+            ) as opened,
+        ):
+            before = time.monotonic()
+            with self.assertRaisesRegex(
+                errors.UnreapedError,
+                r"^SIGKILL did not end rank 0, process \d+ \(state S\), "
+                r"within 2 s: it waits in the kernel",
+            ):
+                attempt.run_attempt(
+                    opened,
+                    rank_group_test_helper.commands(
+                        self.directory, ["progress:3:loss pause"]
+                    ),
+                    interruption=None,
+                    bounds=_IMPATIENCE,
+                    on_progress=lambda rank, progress: None,
+                )
+            # Bazel gives a test 15 s after SIGTERM.
+            self.assertLess(time.monotonic() - before, 15)
+        self.assertRegex(
+            told.getvalue(),
+            "^The watchdog ended the attempt, as there was no progress message "
+            "for 1 s: rank 0 is running .state S., after iteration 3",
+        )
+        linux.end_children(spare=set())
 
 
 class InterruptionTest(rank_group_test_helper.JobTestCase):

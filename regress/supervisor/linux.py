@@ -9,13 +9,20 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import select
 import signal
+import time
 from collections.abc import Collection, Iterator, Set
 
 # From linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
+
+# How long a process may take to end after SIGKILL. One that waits in the kernel
+# for a frozen file system or a dead device may never end. Bazel gives a test
+# 15 s after SIGTERM.
+REAP_SECONDS = 10.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,7 +71,7 @@ def children(parent: int | None = None) -> set[int]:
     return found
 
 
-def end_children(spare: Set[int]) -> None:
+def end_children(spare: Set[int], seconds: float = REAP_SECONDS) -> set[int]:
     """Kills and reaps all children, and the orphans that become children.
 
     This process must be a child subreaper. Afterwards it has no descendants
@@ -73,13 +80,34 @@ def end_children(spare: Set[int]) -> None:
 
     Args:
         spare: Pids of the children to leave alone.
+        seconds: How long to wait for all of them to end.
+
+    Returns:
+        The pids of the children that have not ended in time.
     """
-    while doomed := children() - spare:
+    deadline = time.monotonic() + seconds
+    stuck: set[int] = set()
+    while doomed := children() - spare - stuck:
         # A child's pid cannot be reused before the child is reaped.
         for pid in doomed:
             os.kill(pid, signal.SIGKILL)
         for pid in doomed:
-            os.waitpid(pid, 0)
+            pidfd = os.pidfd_open(pid)
+            try:
+                if ends_within(pidfd, deadline - time.monotonic()):
+                    os.waitpid(pid, 0)
+                else:
+                    stuck.add(pid)
+            finally:
+                os.close(pidfd)
+    return stuck
+
+
+def ends_within(pidfd: int, seconds: float) -> bool:
+    """Waits for a process to end, reaped or not; returns whether it has."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(1000 * max(seconds, 0)))
 
 
 def process_state(pid: int) -> str:
@@ -89,6 +117,14 @@ def process_state(pid: int) -> str:
         FileNotFoundError: There is no such process.
     """
     return _stat(pid)[0]
+
+
+def describe(pid: int) -> str:
+    """Returns e.g. "process 4711 (state D)"; without a state if it is gone."""
+    try:
+        return f"process {pid} (state {process_state(pid)})"
+    except FileNotFoundError:
+        return f"process {pid}"
 
 
 def thread_names() -> list[str]:

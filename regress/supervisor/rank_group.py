@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import selectors
@@ -9,13 +10,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from regress.run import control, exit_codes, run_pb2
+from regress import terminal
+from regress.run import attempt_end, control, exit_codes, run_pb2
 from regress.supervisor import (
     cancellation,
     errors,
     guard,
+    linux,
     rank_process,
     watchdog,
+    watched_clock,
 )
 from regress.supervisor import interruption as interruption_lib
 from regress.supervisor import launcher as launcher_lib
@@ -86,6 +90,12 @@ class RankGroup:
         # Whether all ranks were sent SIGKILL, and the reason.
         self._ending = False
         self._end_reason: run_pb2.AttemptEnd | None = None
+        # Silence is measured by a clock of its own, since this process may
+        # have been stopped while its ranks were not.
+        self._clock = watched_clock.WatchedClock()
+        # When a rank that was sent SIGKILL counts as stuck.
+        self._reap_by = math.inf
+        self._said = False
 
     def launch(
         self,
@@ -141,17 +151,20 @@ class RankGroup:
         """Lets the ranks begin; returns when all of them are reaped."""
         self.prepare()
         self._started = time.monotonic()
+        self._clock = watched_clock.WatchedClock()
         self._began_at = time.time()
         self._watchdog = watchdog.Watchdog(
             self._bounds,
             [process.rank for process in self._ranks],
-            self._started,
+            self._clock.now(),
         )
         while self._alive():
-            timeout = None
-            if not self._ending:
-                timeout = max(0, self._watchdog.deadline - time.monotonic())
-            ready = [key for key, _ in self._selector.select(timeout)]
+            deadline = (
+                self._reap_by if self._ending else self._watchdog.deadline
+            )
+            patience = deadline - self._clock.now()
+            selected = self._clock.look(self._selector.select, patience)
+            ready = [key for key, _ in selected]
             ended = [
                 key.data
                 for key in ready
@@ -167,20 +180,43 @@ class RankGroup:
                     self._listen(key.data)
             self._interrupt_if_due()
             self._stop_if_told()
-            if not ready:
-                self._end_if_late()
+            if not ready and self._ending:
+                # What is killed ends at once, unless it is stuck.
+                self._say_why()
+            # After the deadline the ranks got a last look, without waiting.
+            if not ready and patience <= 0:
+                if self._ending:
+                    raise self._unreaped()
+                self._end_if_silent()
         self._seconds = time.monotonic() - self._started
 
     def close(self) -> None:
-        """Kills and reaps the remaining ranks, and closes everything."""
+        """Kills and reaps the remaining ranks, and closes everything.
+
+        Raises:
+            UnreapedError: A rank did not end in time, and `watch` has not
+                raised that.
+        """
         self._stop_if_told()
-        for process in self._alive():
+        alive = self._alive()
+        for process in alive:
             process.kill()
-            self._guard.forget(process.pid)
-            process.reap()
+        # What `watch` has waited for in vain is not waited for again.
+        reap_by = min(self._reap_by, self._clock.now() + linux.REAP_SECONDS)
+        for process in alive:
+            if process.ends_within(reap_by - self._clock.now()):
+                self._guard.forget(process.pid)
+                process.reap()
+        unreaped = self._unreaped() if self.stuck() else None
         for process in self._ranks:
             process.close()
         self._selector.close()
+        if unreaped is not None:
+            raise unreaped
+
+    def stuck(self) -> set[int]:
+        """Returns the pids of the ranks that are not reaped."""
+        return {process.pid for process in self._alive()}
 
     def record(self, launcher: str) -> run_pb2.Attempt:
         """Returns what was observed. Call it when all ranks are reaped."""
@@ -207,7 +243,7 @@ class RankGroup:
             if control.waits_to_begin(progress):
                 process.let_continue()
                 continue
-            self._watchdog.heard(process.rank, time.monotonic())
+            self._watchdog.heard(process.rank, self._clock.now())
             self._on_progress(process.rank, progress)
             if self._interruption and self._interruption.matches(progress):
                 self._due = True
@@ -273,7 +309,7 @@ class RankGroup:
         else:
             rank_process.send_at_once(hit, self._interruption.signal)
         now = time.monotonic()
-        self._watchdog.interrupted(now)
+        self._watchdog.interrupted(self._clock.now())
         self._delivered = self._interruption.event(
             [process.rank for process in hit], now - self._started
         )
@@ -288,14 +324,31 @@ class RankGroup:
         if stop is not None:
             self._end(_CANCELLED, run_pb2.AttemptEnd(stop_signal=stop))
 
-    def _end_if_late(self) -> None:
-        if self._ending or time.monotonic() < self._watchdog.deadline:
+    def _end_if_silent(self) -> None:
+        if self._ending or self._clock.now() < self._watchdog.deadline:
             return
         silence = self._watchdog.broken_bound()
         for process in self._alive():
             process.look()
             silence.ranks.append(process.last_seen())
         self._end(_HANG, run_pb2.AttemptEnd(silence=silence))
+
+    def _say_why(self) -> None:
+        """Tells the user, once, why the attempt ends."""
+        if not self._said and self._end_reason is not None:
+            self._said = True
+            terminal.tell(attempt_end.describe(self._end_reason))
+
+    def _unreaped(self) -> errors.UnreapedError:
+        named = ", ".join(
+            f"rank {process.rank}, {linux.describe(process.pid)}"
+            for process in self._alive()
+        )
+        return errors.UnreapedError(
+            f"SIGKILL did not end {named}, within {linux.REAP_SECONDS:g} s: it "
+            "waits in the kernel, for example for a frozen file system or a "
+            "dead device, and ends when that goes on."
+        )
 
     def _end(
         self, cause: "run_pb2.ExitStatus.Cause", reason: run_pb2.AttemptEnd
@@ -305,6 +358,10 @@ class RankGroup:
             return
         self._ending = True
         self._end_reason = reason
+        self._reap_by = self._clock.now() + linux.REAP_SECONDS
+        if reason.HasField("silence"):
+            # Say what was seen before anything can get stuck.
+            self._say_why()
         self._kill_undecided(cause)
         for process in self._alive():
             process.kill()

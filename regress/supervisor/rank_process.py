@@ -71,6 +71,10 @@ class RankProcess:
             with contextlib.suppress(ProcessLookupError):
                 kill()
 
+    def ends_within(self, seconds: float) -> bool:
+        """Waits for the process to end; returns whether it has."""
+        return linux.ends_within(self.pidfd, seconds)
+
     def reap(self) -> run_pb2.ExitStatus:
         """Waits for the process to end; its pid may be reused afterwards."""
         _, status, usage = os.wait4(self.pid, 0)

@@ -22,7 +22,7 @@ class Bounds:
 
 
 class Watchdog:
-    """Tracks the deadline. All times are seconds of one monotonic clock."""
+    """Tracks the deadline. All times are seconds of one `WatchedClock`."""
 
     def __init__(
         self, bounds: Bounds, ranks: Iterable[int], now: float

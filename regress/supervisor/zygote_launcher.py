@@ -17,6 +17,7 @@ from regress.supervisor import (
     linux,
     log_tail,
     python_process,
+    watched_clock,
 )
 
 # Number of lines of the zygote's log that an error quotes.
@@ -150,7 +151,13 @@ class ZygoteLauncher:
         """Waits for the zygote's next packet."""
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
-        if not poll.poll(1000 * seconds):
+        clock = watched_clock.WatchedClock()
+        deadline = clock.now() + seconds
+        patience = seconds
+        while not clock.look(lambda wait: poll.poll(1000 * wait), patience):
+            if patience > 0:
+                patience = deadline - clock.now()
+                continue
             raise errors.SupervisorError(
                 f"The zygote of {self._module} was still {doing} after"
                 f" {seconds:g} s, its bound, and was ended. " + self._log_tail()
@@ -187,4 +194,5 @@ class ZygoteLauncher:
 
     def _end(self) -> None:
         # This includes the orphans that the zygote leaves.
+        # A zygote waits for nothing in the kernel for long.
         linux.end_children(spare=linux.children() - {self._pid})

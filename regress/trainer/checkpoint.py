@@ -17,7 +17,7 @@ import torch
 
 from regress.checkpoint import commit, durable, errors, layout, manifest, view
 from regress.run import run_pb2
-from regress.trainer import hooks, training_state
+from regress.trainer import hooks, saved_form, training_state
 
 # The types that a rank's file holds besides tensors and plain containers. All
 # others are refused, so loading a checkpoint cannot run code.
@@ -121,12 +121,21 @@ class Checkpoints:
         """Restores `state` and the random streams from one checkpoint.
 
         Raises:
-            CheckpointError: The rank's file is missing or damaged, or belongs
-                to another iteration.
+            CheckpointError: The rank's file is missing or damaged, belongs to
+                another iteration, or does not fit this rank.
         """
         started = time.monotonic()
         path = self.path(iteration)
-        _restore(_read(path, iteration), state)
+        try:
+            saved = _read(path, iteration)
+            if misfit := saved_form.misfit(_content(state), saved):
+                raise errors.CheckpointError(
+                    f"The checkpoint file {path} is damaged: {misfit}."
+                )
+            _restore(saved, state)
+        except errors.CheckpointError as error:
+            way_out = view.way_out(self.directory, iteration, self.ranks)
+            raise errors.CheckpointError(f"{error} {way_out}") from error
         return run_pb2.CheckpointEvent(
             kind=run_pb2.CheckpointEvent.LOADED,
             iteration=iteration,
@@ -138,6 +147,10 @@ class Checkpoints:
 @hooks.COLLECT
 def to_saved(state: training_state.TrainingState) -> dict[str, Any]:
     """Returns the content of a rank's file, under Megatron-LM's names."""
+    return _content(state)
+
+
+def _content(state: training_state.TrainingState) -> dict[str, Any]:
     return {
         "checkpoint_version": 3.0,
         "iteration": state.iteration,
@@ -163,7 +176,15 @@ def _restore(
         chunk.load_state_dict(saved[f"model{index}"], strict=True)
     state.optimizer.load_state_dict(saved["optimizer"])
     state.scheduler.load_state_dict(saved["opt_param_scheduler"])
-    training_state.set_streams(saved["rng_state"][0])
+    try:
+        training_state.set_streams(saved["rng_state"][0])
+    except Exception as error:
+        # Python's, NumPy's and torch's generators each raise types of their
+        # own for a state that no generator can have.
+        raise errors.CheckpointError(
+            "The checkpoint's random streams are damaged: "
+            f"{_first_line(error)}."
+        ) from error
     state.iteration = saved["iteration"]
     state.consumed_samples = saved["args"].consumed_train_samples
 
@@ -172,24 +193,52 @@ def _restore(
 def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_ALLOWED_TYPES):
-            saved: dict[str, Any] = torch.load(
-                path, map_location="cpu", weights_only=True
-            )
+            saved: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise errors.CheckpointError(
-            f"The checkpoint has no file {path}; "
-            "the tracker names it. Restore the file, or let the tracker name "
-            "a complete checkpoint."
+            f"The checkpoint has no file {path}."
         ) from error
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise errors.CheckpointError(
-            f"The checkpoint file {path} cannot be read ({reason}). Restore "
-            "the file, or let the tracker name a complete checkpoint."
+            f"The checkpoint file {path} cannot be read: "
+            f"{_why_unreadable(path, error)}."
         ) from error
-    if saved.get("iteration") != iteration:
+    if not isinstance(saved, dict):
         raise errors.CheckpointError(
-            f"The checkpoint file {path} is of iteration "
-            f"{saved.get('iteration')}; expected {iteration}."
+            f"The checkpoint file {path} is damaged: it holds a "
+            f"{type(saved).__name__}; expected a dict."
+        )
+    found = saved.get("iteration")
+    if type(found) is not int or found != iteration:
+        raise errors.CheckpointError(
+            f"The checkpoint file {path} is of iteration {found!r}; expected "
+            f"{iteration}."
         )
     return saved
+
+
+def _why_unreadable(path: pathlib.Path, error: Exception) -> str:
+    """Returns why torch could not load a file, as the end of a sentence.
+
+    torch's own message advises to load without `weights_only`, which runs
+    whatever code the file holds. Nothing of such a message is quoted.
+    """
+    reason = _first_line(error)
+    if "weights only" not in reason.lower().replace("_", " "):
+        return reason
+    try:
+        with torch.serialization.safe_globals(_ALLOWED_TYPES):
+            refused = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:
+        # The file is of an older format, or its pickle is damaged.
+        refused = []
+    if refused:
+        return (
+            f"it holds {', '.join(sorted(refused))}; expected only tensors, "
+            "plain containers and random states, so nothing of it was loaded"
+        )
+    return "its pickle is damaged, or is none that a checkpoint has"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import datetime
 import errno
 import os
 import pathlib
@@ -141,6 +142,16 @@ class CheckpointTest(parameterized.TestCase):
         ):
             self._load(20)
 
+    def test_a_type_that_torch_blocks_is_refused_without_advice(self) -> None:
+        path = self._checkpoints.path(20)
+        path.parent.mkdir(parents=True)
+        for content in (view.View(20), {1: datetime.date(2026, 1, 1)}):
+            torch.save(content, path)
+            with self.assertRaises(errors.CheckpointError) as refused:
+                self._load(20)
+            self.assertRegex(str(refused.exception), r"it holds [\w.]+; ")
+            self.assertNotIn("weights_only", str(refused.exception))
+
     @parameterized.parameters(0, 1, 100, -1)
     def test_a_truncated_file_is_refused(self, size: int) -> None:
         path = self._save(20)
@@ -169,9 +180,15 @@ class CheckpointTest(parameterized.TestCase):
 
         torch.save({"iteration": 20, "args": Payload()}, path)
         # The payload does work with a reader that trusts the file; see below.
-        with self.assertRaisesRegex(errors.CheckpointError, "cannot be read"):
+        with self.assertRaisesRegex(
+            errors.CheckpointError,
+            r"model_optim_rng.pt cannot be read: it holds posix\.mkdir; "
+            "expected only tensors",
+        ) as refused:
             self._load(20)
         self.assertFalse(bait.exists())
+        # torch's own message advises to read the file in that way.
+        self.assertNotIn("weights_only", str(refused.exception))
         torch.load(path, weights_only=False)
         self.assertTrue(bait.exists())
 

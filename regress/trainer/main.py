@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from regress import errors
+from regress import errors, terminal
 from regress.case import load
 from regress.checkpoint import errors as checkpoint_errors
 from regress.run import control as control_lib
@@ -91,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _train(imported)
     except errors.UserError as error:
-        print(error, file=sys.stderr)
+        terminal.tell(error)
         return _EXIT_CODES.get(type(error), exit_codes.FAILURE)
 
 

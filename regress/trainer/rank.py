@@ -12,7 +12,7 @@ import torch
 from megatron.core import parallel_state
 
 from regress.case import case_pb2, derived
-from regress.checkpoint import durable
+from regress.checkpoint import durable, probe
 from regress.run import control as control_lib
 from regress.run import event_stream, run_pb2
 from regress.trainer import (
@@ -126,6 +126,9 @@ class Rank:
         last = self._case.training.iterations
         already = state.iteration >= last
         if not already:
+            probe.check(
+                durable.Disk(), self._settings.checkpoints, self._settings.rank
+            )
             self._train(state, device)
         else:
             print(

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from regress import terminal
 from regress.case import load
 from regress.golden import files, series
 from regress.run import attempt_end, run_pb2
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as own:
         attempt = _train(pathlib.Path(own), [emulator, "-cpu", _CPU.value])
     if not attempt.HasField("interruption"):
-        print(attempt_end.describe(attempt.end), file=sys.stderr)
+        terminal.tell(attempt_end.describe(attempt.end))
         return 1
     found = first_steps.compare(attempt, golden, _ITERATIONS.value)
     print(

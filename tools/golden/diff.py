@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from regress import terminal
 from regress.golden import files
 from regress.report import text_layout
 from tools.golden import command, comparison
@@ -91,7 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
     compared = comparison.compare(
         files.read(arguments.old), files.read(arguments.new)
     )
-    print(render(compared), end="")
+    terminal.show(render(compared).rstrip("\n"))
     return int(compared.numbers_differ)
 
 

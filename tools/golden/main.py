@@ -23,6 +23,7 @@ from typing import NoReturn
 from absl import app
 from absl.flags import argparse_flags
 
+from regress import terminal
 from regress.case import errors as case_errors
 from regress.golden import errors as golden_errors
 from regress.run import attempt_end
@@ -98,9 +99,9 @@ def main(arguments: argparse.Namespace) -> int:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except _USER_ERRORS as error:
-        print(error, file=sys.stderr)
+        terminal.tell(error)
     except cancellation.Cancelled as cancelled:
-        print(attempt_end.describe(cancelled.attempt.end), file=sys.stderr)
+        terminal.tell(attempt_end.describe(cancelled.attempt.end))
     except BrokenPipeError:
         # `| head` has read enough. Python would complain when it flushes the
         # rest at exit, so let it flush into nothing.

@@ -7,6 +7,7 @@ import pathlib
 import sys
 import tempfile
 
+from regress import terminal
 from regress.case import load
 from regress.golden import files, golden_pb2, record, selection_key
 from regress.run import run_pb2
@@ -157,7 +158,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _replace(golden: golden_pb2.Golden, path: pathlib.Path, reason: str) -> int:
     """Replaces the golden that is there, if there is a reason to."""
     compared = comparison.compare(files.read(path), golden)
-    print(diff.render(compared), flush=True)
+    terminal.show(diff.render(compared))
     if reason:
         files.write(replacement.with_history(golden, path, reason), path)
         print(f"wrote {path}")

@@ -4,6 +4,7 @@ import argparse
 import datetime
 import pathlib
 
+from regress import terminal
 from regress.golden import errors, files, golden_pb2
 from tools.golden import command, comparison, diff
 
@@ -86,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
     old = files.read(arguments.golden)
     check_same_place(old, new, arguments.golden)
     compared = comparison.compare(old, new)
-    print(diff.render(compared), flush=True)
+    terminal.show(diff.render(compared))
     if compared.says_nothing_new:
         print(f"{arguments.golden} says all of it already; nothing was written")
         return 0

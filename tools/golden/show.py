@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from regress import terminal
 from regress.golden import files, float_compare, golden_pb2, metrics
 from regress.report import text_layout
 from tools.golden import command, comparison
@@ -96,7 +97,7 @@ def _history(golden: golden_pb2.Golden) -> Iterator[str]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    print(render(files.read(arguments.golden)), end="")
+    terminal.show(render(files.read(arguments.golden)).rstrip("\n"))
     return 0
 
 

@@ -7,6 +7,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
+from regress import terminal
 from regress.case import errors as case_errors
 from regress.case import fingerprint, load
 from regress.golden import bands, errors, files, golden_pb2, selection_key
@@ -200,7 +201,7 @@ def _run(arguments: argparse.Namespace) -> int:
     paths = arguments.goldens or _all()
     found = [problem for path in paths for problem in problems(path)]
     for problem in found:
-        print(problem)
+        terminal.show(problem)
     print(f"{len(paths)} goldens, {len(found)} problems")
     return int(bool(found) or not paths)
 

@@ -1,5 +1,6 @@
 """Torn, missing and old checkpoints, and ranks that load the wrong one."""
 
+import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -121,6 +122,30 @@ def _cannot_save(
             summary=rf"cannot be written: {why}. The checkpoint before it is",
         ),
     )
+
+
+def _lose_the_scheduler(saved: dict[str, Any]) -> None:
+    del saved["opt_param_scheduler"]
+
+
+def _save_a_list(files: job_files.JobFiles) -> None:
+    torch.save([1, 2, 3], rank_files.path(files, 2, _LOADED))
+    rank_files.list_again(files, _LOADED)
+
+
+class _Payload:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch payload_ran",)
+
+
+def _plant_code(saved: dict[str, Any]) -> None:
+    saved["args"] = _Payload()
+
+
+def _lock_directory(files: job_files.JobFiles) -> None:
+    files.checkpoints.chmod(0o555)
 
 
 def _take_older_file(files: job_files.JobFiles) -> None:
@@ -338,6 +363,29 @@ FAULTS = (
         _take_older_file,
         r"mp_rank_00_002\S* is damaged: its SHA-256 is",
     ),
+    _damaged(
+        "rank_file_lacks_a_key",
+        "thought of",
+        "The file of rank 2 has no scheduler; the manifest matches it.",
+        rank_files.edit(2, _LOADED, _lose_the_scheduler),
+        r"mp_rank_00_002\S* is damaged: it has no 'opt_param_scheduler'. "
+        "Restore it, or remove .*iter_0000004 and write 2 into",
+    ),
+    _damaged(
+        "rank_file_is_a_list",
+        "thought of",
+        "The file of rank 2 is a list; the manifest matches it.",
+        _save_a_list,
+        r"mp_rank_00_002\S* is damaged: it holds a list; expected a dict",
+    ),
+    _damaged(
+        "rank_file_holds_code",
+        "thought of",
+        "The file of rank 2 runs a command when it is unpickled; the manifest "
+        "matches it.",
+        rank_files.edit(2, _LOADED, _plant_code),
+        r"mp_rank_00_002\S* cannot be read: it holds posix.system; expected",
+    ),
     fault.Fault(
         "rank_file_relabelled",
         "thought of",
@@ -373,6 +421,19 @@ FAULTS = (
         "The ranks may not write into the folder of iteration 6.",
         fault.Injection(disk=_lock_next_folder, trainer=unprivileged.drop),
         "Permission denied",
+    ),
+    fault.Fault(
+        "checkpoints_locked",
+        "thought of",
+        "The ranks may read the checkpoints, but write none.",
+        fault.Injection(disk=_lock_directory, trainer=unprivileged.drop),
+        fault.Expected(
+            "CRASH",
+            "exit status",
+            ranks=_ALL,
+            iteration=5,
+            summary="No checkpoint can be written to .*, so nothing is trained",
+        ),
     ),
     _cannot_save(
         "disk_full",
