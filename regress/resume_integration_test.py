@@ -159,8 +159,8 @@ class ResumeIntegrationTest(parameterized.TestCase):
                     # Exits with 7 if it is unpickled.
                     path.write_bytes(b"cos\n_exit\n(I7\ntR.")
                 case _:
-                    numpy.save(path, numpy.arange(4), allow_pickle=False)
-                    path.with_suffix("").write_bytes(path.read_bytes())
+                    with open(path, "wb") as file:
+                        numpy.save(file, numpy.arange(4))
         scenario.resume(run, self._zygote, _ignore)
         scenario.read_back(run, self._zygote, _ignore)
         self._assert_concluded(self._judge(run), "PASS")

@@ -13,7 +13,7 @@ from megatron.core.datasets import gpt_dataset, indexed_dataset
 from regress.case import case_pb2
 from regress.checkpoint import durable
 from regress.run import run_pb2
-from regress.trainer import data, index_cache
+from regress.trainer import data, index_cache, small_corpus_test_helper
 
 _CPU = torch.device("cpu")
 
@@ -109,27 +109,16 @@ class BuildDatasetTest(absltest.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self._folder = pathlib.Path(self.create_tempdir().full_path)
-        self._case = case_pb2.Case(
-            name="small",
-            model=case_pb2.Model(sequence_length=8, vocabulary_size=32),
-            training=case_pb2.Training(
-                iterations=6, global_batch_size=4, seed=1234
-            ),
-            data=case_pb2.Data(split="8,1,1"),
-        )
+        self._case = small_corpus_test_helper.case()
 
     def _write(self, name: str, documents: int = 20) -> pathlib.Path:
         corpus = self._folder / name
-        builder = indexed_dataset.IndexedDatasetBuilder(f"{corpus}.bin")
-        for number in range(documents):
-            length = 3 + number % 5
-            builder.add_document(torch.arange(length) + number % 20, [length])
-        builder.finalize(f"{corpus}.idx")
+        small_corpus_test_helper.write(corpus, documents)
         return corpus
 
     def _build(
         self, corpus: pathlib.Path, *found: str
-    ) -> list[tuple[list[int], list[int]]]:
+    ) -> small_corpus_test_helper.Samples:
         """Builds the data set, asserts what was found, and returns samples.
 
         Args:
@@ -146,16 +135,12 @@ class BuildDatasetTest(absltest.TestCase):
             list(zip(("train", "valid", "test")[: len(found)], found, strict=True)),
         )
         self.assertEmpty(cache.notes)
-        samples = [dataset[index] for index in range(len(dataset))]
-        return [
-            (sample["tokens"].tolist(), sample["labels"].tolist())
-            for sample in samples
-        ]
+        return small_corpus_test_helper.samples(dataset)
 
-    def _missing(self, corpus: pathlib.Path) -> Any:
+    def _missing(self, corpus: pathlib.Path) -> small_corpus_test_helper.Samples:
         return self._build(corpus, "MISSING", "MISSING", "MISSING")
 
-    def _valid(self, corpus: pathlib.Path) -> Any:
+    def _valid(self, corpus: pathlib.Path) -> small_corpus_test_helper.Samples:
         return self._build(corpus, "VALID", "VALID", "VALID")
 
     def test_samples_are_those_of_megatron_cores_own_cache(self) -> None:
