@@ -140,6 +140,43 @@ class ResumeIntegrationTest(parameterized.TestCase):
         run = self._run(lambda case: case.interruption[0].ranks.append(1))
         self._assert_concluded(self._judge(run), "PASS")
 
+    @parameterized.parameters("torn", "zeroed", "pickled", "of megatron-core")
+    def test_an_index_that_cannot_be_trusted_is_built_anew(
+        self, damage: str
+    ) -> None:
+        scenario = _scenario(self._folder())
+        run = scenario.run_interrupted(self._zygote, _ignore)
+        indices = list(scenario.files.data_cache.iterdir())
+        self.assertLen(indices, 3)
+        for path in indices:
+            whole = path.read_bytes()
+            match damage:
+                case "torn":
+                    path.write_bytes(whole[: len(whole) // 2])
+                case "zeroed":
+                    path.write_bytes(whole[:256] + bytes(len(whole) - 256))
+                case "pickled":
+                    # Exits with 7 if it is unpickled.
+                    path.write_bytes(b"cos\n_exit\n(I7\ntR.")
+                case _:
+                    with open(path, "wb") as file:
+                        numpy.save(file, numpy.arange(4))
+        scenario.resume(run, self._zygote, _ignore)
+        scenario.read_back(run, self._zygote, _ignore)
+        self._assert_concluded(self._judge(run), "PASS")
+        # Rank 0 replaces them before rank 3 looks.
+        for rank, cache in ((0, "UNUSABLE"), (3, "VALID")):
+            self.assertEqual(
+                [
+                    run_pb2.DataIndex.Cache.Name(event.data_index.cache)
+                    for event in run.attempts[1].ranks[rank].events
+                    if event.HasField("data_index")
+                ],
+                [cache] * 3,
+            )
+        log = scenario.files.log(1, 0).read_text()
+        self.assertEqual(log.count("It is built anew and replaced."), 3, log)
+
     def test_ranks_started_from_scratch_give_the_same_bits(self) -> None:
         scenario = _scenario(self._folder())
         with launchers.make("exec", scenario) as exec_launcher:

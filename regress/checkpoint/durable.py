@@ -90,6 +90,7 @@ def write(
     disk: Disk,
     path: pathlib.Path,
     produce: Callable[[BinaryIO], object],
+    aside: str = ASIDE,
 ) -> Written:
     """Writes a temporary file, flushes it to disk and renames it to `path`.
 
@@ -99,21 +100,22 @@ def write(
         disk: The file system to write to.
         path: The file, in an existing folder.
         produce: Writes the content to the file object that it is given.
+        aside: Suffix of the temporary file, which nobody else may be writing.
 
     Raises:
         CheckpointWriteError: The disk is full, or the file cannot be written.
             The temporary file is removed.
     """
-    aside = path.with_name(path.name + ASIDE)
+    temporary = path.with_name(path.name + aside)
     with writing(path):
         try:
-            written = _write(disk, aside, produce)
+            written = _write(disk, temporary, produce)
+            disk.rename(temporary, path)
         except BaseException:
             # Do not leave a full disk full.
             with contextlib.suppress(OSError):
-                aside.unlink()
+                temporary.unlink()
             raise
-        disk.rename(aside, path)
         disk.flush_folder(path.parent)
     return written
 

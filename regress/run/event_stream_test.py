@@ -34,6 +34,7 @@ def _events() -> list[run_pb2.Event]:
         run_pb2.Event(span=run_pb2.Span(name="save", seconds=0.5)),
         run_pb2.Event(finished=run_pb2.Finished()),
         run_pb2.Event(settings_change=run_pb2.SettingsChange(iteration=1)),
+        run_pb2.Event(data_index=run_pb2.DataIndex(split="train")),
     ]
 
 

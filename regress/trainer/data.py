@@ -1,9 +1,14 @@
 """The training data: megatron-core's GPTDataset, read in a fixed order."""
 
 import dataclasses
+import hashlib
+import json
+import logging
 import pathlib
 from collections.abc import Iterator
 
+import megatron.core
+import numpy
 import torch
 from megatron.core import parallel_state
 from megatron.core.datasets.blended_megatron_dataset_builder import (
@@ -15,11 +20,11 @@ from megatron.core.datasets.indexed_dataset import IndexedDataset
 from regress import errors
 from regress.case import case_pb2
 from regress.trainer import digest as digest_lib
-from regress.trainer import hooks
+from regress.trainer import hooks, index_cache
 
 
 class DataError(errors.UserError):
-    """The corpus is missing or too small for the case. One sentence."""
+    """The corpus is missing, damaged or too small. One sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,36 +61,100 @@ class CorpusTokens:
 
     @property
     def unique_identifiers(self) -> dict[str, str]:
-        """Becomes part of the name of a data set's cached indices."""
+        """Becomes part of what a data set's cached index depends on."""
         return {"class": type(self).__qualname__}
+
+
+@dataclasses.dataclass
+class _CachedDatasetConfig(GPTDatasetConfig):
+    """A data set's configuration, with the cache for its index.
+
+    Attributes:
+        indices: The cache.
+    """
+
+    indices: index_cache.IndexCache | None = None
+
+
+class _CachedDataset(GPTDataset):
+    """A GPTDataset whose index comes from our cache, not from megatron-core's.
+
+    An empty `path_to_cache` lets megatron-core build the index in memory, on
+    any rank, and neither read nor write a file. If a later release renamed the
+    overridden method, every attempt would build the index, and be right.
+    """
+
+    def _build_document_sample_shuffle_indices(self) -> index_cache.Arrays:
+        return self.config.indices.get(
+            self.index_split.name,
+            self._index_description(),
+            self._most_index_bytes(),
+            super()._build_document_sample_shuffle_indices,
+        )
+
+    def _index_description(self) -> index_cache.Description:
+        """Returns all that the index depends on.
+
+        megatron-core's own key has the corpus's path, but nothing of its
+        content.
+        """
+        identifiers = json.loads(self.unique_description)
+        del identifiers["dataset_path"]
+        documents = hashlib.sha256(self.indices.tobytes())
+        documents.update(self.dataset.sequence_lengths.tobytes())
+        return {
+            "data set": identifiers,
+            "documents": documents.hexdigest(),
+            "megatron-core": megatron.core.__version__,
+            "numpy": numpy.__version__,
+        }
+
+    def _most_index_bytes(self) -> int:
+        """Returns more bytes than any index of this data set has."""
+        length = self.config.sequence_length
+        tokens = int(self.dataset.sequence_lengths[self.indices].sum())
+        epochs = -(-(self.num_samples * length + 1) // tokens)
+        samples = epochs * tokens // length + 2
+        # Per document of an epoch a number; per sample two and one.
+        return 8 * (epochs * len(self.indices) + 3 * samples)
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    """Rejects megatron-core's warning that it has no cache."""
+    return not record.getMessage().startswith("Unable to save")
+
+
+logging.getLogger(GPTDataset.__module__).addFilter(_is_of_interest)
 
 
 @hooks.BUILD_DATASET
 def build_dataset(
-    case: case_pb2.Case, corpus: pathlib.Path, cache: pathlib.Path
+    case: case_pb2.Case, corpus: pathlib.Path, cache: index_cache.IndexCache
 ) -> GPTDataset | None:
     """Builds the training split. Every rank must call this at the same time.
 
     Args:
         case: The case to train.
         corpus: Path of the .bin and .idx files, without their suffix.
-        cache: Directory for the data set's cached indices.
+        cache: The cache for the data set's indices.
 
     Returns:
         The data set on the first and the last stage, the only ones that read
         data; None on the others.
 
     Raises:
-        DataError: The corpus is missing, or too small for the case's split.
+        DataError: The corpus is missing or damaged, or too small for the
+            case's split.
     """
     _check_corpus(case, corpus)
     batch = case.training.global_batch_size
-    config = GPTDatasetConfig(
+    config = _CachedDatasetConfig(
         random_seed=case.training.seed,
         sequence_length=case.model.sequence_length,
         blend=([str(corpus)], None),
         split=case.data.split,
-        path_to_cache=str(cache),
+        path_to_cache="",
+        indices=cache,
         tokenizer=CorpusTokens(case.model.vocabulary_size),
         reset_position_ids=False,
         reset_attention_mask=False,
@@ -93,7 +162,7 @@ def build_dataset(
         create_attention_mask=False,
     )
     train, _, _ = BlendedMegatronDatasetBuilder(
-        GPTDataset,
+        _CachedDataset,
         [case.training.iterations * batch, batch, batch],
         needs_data,
         config,
@@ -158,8 +227,19 @@ def _check_corpus(case: case_pb2.Case, corpus: pathlib.Path) -> None:
                 f"'{case.name}' names it in data.corpus. Add the corpus's "
                 "target to the resume_test."
             )
+    try:
+        tokens = IndexedDataset(str(corpus))
+        # The last sequence, which a file that was cut short lacks.
+        tokens.get(len(tokens) - 1)
+    except Exception as error:
+        # On a damaged file it raises many types of exceptions.
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"The corpus {corpus} is damaged: its .idx and .bin do not fit "
+            f"together ({reason}). Build it again."
+        ) from error
     # GPTDataset hangs if one of the splits has no document.
-    documents = len(IndexedDataset(str(corpus)).document_indices) - 1
+    documents = len(tokens.document_indices) - 1
     weights = [float(weight) for weight in case.data.split.split(",")]
     smallest = min(weight for weight in weights if weight > 0)
     needed = -(-sum(weights) // smallest)

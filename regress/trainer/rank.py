@@ -24,6 +24,7 @@ from regress.trainer import (
     data,
     digest,
     hooks,
+    index_cache,
     phase_gate,
     step,
     training_state,
@@ -39,7 +40,8 @@ class Settings:
         rank: This rank, which is also its pipeline stage.
         corpus: Path of the .bin and .idx files, without their suffix.
         checkpoints: The job's checkpoint directory.
-        data_cache: Directory for the data set's cached indices.
+        data_cache: Directory for the data set's cached indices; other jobs may
+            share it.
         wait_at: Where to wait for an interruption; None for nowhere.
         keep: How many of the newest complete checkpoints to keep; 0 for all.
         stop_request: Checked after each iteration for a request to save and
@@ -77,13 +79,14 @@ class Rank:
         self._gate = phase_gate.PhaseGate(control, settings.wait_at)
         # Whether the state was saved or loaded since the last step.
         self._is_at_checkpoint = False
+        self._disk = _open_disk()
         self._checkpoints = checkpoint.Checkpoints(
             settings.checkpoints,
             settings.rank,
             self._case.parallelism.pipeline,
             _gather,
             settings.keep,
-            _open_disk(),
+            self._disk,
         )
 
     def run(self) -> None:
@@ -239,10 +242,15 @@ class Rank:
     def _iterators(
         self, state: training_state.TrainingState, device: torch.device
     ) -> list[Iterator[data.Microbatch]]:
+        cache = index_cache.IndexCache(self._settings.data_cache, self._disk)
         with self._span("data"):
             dataset = data.build_dataset(
-                self._case, self._settings.corpus, self._settings.data_cache
+                self._case, self._settings.corpus, cache
             )
+        for note in cache.notes:
+            print(note)
+        for found in cache.found:
+            self._write(run_pb2.Event(data_index=found))
         if dataset is None:
             return [iter(()) for _ in state.chunks]
         return [

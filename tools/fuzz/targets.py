@@ -8,12 +8,14 @@ escapes, and any other result is a ContractError.
 
 import dataclasses
 import functools
+import hashlib
 import io
 import pathlib
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 
+import numpy
 from google.protobuf import message
 
 from regress.case import case_pb2, fingerprint, load
@@ -24,12 +26,15 @@ from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
 from regress.run import event_stream, run_pb2
+from regress.trainer import index_cache
 from tools.golden import upstream, upstream_export
 
 _CASE = pathlib.Path("regress/testdata/tiny.textproto")
 _GOLDEN = pathlib.Path("regress/testdata/tiny/dev_none.textproto")
 _TARGET = observations.DeclaredTarget("none", "dev")
 _FILE = manifest.File(layout.rank_file(0), 5, "0f" * 32)
+_INDEX = {"data set": {"random_seed": 1234}}
+_MOST_INDEX_BYTES = 1 << 16
 
 
 class ContractError(Exception):
@@ -183,6 +188,34 @@ def _read_checkpoint_without_manifest(data: bytes) -> None:
         raise ContractError(f"The checkpoint was taken in silence: {seen}.")
 
 
+def _read_index(data: bytes) -> None:
+    """Reads an index as it is, and then with the right digest at its end."""
+    path = _path("train.index")
+    for content in (data, data + hashlib.sha256(data).digest()):
+        path.write_bytes(content)
+        try:
+            arrays = index_cache.read(path, _INDEX, _MOST_INDEX_BYTES)
+        except index_cache.IndexCacheError:
+            continue
+        if any(array.dtype.hasobject for array in arrays):
+            raise ContractError("The index has objects.")
+        index_cache.write(durable.Disk(), path, _INDEX, arrays)
+        again = index_cache.read(path, _INDEX, _MOST_INDEX_BYTES)
+        for one, other in zip(arrays, again, strict=True):
+            if one.tobytes() != other.tobytes() or one.shape != other.shape:
+                raise ContractError("The index has changed.")
+
+
+def _index_seeds() -> list[bytes]:
+    arrays = (
+        numpy.arange(3, dtype=numpy.int32),
+        numpy.zeros((2, 2), numpy.int64),
+        numpy.empty(0, numpy.uint32),
+    )
+    whole = b"".join(map(bytes, index_cache.encode(_INDEX, arrays)))
+    return [whole, whole[: -hashlib.sha256().digest_size]]
+
+
 def _events() -> list[run_pb2.Event]:
     return [
         run_pb2.Event(span=run_pb2.Span(name="import", seconds=1)),
@@ -195,6 +228,7 @@ def _events() -> list[run_pb2.Event]:
                 entries=[run_pb2.StateEntry(name="a", digest="b")],
             )
         ),
+        run_pb2.Event(data_index=run_pb2.DataIndex(split="train")),
         run_pb2.Event(finished=run_pb2.Finished(iteration=1)),
     ]
 
@@ -247,5 +281,6 @@ TARGETS = (
     ),
     Target("tracker", _read_tracker, lambda: [b"20", b"4\n"]),
     Target("rank_file", _read_checkpoint_without_manifest, _zip_seeds),
+    Target("index", _read_index, _index_seeds),
 )
 BY_NAME = {target.name: target for target in TARGETS}

@@ -4,7 +4,8 @@ Flushed data is on disk. POSIX guarantees nothing about the rest, so after the
 next boot each of these may be found, in any combination:
 
 *   for a file's content: all of it, nothing, its first half, or its full
-    length in zeros (the length reached the disk before the content);
+    length with its second half or all of it in zeros (the length reached the
+    disk before the content);
 *   for the names in a folder: any subset of the changes since the last flush,
     applied in order. A rename is one atomic change.
 """
@@ -14,6 +15,7 @@ import itertools
 import math
 import pathlib
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import Union
 
@@ -32,8 +34,11 @@ class _File:
         if self.content == self.flushed:
             return [self.content]
         half = self.content[: len(self.content) // 2]
-        zeros = bytes(len(self.content))
-        return list(dict.fromkeys([self.content, b"", half, zeros]))
+        size = len(self.content)
+        padded = half.ljust(size, b"\0")
+        return list(
+            dict.fromkeys([self.content, b"", half, padded, bytes(size)])
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,6 +201,17 @@ class PageCacheModel:
             node = node.entries()[name]
         assert isinstance(node, _Folder)
         return node
+
+
+def make(found: Found, folder: pathlib.Path) -> None:
+    """Writes a disk's files to a folder and deletes everything else there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path, content in found.items():
+        if content is None:
+            (folder / path).mkdir()
+        else:
+            (folder / path).write_bytes(content)
 
 
 def _choices(

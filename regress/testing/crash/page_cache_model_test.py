@@ -54,7 +54,7 @@ class PageCacheModelTest(absltest.TestCase):
         )
         self.assertCountEqual(
             [found["folder/a"] for found in self._found()],
-            [b"new!", b"", b"ne", bytes(4)],
+            [b"new!", b"", b"ne", b"ne\0\0", bytes(4)],
         )
 
     def test_a_flush_keeps_content_but_not_the_name(self) -> None:

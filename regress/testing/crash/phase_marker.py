@@ -115,6 +115,8 @@ def _kind(path: pathlib.Path) -> str:
         return "the manifest"
     if name == layout.TRACKER:
         return "the tracker"
+    if ".index" in name:
+        return "an index"
     if name == pathlib.PurePath(layout.rank_file(0)).name:
         return "a rank's file"
     if name.startswith("mp_rank"):

@@ -1,28 +1,26 @@
 """Crashes a save at every point and checks every disk that may result.
 
-A save of all ranks is recorded with the real writer on a real file system.
-There is a crash point after each operation and in the middle of each write. At
-each of them, killing all processes leaves one possible disk, with all
-operations done; a power failure leaves one of many. On every such disk the
-guarantee must hold: a resume finds the newest complete checkpoint, the same on
+A save of all ranks is recorded with the real writer on a real file system. On
+every disk that a crash may leave (crash_points.py) the guarantee must hold: a
+resume finds the newest complete checkpoint, the same on
 every rank and correct to the bit, and is never refused.
 """
 
 import collections
 import dataclasses
+import itertools
 import pathlib
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from regress.checkpoint import durable, errors, layout, view
-from regress.testing.crash import interleaving, page_cache_model, recording_disk
+from regress.testing.crash import (
+    crash_points,
+    interleaving,
+    page_cache_model,
+    recording_disk,
+)
 from regress.testing.crash import recording_disk as recording_disk_lib
-
-# Limits how many of the disks that a power failure may leave at one point are
-# checked.
-_MOST_DISKS = 64
-
 
 class Saver(Protocol):
     """Saves as one rank."""
@@ -116,7 +114,7 @@ class Sweep:
             alternate: Whether a turn is one operation; otherwise a rank keeps
                 its turn until it waits for the others.
         """
-        make(before, self._base)
+        page_cache_model.make(before, self._base)
         root = self._base / self.root
         previous = max(layout.committed(root), default=None)
         contents = {} if previous is None else self._contents(root, previous)
@@ -160,15 +158,16 @@ class Sweep:
         losses = []
         seen = set()
         kinds: collections.Counter[str] = collections.Counter()
-        for point in _points(save, self.root):
+        for point in crash_points.crash_points(save.before, save.operations):
             points += 1
             kinds[point.kind] += 1
+            allowed = _allowed(save, point, self.root)
             for found in point.disks:
-                key = (tuple(found.items()), point.allowed)
+                key = (tuple(found.items()), allowed)
                 if key in seen:
                     continue
                 seen.add(key)
-                if problem := self._problem(save, found, point.allowed):
+                if problem := self._problem(save, found, allowed):
                     losses.append(f"{point.where}: {problem}")
         return Result(points, len(seen), kinds, losses)
 
@@ -179,7 +178,7 @@ class Sweep:
         allowed: Sequence[int | None],
     ) -> str:
         """Returns how the disk breaks the guarantee, or ""."""
-        make(found, self._scratch)
+        page_cache_model.make(found, self._scratch)
         root = self._scratch / self.root
         views = [
             view.look(root, rank, self._ranks) for rank in range(self._ranks)
@@ -215,81 +214,22 @@ class Sweep:
         return path.read_bytes() if path.is_file() else None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Point:
-    """A crash point.
-
-    Attributes:
-        where: A description for messages.
-        kind: The kind of the operation before.
-        disks: The disks that may be found.
-        allowed: The iterations that may be resumed from; None for no
-            checkpoint.
-    """
-
-    where: str
-    kind: str
-    disks: Sequence[page_cache_model.Found]
-    allowed: tuple[int | None, ...]
-
-
-def _points(save: Save, root: pathlib.PurePosixPath) -> Iterator[_Point]:
-    """Yields the crash points: a kill and a power failure per operation.
-
-    A write has one more, a kill in its middle.
-    """
+def _allowed(
+    save: Save, point: crash_points.CrashPoint, root: pathlib.PurePosixPath
+) -> tuple[int | None, ...]:
+    """Returns what may be resumed from after a crash; None for nothing."""
     folder = root / layout.folder(pathlib.Path(), save.iteration).name
-    disk = page_cache_model.PageCacheModel(save.before)
-    committed = durable = False
-
-    def point(
-        way: str, kind: str, where: str, disks: Iterator[page_cache_model.Found]
-    ) -> _Point:
-        certain = durable if way == "power failure" else committed
-        allowed: list[int | None] = []
-        if not certain:
-            allowed.append(save.previous)
-        if committed:
-            allowed.append(save.iteration)
-        return _Point(f"{way} {where}", kind, list(disks), tuple(allowed))
-
-    for number, one in enumerate(save.operations):
-        where = f"operation {number} ({one})"
-        if one.kind == "write":
-            half = page_cache_model.PageCacheModel(save.before)
-            for earlier in save.operations[:number]:
-                half.apply(earlier)
-            half.apply(
-                dataclasses.replace(one, data=one.data[: len(one.data) // 2])
-            )
-            yield point(
-                "kill",
-                "half of a write",
-                f"in {where}",
-                iter([half.after_kill()]),
-            )
-        disk.apply(one)
-        if one.target == folder / layout.MANIFEST:
-            committed = True
-        if committed and one.kind == "flush_folder" and one.path == folder:
-            durable = True
-        yield point(
-            "kill", one.kind, f"after {where}", iter([disk.after_kill()])
+    done = save.operations[: point.done]
+    committed = [one.target for one in done].count(folder / layout.MANIFEST) > 0
+    certain = committed
+    if point.power:
+        later = itertools.dropwhile(
+            lambda one: one.target != folder / layout.MANIFEST, done
         )
-        yield point(
-            "power failure",
-            one.kind,
-            f"after {where}",
-            disk.after_power_failure(_MOST_DISKS, seed=number),
+        certain = any(
+            one.kind == "flush_folder" and one.path == folder for one in later
         )
-
-
-def make(found: page_cache_model.Found, folder: pathlib.Path) -> None:
-    """Writes a disk's files to a folder and deletes everything else there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for path, content in found.items():
-        if content is None:
-            (folder / path).mkdir()
-        else:
-            (folder / path).write_bytes(content)
+    return (
+        *(() if certain else (save.previous,)),
+        *((save.iteration,) if committed else ()),
+    )

@@ -146,7 +146,7 @@ class SweepTest(parameterized.TestCase):
                     if rank == 2
                     else self._sweep.after(save)
                 )
-                sweep.make(found, folder)
+                page_cache_model.make(found, folder)
                 views.append(
                     view.look(folder / self._sweep.root, rank, len(_RANKS))
                 )

@@ -1,5 +1,6 @@
 """Faults in the samples that a resumed run trains on."""
 
+import json
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from regress.case import case_pb2
+from regress.checkpoint import durable
 from regress.scenario import job_files
 from regress.testing import instrumentation
 from regress.testing.faults import fault
-from regress.trainer import hooks
+from regress.trainer import hooks, index_cache
 
 if TYPE_CHECKING:
     from regress.trainer import data
@@ -104,8 +106,14 @@ def _change_corpus(files: job_files.JobFiles) -> Sequence[str]:
 
 
 def _reshuffle_cache(files: job_files.JobFiles) -> None:
-    (index,) = files.data_cache.glob("*-train-shuffle_index.npy")
-    numpy.save(index, numpy.load(index)[::-1])
+    """Replaces the index by one that another job could have written."""
+    (path,) = files.data_cache.glob("train-*.index")
+    content = path.read_bytes()
+    description = json.loads(content[: content.index(b"\n")])["of"]
+    *others, order = index_cache.decode(content, description)
+    index_cache.write(
+        durable.Disk(), path, description, (*others, order[::-1])
+    )
 
 
 FAULTS = (
