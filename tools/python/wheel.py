@@ -1,8 +1,8 @@
 """Installs one wheel into a directory with pip, for a repository rule.
 
 The package index, the certificates and the proxy are those of the user's own
-pip configuration. Installed wheels stay in a cache, and all workspaces and
-channels of this user have hard links into it: a wheel is fetched and unpacked
+pip configuration. Installed wheels stay in a cache, and all workspaces, channels
+and Pythons of this user have hard links into it: a wheel is fetched and unpacked
 once, and takes up space on the disk once.
 
 This runs in a repository rule, so it may import only the standard library and
@@ -85,7 +85,7 @@ def install(
         WheelError: pip cannot find the wheel, or it is not the pinned one, or
             there is no room for it.
     """
-    # A wheel that was installed for one Python does not work with another.
+    # Byte code is for one Python.
     python = sys.implementation.cache_tag
     kept = {h: cache / f"{pin}-{python}-{_LAYOUT}-{h}" for h in pin.hashes}
     try:
