@@ -58,8 +58,29 @@ class NoCompileTest(absltest.TestCase):
         )
         self.assertRegex(printed, r"^<function explain.* \d+ False\n$")
 
+    def test_whoever_wants_the_extensions_module_gets_it(self) -> None:
+        program = (
+            "from regress.trainer import no_compile; no_compile.apply(); "
+            "from torch.utils import cpp_extension as idle; "
+            "print(idle.CppExtension); "
+            "from torch.utils import cpp_extension as real; "
+            "print(real is idle); real.load_inline('name', '')"
+        )
+        result = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        self.assertRegex(result.stdout, r"^<function CppExtension.*>\nFalse\n$")
+        self.assertIn("A rank compiles no extension.", result.stderr)
+
     def _assert_no_compiler(self) -> None:
-        for name in ("torch._dynamo.convert_frame", "torch._inductor"):
+        for name in (
+            "setuptools",
+            "torch._dynamo.convert_frame",
+            "torch._inductor",
+        ):
             self.assertNotIn(name, sys.modules)
 
 

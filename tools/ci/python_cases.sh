@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 scratch="$(mktemp --directory)"
 readonly scratch
+readonly base="${scratch}/output"
 bazel="$(type -P bazel || type -P bazelisk)"
 python="$(tools/ci/python_of.sh 3.12)" || exit
 readonly bazel python
@@ -15,18 +16,28 @@ readonly bazel python
 passed=0
 failed=0
 
-# Expects a pattern in a build's output on a machine, or in what it makes.
+# Runs Bazel on a machine, which is variables of the environment. All machines
+# share a server, as it takes seconds to start.
+bazelw_on() {
+    local machine=()
+    while [[ "$1" == *=* ]]; do
+        machine+=("$1")
+        shift
+    done
+    env --ignore-environment "${machine[@]}" USER=nobody \
+        PATH="${scratch}/bin:/usr/bin:/bin" tools/bazelw \
+        "--output_user_root=${scratch}/user" "--output_base=${base}" "$@"
+}
+
+# Expects a pattern in what Bazel says when it looks for a Python on a machine,
+# or in the version and the path of the one that it takes.
 expect() {
-    local name="$1" pattern="$2" output base="${scratch}/output/$1"
+    local name="$1" pattern="$2" output
     shift 2
-    local machine=(
-        env --ignore-environment "$@" USER=nobody
-        PATH="${scratch}/bin:/usr/bin:/bin" tools/bazelw "--output_base=${base}"
-    )
-    output="$("${machine[@]}" build --color=no --curses=no --noshow_progress \
-        @python//:version.bzl 2>&1)"
+    output="$(bazelw_on "$@" sync --configure --color=no --curses=no \
+        --noshow_progress 2>&1)"
     output+="$(cat "${base}/external/python/version.bzl" 2>/dev/null)"
-    "${machine[@]}" shutdown
+    output+=" $(readlink "${base}/external/python/host_python")"
     if grep --quiet --extended-regexp "${pattern}" <<<"${output}"; then
         passed=$((passed + 1))
     else
@@ -36,12 +47,13 @@ expect() {
 }
 
 finish() {
+    bazelw_on HOME="${scratch}/none" shutdown
     chmod --recursive u+w "${scratch}"
     rm --recursive --force "${scratch}"
 }
 trap finish EXIT
 
-mkdir --parents "${scratch}"/{bin,none,output,pyenv/.pyenv/versions/3.12.9/bin,uv/.local/share/uv/python/cpython-3.12.9-linux/bin}
+mkdir --parents "${scratch}"/{bin,none,pyenv/.pyenv/versions/3.12.9/bin,uv/.local/share/uv/python/cpython-3.12.9-linux/bin}
 ln --symbolic "${bazel}" "${scratch}/bin/"
 # A version manager puts a stub like this one on the PATH.
 printf '#!/bin/sh\necho "pyenv: python3.13: command not found" >&2\nexit 127\n' \
@@ -54,13 +66,13 @@ if ! env --ignore-environment PATH=/usr/bin:/bin sh -c 'python3.12 -m pip --vers
     expect none \
         'wrong Python: expected Python 3.13 or 3.12 with pip, looked in PATH .* found .*python3.13 \(fails: pyenv: .*command not found\).*: install one \(Debian 13 or Ubuntu 24.04' \
         HOME="${scratch}/none"
-    expect pyenv 'PYTHON_VERSION = "3.12"' HOME="${scratch}/pyenv"
-    expect uv 'PYTHON_VERSION = "3.12"' HOME="${scratch}/uv"
+    expect pyenv 'PYTHON_VERSION = "3.12" .*/pyenv/' HOME="${scratch}/pyenv"
+    expect uv 'PYTHON_VERSION = "3.12" .*/uv/' HOME="${scratch}/uv"
 fi
 expect chosen_none \
     'wrong Python: .* looked in REGRESS_PYTHON, found none: ' \
     HOME="${scratch}/none" REGRESS_PYTHON=/nowhere/python3
-expect chosen 'PYTHON_VERSION = "3.12"' \
+expect chosen 'PYTHON_VERSION = "3.12" /' \
     HOME="${scratch}/none" REGRESS_PYTHON="${python}"
 
 echo "${passed} passed, ${failed} failed"

@@ -1,8 +1,8 @@
 """Installs one wheel into a directory with pip, for a repository rule.
 
 The package index, the certificates and the proxy are those of the user's own
-pip configuration. Installed wheels stay in a cache, and all workspaces and
-channels of this user have hard links into it: a wheel is fetched and unpacked
+pip configuration. Installed wheels stay in a cache, and all workspaces, channels
+and Pythons of this user have hard links into it: a wheel is fetched and unpacked
 once, and takes up space on the disk once.
 
 This runs in a repository rule, so it may import only the standard library and
@@ -16,6 +16,7 @@ import contextlib
 import csv
 import dataclasses
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -38,6 +39,9 @@ _REPORT = "report.json"
 
 # These folders are large, and no test imports them, so they get no byte code.
 _NOT_COMPILED = re.compile(r"/(tests?|_inductor|testing)/")
+# Starting processes to compile with takes as long as to compile 30 modules, and
+# Bazel fetches other wheels meanwhile.
+_MANY_MODULES = 300
 
 
 class WheelError(Exception):
@@ -81,7 +85,7 @@ def install(
         WheelError: pip cannot find the wheel, or it is not the pinned one, or
             there is no room for it.
     """
-    # A wheel that was installed for one Python does not work with another.
+    # Byte code is for one Python.
     python = sys.implementation.cache_tag
     kept = {h: cache / f"{pin}-{python}-{_LAYOUT}-{h}" for h in pin.hashes}
     try:
@@ -112,33 +116,74 @@ def _add(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        report = _pip_install(pin, partial, pip_options)
         site = partial / _SITE
-        unpin_scripts(site, sys.executable)
-        # Warnings about somebody else's code help nobody.
-        warnings.simplefilter("ignore", SyntaxWarning)
-        # The sandbox cannot write byte code later, and checking it against the
-        # source would take a stat for each module.
-        compileall.compile_dir(
-            site,
-            stripdir=str(site),
-            quiet=2,
-            workers=0,
-            rx=_NOT_COMPILED,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
+        same = _of_another_python(pin, parent)
+        if same:
+            _link(same, partial, left_out=("__pycache__",))
+        else:
+            _pip_install(pin, partial, pip_options)
+            unpin_scripts(site, sys.executable)
+        _compile(site)
         # All workspaces share these files, so nobody may change them.
         for path in site.rglob("*"):
             if path.is_file() and not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~0o222)
-        (installed,) = report["install"]
-        sha256: str = installed["download_info"]["archive_info"]["hashes"][
-            "sha256"
-        ]
+        archive = _installed(partial)["download_info"]["archive_info"]
+        sha256: str = archive["hashes"]["sha256"]
         partial.rename(kept[sha256])
         return sha256
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _installed(directory: pathlib.Path) -> Mapping[str, Any]:
+    """Returns what pip's report says of the one wheel that it installed."""
+    report = json.loads((directory / _REPORT).read_text())
+    installed: Mapping[str, Any]
+    (installed,) = report["install"]
+    return installed
+
+
+def _of_another_python(pin: Pin, cache: pathlib.Path) -> pathlib.Path | None:
+    """Returns a wheel in the cache that another Python has, and this one takes.
+
+    Then it need not be fetched and unpacked again: only byte code depends on
+    the Python.
+    """
+    # Where the lock has several files, pip chooses, and not whoever came first.
+    if len(pin.hashes) != 1:
+        return None
+    name = glob.escape(str(pin))
+    for path in cache.glob(f"{name}-*-{_LAYOUT}-{pin.hashes[0]}"):
+        if _is_for_this_python(_installed(path)["download_info"]["url"]):
+            return path
+    return None
+
+
+def _is_for_this_python(url: str) -> bool:
+    """Whether pip could install a wheel here, by the name of its file."""
+    from pip._vendor.packaging import tags, utils
+
+    path = urllib.parse.unquote(urllib.parse.urlsplit(url).path)
+    *_, own = utils.parse_wheel_filename(path.rpartition("/")[2])
+    return not own.isdisjoint(tags.sys_tags())
+
+
+def _compile(site: pathlib.Path) -> None:
+    """Compiles modules for the Python that runs this."""
+    # Warnings about somebody else's code help nobody.
+    warnings.simplefilter("ignore", SyntaxWarning)
+    modules = sum(1 for _ in site.rglob("*.py"))
+    # The sandbox cannot write byte code later, and checking it against the
+    # source would take a stat for each module.
+    compileall.compile_dir(
+        site,
+        stripdir=str(site),
+        quiet=2,
+        workers=0 if modules > _MANY_MODULES else 1,
+        rx=_NOT_COMPILED,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
 
 
 @contextlib.contextmanager
@@ -150,7 +195,9 @@ def _lock(path: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _link(source: pathlib.Path, target: pathlib.Path) -> None:
+def _link(
+    source: pathlib.Path, target: pathlib.Path, left_out: Sequence[str] = ()
+) -> None:
     """Links a tree, file by file; copies files onto another disk."""
 
     def link(file: str, copy: str) -> None:
@@ -163,7 +210,12 @@ def _link(source: pathlib.Path, target: pathlib.Path) -> None:
         shutil.rmtree(target / name, ignore_errors=True)
         (target / name).unlink(missing_ok=True)
     shutil.copytree(
-        source, target, copy_function=link, symlinks=True, dirs_exist_ok=True
+        source,
+        target,
+        copy_function=link,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns(*left_out),
+        symlinks=True,
     )
 
 
@@ -245,8 +297,8 @@ def required(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _pip_install(
     pin: Pin, directory: pathlib.Path, pip_options: Sequence[str]
-) -> dict[str, Any]:
-    """Runs pip, says what it fetches, and returns its installation report."""
+) -> None:
+    """Runs pip, and says what it fetches."""
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         requirements = pathlib.Path(scratch, "requirements.txt")
         requirements.write_text(
@@ -296,8 +348,6 @@ def _pip_install(
                     log.read_text() if log.exists() else "",
                 )
             )
-        found: dict[str, Any] = json.loads(report.read_text())
-        return found
 
 
 def explain(pin: Pin, stderr: str, log: str) -> str:
@@ -398,8 +448,7 @@ def main() -> None:
         pathlib.Path("error").write_text(str(error))
         sys.exit(1)
     (here / f"{_SITE}.sha256").write_text(digest)
-    (installed,) = json.loads((here / _REPORT).read_text())["install"]
-    needs = required(installed["metadata"])
+    needs = required(_installed(here)["metadata"])
     (here / "needs.json").write_text(json.dumps(needs))
 
 

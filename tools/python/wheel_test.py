@@ -136,6 +136,44 @@ class InstallTest(absltest.TestCase):
             (self.directory / "foo/bar.py").stat().st_ino,
         )
 
+    def install_under_another_python(self, sha256):
+        """Fills the cache as another Python would, and empties the index."""
+        with mock.patch.object(sys.implementation, "cache_tag", "cpython-399"):
+            self.install(sha256)
+        for path in self.index.iterdir():
+            path.unlink()
+        (installed,) = self.cache.glob(f"*-cpython-399-*-{sha256}")
+        return installed
+
+    def test_takes_a_wheel_that_another_python_fetched(self):
+        sha256 = self.add_wheel()
+        theirs = self.install_under_another_python(sha256)
+        self.install(sha256)
+        self.assertEqual(
+            (self.directory / "foo/bar.py").stat().st_ino,
+            (theirs / "site-packages/foo/bar.py").stat().st_ino,
+        )
+        # Byte code is its own.
+        (compiled,) = self.directory.glob("foo/__pycache__/*")
+        self.assertEqual(
+            compiled.name, f"bar.{sys.implementation.cache_tag}.pyc"
+        )
+
+    def test_does_not_take_a_wheel_that_is_for_another_python(self):
+        sha256 = self.add_wheel()
+        report = self.install_under_another_python(sha256) / "report.json"
+        report.write_text(
+            report.read_text().replace("py3-none-any", "cp27-cp27m-win32")
+        )
+        with self.assertRaisesRegex(wheel.WheelError, "no distribution"):
+            self.install(sha256)
+
+    def test_leaves_the_choice_among_files_to_pip(self):
+        sha256 = self.add_wheel()
+        self.install_under_another_python(sha256)
+        with self.assertRaisesRegex(wheel.WheelError, "no distribution"):
+            self.install(sha256, _WRONG)
+
     def test_copies_to_another_disk(self):
         sha256 = self.add_wheel()
         with mock.patch.object(os, "link", side_effect=OSError(18, "EXDEV")):
