@@ -44,6 +44,8 @@ class CudaBackend(backend.Backend):
     }
     overlaps_communication = True
     rehearses = True
+    # Bit for bit as without graphs: a step's kernels are the same.
+    captures_layers = True
     # cuDNN's fused attention (seen in 9.14 and 9.19) can change the bits of a
     # forward pass while other kernels run, and "auto" picks a kernel depending
     # on whether FlashAttention is installed.
