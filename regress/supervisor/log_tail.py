@@ -25,6 +25,10 @@ _WARNING = re.compile(r"^\[[IW]\d{4} [\d:.]+ \S+:\d+\] ")
 _PARTS = 4
 _PATH = re.compile(r"(?:/[^\s/]+){5,}")
 _TRACEBACK = "Traceback (most recent call last):"
+# Python's fault handler begins with this when a signal ends the process, and
+# goes on with the frames of each thread, the innermost first.
+_FATAL = "Fatal Python error: "
+_ABORTED = f"{_FATAL}Aborted"
 
 
 def lines(path: pathlib.Path, count: int) -> list[str]:
@@ -36,12 +40,26 @@ def last_words(path: pathlib.Path) -> str:
     """Returns what a log says of why a rank ended, in one line of 506 at most.
 
     That is the exception of the last traceback with its whole message, for
-    example "ValueError: expected 2, got 3", else the last line; "" if the log
-    is empty. Of a long one it keeps the beginning and the end.
+    example "ValueError: expected 2, got 3"; or the signal that ended Python,
+    and where; else the last line; "" if the log is empty. Of a long one it
+    keeps the beginning and the end.
     """
     said = [_RANK.sub("", line) for line in _tail(path)]
     reasons = [line for line in said if not _WARNING.match(line)] or said
-    return _shorten(" ".join(_exception(reasons) or reasons[-1:]))
+    before = list(
+        itertools.takewhile(lambda line: not line.startswith(_FATAL), reasons)
+    )
+    crash = reasons[len(before) :]
+    # Whoever aborts the process says why before.
+    if crash and not (before and crash[0] == _ABORTED):
+        return _shorten(", ".join(_fatal(crash)))
+    return _shorten(" ".join(_exception(before) or before[-1:]))
+
+
+def _fatal(crash: Sequence[str]) -> list[str]:
+    """Returns the fault handler's first line and the innermost frame."""
+    frames = [line.strip() for line in crash if line.startswith("  File ")]
+    return [crash[0], *frames[:1]]
 
 
 def _exception(said: Sequence[str]) -> Sequence[str]:

@@ -1,6 +1,9 @@
 """Tests for quoting the end of a log."""
 
 import pathlib
+import signal
+import subprocess
+import sys
 
 from absl.testing import absltest
 
@@ -39,6 +42,35 @@ class LogTailTest(absltest.TestCase):
     def test_finds_a_warning_that_is_all_there_is(self) -> None:
         log = self.write(b"[W1125 01:57:47.4317 socket.cpp:1] no route\n")
         self.assertEndsWith(log_tail.last_words(log), "no route")
+
+    def test_finds_the_signal_that_python_died_of(self) -> None:
+        log = pathlib.Path(self.create_tempdir().full_path) / "log"
+        with log.open("w") as file:
+            status = subprocess.call(
+                [
+                    *(sys.executable, "-X", "faulthandler", "-c"),
+                    "import os, signal\nprint('ready')\n"
+                    "def work(): os.kill(os.getpid(), signal.SIGSEGV)\nwork()",
+                ],
+                stderr=file,
+            )
+        self.assertEqual(status, -signal.SIGSEGV)
+        self.assertEqual(
+            log_tail.last_words(log),
+            "Fatal Python error: Segmentation fault, "
+            'File "<string>", line 3 in work',
+        )
+
+    def test_finds_why_a_process_was_aborted(self) -> None:
+        dump = b"Fatal Python error: Aborted\n\n  File \"x.py\", line 1 in f\n"
+        why = b"terminate called after throwing an instance of 'c10::Error'\n"
+        self.assertEqual(
+            log_tail.last_words(self.write(why + dump)), why.decode().strip()
+        )
+        self.assertEqual(
+            log_tail.last_words(self.write(dump)),
+            'Fatal Python error: Aborted, File "x.py", line 1 in f',
+        )
 
     def test_finds_nothing_in_an_empty_log(self) -> None:
         self.assertEqual(log_tail.last_words(self.write(b"")), "")

@@ -39,6 +39,9 @@ class Backend(abc.ABC):
     # Whether a rank warms up with a forward and backward pass before it
     # begins: worthwhile if the first pass is much slower than the next.
     rehearses: bool
+    # Whether Transformer Engine's layers run as CUDA graphs: worthwhile if
+    # launching a kernel takes longer than running it.
+    captures_layers: bool
     # Name of a member of megatron-core's AttnBackend, which cannot be imported
     # before `prepare` has run.
     attention_backend: str

@@ -40,6 +40,7 @@ class CpuBackend(backend.Backend):
     # Overlapping over gloo would free tensors too early and corrupt them.
     overlaps_communication = False
     rehearses = False
+    captures_layers = False
     attention_backend = "local"
     transformer_config: Mapping[str, Any] = {
         "use_cpu_initialization": True,

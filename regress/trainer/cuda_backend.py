@@ -58,6 +58,8 @@ class CudaBackend(backend.Backend):
     }
     overlaps_communication = True
     rehearses = True
+    # Bit for bit as without graphs: a step's kernels are the same.
+    captures_layers = True
     # cuDNN's fused attention (seen in 9.14 and 9.19) can change the bits of a
     # forward pass while other kernels run, and "auto" picks a kernel depending
     # on whether FlashAttention is installed.
@@ -80,17 +82,22 @@ class CudaBackend(backend.Backend):
         self._shares_device = False
 
     def prepare(self) -> None:  # noqa: D102 - as Backend has it
-        threading.Thread(target=_initialize_driver, daemon=True).start()
         # The library folders depend on the machine, so they are not part of
         # the recorded settings.
         os.environ.update({**self.settings, **libraries.homes()})
         # Some images set it, and torch would have TF32 in float32 products.
         os.environ.pop("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", None)
+        driver = threading.Thread(target=_initialize_driver)
+        driver.start()
         libraries.open_all()
         # Transformer Engine imports JAX if it is installed, which takes 0.6 s.
         sys.modules.setdefault("transformer_engine.jax", cast(Any, None))
         import torch
 
+        # The driver reads the environment, which must not be changed while it
+        # does, as Transformer Engine does when it is imported: a rank of some
+        # two hundred died of it.
+        driver.join()
         from regress.trainer import no_compile
 
         no_compile.apply()

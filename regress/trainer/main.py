@@ -4,6 +4,7 @@ A launcher either calls `preload` once in a process that forks the ranks and
 `main` in each rank, or only `main` in a new process per rank.
 """
 
+import faulthandler
 import gc
 import os
 import pathlib
@@ -134,6 +135,8 @@ def _train(imported: float) -> int:
 def _import(hardware: str) -> None:
     if "regress.trainer.rank" in sys.modules:
         return
+    # What crashes in a library says where, in the rank's log.
+    faulthandler.enable()
     # The garbage collector would repeatedly scan half a million objects, for a
     # quarter of the import time, and free nothing.
     gc.disable()

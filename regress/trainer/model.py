@@ -39,6 +39,16 @@ def params_dtype(case: case_pb2.Case) -> torch.dtype:
     return _TYPES[case.training.precision]
 
 
+def captures_layers(
+    case: case_pb2.Case, backend: backend_lib.Backend
+) -> bool:
+    """Whether megatron-core captures each layer in CUDA graphs."""
+    return (
+        backend.captures_layers
+        and case.model.implementation == case_pb2.Model.TRANSFORMER_ENGINE
+    )
+
+
 def transformer_config(
     case: case_pb2.Case, backend: backend_lib.Backend
 ) -> TransformerConfig:
@@ -65,6 +75,9 @@ def transformer_config(
         batch_p2p_comm=not overlap,
         finalize_model_grads_func=finalize_model_grads,
         attention_backend=AttnBackend[backend.attention_backend],
+        cuda_graph_impl="local" if captures_layers(case, backend) else "none",
+        # The pass that is captured has run once before, in the rehearsal.
+        cuda_graph_warmup_steps=1,
         **backend.transformer_config,
     )
 

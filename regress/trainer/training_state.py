@@ -66,7 +66,7 @@ def build(
 
     megatron-core's parallel state must be initialized.
     """
-    seed_streams(case.training.seed)
+    seed_streams(case.training.seed, model.captures_layers(case, backend))
     config = model.transformer_config(case, backend)
     chunks = model.build_chunks(case, config, device)
     optimizer = optimizer_lib.build_optimizer(case, chunks)
@@ -77,14 +77,22 @@ def build(
     )
 
 
-def seed_streams(seed: int) -> None:
-    """Seeds every random stream of this rank with a per-stage seed."""
+def seed_streams(seed: int, for_graphs: bool = False) -> None:
+    """Seeds every random stream of this rank with a per-stage seed.
+
+    Args:
+        seed: The case's seed.
+        for_graphs: Whether CUDA graphs draw from the streams. The numbers that
+            are drawn do not depend on it.
+    """
     # Megatron-LM's spacing between stages.
     seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
     random.seed(seed)
     numpy.random.seed(seed)
     torch.manual_seed(seed)
-    tensor_parallel.model_parallel_cuda_manual_seed(seed)
+    tensor_parallel.model_parallel_cuda_manual_seed(
+        seed, te_rng_tracker=for_graphs
+    )
 
 
 def get_streams() -> dict[str, Any]:
@@ -94,7 +102,12 @@ def get_streams() -> dict[str, Any]:
         _NUMPY: numpy.random.get_state(),
         _TORCH: torch.get_rng_state(),
         _CUDA: torch.cuda.get_rng_state(),
-        _TRACKER: tensor_parallel.get_cuda_rng_tracker().get_states(),
+        _TRACKER: {
+            name: state.get_state()
+            if isinstance(state, torch.Generator)
+            else state
+            for name, state in _tracked().items()
+        },
     }
 
 
@@ -116,4 +129,22 @@ def set_streams(states: dict[str, Any]) -> None:
     torch.set_rng_state(states[_TORCH])
     if torch.cuda.is_available():
         torch.cuda.set_rng_state(states[_CUDA])
-    tensor_parallel.get_cuda_rng_tracker().set_states(states[_TRACKER])
+    generators = {
+        name: generator
+        for name, generator in _tracked().items()
+        if isinstance(generator, torch.Generator)
+    }
+    if generators:
+        # Graphs draw from these very generators.
+        for name, state in states[_TRACKER].items():
+            generators[name].set_state(state)
+    else:
+        tensor_parallel.get_cuda_rng_tracker().set_states(states[_TRACKER])
+
+
+def _tracked() -> dict[str, torch.Tensor | torch.Generator]:
+    """The tracker's streams, by name: generators if CUDA graphs use them."""
+    found: dict[str, torch.Tensor | torch.Generator] = (
+        tensor_parallel.get_cuda_rng_tracker().get_states()
+    )
+    return found
