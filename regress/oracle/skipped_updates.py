@@ -16,7 +16,7 @@ def find(
     facts: observations.Observations,
 ) -> Sequence[verdict_pb2.SkippedUpdate]:
     """Returns the first skipped updates, by attempt and iteration."""
-    return list(itertools.islice(_all(facts), check.FINDINGS_KEPT))
+    return list(itertools.islice(_all(facts), check.SUBJECTS_KEPT))
 
 
 def _all(
