@@ -30,6 +30,11 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             actual="no interruption",
         )
 
+    def test_compares_nothing_of_an_attempt_that_is_not_there(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[:]
+        self.assert_counts(records, rules.INTERRUPTION, 0, 0)
+
     def test_says_why_the_attempt_ended_before(self):
         records = record_test_helper.passing()
         attempt = records.run.attempts[0]
