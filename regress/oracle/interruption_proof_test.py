@@ -34,6 +34,7 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         records = record_test_helper.passing()
         del records.run.attempts[:]
         self.assert_counts(records, rules.INTERRUPTION, 0, 0)
+        self.assert_counts(records, rules.INTERRUPTED_RANKS, 0, 0)
 
     def test_says_why_the_attempt_ended_before(self):
         records = record_test_helper.passing()
