@@ -464,6 +464,14 @@ class SampleTest(verdict_testing.VerdictTestCase):
             actual="31",
         )
 
+    def test_does_not_look_at_a_step_too_many(self):
+        records = record_test_helper.passing()
+        records.rank(0, 0).events.add(
+            step=record_test_helper.step(records.case, 0, 7)
+        )
+        # The 4 steps of 4 ranks; another check finds the fifth.
+        self.assert_counts(records, rules.INTERRUPTED_SAMPLES, 4 * 4, 0)
+
     def test_finds_a_rank_that_did_not_count_them(self):
         records = record_test_helper.passing()
         for iteration in range(1, 5):
