@@ -30,6 +30,12 @@ class InterruptionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             actual="no interruption",
         )
 
+    def test_compares_nothing_of_an_attempt_that_is_not_there(self):
+        records = record_test_helper.passing()
+        del records.run.attempts[:]
+        self.assert_counts(records, rules.INTERRUPTION, 0, 0)
+        self.assert_counts(records, rules.INTERRUPTED_RANKS, 0, 0)
+
     def test_says_why_the_attempt_ended_before(self):
         records = record_test_helper.passing()
         attempt = records.run.attempts[0]
@@ -457,6 +463,14 @@ class SampleTest(verdict_testing.VerdictTestCase):
             expected="32",
             actual="31",
         )
+
+    def test_does_not_look_at_a_step_too_many(self):
+        records = record_test_helper.passing()
+        records.rank(0, 0).events.add(
+            step=record_test_helper.step(records.case, 0, 7)
+        )
+        # The 4 steps of 4 ranks; another check finds the fifth.
+        self.assert_counts(records, rules.INTERRUPTED_SAMPLES, 4 * 4, 0)
 
     def test_finds_a_rank_that_did_not_count_them(self):
         records = record_test_helper.passing()
