@@ -108,8 +108,13 @@ class Scenario:
     def _read_back(
         self, record: run_pb2.RunRecord, launched: attempt.Attempt
     ) -> None:
-        record.checkpoints.CopyFrom(inventory.take(self.files.checkpoints))
-        record.read_back.CopyFrom(self._run(self._read_back_index, launched))
+        # The ranks only read, so the directory is listed beside them.
+        with futures.ThreadPoolExecutor(1) as beside:
+            listing = beside.submit(inventory.take, self.files.checkpoints)
+            record.read_back.CopyFrom(
+                self._run(self._read_back_index, launched)
+            )
+            record.checkpoints.CopyFrom(listing.result())
 
     def _relaunch(
         self, record: run_pb2.RunRecord, launched: attempt.Attempt
