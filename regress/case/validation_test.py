@@ -12,7 +12,11 @@ from regress.case import case_pb2, case_test_helper, validation
 _PATH = f"cases/{case_test_helper.NAME}.textproto"
 
 # Any value of these fields can be run.
-_WITHOUT_RULE = ("model.tied_embeddings", "interruption.graceful")
+_WITHOUT_RULE = (
+    "model.tied_embeddings",
+    "interruption.graceful",
+    "relaunch_finished",
+)
 
 # Text to merge into the valid case, and the resulting problem. Merging appends
 # to repeated fields.
