@@ -585,6 +585,9 @@ class RepeatTest(_MutantsTestCase):
         repeat = records.add_repeat(4)
         for rank in repeat.ranks:
             for event in rank.events:
+                # What the repeat goes on with, the next step's numbers show.
+                if event.state.moment != _Digest.SAVED:
+                    continue
                 for entry in event.state.entries:
                     right = entry.digest
                     entry.digest = right[::-1]

@@ -98,7 +98,9 @@ class NoGoldenTest(parameterized.TestCase):
 
     def test_says_what_the_repeat_was_the_same_as(self) -> None:
         said = summary.summarize(_diverged(None).judge_without_golden())
-        self.assertIn("gave the same numbers as attempt 0, so some state", said)
+        self.assertIn(
+            "gave the same numbers as attempt 0, and the loaded state is", said
+        )
 
     def test_wrong_samples_of_attempt_0_are_no_word_of_a_golden(self) -> None:
         records = record_test_helper.passing()

@@ -425,7 +425,9 @@ def _finished(case: case_pb2.Case) -> run_pb2.Attempt:
             *_load(rank, start),
             *([_continued(rank, start)] if start < last else []),
             *_train(case, rank, start, last, last),
-            run_pb2.Event(finished=run_pb2.Finished(iteration=last)),
+            run_pb2.Event(
+                finished=run_pb2.Finished(iteration=last, already=start >= last)
+            ),
         ]
         status = run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF)
         attempt.ranks.add(rank=rank, events=events, exit=status)

@@ -117,9 +117,9 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
         )
         result.expect(
             _Fact.FINISHED,
-            f"after iteration {last}",
+            _end(last, already=facts.start(facts.last) >= last),
             ", ".join(
-                f"after iteration {finished.iteration}"
+                _end(finished.iteration, already=finished.already)
                 for finished in timeline.finished
             )
             or "not finished",
@@ -127,6 +127,11 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
             rank=rank,
         )
     return result.outcome()
+
+
+def _end(iteration: int, *, already: bool) -> str:
+    before = ", before it began" if already else ""
+    return f"after iteration {iteration}{before}"
 
 
 def shortfall(

@@ -339,6 +339,18 @@ class FinishTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records, _NOT_RESUMED, rules.FINISHED, actual="not finished"
         )
 
+    def test_rejects_a_rank_that_says_it_had_nothing_to_do(self):
+        records = record_test_helper.passing()
+        records.rank(1, 3).events[-1].finished.already = True
+        self.assert_fails(
+            records,
+            _NOT_RESUMED,
+            rules.FINISHED,
+            rank=3,
+            expected="after iteration 8",
+            actual="after iteration 8, before it began",
+        )
+
     def test_rejects_a_rank_that_finished_early(self):
         records = record_test_helper.passing()
         records.rank(1, 3).events[-1].finished.iteration = 7
