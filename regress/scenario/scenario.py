@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 
 from regress.case import case_pb2, fingerprint
 from regress.checkpoint import inventory

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy
 import torch
 from absl import app, flags
-from megatron.core.datasets import indexed_dataset
 
+from regress.trainer import no_compile
 from tools.corpus import language
 
 _BIN = flags.DEFINE_string("bin", None, "The .bin file.", required=True)
@@ -33,6 +33,10 @@ def build(
         bin_path: The file for the tokens, as uint16.
         idx_path: The file for the documents' offsets in it.
     """
+    # megatron-core would import the compiler, for longer than this writes.
+    no_compile.apply()
+    from megatron.core.datasets import indexed_dataset
+
     builder = indexed_dataset.IndexedDatasetBuilder(
         str(bin_path), dtype=numpy.uint16
     )

@@ -1,9 +1,9 @@
 """Installs one wheel into a directory with pip, for a repository rule.
 
 The package index, the certificates and the proxy are those of the user's own
-pip configuration. Installed wheels stay in a cache, and all workspaces, channels
-and Pythons of this user have hard links into it: a wheel is fetched and unpacked
-once, and takes up space on the disk once.
+pip configuration. Installed wheels stay in a cache, and all workspaces,
+channels and Pythons of this user have hard links into it: a wheel is fetched
+and unpacked once, and takes up space on the disk once.
 
 This runs in a repository rule, so it may import only the standard library and
 the pip of the Python that runs it.
