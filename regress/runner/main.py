@@ -98,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
             selected,
             environment,
             candidate,
-            contents=os.listdir(files.outputs),
+            contents=[one.name for one in files.outputs.iterdir()],
         )
         print(console.render(verdict, following), flush=True)
         _draw(files, record, verdict, selected.golden, following)
