@@ -206,7 +206,9 @@ def _ranks_that_record(metric: metrics.Metric, last_rank: int) -> str:
         for rank in range(last_rank + 1)
         if metric.is_recorded_by(rank, last_rank)
     ]
-    return f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {', '.join(ranks)}"
+    return (
+        f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {', '.join(ranks)}"
+    )
 
 
 def _states(

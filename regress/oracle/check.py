@@ -210,7 +210,9 @@ class Check:
         self._findings.sort(key=self._order)
         by_subject: dict[bytes, list[verdict_pb2.Finding]] = {}
         for finding in self._findings:
-            by_subject.setdefault(subjects.identify(finding), []).append(finding)
+            by_subject.setdefault(subjects.identify(finding), []).append(
+                finding
+            )
         kept = itertools.islice(by_subject.values(), SUBJECTS_KEPT)
         self._findings = list(itertools.chain.from_iterable(kept))
         self._most = len(self._findings) + _BATCH

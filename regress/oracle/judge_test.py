@@ -232,9 +232,9 @@ class CauseTest(verdict_testing.VerdictTestCase):
         records.golden.provenance.corpus_digest = "decade"
         self.assertEqual(
             summary.summarize(records.judge()),
-            "the golden was not recorded for what ran; corpus digest of the "
-            "golden: expected c0ffee, actual decade; The corpus has changed "
-            "since the golden was recorded.",
+            "the golden was not recorded for what ran; corpus digest: "
+            "expected decade, actual c0ffee; The corpus has changed since the "
+            "golden was recorded.",
         )
 
     def test_gives_the_findings_of_the_cause_first(self):

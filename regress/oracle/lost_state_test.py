@@ -35,7 +35,9 @@ def _zeros(*kinds: str) -> _Lose:
     return lose
 
 
-def _other(*kinds: str, chunk: str = "", names: Sequence[str] = _NAMES) -> _Lose:
+def _other(
+    *kinds: str, chunk: str = "", names: Sequence[str] = _NAMES
+) -> _Lose:
     def lose(state: run_pb2.StateDigest) -> None:
         for one in state.entries:
             if _is(one, kinds, chunk) and one.name.endswith(tuple(names)):
@@ -58,7 +60,13 @@ def _verdict(lose: _Lose, ranks: Sequence[int] = _RANKS) -> verdict_pb2.Verdict:
         del saved.entries[:]
         saved.entries.add(name="iteration", digest="3", description="3")
         for chunk in (0, 1):
-            for kind in ("param", "main param", "step", "exp_avg", "exp_avg_sq"):
+            for kind in (
+                "param",
+                "main param",
+                "step",
+                "exp_avg",
+                "exp_avg_sq",
+            ):
                 for name in _NAMES:
                     step = kind == "step"
                     where = f"chunk {chunk}/{kind}/{name}"
@@ -140,7 +148,9 @@ class LostStateTest(parameterized.TestCase):
     )
     def test_otherwise_the_first_finding_is_told(self, lose: _Lose) -> None:
         said = summary.summarize(_verdict(lose))
-        self.assertIn(" of attempt 1 on ranks 0, 1, 2, 3 at iteration 3: ", said)
+        self.assertIn(
+            " of attempt 1 on ranks 0, 1, 2, 3 at iteration 3: ", said
+        )
 
     def test_a_single_entry_is_named(self) -> None:
         verdict = _verdict(_other("param", chunk="0", names=["bias"]))
@@ -150,7 +160,9 @@ class LostStateTest(parameterized.TestCase):
         )
 
     def test_moments_that_differ_from_one_another_are_not_reset(self) -> None:
-        self.assertNotIn("not loaded", summary.summarize(_verdict(_other("exp_avg"))))
+        self.assertNotIn(
+            "not loaded", summary.summarize(_verdict(_other("exp_avg")))
+        )
 
 
 if __name__ == "__main__":

@@ -88,7 +88,9 @@ class CompareTest(parameterized.TestCase):
         twice.entries.add(name="a", digest="aa")
         outcome, _ = _compare([twice], [twice])
         self.assertEqual(outcome.differing, 1)
-        self.assertEqual(wording.actual(outcome.findings[0]), "int, digest aa and digest aa")
+        self.assertEqual(
+            wording.actual(outcome.findings[0]), "int, digest aa and digest aa"
+        )
 
     def test_an_entry_without_a_digest_differs_from_itself(self):
         empty = _digest(a="")

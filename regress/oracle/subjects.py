@@ -42,9 +42,7 @@ def alike(
         and identify(one) == subject
         and (
             not one.HasField("fact")
-            or (
-                same_values(one, finding) and one.progress == finding.progress
-            )
+            or (same_values(one, finding) and one.progress == finding.progress)
         )
     ]
 

@@ -137,9 +137,9 @@ class SummaryTest(parameterized.TestCase):
         self.assertEqual(
             summary.summarize(records.judge()),
             f"{_NOISE}; chunk 0/param/weight of the repeat of attempt 0 on "
-            f"rank 1 at iteration 3: expected float32[64, 256], "
-            f"digest {before[:12]}, actual float32[64, 256], digest bad; expected is what attempt 0 did; "
-            f"{_FIX}",
+            f"rank 1 at iteration 3: expected float32[64, 256], digest "
+            f"{before[:12]}, actual float32[64, 256], digest bad; expected is "
+            f"what attempt 0 did; {_FIX}",
         )
 
     def test_sums_up_the_entries_of_a_wrong_state(self):
@@ -151,8 +151,8 @@ class SummaryTest(parameterized.TestCase):
             summary.summarize(records.judge()),
             f"{_DIVERGENCE}; chunk 0/param/weight of attempt 1 on rank 0 at "
             f"iteration 3: expected float32[64, 256], digest {before[:12]}, "
-            "actual float32[64, 256], digest bad; of 28 loaded state entries 1 differ: param "
-            "(1) on rank 0.",
+            "actual float32[64, 256], digest bad; of 28 loaded state entries 1 "
+            "differ: param (1) on rank 0.",
         )
 
     def test_of_a_state_that_is_not_there_there_is_nothing_to_sum_up(self):

@@ -18,7 +18,12 @@ _FOLLOWING = next_steps.NextSteps(
         ),
     ),
     "/outputs",
-    contents=("attempt_0", "attempt_1", "run_record.binpb", "verdict.textproto"),
+    contents=(
+        "attempt_0",
+        "attempt_1",
+        "run_record.binpb",
+        "verdict.textproto",
+    ),
 )
 _PACKED = next_steps.NextSteps(
     (

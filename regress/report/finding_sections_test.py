@@ -211,8 +211,16 @@ class StatesTest(parameterized.TestCase):
             "float32[16], digest a39bc7242408 -> 7120c381a222",
         ),
         (_loaded(_A), _loaded(_B), "digest a39bc7242408 -> 7120c381a222"),
-        (_loaded(_A), _loaded(_B, "5"), "digest a39bc7242408 -> 5, digest 7120c381a222"),
-        (_loaded(_A, "1"), _loaded(_B), "1, digest a39bc7242408 -> digest 7120c381a222"),
+        (
+            _loaded(_A),
+            _loaded(_B, "5"),
+            "digest a39bc7242408 -> 5, digest 7120c381a222",
+        ),
+        (
+            _loaded(_A, "1"),
+            _loaded(_B),
+            "1, digest a39bc7242408 -> digest 7120c381a222",
+        ),
         (_loaded(_A, "0.001"), _ABSENT, "0.001 -> absent"),
         (_ABSENT, _loaded(_A, "0.001"), "absent -> 0.001"),
     )

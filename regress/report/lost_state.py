@@ -64,9 +64,7 @@ def describe(state: verdict_pb2.RestoredState) -> str:
 def _is_lost(one: verdict_pb2.RestoredKind) -> bool:
     """Whether the load has left nothing of a kind's entries on a rank."""
     whole = one.entries_of_chunk if one.HasField("chunk") else one.entries
-    return one.differing == whole and (
-        one.absent == one.differing or one.reset
-    )
+    return one.differing == whole and (one.absent == one.differing or one.reset)
 
 
 def _not_loaded(

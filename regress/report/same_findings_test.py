@@ -83,7 +83,9 @@ class MergeTest(parameterized.TestCase):
     def test_facts_with_other_values_are_kept_apart(self):
         merged = same_findings.merge(
             _finding(
-                rank, subject=verdict_pb2.Fact.EXIT_STATUS, actual=f"{rank // 2}"
+                rank,
+                subject=verdict_pb2.Fact.EXIT_STATUS,
+                actual=f"{rank // 2}",
             )
             for rank in range(4)
         )

@@ -162,9 +162,7 @@ def _limit(verdict: verdict_pb2.Verdict) -> str:
     )
 
 
-def _finding(
-    verdict: verdict_pb2.Verdict, finding: verdict_pb2.Finding
-) -> str:
+def _finding(verdict: verdict_pb2.Verdict, finding: verdict_pb2.Finding) -> str:
     """Describes a finding, and names all ranks that have it."""
     attempt = wording.attempt(finding)
     where = f" of {attempt}" if attempt else ""
@@ -186,7 +184,11 @@ def _finding(
 def _first_finding(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
-    said = _ended(first) if first.HasField("progress") else _finding(verdict, first)
+    said = (
+        _ended(first)
+        if first.HasField("progress")
+        else _finding(verdict, first)
+    )
     return [said, wording.explanation(first)]
 
 

@@ -146,9 +146,7 @@ def _derivation(
     path = selected.golden_path
     assert path is not None
     source = path.with_name(f"{selected.channel}_{exact}.textproto")
-    recorded = dataclasses.replace(
-        selected, hardware=exact, golden_path=source
-    )
+    recorded = dataclasses.replace(selected, hardware=exact, golden_path=source)
     config = environment_lib.config_flag(exact)
     return (
         next_steps.Step(

@@ -105,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
             selected,
             environment,
             candidate,
-            contents=os.listdir(files.outputs),
+            contents=[one.name for one in files.outputs.iterdir()],
         )
         terminal.show(console.render(verdict, following))
         _draw(files, record, verdict, selected.golden, following)

@@ -1,10 +1,10 @@
 """Opens reports of real runs in a real browser, and checks what it shows.
 
-One run passes, and three have one fault each. The reports and screenshots of
-them are among the test's outputs, so that a person can look at them.
+One run passes, and six have one fault each. The reports and screenshots of them
+are among the test's outputs, so that a person can look at them.
 """
 
-import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -14,27 +14,15 @@ from typing import Any, ClassVar
 from absl.testing import absltest
 from selenium import webdriver
 
-from regress.oracle import verdict_pb2
-from regress.report import next_steps
-from regress.testing.faults import catalogue, harness
+from regress.report.html import screenshots
 
-# From Debian's packages chromium and chromium-driver.
-_BROWSER = "/usr/bin/chromium"
-_DRIVER = "/usr/bin/chromedriver"
-
-# The headline of the report, by fault.
-_FAULTS = {
-    "group_collision_silent": "FAIL: resume divergence",
-    "numeric_drift_epsilon": "FAIL: numeric drift",
-    "crash_in_step": "FAIL: crash",
-}
-_NEXT_STEPS = next_steps.NextSteps(
-    (next_steps.Step("To see more:", f"tools/bazelw test //{'x' * 200}"),),
-    "outputs.zip",
-)
-_DESKTOP = (1280, 900)
-_PHONE = (360, 740)
 _LEAST_CONTRAST = 4.5
+_NAMES = (screenshots.PASS, *screenshots.FAULTS)
+# In order; a report has those of which there is something to say.
+_SECTIONS = (
+    *("verdict", "curves", "state", "findings", "checks", "next"),
+    *("processes", "environment", "history", "record"),
+)
 
 # Returns the lowest contrast ratio (WCAG 2) of all text on the page.
 _CONTRAST = """
@@ -84,68 +72,31 @@ class BrowserTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        for program in (_BROWSER, _DRIVER):
-            if not pathlib.Path(program).exists():
-                raise FileNotFoundError(
-                    f"expected {program}, found none: install Debian's "
-                    "packages chromium and chromium-driver, as .ci/run does"
-                )
         cls.outputs = pathlib.Path(os.environ["TEST_UNDECLARED_OUTPUTS_DIR"])
-        folder = pathlib.Path(os.environ["TEST_TMPDIR"])
         # Must be set before matplotlib is imported: it caches its fonts there.
+        folder = pathlib.Path(os.environ["TEST_TMPDIR"])
         os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
-        from regress.report.html import page
-
-        with harness.Harness(folder / "runs") as runs:
-            outcomes = {"pass": runs.control()}
-            for name in _FAULTS:
-                outcomes[name] = runs.run(catalogue.BY_NAME[name])
-        for name, outcome in outcomes.items():
-            passed = outcome.verdict.conclusion == verdict_pb2.Verdict.PASS
-            text = page.render(
-                outcome.verdict,
-                outcome.record,
-                outcome.golden,
-                None if passed else _NEXT_STEPS,
-            )
-            (cls.outputs / f"{name}.html").write_text(text, encoding="utf-8")
-        cls.browser = _start(folder / "browser")
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.browser.quit()
-        super().tearDownClass()
+        with contextlib.ExitStack() as stack:
+            cls.browser = stack.enter_context(screenshots.browser())
+            screenshots.render(cls.outputs)
+            cls.addClassCleanup(stack.pop_all().close)
 
     def _open(
-        self, name: str, size: tuple[int, int] = _DESKTOP, scheme: str = "light"
+        self,
+        name: str,
+        size: tuple[int, int] = screenshots.DESKTOP,
+        scheme: str = "light",
     ) -> list[str]:
         """Opens a report, and returns all URLs that the browser requested."""
-        self.browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-        )
-        self.browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {
-                "width": size[0],
-                "height": size[1],
-                "deviceScaleFactor": 1,
-                "mobile": size == _PHONE,
-            },
-        )
+        screenshots.view(self.browser, size, scheme)
         for log in ("browser", "performance"):
             # Discards the entries of earlier pages.
             self.browser.get_log(log)
-        self.browser.get((self.outputs / f"{name}.html").as_uri())
+        self.browser.get(self._report(name).as_uri())
         return _requested(self.browser)
 
-    def _picture(self, name: str) -> None:
-        picture = self.browser.execute_cdp_cmd(
-            "Page.captureScreenshot",
-            {"captureBeyondViewport": True, "format": "png"},
-        )
-        path = self.outputs / f"{name}.png"
-        path.write_bytes(base64.b64decode(picture["data"]))
+    def _report(self, name: str) -> pathlib.Path:
+        return self.outputs / name / "report.html"
 
     def _script(self, script: str) -> Any:
         return self.browser.execute_script(script)
@@ -154,9 +105,9 @@ class BrowserTest(absltest.TestCase):
         return len(self.browser.find_elements("css selector", selector))
 
     def test_nothing_is_fetched(self) -> None:
-        for name in ("pass", *_FAULTS):
+        for name in _NAMES:
             with self.subTest(name):
-                uri = (self.outputs / f"{name}.html").as_uri()
+                uri = self._report(name).as_uri()
                 asked = self._open(name)
                 self.assertEqual(
                     [one for one in asked if not one.startswith("data:")],
@@ -169,13 +120,14 @@ class BrowserTest(absltest.TestCase):
             # Bound but not listening, the socket refuses connections.
             closed.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{closed.getsockname()[1]}/x.png"
-            path = self.outputs / "fetching.html"
+            path = self._report("fetching")
+            path.parent.mkdir()
             path.write_text(f'<img src="{address}">')
             self.assertIn(address, self._open("fetching"))
             path.unlink()
 
     def test_curves_are_drawn(self) -> None:
-        for name in ("pass", *_FAULTS):
+        for name in _NAMES:
             with self.subTest(name):
                 self._open(name)
                 charts = self._script(_LINES)
@@ -202,7 +154,7 @@ class BrowserTest(absltest.TestCase):
 
     def test_a_fault_shows_its_difference(self) -> None:
         for name, shown in (
-            ("pass", False),
+            (screenshots.PASS, False),
             ("group_collision_silent", True),
             ("numeric_drift_epsilon", True),
             # Everything before the crash is right.
@@ -213,30 +165,94 @@ class BrowserTest(absltest.TestCase):
                 *_, differences = self._script(_LINES)
                 self.assertEqual(bool(differences["lines"]), shown)
 
-    def test_verdict_and_findings_come_first(self) -> None:
-        self._open("pass")
-        self.assertEqual(self._headline(), "PASS")
-        self.assertEqual(self._count("section#findings"), 0)
-        for name, headline in _FAULTS.items():
+    def test_the_sections_are_in_order(self) -> None:
+        headlines = {screenshots.PASS: "PASS"} | screenshots.FAULTS
+        for name, headline in headlines.items():
             with self.subTest(name):
                 self._open(name)
                 self.assertEqual(self._headline(), headline)
-                self.assertGreater(self._count(".finding"), 0)
-                sections = [
-                    element.get_attribute("id")
-                    for element in self.browser.find_elements(
-                        "css selector", "section"
-                    )
-                ]
-                self.assertEqual(
-                    sections[:4], ["verdict", "next", "findings", "curves"]
+                sections = self._script(
+                    "return [...document.querySelectorAll('section')]"
+                    ".map(section => section.id)"
                 )
+                self.assertEqual(
+                    sections, [one for one in _SECTIONS if one in sections]
+                )
+                self.assertContainsSubset(
+                    ["curves", "checks", "processes", "environment"], sections
+                )
+                failed = name != screenshots.PASS
+                self.assertEqual("findings" in sections, failed)
+                self.assertEqual(self._count("table.findings tr") > 1, failed)
+
+    def test_failed_checks_come_first_and_the_others_are_folded(self) -> None:
+        self._open("group_collision_silent")
+        rows = self._script(
+            "return [...document.querySelectorAll('#checks .status')]"
+            ".map(e => [e.innerText, e.closest('details') !== null])"
+        )
+        self.assertEqual(rows[0], ["FAIL", False])
+        self.assertNotIn(["ok", False], rows)
+        self.assertNotIn(["FAIL", True], rows)
+
+    def test_the_first_digit_that_differs_is_marked(self) -> None:
+        self._open("group_collision_silent")
+        pairs = self._script(
+            "return [...document.querySelectorAll('.findings dl')]"
+            ".map(dl => [...dl.querySelectorAll('dd')].map(dd => "
+            "[dd.innerText, dd.querySelector('mark')?.innerText ?? '']))"
+        )
+        marked = [pair for pair in pairs if any(mark for _, mark in pair)]
+        self.assertNotEmpty(marked)
+        for (expected, first), (actual, second) in marked:
+            self.assertIn(
+                (first, second),
+                [
+                    (expected[place : place + 1], actual[place : place + 1])
+                    for place in range(len(expected))
+                    if expected[:place] == actual[:place]
+                ],
+            )
+            self.assertNotEqual(first, second)
+
+    def test_links_and_anchors_lead_somewhere(self) -> None:
+        for name in _NAMES:
+            with self.subTest(name):
+                self._open(name)
+                links = self._script(
+                    "return [...document.querySelectorAll('a')]"
+                    ".map(a => a.getAttribute('href'))"
+                )
+                files = [one for one in links if not one.startswith("#")]
+                self.assertIn("attempt_1/rank_0.log", files)
+                for one in files:
+                    self.assertTrue((self.outputs / name / one).exists(), one)
+                for one in links:
+                    if one.startswith("#"):
+                        self.assertEqual(self._count(one), 1, one)
+                headings = self._count("h2")
+                self.assertEqual(self._count("h2 > a[href^='#']"), headings)
+
+    def test_a_click_copies_the_command(self) -> None:
+        self._open("crash_in_step")
+        self.browser.find_element("css selector", "button.copy").click()
+        copied = self._script("return getSelection().toString()")
+        self.assertStartsWith(copied, "tools/bazelw test //xxx")
+        self.assertEmpty(self.browser.get_log("browser"))
+
+    def test_all_text_has_one_font(self) -> None:
+        self._open(screenshots.PASS)
+        fonts = self._script(
+            "return [...document.querySelectorAll('p, th, svg text')]"
+            ".map(e => getComputedStyle(e).fontFamily)"
+        )
+        self.assertLen(set(fonts), 1, set(fonts))
 
     def _headline(self) -> str:
         return str(self.browser.find_element("css selector", "h1").text)
 
     def test_the_state_grid_shows_what_was_not_restored(self) -> None:
-        self._open("pass")
+        self._open(screenshots.PASS)
         self.assertEqual(self._count(".grid td.bad"), 0)
         self.assertGreater(self._count(".grid td.good"), 20)
         self._open("group_collision_silent")
@@ -247,19 +263,22 @@ class BrowserTest(absltest.TestCase):
         )
 
     def test_processes_and_environment_are_there(self) -> None:
-        self._open("pass")
+        self._open(screenshots.PASS)
         self.assertEqual(self._count('#processes g[id*="killed-"]'), 4)
         self.assertGreater(self._count("#environment tbody tr"), 5)
         self.assertGreater(self._count("#checks tbody tr"), 20)
 
     def test_reads_on_a_phone_and_in_the_dark(self) -> None:
-        for name in ("pass", *_FAULTS):
-            for size_name, size in (("desktop", _DESKTOP), ("phone", _PHONE)):
+        for name in _NAMES:
+            for size_name, size in screenshots.SIZES.items():
                 papers = set()
-                for scheme in ("light", "dark"):
+                for scheme in screenshots.SCHEMES:
                     with self.subTest(f"{name} {size_name} {scheme}"):
                         self._open(name, size, scheme)
-                        self._picture(f"{name}_{size_name}_{scheme}")
+                        screenshots.take(
+                            self.browser,
+                            self.outputs / f"{name}_{size_name}_{scheme}.png",
+                        )
                         # The page fits, without horizontal scrolling.
                         self.assertLessEqual(
                             self._script(
@@ -279,31 +298,8 @@ class BrowserTest(absltest.TestCase):
                 self.assertLen(papers, 2)
 
     def test_is_light_enough_for_a_phone(self) -> None:
-        for name in ("pass", *_FAULTS):
-            self.assertLess(
-                (self.outputs / f"{name}.html").stat().st_size, 500_000, name
-            )
-
-
-def _start(profile: pathlib.Path) -> webdriver.Chrome:
-    options = webdriver.ChromeOptions()
-    options.binary_location = _BROWSER
-    for flag in (
-        "--headless=new",
-        # Bazel already runs this in a sandbox, and Chromium's own does not work
-        # for root.
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(flag)
-    options.set_capability(
-        "goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"}
-    )
-    return webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(_DRIVER)
-    )
+        for name in _NAMES:
+            self.assertLess(self._report(name).stat().st_size, 500_000, name)
 
 
 def _requested(browser: webdriver.Chrome) -> list[str]:

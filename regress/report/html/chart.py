@@ -125,7 +125,12 @@ class Chart:
             )
         if ran.resumed_from is not None:
             self._flag(
-                ran.resumed_from, "resumed", "third", ":", "resume", _LINE_POINTS
+                ran.resumed_from,
+                "resumed",
+                "third",
+                ":",
+                "resume",
+                _LINE_POINTS,
             )
 
     def _flag(

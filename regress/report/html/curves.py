@@ -90,7 +90,8 @@ def draw_rates(
                         linestyle=_LINE_STYLES[place],
                         marker=_MARKERS[index % len(_MARKERS)],
                         markersize=4,
-                        markevery=1 + values.iterations.size // _MARKERS_PER_CURVE,
+                        markevery=1
+                        + values.iterations.size // _MARKERS_PER_CURVE,
                     )
         for index, name in enumerate(attempts):
             if style := _MARKER_KEYS[index % len(_MARKER_KEYS)]:

@@ -26,7 +26,14 @@ _MARKER_KEYS = ("dots", "dots square", "dots triangle", "dots diamond")
 _MEASURED = (metrics.Precision.FLOAT32, metrics.Precision.FLOAT64)
 # Below this, the axis is linear: it is less than the last place of a float64.
 _LEAST = 1e-17
-_TICKS = {0: "0", 1e-16: "1e-16", 1e-12: "1e-12", 1e-8: "1e-8", 1e-4: "1e-4", 1: "1"}
+_TICKS = {
+    0: "0",
+    1e-16: "1e-16",
+    1e-12: "1e-12",
+    1e-8: "1e-8",
+    1e-4: "1e-4",
+    1: "1",
+}
 # At most this many of a metric's differences are drawn, evenly spaced. A reader
 # could not tell more of them apart.
 _MOST = 500

@@ -5,11 +5,10 @@ first digit that differs is marked.
 """
 
 import dataclasses
-import os
 from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import same_findings, text_layout, wording
+from regress.report import same_findings, summary, text_layout, wording
 
 # This many findings of a check are visible; a click shows the rest.
 _OPEN = 6
@@ -87,9 +86,10 @@ def build(verdict: verdict_pb2.Verdict) -> list[Table]:
         )
         for check in verdict.checks
     }
+    said = summary.summarize(verdict)
     tables = []
     for (oracle, check), findings in groups.items():
-        rows = [_row(same) for same in same_findings.merge(findings)]
+        rows = [_row(same, said) for same in same_findings.merge(findings)]
         name = verdict_pb2.Oracle.Name(findings[0].oracle)
         tables.append(
             Table(
@@ -105,7 +105,11 @@ def build(verdict: verdict_pb2.Verdict) -> list[Table]:
 
 def mark(expected: str, actual: str) -> tuple[Marked, Marked]:
     """Splits two texts at the first character that differs."""
-    place = len(os.path.commonprefix([expected, actual]))
+    pairs = enumerate(zip(expected, actual, strict=False))
+    place = next(
+        (place for place, (one, other) in pairs if one != other),
+        min(len(expected), len(actual)),
+    )
     first, second = (
         Marked(text[:place], text[place : place + 1], text[place + 1 :])
         for text in (expected, actual)
@@ -113,7 +117,7 @@ def mark(expected: str, actual: str) -> tuple[Marked, Marked]:
     return first, second
 
 
-def _row(same: same_findings.SameFindings) -> Row:
+def _row(same: same_findings.SameFindings, said: str) -> Row:
     finding = same.first
     before, after = _digits(finding.expected), _digits(finding.actual)
     if before and after and before != after:
@@ -130,7 +134,8 @@ def _row(same: same_findings.SameFindings) -> Row:
         expected,
         actual,
         tuple(_distance(finding)),
-        same.explanations,
+        # The summary stands above; it may say it already.
+        tuple(one for one in same.explanations if one.rstrip(".") not in said),
     )
 
 

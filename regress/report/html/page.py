@@ -135,6 +135,12 @@ def render(
     )
 
 
+def _breakable(text: str) -> markupsafe.Markup:
+    """Lets a long name break where its parts meet, not within a word."""
+    parts = re.split(r"(?<=[/._])", text)
+    return markupsafe.Markup("<wbr>").join(parts)
+
+
 def _described(golden: golden_pb2.Golden | None) -> str:
     if golden is None:
         return "no golden"
@@ -184,6 +190,7 @@ def _page(**values: Any) -> str:
         trim_blocks=True,
         undefined=jinja2.ChainableUndefined,
     )
+    environment.filters["breakable"] = _breakable
     style = markupsafe.Markup((_FOLDER / "style.css").read_text())
     script = (_FOLDER / "copy.js").read_text()
     digest = hashlib.sha256(script.encode()).digest()

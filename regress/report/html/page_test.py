@@ -141,6 +141,15 @@ class RenderTest(parameterized.TestCase):
         self.assertEqual(text.count("<script"), 1)
         self.assertGreaterEqual(text.count("&lt;script&gt;"), 10)
 
+    def test_a_long_name_breaks_between_its_parts(self) -> None:
+        finding = helper.make(helper.entry("chunk 0/param/a.<b>_c"), "1", "2")
+        text = page.render(
+            _Verdict(conclusion=_Verdict.CRASH, findings=[finding]),
+            run_pb2.RunRecord(),
+            None,
+        )
+        self.assertIn("chunk 0/<wbr>param/<wbr>a.<wbr>&lt;b&gt;_<wbr>c", text)
+
     def test_its_script_may_run(self) -> None:
         text = page.render(_Verdict(), run_pb2.RunRecord(), None)
         script = text.partition("<script>")[2].partition("</script>")[0]

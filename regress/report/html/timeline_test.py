@@ -17,10 +17,10 @@ def _step(seconds: float) -> run_pb2.Event:
 
 
 def _attempt(
-    *events: run_pb2.Event, exit: _Exit | None = None, **fields: object
+    *events: run_pb2.Event, status: _Exit | None = None, **fields: object
 ) -> run_pb2.Attempt:
     return run_pb2.Attempt(
-        ranks=[run_pb2.RankRecord(rank=2, events=events, exit=exit)],
+        ranks=[run_pb2.RankRecord(rank=2, events=events, exit=status)],
         **fields,  # type: ignore[arg-type]
     )
 
@@ -35,7 +35,7 @@ class OfRunTest(parameterized.TestCase):
             attempts=[
                 _attempt(
                     *events,
-                    exit=_Exit(signal=9, cause=_Exit.INTERRUPTED, seconds=6),
+                    status=_Exit(signal=9, cause=_Exit.INTERRUPTED, seconds=6),
                     interruption=run_pb2.InterruptionEvent(seconds=5.5),
                     started_at=100,
                     began_at=100,
@@ -55,9 +55,7 @@ class OfRunTest(parameterized.TestCase):
             ),
         )
         # When the signal was sent, not when the process was reaped.
-        self.assertEqual(
-            (first.end, first.how), (5.5, timeline.End.KILLED)
-        )
+        self.assertEqual((first.end, first.how), (5.5, timeline.End.KILLED))
         self.assertEqual(second.bars, (timeline.Bar("step", 1, 1),))
         self.assertEqual(second.how, timeline.End.EXITED)
 
@@ -66,7 +64,7 @@ class OfRunTest(parameterized.TestCase):
             attempts=[
                 _attempt(
                     *(_span("import", 4), _span("wait", 6), _step(2)),
-                    exit=_Exit(seconds=2.5, cause=_Exit.BY_ITSELF),
+                    status=_Exit(seconds=2.5, cause=_Exit.BY_ITSELF),
                     started_at=100,
                     began_at=110,
                 )
@@ -86,9 +84,9 @@ class OfRunTest(parameterized.TestCase):
         (_Exit(cause=_Exit.BY_ITSELF, signal=11), timeline.End.FAILED),
         (_Exit(cause=_Exit.BY_ITSELF), timeline.End.EXITED),
     )
-    def test_tells_ends_apart(self, exit: _Exit, how: timeline.End) -> None:
+    def test_tells_ends_apart(self, status: _Exit, how: timeline.End) -> None:
         (process,) = timeline.of_run(
-            run_pb2.RunRecord(attempts=[_attempt(exit=exit)])
+            run_pb2.RunRecord(attempts=[_attempt(status=status)])
         )
         self.assertEqual(process.how, how)
 
@@ -119,7 +117,7 @@ class OfRunTest(parameterized.TestCase):
             attempts=[
                 _attempt(
                     *(_step(1), _span("save", 1)),
-                    exit=_Exit(seconds=9, signal=9, cause=_Exit.HANG),
+                    status=_Exit(seconds=9, signal=9, cause=_Exit.HANG),
                 )
             ]
         )

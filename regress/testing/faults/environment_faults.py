@@ -67,18 +67,14 @@ FAULTS = (
         "thought of",
         "The case was changed and the golden was not recorded again.",
         fault.Injection(golden=_of_another_case),
-        fault.Expected(
-            "STALE_GOLDEN", "case fingerprint", attempt=None
-        ),
+        fault.Expected("STALE_GOLDEN", "case fingerprint", attempt=None),
     ),
     fault.Fault(
         "golden_of_another_corpus",
         "thought of",
         "The corpus was changed and the golden was not recorded again.",
         fault.Injection(golden=_of_another_corpus),
-        fault.Expected(
-            "STALE_GOLDEN", "corpus digest", attempt=None
-        ),
+        fault.Expected("STALE_GOLDEN", "corpus digest", attempt=None),
     ),
     fault.Fault(
         "golden_too_short",

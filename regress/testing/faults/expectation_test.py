@@ -134,9 +134,7 @@ class MismatchesTest(parameterized.TestCase):
         self.assertLen(expectation.mismatches(_EXPECTED, verdict), 3)
 
     def test_a_finding_about_nothing_in_particular(self) -> None:
-        expected = fault.Expected(
-            "STALE_GOLDEN", "corpus digest", attempt=None
-        )
+        expected = fault.Expected("STALE_GOLDEN", "corpus digest", attempt=None)
         verdict = verdict_pb2.Verdict(
             conclusion=verdict_pb2.Verdict.STALE_GOLDEN,
             findings=[
