@@ -132,12 +132,18 @@ class BuildDatasetTest(absltest.TestCase):
                 (one.split, run_pb2.DataIndex.Cache.Name(one.cache))
                 for one in cache.found
             ],
-            list(zip(("train", "valid", "test")[: len(found)], found, strict=True)),
+            list(
+                zip(
+                    ("train", "valid", "test")[: len(found)], found, strict=True
+                )
+            ),
         )
         self.assertEmpty(cache.notes)
         return small_corpus_test_helper.samples(dataset)
 
-    def _missing(self, corpus: pathlib.Path) -> small_corpus_test_helper.Samples:
+    def _missing(
+        self, corpus: pathlib.Path
+    ) -> small_corpus_test_helper.Samples:
         return self._build(corpus, "MISSING", "MISSING", "MISSING")
 
     def _valid(self, corpus: pathlib.Path) -> small_corpus_test_helper.Samples:

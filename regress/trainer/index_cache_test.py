@@ -280,9 +280,7 @@ class IndexCacheTest(parameterized.TestCase):
                     rounds.wait()
                     found, note = self._get()
                     self.assertEqual(note, "")
-                    self.assertTrue(
-                        found.stored or found.cache == _Cache.VALID
-                    )
+                    self.assertTrue(found.stored or found.cache == _Cache.VALID)
                 rounds.wait()
             except BaseException as error:
                 failures.append(error)
