@@ -5,9 +5,10 @@
 Each job has a file system of its own, on a loop device, so this needs root. The
 power is cut after an operation on the disk that the seed chooses: while the
 index of the data set is written, or a checkpoint. The whole trajectory must be
-the golden's, to the bit, and no checkpoint that was saved may be lost. Exit
-status: 0 if nothing was lost, 1 if something was, 2 if this machine cannot mount
-such a file system.
+the golden's, to the bit, and no checkpoint that was saved may be lost.
+
+Exit status: 0 if nothing was lost, 1 if something was, 2 if this machine cannot
+mount such a file system.
 """
 
 import pathlib
