@@ -87,7 +87,7 @@ class DecodeTest(parameterized.TestCase):
 
     @parameterized.parameters(
         (b"", "its 0 bytes do not have the SHA-256"),
-        (bytes(4000), "its 4000 bytes do not have the SHA-256"),
+        (bytes(40), "its 40 bytes do not have the SHA-256"),
         (_signed(b""), "header is not JSON"),
         (_signed(b"{}"), "header is not JSON"),
         (_signed(b"[" * 50_000 + b"\n"), "header is not JSON"),
