@@ -60,7 +60,7 @@ def traced(folder: pathlib.Path) -> dict[str, str]:
 
 def start() -> None:
     """Records this process and its forks. Called by Python's `site`."""
-    folder = os.environ[_VARIABLE]
+    folder = pathlib.Path(os.environ[_VARIABLE])
     main = sys.orig_argv[sys.orig_argv.index("-m") + 1].rpartition(".")[2]
     pid = os.getpid()
     seen: set[tuple[int, bool, str]] = set()
@@ -68,20 +68,20 @@ def start() -> None:
     def record(writes: bool, path: Any) -> None:
         if isinstance(path, int) or path is None:
             return
-        name = os.fsdecode(path)
+        file = pathlib.Path(os.fsdecode(path))
         # shutil.rmtree opens names relative to a folder that it has opened.
-        if not (writes or os.path.isabs(name) or os.path.exists(name)):
+        if not (writes or file.is_absolute() or file.exists()):
             return
-        if os.path.isdir(name):
+        if file.is_dir():
             return
         me = os.getpid()
-        one = me, writes, os.path.abspath(name)
+        one = me, writes, str(file.absolute())
         if one in seen:
             return
-        log = os.path.join(folder, f"{me}.opened")
+        log = folder / f"{me}.opened"
         # The hook hears of the log, too. It is opened each time, as a process
         # may close all descriptors that it does not know.
-        seen.update((one, (me, True, log)))
+        seen.update((one, (me, True, str(log))))
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         role = main if me == pid else "rank"
         os.write(fd, f"{role}\t{int(writes)}\t{one[2]}\n".encode())

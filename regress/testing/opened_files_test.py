@@ -100,7 +100,7 @@ class OpenedFilesTest(absltest.TestCase):
         readers: dict[str, set[str]] = {}
         for one in opened_files.read(self._folder / "trace"):
             name = self._name(one.path)
-            if not one.writes and os.path.isabs(name):
+            if not one.writes and name.startswith("/"):
                 continue
             matching = [
                 pattern

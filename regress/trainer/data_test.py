@@ -16,6 +16,8 @@ from regress.run import run_pb2
 from regress.trainer import data, index_cache, small_corpus_test_helper
 
 _CPU = torch.device("cpu")
+_SPLITS = ("train", "valid", "test")
+_Samples = small_corpus_test_helper.Samples
 
 
 class _Dataset:
@@ -116,9 +118,7 @@ class BuildDatasetTest(absltest.TestCase):
         small_corpus_test_helper.write(corpus, documents)
         return corpus
 
-    def _build(
-        self, corpus: pathlib.Path, *found: str
-    ) -> small_corpus_test_helper.Samples:
+    def _build(self, corpus: pathlib.Path, *found: str) -> _Samples:
         """Builds the data set, asserts what was found, and returns samples.
 
         Args:
@@ -132,15 +132,19 @@ class BuildDatasetTest(absltest.TestCase):
                 (one.split, run_pb2.DataIndex.Cache.Name(one.cache))
                 for one in cache.found
             ],
-            list(zip(("train", "valid", "test")[: len(found)], found, strict=True)),
+            list(
+                zip(
+                    ("train", "valid", "test")[: len(found)], found, strict=True
+                )
+            ),
         )
         self.assertEmpty(cache.notes)
         return small_corpus_test_helper.samples(dataset)
 
-    def _missing(self, corpus: pathlib.Path) -> small_corpus_test_helper.Samples:
+    def _missing(self, corpus: pathlib.Path) -> _Samples:
         return self._build(corpus, "MISSING", "MISSING", "MISSING")
 
-    def _valid(self, corpus: pathlib.Path) -> small_corpus_test_helper.Samples:
+    def _valid(self, corpus: pathlib.Path) -> _Samples:
         return self._build(corpus, "VALID", "VALID", "VALID")
 
     def test_samples_are_those_of_megatron_cores_own_cache(self) -> None:

@@ -207,11 +207,10 @@ def encode(description: Description, arrays: Arrays) -> Iterator[bytes | Array]:
         }
     )
     padding = -(len(header) + 1) % _ALIGNMENT
+    parts: list[bytes | Array] = [header + b" " * padding + b"\n"]
+    parts += [one.reshape(-1).view(numpy.uint8) for one in little]
     digest = hashlib.sha256()
-    for part in (
-        header + b" " * padding + b"\n",
-        *(one.reshape(-1).view(numpy.uint8) for one in little),
-    ):
+    for part in parts:
         digest.update(part)
         yield part
     yield digest.digest()

@@ -87,7 +87,7 @@ class DecodeTest(parameterized.TestCase):
 
     @parameterized.parameters(
         (b"", "its 0 bytes do not have the SHA-256"),
-        (bytes(4000), "its 4000 bytes do not have the SHA-256"),
+        (bytes(40), "its 40 bytes do not have the SHA-256"),
         (_signed(b""), "header is not JSON"),
         (_signed(b"{}"), "header is not JSON"),
         (_signed(b"[" * 50_000 + b"\n"), "header is not JSON"),
@@ -140,6 +140,9 @@ class IndexCacheTest(parameterized.TestCase):
         (found,) = cache.found
         return found, " ".join(cache.notes)
 
+    def _names(self) -> list[str]:
+        return [path.name for path in self._folder.iterdir()]
+
     def _path(self) -> pathlib.Path:
         cache = index_cache.IndexCache(self._folder, durable.Disk())
         return cache.path("train", _DESCRIPTION)
@@ -154,7 +157,7 @@ class IndexCacheTest(parameterized.TestCase):
                 self._get(), (_Cache(cache="VALID", split="train"), "")
             )
         self.assertEqual(self._built, 1)
-        self.assertEqual(os.listdir(self._folder), [self._path().name])
+        self.assertEqual(self._names(), [self._path().name])
 
     def test_another_data_set_has_another_file(self) -> None:
         self._get()
@@ -232,7 +235,7 @@ class IndexCacheTest(parameterized.TestCase):
             self.assertIn("cannot be read: Is a directory", note)
             self.assertIn("cannot be kept: Is a directory. Each attempt", note)
             self.assertEqual(self._built, attempt)
-        self.assertEqual(os.listdir(self._folder), [self._path().name])
+        self.assertEqual(self._names(), [self._path().name])
 
     def test_a_full_disk_is_no_reason_not_to_train(self) -> None:
         class _FullDisk(durable.Disk):
@@ -243,14 +246,14 @@ class IndexCacheTest(parameterized.TestCase):
         found, note = self._get(_FullDisk())
         self.assertEqual((found.cache, found.stored), (_Cache.MISSING, False))
         self.assertIn("cannot be kept: No space left on device", note)
-        self.assertEmpty(os.listdir(self._folder))
+        self.assertEmpty(self._names())
 
     def test_what_a_kill_left_is_removed(self) -> None:
         self._folder.mkdir()
         left = self._path().with_name(f"{self._path().name}.0f{durable.ASIDE}")
         left.write_bytes(_whole()[:-1])
         self.assertEqual(self._get()[0].cache, _Cache.MISSING)
-        self.assertEqual(os.listdir(self._folder), [self._path().name])
+        self.assertEqual(self._names(), [self._path().name])
 
     def test_a_job_whose_file_another_removes_finds_that_ones(self) -> None:
         other = self
@@ -280,9 +283,7 @@ class IndexCacheTest(parameterized.TestCase):
                     rounds.wait()
                     found, note = self._get()
                     self.assertEqual(note, "")
-                    self.assertTrue(
-                        found.stored or found.cache == _Cache.VALID
-                    )
+                    self.assertTrue(found.stored or found.cache == _Cache.VALID)
                 rounds.wait()
             except BaseException as error:
                 failures.append(error)
@@ -294,7 +295,7 @@ class IndexCacheTest(parameterized.TestCase):
         for one in jobs:
             one.join()
         self.assertEmpty(failures)
-        self.assertEmpty(os.listdir(self._folder))
+        self.assertEmpty(self._names())
 
     def test_a_cache_that_may_not_be_written_is_read(self) -> None:
         self._get()

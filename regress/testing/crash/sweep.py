@@ -22,6 +22,7 @@ from regress.testing.crash import (
 )
 from regress.testing.crash import recording_disk as recording_disk_lib
 
+
 class Saver(Protocol):
     """Saves as one rank."""
 

@@ -111,9 +111,7 @@ def _reshuffle_cache(files: job_files.JobFiles) -> None:
     content = path.read_bytes()
     description = json.loads(content[: content.index(b"\n")])["of"]
     *others, order = index_cache.decode(content, description)
-    index_cache.write(
-        durable.Disk(), path, description, (*others, order[::-1])
-    )
+    index_cache.write(durable.Disk(), path, description, (*others, order[::-1]))
 
 
 FAULTS = (
