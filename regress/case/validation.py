@@ -18,7 +18,7 @@ from typing import Any
 
 from google.protobuf import descriptor
 
-from regress.case import case_pb2, derived
+from regress.case import case_pb2, derived, limits
 
 _Case = case_pb2.Case
 
@@ -149,6 +149,15 @@ def _rules(
     return (_FieldRule(field, expected, holds) for field in fields)
 
 
+def _count_rules(most: int, fields: Iterable[str]) -> Iterator[_FieldRule]:
+    """Rules for whole numbers by which memory is taken or work is done."""
+    return _rules(
+        f"a positive number of at most {most}",
+        lambda value: 0 < value <= most,
+        fields,
+    )
+
+
 def _enum_rules(fields: Iterable[str]) -> Iterator[_FieldRule]:
     for field in fields:
         enum: Any = _descriptor(field).enum_type
@@ -196,28 +205,38 @@ FIELD_RULES = (
             "interruption.signal",
         )
     ),
-    *_rules(
-        "a positive number",
-        lambda value: value > 0 and math.isfinite(value),
+    *_count_rules(limits.RANKS, ("parallelism.pipeline",)),
+    *_count_rules(
+        limits.ITERATIONS,
+        (
+            "training.iterations",
+            "training.save_interval",
+            "interruption.iteration",
+        ),
+    ),
+    *_count_rules(
+        limits.SIZE,
         (
             "model.layers",
             "model.hidden_size",
             "model.attention_heads",
             "model.sequence_length",
             "model.vocabulary_size",
-            "parallelism.pipeline",
             "parallelism.layers_per_virtual_stage",
-            "training.iterations",
             "training.micro_batch_size",
             "training.global_batch_size",
-            "training.save_interval",
+        ),
+    ),
+    *_rules(
+        "a positive number",
+        lambda value: value > 0 and math.isfinite(value),
+        (
             "training.seed",
             "optimizer.epsilon",
             "optimizer.clip_grad",
             "optimizer.learning_rate.max",
             "optimizer.learning_rate.decay_iterations",
             "optimizer.decoupled_learning_rate.max",
-            "interruption.iteration",
         ),
     ),
     *_rules(

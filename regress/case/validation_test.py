@@ -28,7 +28,7 @@ _BROKEN = (
     ),
     (
         "model { layers: -8 }",
-        "model.layers is -8, expected a positive number",
+        "model.layers is -8, expected a positive number of at most 16777216",
     ),
     (
         "parallelism { pipeline: 5 } interruption { ranks: 4 }",
@@ -53,6 +53,21 @@ _BROKEN = (
         "model { attention_dropout: -0.1 }",
         "model.attention_dropout is -0.1, expected a number of at least 0 and "
         "below 1",
+    ),
+    (
+        "model { layers: 1200000 } parallelism { pipeline: 100000 }",
+        "parallelism.pipeline is 100000, expected a positive number of at most "
+        "256",
+    ),
+    (
+        "training { iterations: 2147483647 }",
+        "training.iterations is 2147483647, expected a positive number of at "
+        "most 1000000",
+    ),
+    (
+        "model { vocabulary_size: 2147483647 }",
+        "model.vocabulary_size is 2147483647, expected a positive number of at "
+        "most 16777216",
     ),
     (
         "parallelism { tensor: 2 }",

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from google.protobuf import text_format
 
+from regress.case import limits
 from regress.golden import bands, errors, golden_pb2, selection_key, series
 
 _HEADER = """\
@@ -167,8 +168,11 @@ def _format(message: golden_pb2.Golden | golden_pb2.Series) -> str:
 
 def _why_incomplete(golden: golden_pb2.Golden) -> str:
     """Explains why the golden is unfit for comparison; "" if it is fit."""
-    if golden.iterations < 1:
-        return f"it has {golden.iterations} iterations, expected at least 1"
+    if not 1 <= golden.iterations <= limits.ITERATIONS:
+        return (
+            f"it has {golden.iterations} iterations, expected 1 to "
+            f"{limits.ITERATIONS}"
+        )
     if not golden.series:
         return "it has no series"
     others = golden.provenance.HasField("imported")
@@ -180,6 +184,18 @@ def _why_incomplete(golden: golden_pb2.Golden) -> str:
             return f"a series of {one.metric} names no rank"
         if not one.values:
             return f"a series of {one.metric} has no value"
+        if outside := [r for r in one.ranks if not 0 <= r < limits.RANKS]:
+            return (
+                f"a series of {one.metric} names rank {outside[0]}, expected "
+                f"0 to {limits.RANKS - 1}"
+            )
+        if not _is_possible(one.block):
+            return (
+                f"the block of {one.metric} has steps from "
+                f"{one.block.start_step} to {one.block.end_step} by "
+                f"{one.block.step_interval}, expected some from 0 to "
+                f"{limits.ITERATIONS}"
+            )
     try:
         trajectories = series.unfold(golden.series)
     except errors.GoldenError as error:
@@ -189,6 +205,15 @@ def _why_incomplete(golden: golden_pb2.Golden) -> str:
         if reason := why_wrong(key, trajectory, golden.iterations):
             return reason
     return ""
+
+
+def _is_possible(block: golden_pb2.ImportedBlock) -> bool:
+    """Whether the steps of an imported block can be counted through."""
+    return (
+        0 <= block.start_step <= limits.ITERATIONS
+        and 0 <= block.end_step <= limits.ITERATIONS
+        and block.step_interval >= int(block.ByteSize() > 0)
+    )
 
 
 def _why_no_part(

@@ -283,7 +283,22 @@ class FilesTest(parameterized.TestCase):
     @parameterized.parameters(
         (
             lambda golden: golden.ClearField("iterations"),
-            "it has 0 iterations, expected at least 1",
+            "it has 0 iterations, expected 1 to 1000000",
+        ),
+        (
+            lambda golden: setattr(golden, "iterations", 2**31 - 1),
+            "it has 2147483647 iterations, expected 1 to 1000000",
+        ),
+        (
+            lambda golden: golden.series[0].ranks.append(100_000),
+            "a series of lm loss names rank 100000, expected 0 to 255",
+        ),
+        (
+            lambda golden: golden.series[0].block.CopyFrom(
+                golden_pb2.ImportedBlock(end_step=2**31 - 1, step_interval=1)
+            ),
+            "the block of lm loss has steps from 0 to 2147483647 by 1, "
+            "expected some from 0 to 1000000",
         ),
         (
             lambda golden: golden.ClearField("series"),

@@ -13,7 +13,7 @@ was cut short by a kill:
     bytes, the record is *torn*. This is normal after a kill, and the events
     before it are complete.
 *   Anything else that is not an event, anywhere in the file, is *damage*, and
-    an error.
+    an error. So is an event of an iteration that no case can have.
 
 Two things go undetected: damage inside a record that still parses as an event,
 and truncation by somebody else, at the end of a record or inside one, which
@@ -30,11 +30,15 @@ from typing import Self
 from google.protobuf import message
 
 from regress import errors
+from regress.case import limits
 from regress.run import run_pb2
 
 # Bounds the memory that a reader needs. A state digest with 100,000 entries
 # takes a quarter of this.
 MAX_EVENT_BYTES = 64 << 20
+
+# Whoever judges a run counts through the iterations that it claims.
+_POSSIBLE = f"an event of an iteration from 0 to {limits.ITERATIONS}"
 
 # One byte for the tag and one for a size of 0.
 _MIN_EVENT_BYTES = 2
@@ -177,19 +181,33 @@ class Reader:
         except ValueError as error:
             raise self._damaged(offset, str(error)) from None
         try:
-            return run_pb2.Event.FromString(
+            event = run_pb2.Event.FromString(
                 bytes([tag]) + _varint(kind_size) + kind
             )
         except message.DecodeError:
             raise self._damaged(
                 offset, f"{size} bytes that do not parse"
             ) from None
+        iteration = _iteration(event)
+        if not 0 <= iteration <= limits.ITERATIONS:
+            raise self._damaged(
+                offset, f"one of iteration {iteration}", _POSSIBLE
+            )
+        return event
 
-    def _damaged(self, offset: int, actual: str) -> EventStreamError:
+    def _damaged(
+        self, offset: int, actual: str, expected: str = "an event"
+    ) -> EventStreamError:
         return EventStreamError(
-            f"{self._path}: damaged at byte {offset}: expected an event, found "
-            f"{actual}"
+            f"{self._path}: damaged at byte {offset}: expected {expected}, "
+            f"found {actual}"
         )
+
+
+def _iteration(event: run_pb2.Event) -> int:
+    """Returns the iteration of an event; 0 if its kind has none."""
+    kind = getattr(event, event.WhichOneof("kind") or "span")
+    return getattr(kind, "iteration", 0)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[list[run_pb2.Event], bool]:

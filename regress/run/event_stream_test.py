@@ -162,6 +162,21 @@ class EventStreamTest(absltest.TestCase):
             self.write(_events())
         self.assertEqual(writes, [_record(event) for event in _events()])
 
+    def test_an_iteration_that_no_case_can_have_is_damage(self) -> None:
+        first = self.write([_events()[1]])
+        for kind in ("step", "state", "checkpoint", "finished"):
+            for iteration in (-1, 1_000_001, 2**31 - 1):
+                event = run_pb2.Event()
+                getattr(event, kind).iteration = iteration
+                self.path.write_bytes(first + _record(event))
+                with self.assertRaisesWithLiteralMatch(
+                    event_stream.EventStreamError,
+                    f"{self.path}: damaged at byte {len(first)}: expected an "
+                    "event of an iteration from 0 to 1000000, found one of "
+                    f"iteration {iteration}",
+                ):
+                    event_stream.read(self.path)
+
     def test_damaged_size_in_the_middle(self) -> None:
         content = self.write(_events())
         first = len(_record(_events()[0]))

@@ -1,9 +1,17 @@
-"""A process that kills the ranks' process groups if the supervisor dies.
+"""A process that kills what the ranks have started if the supervisor dies.
 
 When the supervisor dies, even by SIGKILL, the kernel kills the ranks
 (linux.die_with_parent), but not the processes that a rank has started. The
 guard reads a pipe whose write end only the supervisor holds. At end of file it
 kills every process group that it still watches.
+
+A process that made a session of its own is in none of these groups, and once
+its ancestors are dead, nothing shows where it came from but its environment.
+So every process that the supervisor starts is given a mark there, which its
+descendants inherit, and the guard kills those that have it. A process that
+clears its environment escapes. A subreaper would not let it, but would have to
+be an ancestor of the supervisor; Bazel, which waits for the supervisor itself,
+is one.
 """
 
 import contextlib
@@ -14,6 +22,9 @@ from types import TracebackType
 from typing import Self
 
 from regress.supervisor import linux, python_process
+
+# The supervisor's last words, after which it cleans up itself.
+_ALIVE = ".\n"
 
 
 class Guard:
@@ -26,8 +37,12 @@ class Guard:
         try:
             self.pid = python_process.spawn(
                 __name__,
-                [str(reader)],
-                environment={},
+                [str(reader), python_process.own_mark()],
+                # A supervisor with several attempts has several guards, which
+                # must not kill each other.
+                environment={
+                    python_process.MARKS: python_process.inherited_marks()
+                },
                 output=output,
                 descriptors=[reader],
             )
@@ -46,7 +61,10 @@ class Guard:
         traceback: TracebackType | None,
     ) -> None:
         """Makes the guard kill the groups it still watches, and reaps it."""
+        self._tell(_ALIVE)
         os.close(self._pipe)
+        # Somebody may have stopped it.
+        os.kill(self.pid, signal.SIGCONT)
         os.waitpid(self.pid, 0)
 
     def watch(self, group: int) -> None:
@@ -64,12 +82,18 @@ class Guard:
 
 
 def main() -> None:
-    """Runs the guard process: `guard FD`."""
-    pipe = int(sys.argv[1])
+    """Runs the guard process: `guard FD MARK`."""
+    pipe, mark = int(sys.argv[1]), sys.argv[2]
+    # A guard that was stopped goes on when it is needed.
+    linux.signal_with_parent(signal.SIGCONT)
     linux.close_descriptors(keep=[pipe])
     groups = set()
+    supervisor_died = True
     with open(pipe) as lines:
         for line in lines:
+            if line == _ALIVE:
+                supervisor_died = False
+                continue
             group = int(line[1:])
             if line[0] == "+":
                 groups.add(group)
@@ -78,6 +102,16 @@ def main() -> None:
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+    if supervisor_died:
+        _kill_marked(mark)
+
+
+def _kill_marked(mark: str) -> None:
+    """Kills all processes that the supervisor has marked."""
+    while marked := linux.processes_with(python_process.MARKS, mark):
+        for one in marked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
 
 
 if __name__ == "__main__":

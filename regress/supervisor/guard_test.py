@@ -41,6 +41,13 @@ class GuardTest(absltest.TestCase):
             gone.wait()
         self.assertEqual(there.wait(timeout=60), -signal.SIGKILL)
 
+    def test_may_be_stopped(self) -> None:
+        watched = self.start_group()
+        with guard.Guard() as running:
+            running.watch(watched.pid)
+            os.kill(running.pid, signal.SIGSTOP)
+        self.assertEqual(watched.wait(timeout=60), -signal.SIGKILL)
+
     def test_may_be_killed(self) -> None:
         with guard.Guard() as running:
             pidfd = os.pidfd_open(running.pid)

@@ -36,9 +36,17 @@ def die_with_parent(parent: int) -> None:
         parent: The parent's expected pid. If the actual one differs, the
             parent died before this call, and this process exits at once.
     """
-    _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    signal_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def signal_with_parent(number: signal.Signals) -> None:
+    """Makes the kernel signal this process when its parent dies.
+
+    Nothing is sent if the parent is dead already.
+    """
+    _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number))
 
 
 @contextlib.contextmanager
@@ -69,6 +77,34 @@ def children(parent: int | None = None) -> set[int]:
                 if int(_stat(int(entry.name))[1]) == parent:
                     found.add(int(entry.name))
     return found
+
+
+def processes_with(variable: str, word: str) -> set[int]:
+    """Returns the pids of the other processes with a word in a variable.
+
+    Processes whose environment this user may not read are left out, and so are
+    zombies, which have none.
+    """
+    found = set()
+    prefix = f"{variable}=".encode()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            environment = pathlib.Path(entry.path, "environ").read_bytes()
+        except OSError:
+            continue
+        for setting in environment.split(b"\0"):
+            if setting.startswith(prefix) and word.encode() in (
+                setting[len(prefix) :].split()
+            ):
+                found.add(int(entry.name))
+    return found
+
+
+def start_time(pid: int) -> int:
+    """Returns when a process started, in ticks since the machine did."""
+    return int(_stat(pid)[19])
 
 
 def end_children(spare: Set[int], seconds: float = REAP_SECONDS) -> set[int]:

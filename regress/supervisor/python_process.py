@@ -6,6 +6,12 @@ import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from regress.supervisor import linux
+
+# Environment variable of all processes that were started here, and of their
+# descendants: a word for each process that started one, its pid and its time.
+MARKS = "REGRESS_STARTED_BY"
+
 
 def spawn(
     module: str,
@@ -38,7 +44,12 @@ def spawn(
         # The child gets all of sys.path; -P keeps it from prepending the
         # working directory.
         [*interpreter, "-P", "-m", module, *arguments],
-        {**os.environ, "PYTHONPATH": search_path(), **environment},
+        {
+            **os.environ,
+            "PYTHONPATH": search_path(),
+            MARKS: f"{inherited_marks()} {own_mark()}".strip(),
+            **environment,
+        },
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),
@@ -50,6 +61,16 @@ def spawn(
         setsigmask=[],
         setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
     )
+
+
+def own_mark() -> str:
+    """Returns this process's word in MARKS."""
+    return f"{os.getpid()}:{linux.start_time(os.getpid())}"
+
+
+def inherited_marks() -> str:
+    """Returns the marks that this process was started with."""
+    return os.environ.get(MARKS, "")
 
 
 def search_path() -> str:

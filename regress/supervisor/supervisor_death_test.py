@@ -5,10 +5,12 @@ import pathlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from absl.testing import absltest, parameterized
 
 from regress.supervisor import (
+    guard,
     linux,
     rank_group_test_helper,
     supervisor_test_helper,
@@ -21,11 +23,20 @@ class SupervisorDeathTest(parameterized.TestCase):
     @parameterized.product(
         launcher=["exec", "zygote"],
         number=[signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGINT],
+        # A daemon has a session of its own.
+        kind=["child", "daemon"],
+        guard_stopped=[False, True],
     )
     def test_leaves_no_process(
-        self, launcher: str, number: signal.Signals
+        self,
+        launcher: str,
+        number: signal.Signals,
+        kind: str,
+        guard_stopped: bool,
     ) -> None:
-        with _start(launcher, self.create_tempdir().full_path) as supervisor:
+        with _start(
+            launcher, self.create_tempdir().full_path, kind
+        ) as supervisor:
             assert supervisor.stdout is not None
             grandchildren = [
                 int(supervisor.stdout.readline()) for _ in range(_RANKS)
@@ -37,6 +48,8 @@ class SupervisorDeathTest(parameterized.TestCase):
             for pidfd in pidfds:
                 self.addCleanup(os.close, pidfd)
                 self.assertFalse(rank_group_test_helper.has_ended(pidfd))
+            if guard_stopped:
+                os.kill(_guard(children), signal.SIGSTOP)
             supervisor.send_signal(number)
             for pidfd in pidfds:
                 rank_group_test_helper.wait_for_end(pidfd)
@@ -57,7 +70,7 @@ class SupervisorDeathTest(parameterized.TestCase):
         fifo = pathlib.Path(directory) / "fifo"
         os.mkfifo(fifo)
         with _start(
-            "zygote", directory, f"open:{fifo}:w", "pause"
+            "zygote", directory, "child", f"open:{fifo}:w", "pause"
         ) as supervisor:
             # Waits until the zygote opens it; no other process does.
             reader = os.open(fifo, os.O_RDONLY)
@@ -68,8 +81,19 @@ class SupervisorDeathTest(parameterized.TestCase):
         self.assertEqual(supervisor.returncode, -number)
 
 
+def _guard(pids: Iterable[int]) -> int:
+    """Returns the pid of the guard among those of some processes."""
+    name = guard.__name__.encode()
+    (found,) = (
+        pid
+        for pid in pids
+        if name in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    return found
+
+
 def _start(
-    launcher: str, directory: str, *preload_argv: str
+    launcher: str, directory: str, kind: str, *preload_argv: str
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
@@ -79,6 +103,7 @@ def _start(
             supervisor_test_helper.__name__,
             launcher,
             directory,
+            kind,
             *preload_argv,
         ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

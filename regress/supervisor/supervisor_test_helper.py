@@ -1,7 +1,8 @@
 """A supervisor of four ranks.
 
-`supervisor_test_helper LAUNCHER DIRECTORY PRELOAD_ARGV...`: each rank starts a
-child and pauses. The supervisor prints the children's pids.
+`supervisor_test_helper LAUNCHER DIRECTORY KIND PRELOAD_ARGV...`: each rank
+starts a process of a kind, `child` or `daemon`, and pauses. The supervisor
+prints the pids of these.
 """
 
 import pathlib
@@ -18,12 +19,14 @@ def _print(rank: int, progress: run_pb2.Progress) -> None:
 def main() -> None:
     launcher_name, directory = sys.argv[1], pathlib.Path(sys.argv[2])
     with rank_group_test_helper.open_launcher(
-        launcher_name, directory, preload_argv=sys.argv[3:]
+        launcher_name, directory, preload_argv=sys.argv[4:]
     ) as launcher:
         try:
             attempt.run_attempt(
                 launcher,
-                rank_group_test_helper.commands(directory, ["child pause"] * 4),
+                rank_group_test_helper.commands(
+                    directory, [f"{sys.argv[3]} pause"] * 4
+                ),
                 interruption=None,
                 bounds=rank_group_test_helper.PATIENCE,
                 on_progress=_print,

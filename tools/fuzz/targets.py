@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy
 from google.protobuf import message
 
+from regress import terminal
 from regress.case import case_pb2, fingerprint, load
 from regress.case import errors as case_errors
 from regress.checkpoint import durable, layout, manifest, view
@@ -25,6 +26,7 @@ from regress.checkpoint import errors as checkpoint_errors
 from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
+from regress.report import console, xml
 from regress.run import event_stream, run_pb2
 from regress.trainer import index_cache
 from tools.golden import upstream, upstream_export
@@ -132,6 +134,24 @@ def _read_events(data: bytes) -> None:
     # that it does not write.
     if not torn and event_stream.read(again) != (events, False):
         raise ContractError("The events have changed.")
+    _report_events(events)
+
+
+def _report_events(events: Sequence[run_pb2.Event]) -> None:
+    """Judges and reports a run in which one rank recorded these events."""
+    case, golden = _declared()
+    record = run_pb2.RunRecord(case=case)
+    for index in range(len(case.interruption) + 1):
+        attempt = record.attempts.add(index=index)
+        for rank in range(case.parallelism.pipeline):
+            attempt.ranks.add(rank=rank, events=events if rank == 1 else [])
+    verdict = judge.judge(case, record, golden, _TARGET)
+    if verdict.conclusion == verdict_pb2.Verdict.PASS:
+        raise ContractError("A run with one rank's events passes.")
+    xml.render(verdict)
+    shown = terminal.printable(console.render(verdict))
+    if "\x1b" in shown:
+        raise ContractError("The events command the terminal.")
 
 
 def _read_run_record(data: bytes) -> None:
@@ -240,7 +260,21 @@ def _event_seeds() -> list[bytes]:
         for event in _events():
             writer.write(event)
     whole = path.read_bytes()
-    return [whole, whole[:-3]]
+    # A name that commands the terminal, and a number at its limit.
+    hostile = run_pb2.Event(
+        state=run_pb2.StateDigest(
+            moment=run_pb2.StateDigest.LOADED,
+            iteration=4,
+            entries=[run_pb2.StateEntry(name="\x1b[2J/\0", digest="\r")],
+        )
+    )
+    path.unlink()
+    with event_stream.Writer(path) as writer:
+        writer.write(hostile)
+        writer.write(
+            run_pb2.Event(step=run_pb2.StepMetrics(iteration=1_000_000))
+        )
+    return [whole, whole[:-3], path.read_bytes()]
 
 
 def _upstream_seeds() -> list[bytes]:

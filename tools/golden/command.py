@@ -6,11 +6,13 @@ import os
 import pathlib
 from collections.abc import Callable
 
+from regress import errors
+
 # A path that starts with this is relative to the workspace, as a label is.
 _WORKSPACE_PREFIX = "//"
 
 
-class CommandError(Exception):
+class CommandError(errors.UserError):
     """The command cannot be carried out. One sentence for the user."""
 
 

@@ -23,14 +23,11 @@ from typing import NoReturn
 from absl import app
 from absl.flags import argparse_flags
 
+from regress import errors as user_errors
 from regress import terminal
-from regress.case import errors as case_errors
-from regress.golden import errors as golden_errors
 from regress.run import attempt_end
 from regress.supervisor import cancellation
-from regress.supervisor import errors as supervisor_errors
 from tools.golden import (
-    command,
     diff,
     recorder,
     replacement,
@@ -48,14 +45,6 @@ _COMMANDS = (
     verify.COMMAND,
     upstream.IMPORT,
     upstream.EXPORT,
-)
-
-_USER_ERRORS = (
-    case_errors.CaseError,
-    command.CommandError,
-    golden_errors.GoldenError,
-    recorder.RecordError,
-    supervisor_errors.SupervisorError,
 )
 
 # A shell gives this status to a program that SIGPIPE ended.
@@ -98,7 +87,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
-    except _USER_ERRORS as error:
+    except user_errors.UserError as error:
         terminal.tell(error)
     except cancellation.Cancelled as cancelled:
         terminal.tell(attempt_end.describe(cancelled.attempt.end))

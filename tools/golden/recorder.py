@@ -7,7 +7,7 @@ import pathlib
 import sys
 import tempfile
 
-from regress import terminal
+from regress import errors, terminal
 from regress.case import load
 from regress.golden import files, golden_pb2, record, selection_key
 from regress.run import run_pb2
@@ -22,7 +22,7 @@ _FEWEST_REPEATS = 2
 _BOUNDS = watchdog.Bounds(start_seconds=300, step_seconds=120)
 
 
-class RecordError(Exception):
+class RecordError(errors.UserError):
     """The case cannot be trained. One sentence for the user."""
 
 

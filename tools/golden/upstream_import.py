@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from regress.case import limits
 from regress.golden import errors, golden_pb2, series
 from tools.golden import upstream_export
 
@@ -23,8 +24,7 @@ _EXPECTED = f"{', '.join(_STEPS)} and values"
 # Where one of these is, prompts were answered, and nothing was trained.
 _OF_INFERENCE = {"generated_text", "generated_tokens"}
 
-# A golden holds iterations as int32.
-_TOO_LARGE = 2**31
+_TOO_LARGE = limits.ITERATIONS + 1
 
 _STEP = re.compile(r"[1-9][0-9]{,9}")
 _KEY_OF_STEP = re.compile(r'"(\d+)": ')
@@ -171,7 +171,7 @@ def _block(name: str, entry: Any) -> golden_pb2.ImportedBlock:
         if type(step) is not int or not least <= step < _TOO_LARGE:
             raise errors.GoldenError(
                 f"{name} has {_shown(step)} for {field}, expected a whole "
-                f"number of at least {least}"
+                f"number from {least} to {limits.ITERATIONS}"
             )
     precision = entry.get(_PRECISION, "full")
     if not isinstance(precision, str) or not precision.isidentifier():
@@ -210,8 +210,8 @@ def _steps(name: str, values: dict[str, Any]) -> list[int]:
         step = int(key) if _STEP.fullmatch(key) else 0
         if not 1 <= step < _TOO_LARGE:
             raise errors.GoldenError(
-                f"{name}, step {_shown(key)}: expected a whole number of at "
-                "least 1"
+                f"{name}, step {_shown(key)}: expected a whole number from 1 "
+                f"to {limits.ITERATIONS}"
             )
         if steps and step <= steps[-1]:
             raise errors.GoldenError(

@@ -219,20 +219,20 @@ class RefusalsTest(parameterized.TestCase):
         (
             "step_interval",
             0,
-            "lm loss has 0 for step_interval, expected a whole number of at "
-            "least 1",
+            "lm loss has 0 for step_interval, expected a whole number from 1 "
+            "to 1000000",
         ),
         (
             "start_step",
             True,
-            "lm loss has true for start_step, expected a whole number of at "
-            "least 0",
+            "lm loss has true for start_step, expected a whole number from "
+            "0 to 1000000",
         ),
         (
             "end_step",
             2**31,
-            "lm loss has 2147483648 for end_step, expected a whole number of "
-            "at least 0",
+            "lm loss has 2147483648 for end_step, expected a whole number from "
+            "0 to 1000000",
         ),
         (
             "value_precision",
@@ -271,15 +271,16 @@ class RefusalsTest(parameterized.TestCase):
         (_loss(1, 1, 1), "lm loss has a value at no step"),
         (
             _loss(0, 1, 1, s0=1.0, s1=1.0),
-            'lm loss, step "0": expected a whole number of at least 1',
+            'lm loss, step "0": expected a whole number from 1 to 1000000',
         ),
         (
             _loss(1, 1, 1, s01=1.0),
-            'lm loss, step "01": expected a whole number of at least 1',
+            'lm loss, step "01": expected a whole number from 1 to 1000000',
         ),
         (
             _loss(1, 1, 1, s2147483648=1.0),
-            'lm loss, step "2147483648": expected a whole number of at least 1',
+            'lm loss, step "2147483648": expected a whole number from 1 to '
+            "1000000",
         ),
         (
             _loss(1, 2, 1, s2=1.0, s1=1.0),
@@ -296,7 +297,7 @@ class RefusalsTest(parameterized.TestCase):
             "leaves no step out",
         ),
         (
-            _loss(1, 2**31 - 1, 1, s1="nan", s2=1.0),
+            _loss(1, 1_000_000, 1, s1="nan", s2=1.0),
             'lm loss has no step 3, and "nan" for others',
         ),
         (
