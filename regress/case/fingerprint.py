@@ -1,7 +1,8 @@
 """Computes the fingerprint of a case, which ties a golden to the case.
 
 The fingerprint covers every field that affects the trajectory. It excludes the
-case's name and the interruption, because the golden is an uninterrupted run.
+case's name, the interruption and what is said of resumes, because the golden is
+an uninterrupted run.
 
 The fingerprint is the digest of a text format of our own, because protobuf
 serialization is deterministic only within one version of one library. The text
@@ -20,7 +21,7 @@ from google.protobuf import descriptor, message
 
 from regress.case import case_pb2
 
-_NOT_IN_THE_TRAJECTORY = ("name", "interruption")
+_NOT_IN_THE_TRAJECTORY = ("name", "interruption", "memory_growth_bound")
 
 
 def fingerprint(case: case_pb2.Case) -> str:

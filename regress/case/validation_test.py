@@ -14,6 +14,9 @@ _PATH = f"cases/{case_test_helper.NAME}.textproto"
 # Any value of these fields can be run.
 _WITHOUT_RULE = ("model.tied_embeddings", "interruption.graceful")
 
+# The default is fine.
+_OPTIONAL = ("memory_growth_bound",)
+
 # Text to merge into the valid case, and the resulting problem. Merging appends
 # to repeated fields.
 _BROKEN = (
@@ -49,6 +52,11 @@ _BROKEN = (
         "model { attention_dropout: -0.1 }",
         "model.attention_dropout is -0.1, expected a number of at least 0 and "
         "below 1",
+    ),
+    (
+        "memory_growth_bound: 0.9",
+        "memory_growth_bound is 0.9, expected 0 for no bound, or a number of "
+        "at least 1",
     ),
     (
         "parallelism { tensor: 2 }",
@@ -316,6 +324,7 @@ class ValidationTest(parameterized.TestCase):
             "optimizer.param_grouping",
             "interruption.ranks",
             *_WITHOUT_RULE,
+            *_OPTIONAL,
         }
         self.assertCountEqual(
             [

@@ -21,6 +21,7 @@ from regress.oracle import (
     read_back_oracle,
     repeat_oracle,
     replay_oracle,
+    resume_cost,
     resume_proof,
     state_oracle,
     verdict_pb2,
@@ -84,6 +85,7 @@ def judge(
         known_bug=known_bugs.find(facts, reached),
         clues=diagnosis.clues(facts, first.findings) if first else [],
         restored_state=restored.state,
+        resume_costs=resume_cost.compare(facts),
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
             resume_iteration=map(facts.start, facts.resumes),

@@ -35,6 +35,10 @@ class Timeline:
     states: list[run_pb2.StateDigest]
     finished: list[run_pb2.Finished]
     settings_changes: list[run_pb2.SettingsChange]
+    # Of each step.
+    step_seconds: list[float]
+    # Of the steps that recorded it.
+    peak_device_bytes: list[int]
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
@@ -56,7 +60,7 @@ class Timeline:
 
 
 # Stands in for a rank that is not in the record.
-NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [], [])
+NO_TIMELINE = Timeline(run_pb2.ExitStatus(), [], [], [], [], [], [], [], [])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,7 +282,7 @@ def _read(index: int, attempt: run_pb2.Attempt) -> Attempt:
     timelines = {}
     trajectories: series.Trajectories = {}
     for rank in attempt.ranks:
-        timeline = Timeline(rank.exit, [], [], [], [], [], [])
+        timeline = Timeline(rank.exit, [], [], [], [], [], [], [], [])
         timelines[rank.rank] = timeline
         trajectories |= series.from_steps(_sort(rank, timeline), rank.rank)
     return Attempt(
@@ -302,6 +306,11 @@ def _sort(
         match event.WhichOneof("kind"):
             case "step":
                 timeline.iterations.append(event.step.iteration)
+                timeline.step_seconds.append(event.step.seconds)
+                if event.step.HasField("peak_device_bytes"):
+                    timeline.peak_device_bytes.append(
+                        event.step.peak_device_bytes
+                    )
                 yield event.step
             case "started":
                 timeline.started.append(event.started)

@@ -57,6 +57,7 @@ class CudaBackend(backend.Backend):
         "flush denormals": "off",
     }
     overlaps_communication = True
+    connects_early = True
     rehearses = True
     # cuDNN's fused attention (seen in 9.14 and 9.19) can change the bits of a
     # forward pass while other kernels run, and "auto" picks a kernel depending
@@ -141,6 +142,11 @@ class CudaBackend(backend.Backend):
         import torch
 
         return torch.cuda.max_memory_reserved()
+
+    def peak_allocated(self) -> int | None:  # noqa: D102
+        import torch
+
+        return torch.cuda.max_memory_allocated()
 
     def environment(self) -> run_pb2.Environment:  # noqa: D102
         import torch

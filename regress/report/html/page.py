@@ -18,6 +18,7 @@ from regress.oracle import verdict_pb2
 from regress.report import (
     checks,
     next_steps,
+    resume_costs,
     same_findings,
     summary,
     text_layout,
@@ -114,6 +115,7 @@ def render(
         grid=state_grid.from_verdict(verdict),
         checks=[_check(check, verdict) for check in verdict.checks],
         timeline=_Chart("", "", timeline.draw(timeline.of_run(run))),
+        resume_costs=resume_costs.rows(verdict),
         environment=environment_table.build(columns),
         history=golden.history if golden is not None else (),
     )
