@@ -1,8 +1,8 @@
 """Computes the fingerprint of a case, which ties a golden to the case.
 
 The fingerprint covers every field that affects the trajectory. It excludes the
-case's name and how its job is interrupted and launched again, because the
-golden is an uninterrupted run.
+case's name, how its job is interrupted and launched again, and what is said of
+resumes, because the golden is an uninterrupted run.
 
 The fingerprint is the digest of a text format of our own, because protobuf
 serialization is deterministic only within one version of one library. The text
@@ -22,7 +22,12 @@ from google.protobuf import descriptor, message
 from regress.case import case_pb2
 
 _NOT_SET = "not set"
-_NOT_IN_THE_TRAJECTORY = ("name", "interruption", "relaunch_finished")
+_NOT_IN_THE_TRAJECTORY = (
+    "name",
+    "interruption",
+    "relaunch_finished",
+    "memory_growth_bound",
+)
 
 
 def fingerprint(case: case_pb2.Case) -> str:

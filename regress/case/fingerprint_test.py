@@ -9,7 +9,12 @@ from google.protobuf import text_format
 
 from regress.case import case_pb2, case_test_helper, fingerprint
 
-_NOT_IN_THE_TRAJECTORY = ("name", "interruption", "relaunch_finished")
+_NOT_IN_THE_TRAJECTORY = (
+    "name",
+    "interruption",
+    "relaunch_finished",
+    "memory_growth_bound",
+)
 
 
 def _changed(field: Any, value: Any) -> Any:

@@ -260,6 +260,11 @@ FIELD_RULES = (
         ("optimizer.beta1", "optimizer.beta2"),
     ),
     _FieldRule(
+        "memory_growth_bound",
+        "0 for no bound, or a number of at least 1",
+        lambda value: value == 0 or (value >= 1 and math.isfinite(value)),
+    ),
+    _FieldRule(
         "parallelism.tensor",
         "1, the only tensor-parallel size supported",
         lambda size: size == 1,

@@ -18,6 +18,9 @@ _WITHOUT_RULE = (
     "relaunch_finished",
 )
 
+# The default is fine.
+_OPTIONAL = ("memory_growth_bound",)
+
 # Text to merge into the valid case, and the resulting problem. Merging appends
 # to repeated fields.
 _BROKEN = (
@@ -68,6 +71,11 @@ _BROKEN = (
         "model { vocabulary_size: 2147483647 }",
         "model.vocabulary_size is 2147483647, expected a positive number of at "
         "most 16777216",
+    ),
+    (
+        "memory_growth_bound: 0.9",
+        "memory_growth_bound is 0.9, expected 0 for no bound, or a number of "
+        "at least 1",
     ),
     (
         "parallelism { tensor: 2 }",
@@ -335,6 +343,7 @@ class ValidationTest(parameterized.TestCase):
             "optimizer.param_grouping",
             "interruption.ranks",
             *_WITHOUT_RULE,
+            *_OPTIONAL,
         }
         self.assertCountEqual(
             [

@@ -22,6 +22,7 @@ from regress.oracle import (
     relaunch_oracle,
     repeat_oracle,
     replay_oracle,
+    resume_cost,
     resume_proof,
     skipped_updates,
     state_oracle,
@@ -100,6 +101,7 @@ def judge(
         shortfall=resume_proof.shortfall(facts, outcomes)
         if reached == verdict_pb2.Verdict.NOT_RESUMED
         else verdict_pb2.Verdict.SHORTFALL_UNSPECIFIED,
+        resume_costs=resume_cost.compare(facts),
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
             resume_iteration=map(facts.start, facts.resumes),

@@ -29,6 +29,7 @@ _NOT_JUDGED = frozenset(
         "CheckpointEvent.seconds",
         # It explains a hang; on its own it does not show one.
         "ExitStatus.process_state",
+        # They are shown, and fail nothing: see resume_cost.py.
         "ExitStatus.peak_resident_bytes",
         # Whose end came first only tells the culprit.
         "ExitStatus.seconds",

@@ -37,6 +37,10 @@ class Timeline:
     iterations: list[int] = _list()
     # Those of `iterations` whose update was skipped.
     skipped: list[int] = _list()
+    # Of each step.
+    step_seconds: list[float] = _list()
+    # Of the steps that recorded it.
+    peak_device_bytes: list[int] = _list()
     checkpoints: list[run_pb2.CheckpointEvent] = _list()
     states: list[run_pb2.StateDigest] = _list()
     finished: list[run_pb2.Finished] = _list()
@@ -324,8 +328,11 @@ def _sort(
             case "step":
                 step = event.step
                 timeline.iterations.append(step.iteration)
+                timeline.step_seconds.append(step.seconds)
                 if step.HasField("updated") and not step.updated:
                     timeline.skipped.append(step.iteration)
+                if step.HasField("peak_device_bytes"):
+                    timeline.peak_device_bytes.append(step.peak_device_bytes)
                 yield event.step
             case "started":
                 timeline.started.append(event.started)

@@ -100,8 +100,8 @@ SETTINGS_IN_FORCE = Rule(
     _PRECONDITIONS,
     "settings as they were set up",
     _WRONG_ENVIRONMENT,
-    "Are the settings that determine the arithmetic, as each rank observed them "
-    "at its start and after its steps, those that its backend had set up?",
+    "Are the settings that determine the arithmetic, as each rank observed "
+    "them at its start and after its steps, those that its backend had set up?",
     if_empty=_NOT_INTERRUPTED,
 )
 LIBRARIES_OF_PACKAGES = Rule(

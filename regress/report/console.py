@@ -12,6 +12,7 @@ from regress.report import (
     checks,
     finding_sections,
     next_steps,
+    resume_costs,
     summary,
     text_layout,
     wording,
@@ -48,6 +49,11 @@ def render(
         text_layout.wrap(text_layout.sentence(summary.summarize(verdict))),
         text_layout.wrap(_known_bug(verdict)),
         *finding_sections.render(verdict),
+        [
+            wrapped
+            for line in resume_costs.lines(verdict)
+            for wrapped in text_layout.wrap(line)
+        ],
         checks.render_table(verdict),
         *(_next_steps(following) if following else []),
     ]

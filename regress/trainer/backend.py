@@ -36,6 +36,10 @@ class Backend(abc.ABC):
     in_force: Mapping[str, str]
     # Whether stages may keep computing while their sends are in flight.
     overlaps_communication: bool
+    # Whether a rank connects to the others, and builds its state, before it
+    # waits for the attempt before its own to end: worthwhile if that is slow,
+    # and if connections cost nothing while nobody uses them.
+    connects_early: bool
     # Whether a rank warms up with a forward and backward pass before it
     # begins: worthwhile if the first pass is much slower than the next.
     rehearses: bool
@@ -77,6 +81,13 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def peak_memory(self) -> int:
         """Returns the peak device memory of this rank, in bytes."""
+
+    @abc.abstractmethod
+    def peak_allocated(self) -> int | None:
+        """Returns the most device memory held at once; None without a device.
+
+        Unlike `peak_memory`, without what the allocator keeps for later.
+        """
 
     @abc.abstractmethod
     def environment(self) -> run_pb2.Environment:

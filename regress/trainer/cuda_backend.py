@@ -57,6 +57,7 @@ class CudaBackend(backend.Backend):
         "flush denormals": "off",
     }
     overlaps_communication = True
+    connects_early = True
     rehearses = True
     # Bit for bit as without graphs: a step's kernels are the same.
     captures_layers = True
@@ -146,6 +147,11 @@ class CudaBackend(backend.Backend):
         import torch
 
         return torch.cuda.max_memory_reserved()
+
+    def peak_allocated(self) -> int | None:  # noqa: D102
+        import torch
+
+        return torch.cuda.max_memory_allocated()
 
     def environment(self) -> run_pb2.Environment:  # noqa: D102
         import torch

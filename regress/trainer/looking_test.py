@@ -194,9 +194,7 @@ def _copied(value: Any) -> Any:
                 .view(torch.uint8)
                 .numpy()
                 .tobytes(),
-                _copied(value.grad)
-                if value.is_leaf
-                else None,
+                _copied(value.grad) if value.is_leaf else None,
                 _copied(getattr(value, "main_grad", None)),
                 sorted(vars(value)),
             )
@@ -221,48 +219,63 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, (int, float, str, bytes, type(None)))
 
 
-def _everything(state: training_state.TrainingState) -> Iterator[tuple[str, Any]]:
+def _everything(
+    state: training_state.TrainingState,
+) -> Iterator[tuple[str, Any]]:
     """Yields all that training depends on, copied, by name."""
     for index, chunk in enumerate(state.chunks):
         for name, module in chunk.named_modules():
             for field in ("_parameters", "_buffers", "__dict__"):
                 fields = getattr(module, field)
-                yield f"{index} {name} {field}", _copied(
-                    {
-                        key: value
-                        for key, value in fields.items()
-                        if not isinstance(value, dict)
-                    }
+                yield (
+                    f"{index} {name} {field}",
+                    _copied(
+                        {
+                            key: value
+                            for key, value in fields.items()
+                            if not isinstance(value, dict)
+                        }
+                    ),
                 )
-            yield f"{index} {name} extra", _copied(getattr(module, "extra", None))
+            yield (
+                f"{index} {name} extra",
+                _copied(getattr(module, "extra", None)),
+            )
         for buffer in chunk.buffers:
             yield f"{index} gradients", _copied(buffer.grad_data)
     (inner,) = state.optimizer.chained_optimizers
     for place, one in enumerate((inner, inner.optimizer, state.scheduler)):
-        yield f"fields of {place}", _copied(
-            {
-                key: value
-                for key, value in vars(one).items()
-                if _is_plain(value) or isinstance(value, (dict, list, tuple))
-            }
+        yield (
+            f"fields of {place}",
+            _copied(
+                {
+                    key: value
+                    for key, value in vars(one).items()
+                    if _is_plain(value)
+                    or isinstance(value, (dict, list, tuple))
+                }
+            ),
         )
     yield "iteration", (state.iteration, state.consumed_samples)
     yield "python", random.getstate()
     yield "numpy", _copied(numpy.random.get_state())
     yield "torch", _copied(torch.get_rng_state().clone())[5]
-    yield "tracker", [
-        (name, _copied(stream)[5])
-        for name, stream in tensor_parallel.get_cuda_rng_tracker()
-        .states_.items()
-    ]
-    yield "modes", (
-        torch.is_grad_enabled(),
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-        torch.get_num_interop_threads(),
-        torch.backends.mkldnn.enabled,
-        torch.get_deterministic_debug_mode(),
-        (torch.ones(1) * 1e-40).item(),
+    streams = tensor_parallel.get_cuda_rng_tracker().states_
+    yield (
+        "tracker",
+        [(name, _copied(stream)[5]) for name, stream in streams.items()],
+    )
+    yield (
+        "modes",
+        (
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+            torch.get_num_interop_threads(),
+            torch.backends.mkldnn.enabled,
+            torch.get_deterministic_debug_mode(),
+            (torch.ones(1) * 1e-40).item(),
+        ),
     )
 
 

@@ -1,11 +1,11 @@
 """The settings in force in this process, as its libraries report them.
 
-What a backend asked for and what a rank computes with are two things: a library
-or a sitecustomize may change a setting behind the backend's back. So a rank asks
-the libraries, and not the backend, in two moments. It records the settings when
-the backend has set up the rank, before anything is computed. And it asks again
-after each step, as libraries set themselves up when they are first used, and
-records a change with the iteration in which it saw it.
+What a backend asked for and what a rank computes with are two things: a
+library or a sitecustomize may change a setting behind the backend's back. So a
+rank asks the libraries, and not the backend, in two moments. It records the
+settings when the backend has set up the rank, before anything is computed. And
+it asks again after each step, as libraries set themselves up when they are
+first used, and records a change with the iteration in which it saw it.
 
 A setting's name is its name in the provenance of goldens. One that no library
 reports is an environment variable, which libraries read at times of their own.

@@ -104,6 +104,9 @@ class Rank:
                 different ones.
             CheckpointWriteError: A checkpoint cannot be written.
         """
+        connects_early = self._backend.connects_early
+        if not connects_early:
+            self._stand_by()
         with self._span("init"):
             device = self._join()
             state = training_state.build(self._case, self._backend, device)
@@ -112,8 +115,8 @@ class Rank:
                 # iteration.
                 gate = phase_gate.PhaseGate(self._control, wait_at=None)
                 step.rehearse(self._case, state, device, gate)
-        with self._span("wait"):
-            self._wait_to_begin()
+        if connects_early:
+            self._stand_by()
         self._resume(state)
         if self._settings.read_back:
             self._control.progress(state.iteration, "read back")
@@ -164,6 +167,9 @@ class Rank:
         self._control.progress(state.iteration, "ready")
         while state.iteration < self._case.training.iterations:
             metrics = stepper.run()
+            peak = self._backend.peak_allocated()
+            if peak is not None:
+                metrics.peak_device_bytes = peak
             self._write(run_pb2.Event(step=metrics))
             self._watch_settings(state.iteration)
             self._control.progress(state.iteration, progress_text(metrics))
@@ -198,6 +204,10 @@ class Rank:
                     )
                 )
             )
+
+    def _stand_by(self) -> None:
+        with self._span("wait"):
+            self._wait_to_begin()
 
     @hooks.WAIT_TO_BEGIN
     def _wait_to_begin(self) -> None:

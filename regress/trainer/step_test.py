@@ -45,7 +45,6 @@ class MetricsTest(absltest.TestCase):
             places=4,
         )
 
-
     def test_a_rank_that_trains_nothing_adds_nothing(self) -> None:
         state = single_rank_test_helper.new_state()
         for group in state.optimizer.param_groups:

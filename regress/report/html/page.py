@@ -24,6 +24,7 @@ from regress.oracle import verdict_pb2
 from regress.report import (
     checks,
     next_steps,
+    resume_costs,
     summary,
     text_layout,
     wording,
@@ -130,6 +131,7 @@ def render(
         timeline=_Chart("", timeline.note(processes), timeline.draw(processes)),
         files=[name for name in _FILES if name in beside],
         logs=_logs(beside),
+        resume_costs=resume_costs.rows(verdict),
         environment=environment_table.build(columns),
         history=golden.history if golden is not None else (),
     )

@@ -111,6 +111,25 @@ class RenderTest(parameterized.TestCase):
         self.assertLen(_svgs(text), 3)
         self.assertIn("<th>this run</th>", text)
 
+    def test_shows_what_a_resume_took(self) -> None:
+        verdict = _Verdict(
+            conclusion=_Verdict.PASS,
+            resume_costs=[
+                verdict_pb2.ResumeCost(
+                    attempt=1,
+                    rank=rank,
+                    peak_bytes_before=100 << 20,
+                    peak_bytes=150 << 20,
+                    exceeded_bound=1.1 if rank else None,
+                )
+                for rank in (0, 1)
+            ],
+        )
+        text = page.render(verdict, run_pb2.RunRecord(), _golden())
+        self.assertEqual(text.count("<td>1.50 times</td>"), 2)
+        self.assertEqual(text.count("The memory of rank 1 of attempt 1"), 1)
+        self.assertNotIn("The memory of rank 0", text)
+
     def test_nothing_at_all_will_do(self) -> None:
         text = page.render(_Verdict(), run_pb2.RunRecord(), _golden())
         self.assertIn("</html>", text)
