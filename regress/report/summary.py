@@ -320,7 +320,7 @@ def _of_divergence(
     for rule, said in _NOT_KEPT.items():
         check = _check(verdict, rule)
         if check and check.differing:
-            return [_finding(first), said]
+            return [_finding(verdict, first), said]
     kept = f"the loaded state is the saved state{_what_is_left(verdict)}"
     if _check(verdict, rules.REPEAT_RAN):
         and_golden = " and the golden" if verdict.outline.has_golden else ""
