@@ -207,7 +207,7 @@ class MainTest(parameterized.TestCase):
         test = self._start_until(
             "running once uninterrupted",
             # Signals are handled only while there are ranks.
-            "attempt 0: iteration 1 of",
+            "the uninterrupted run: iteration 1 of",
             golden=self._changed_golden(),
         )
         test.terminate()
