@@ -68,5 +68,6 @@ def _add_memory(
 def _exceeds(
     facts: observations.Observations, cost: verdict_pb2.ResumeCost
 ) -> bool:
-    bound = facts.case.memory_growth_bound
-    return bound > 0 and cost.peak_bytes > bound * cost.peak_bytes_before
+    bound: float = facts.case.memory_growth_bound
+    growth: float = cost.peak_bytes / cost.peak_bytes_before
+    return 0 < bound < growth

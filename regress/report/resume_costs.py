@@ -55,7 +55,8 @@ def lines(verdict: verdict_pb2.Verdict) -> Iterator[str]:
 def _growth(cost: verdict_pb2.ResumeCost) -> float:
     if not cost.peak_bytes_before:
         return 0.0
-    return cost.peak_bytes / cost.peak_bytes_before
+    growth: float = cost.peak_bytes / cost.peak_bytes_before
+    return growth
 
 
 def _row(cost: verdict_pb2.ResumeCost) -> Row:

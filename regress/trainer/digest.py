@@ -219,9 +219,10 @@ def _text(value: Any) -> str:
         case list():
             return f"[{', '.join(map(_text, value))}]"
         case dict():
-            items = (f"{_text(k)}: {_text(v)}" for k, v in value.items())
-            return f"{{{', '.join(items)}}}"
-    if type(value).__repr__ is object.__repr__:
+            pairs = (f"{_text(k)}: {_text(v)}" for k, v in value.items())
+            return f"{{{', '.join(pairs)}}}"
+    own: Any = type(value).__repr__
+    if own is object.__repr__:
         # Its repr is its address, which differs in every process.
         return type(value).__qualname__
     return repr(value)

@@ -76,6 +76,8 @@ class Rank:
         self._backend = backend
         self._events = events
         self._control = control
+        # As last recorded.
+        self._settings_in_force: dict[str, str] = {}
         self._gate = phase_gate.PhaseGate(control, settings.wait_at)
         # Whether the state was saved or loaded since the last step.
         self._is_at_checkpoint = False

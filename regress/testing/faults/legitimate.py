@@ -22,6 +22,9 @@ class _Statistics(torch.nn.Module):
         extra: Saved as `_extra_state`.
     """
 
+    passes: torch.Tensor
+    scratch: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("passes", torch.zeros(2, dtype=torch.int64))

@@ -58,14 +58,14 @@ class LegitimateTest(parameterized.TestCase):
         folder = pathlib.Path(
             cls.enterClassContext(tempfile.TemporaryDirectory())
         )
-        cls._zygote = cls.enterClassContext(
-            launchers.make(
-                "zygote",
-                _scenario(folder, ""),
-                _TRAINER,
-                preload_flags=[instrumentation.flag(_MODULE)],
-            )
+        zygote = launchers.make(
+            "zygote",
+            _scenario(folder, ""),
+            _TRAINER,
+            preload_flags=[instrumentation.flag(_MODULE)],
         )
+        cls.enterClassContext(zygote)
+        cls._zygote = zygote
 
     def _run(self, kind: str) -> run_pb2.RunRecord:
         folder = pathlib.Path(self.create_tempdir().full_path)
