@@ -66,7 +66,7 @@ class CorpusTokens:
 
 
 @dataclasses.dataclass
-class _CachedDatasetConfig(GPTDatasetConfig):
+class _CachedDatasetConfig(GPTDatasetConfig):  # type: ignore[misc]
     """A data set's configuration, with the cache for its index.
 
     Attributes:
@@ -76,7 +76,7 @@ class _CachedDatasetConfig(GPTDatasetConfig):
     indices: index_cache.IndexCache | None = None
 
 
-class _CachedDataset(GPTDataset):
+class _CachedDataset(GPTDataset):  # type: ignore[misc]
     """A GPTDataset whose index comes from our cache, not from megatron-core's.
 
     An empty `path_to_cache` lets megatron-core build the index in memory, on
@@ -85,7 +85,8 @@ class _CachedDataset(GPTDataset):
     """
 
     def _build_document_sample_shuffle_indices(self) -> index_cache.Arrays:
-        return self.config.indices.get(
+        indices: index_cache.IndexCache = self.config.indices
+        return indices.get(
             self.index_split.name,
             self._index_description(),
             self._most_index_bytes(),
@@ -111,9 +112,10 @@ class _CachedDataset(GPTDataset):
 
     def _most_index_bytes(self) -> int:
         """Returns more bytes than any index of this data set has."""
-        length = self.config.sequence_length
+        length: int = self.config.sequence_length
+        wanted: int = self.num_samples * length + 1
         tokens = int(self.dataset.sequence_lengths[self.indices].sum())
-        epochs = -(-(self.num_samples * length + 1) // tokens)
+        epochs = -(-wanted // tokens)
         samples = epochs * tokens // length + 2
         # Per document of an epoch a number; per sample two and one.
         return 8 * (epochs * len(self.indices) + 3 * samples)

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 from unittest import mock
 
+import megatron.core
 import numpy
 import torch
 from absl.testing import absltest
@@ -202,7 +203,7 @@ class BuildDatasetTest(absltest.TestCase):
     def test_other_packages_do_not(self) -> None:
         corpus = self._write("text")
         self._missing(corpus)
-        with mock.patch.object(data.megatron.core, "__version__", "0.1"):
+        with mock.patch.object(megatron.core, "__version__", "0.1"):
             self._missing(corpus)
         with mock.patch.object(numpy, "__version__", "0.1"):
             self._missing(corpus)
