@@ -8,7 +8,7 @@ as megatron-core's did for half a year. So the optimizer's part of a file is
 compared with itself, and not with the state of this rank.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -164,7 +164,9 @@ def _are_main_params(main: Any, groups: list[Any]) -> bool:
     )
 
 
-def _are_moments(moments: Any, others: Any, main: torch.Tensor | None) -> bool:
+def _are_moments(
+    moments: Any, others: Any, main: Sequence[torch.Tensor]
+) -> bool:
     """Whether this is a param's state, of the form of another param's."""
     if (
         not isinstance(moments, Mapping)

@@ -3,7 +3,7 @@
 import copy
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -15,7 +15,7 @@ from regress.checkpoint import errors  # isort: skip
 from regress.trainer import checkpoint  # isort: skip
 
 # What may stand in a tampered file in place of anything.
-_STRANGERS = (None, -1, "x", [], {}, torch.zeros(3))
+_STRANGERS: tuple[Any, ...] = (None, -1, "x", [], {}, torch.zeros(3))
 
 Path = tuple[Any, ...]
 
@@ -49,6 +49,8 @@ def _changed(value: Any, path: Path, change: Callable[[Any], None]) -> Any:
 
 
 class SavedFormTest(parameterized.TestCase):
+    _saved: ClassVar[dict[str, Any]]
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
