@@ -19,6 +19,10 @@ from regress.checkpoint import errors
 # Batches the many small writes of torch.save.
 _BUFFER_BYTES = 1 << 20
 
+# How much is written before the disk is asked to begin with it. Without that,
+# all of the file would be waited for at its end.
+_FLUSHED_BYTES = 32 << 20
+
 # Suffix of a file that is not complete yet.
 ASIDE = ".part"
 
@@ -172,7 +176,7 @@ def _write(
     produce: Callable[[BinaryIO], object],
 ) -> Written:
     fd = disk.create(path)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as beside:
         sink = _Sink(disk, fd, beside)
         try:
             buffered = io.BufferedWriter(sink, _BUFFER_BYTES)
@@ -182,6 +186,7 @@ def _write(
                 # torch.save replaces the error of a failed write with its own.
                 raise sink.error or error from error
             buffered.flush()
+            sink.wait_for_flush()
             disk.flush(fd)
         finally:
             sink.retire()
@@ -190,9 +195,9 @@ def _write(
 
 
 class _Sink(io.RawIOBase):
-    """A raw file that computes the digest in another thread while it writes.
+    """A raw file that is digested and flushed in other threads while it grows.
 
-    The digest takes as long as the write, and both release the GIL.
+    Each takes as long as the write, and all three release the GIL.
     """
 
     def __init__(
@@ -204,6 +209,8 @@ class _Sink(io.RawIOBase):
         self._disk = disk
         self._fd: int | None = fd
         self._beside = beside
+        self._flush: concurrent.futures.Future[None] | None = None
+        self._flush_at = _FLUSHED_BYTES
         self.size = 0
         self.digest = hashlib.sha256()
         self.error: OSError | None = None
@@ -221,14 +228,34 @@ class _Sink(io.RawIOBase):
             written = 0
             while written < len(view):
                 written += self._disk.write(self._fd, view[written:])
+            self.size += written
+            self._flush_if_due(self._fd)
         except OSError as error:
             self.error = error
             raise
         finally:
             # The caller may reuse the memory once this returns.
             digested.result()
-        self.size += written
         return written
+
+    def _flush_if_due(self, fd: int) -> None:
+        if self.size < self._flush_at:
+            return
+        if self._flush is not None and not self._flush.done():
+            return
+        self.wait_for_flush()
+        self._flush = self._beside.submit(self._disk.flush, fd)
+        self._flush_at = self.size + _FLUSHED_BYTES
+
+    def wait_for_flush(self) -> None:
+        """Waits for the flush in progress, if there is one.
+
+        Raises:
+            OSError: The flush failed. The kernel reports a failed write to one
+                flush only, so the next one would not fail.
+        """
+        if self._flush is not None:
+            self._flush.result()
 
     def retire(self) -> None:
         """Refuses further writes.
@@ -237,3 +264,5 @@ class _Sink(io.RawIOBase):
         by then the descriptor may belong to another file.
         """
         self._fd = None
+        if self._flush is not None:
+            concurrent.futures.wait([self._flush])

@@ -12,9 +12,7 @@ class MetricsTest(absltest.TestCase):
         # Neither is what a step computed.
         others = {"updated", "peak_device_bytes"}
         numbers = {f.name for f in fields if f.has_presence} - others
-        self.assertCountEqual(
-            [m.field for m in metrics.STEP_METRICS], numbers
-        )
+        self.assertCountEqual([m.field for m in metrics.STEP_METRICS], numbers)
 
     def test_lists_every_number_of_a_param_group(self) -> None:
         fields = run_pb2.ParamGroup.DESCRIPTOR.fields

@@ -4,7 +4,6 @@ Nothing is judged here. Anything that was not recorded is simply absent.
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Mapping
 
 from regress.case import case_pb2, derived
@@ -25,26 +24,23 @@ class DeclaredTarget:
     channel: str
 
 
-_list = functools.partial(dataclasses.field, default_factory=list)
-
-
 @dataclasses.dataclass(frozen=True)
 class Timeline:
     """One rank's events of one attempt, by kind, in the order recorded."""
 
     exit: run_pb2.ExitStatus
-    started: list[run_pb2.Started] = _list()
-    iterations: list[int] = _list()
+    started: list[run_pb2.Started] = dataclasses.field(default_factory=list)
+    iterations: list[int] = dataclasses.field(default_factory=list)
     # Those of `iterations` whose update was skipped.
-    skipped: list[int] = _list()
+    skipped: list[int] = dataclasses.field(default_factory=list)
     # Of each step.
-    step_seconds: list[float] = _list()
+    step_seconds: list[float] = dataclasses.field(default_factory=list)
     # Of the steps that recorded it.
-    peak_device_bytes: list[int] = _list()
-    checkpoints: list[run_pb2.CheckpointEvent] = _list()
-    states: list[run_pb2.StateDigest] = _list()
-    finished: list[run_pb2.Finished] = _list()
-    settings_changes: list[run_pb2.SettingsChange] = _list()
+    peak_device_bytes: list[int] = dataclasses.field(default_factory=list)
+    checkpoints: list[run_pb2.CheckpointEvent] = dataclasses.field(default_factory=list)
+    states: list[run_pb2.StateDigest] = dataclasses.field(default_factory=list)
+    finished: list[run_pb2.Finished] = dataclasses.field(default_factory=list)
+    settings_changes: list[run_pb2.SettingsChange] = dataclasses.field(default_factory=list)
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int

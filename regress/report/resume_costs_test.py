@@ -1,5 +1,7 @@
 """Tests of the words for what a resume took."""
 
+from typing import Any
+
 from absl.testing import absltest
 
 from regress.oracle import verdict_pb2
@@ -8,7 +10,7 @@ from regress.report import console, resume_costs
 _MIB = 1 << 20
 
 
-def _verdict(**fields: object) -> verdict_pb2.Verdict:
+def _verdict(**fields: Any) -> verdict_pb2.Verdict:
     return verdict_pb2.Verdict(
         conclusion=verdict_pb2.Verdict.PASS,
         resume_costs=[

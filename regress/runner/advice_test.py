@@ -325,6 +325,7 @@ class DerivedGoldenTest(absltest.TestCase):
             ),
             _ENVIRONMENT,
         )
+        assert following is not None
         self.assertEqual(
             [step.command for step in following.steps],
             [

@@ -62,7 +62,7 @@ class LogTailTest(absltest.TestCase):
         )
 
     def test_finds_why_a_process_was_aborted(self) -> None:
-        dump = b"Fatal Python error: Aborted\n\n  File \"x.py\", line 1 in f\n"
+        dump = b'Fatal Python error: Aborted\n\n  File "x.py", line 1 in f\n'
         why = b"terminate called after throwing an instance of 'c10::Error'\n"
         self.assertEqual(
             log_tail.last_words(self.write(why + dump)), why.decode().strip()

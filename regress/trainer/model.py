@@ -39,9 +39,7 @@ def params_dtype(case: case_pb2.Case) -> torch.dtype:
     return _TYPES[case.training.precision]
 
 
-def captures_layers(
-    case: case_pb2.Case, backend: backend_lib.Backend
-) -> bool:
+def captures_layers(case: case_pb2.Case, backend: backend_lib.Backend) -> bool:
     """Whether megatron-core captures each layer in CUDA graphs."""
     return (
         backend.captures_layers

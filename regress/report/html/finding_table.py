@@ -77,7 +77,7 @@ class Table:
 
 def build(verdict: verdict_pb2.Verdict) -> list[Table]:
     """Returns the tables, in the order of the verdict's findings."""
-    groups: dict[tuple[int, str], list[verdict_pb2.Finding]] = {}
+    groups: dict[tuple[verdict_pb2.Oracle, str], list[verdict_pb2.Finding]] = {}
     for finding in verdict.findings:
         groups.setdefault((finding.oracle, finding.check), []).append(finding)
     counts = {
