@@ -2,11 +2,12 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import verdict_pb2
+from regress.oracle import rules, verdict_pb2
 from regress.report import console, next_steps
 from regress.report import finding_test_helper as helper
 
 _Verdict = verdict_pb2.Verdict
+_RESTORED = rules.STATE_RESTORED.name
 
 
 def _finding(**fields: object) -> verdict_pb2.Finding:
@@ -109,7 +110,9 @@ class RenderTest(parameterized.TestCase):
             oracle=verdict_pb2.RESUME_PROOF, subject=verdict_pb2.Fact.STEP
         )
         state = _finding(
-            oracle=verdict_pb2.STATE, subject=helper.entry("entry")
+            oracle=verdict_pb2.STATE,
+            check=_RESTORED,
+            subject=helper.entry("entry"),
         )
         for findings in ([fact, state], [state, fact]):
             text = console.render(_Verdict(findings=findings))
@@ -145,7 +148,12 @@ class RenderTest(parameterized.TestCase):
     def test_keeps_to_80_columns_but_for_commands_and_paths(self):
         long = "word " * 50 + "x" * 200
         unbroken = ["command " * 20, "path/" * 20, "unpack " * 20]
-        state = {"oracle": verdict_pb2.STATE, "iteration": 10**6, "rank": 10**3}
+        state = {
+            "oracle": verdict_pb2.STATE,
+            "check": _RESTORED,
+            "iteration": 10**6,
+            "rank": 10**3,
+        }
         number = {
             "oracle": verdict_pb2.GOLDEN,
             "iteration": 10**6,
@@ -210,16 +218,17 @@ class RenderTest(parameterized.TestCase):
                 findings=[
                     _finding(
                         oracle=oracle,
+                        check=check,
                         iteration=1,
                         subject=subject,
                         expected=escape,
                         actual=escape,
                         end=helper.said(escape),
                     )
-                    for oracle, subject in (
-                        (verdict_pb2.RESUME_PROOF, escape),
-                        (verdict_pb2.STATE, helper.entry(escape)),
-                        (verdict_pb2.GOLDEN, helper.metric(escape)),
+                    for oracle, check, subject in (
+                        (verdict_pb2.RESUME_PROOF, escape, escape),
+                        (verdict_pb2.STATE, _RESTORED, helper.entry(escape)),
+                        (verdict_pb2.GOLDEN, escape, helper.metric(escape)),
                     )
                 ],
             )

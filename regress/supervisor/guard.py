@@ -16,6 +16,7 @@ is one.
 
 import contextlib
 import os
+import select
 import signal
 import sys
 from types import TracebackType
@@ -25,6 +26,8 @@ from regress.supervisor import linux, python_process
 
 # The supervisor's last words, after which it cleans up itself.
 _ALIVE = ".\n"
+# Time limit for the guard to be ready; without it the ranks run all the same.
+_SECONDS_TO_READY = 10
 
 
 class Guard:
@@ -33,24 +36,28 @@ class Guard:
     def __enter__(self) -> Self:
         """Starts the guard process."""
         reader, self._pipe = os.pipe()
+        self._ready, ready = os.pipe()
+        self._is_ready = False
         output = os.open(os.devnull, os.O_WRONLY)
         try:
             self.pid = python_process.spawn(
                 __name__,
-                [str(reader), python_process.own_mark()],
+                [str(reader), str(ready), python_process.own_mark()],
                 # A supervisor with several attempts has several guards, which
                 # must not kill each other.
                 environment={
                     python_process.MARKS: python_process.inherited_marks()
                 },
                 output=output,
-                descriptors=[reader],
+                descriptors=[reader, ready],
             )
         except BaseException:
             os.close(self._pipe)
+            os.close(self._ready)
             raise
         finally:
             os.close(reader)
+            os.close(ready)
             os.close(output)
         return self
 
@@ -63,12 +70,18 @@ class Guard:
         """Makes the guard kill the groups it still watches, and reaps it."""
         self._tell(_ALIVE)
         os.close(self._pipe)
+        os.close(self._ready)
         # Somebody may have stopped it.
         os.kill(self.pid, signal.SIGCONT)
         os.waitpid(self.pid, 0)
 
     def watch(self, group: int) -> None:
         """Adds a process group."""
+        if not self._is_ready:
+            # One that is stopped before it is ready would stay so. It closes
+            # its end of the pipe; its death does, too.
+            select.select([self._ready], [], [], _SECONDS_TO_READY)
+            self._is_ready = True
         self._tell(f"+{group}\n")
 
     def forget(self, group: int) -> None:
@@ -82,10 +95,11 @@ class Guard:
 
 
 def main() -> None:
-    """Runs the guard process: `guard FD MARK`."""
-    pipe, mark = int(sys.argv[1]), sys.argv[2]
+    """Runs the guard process: `guard FD READY_FD MARK`."""
+    pipe, mark = int(sys.argv[1]), sys.argv[3]
     # A guard that was stopped goes on when it is needed.
     linux.signal_with_parent(signal.SIGCONT)
+    # READY_FD among them, which tells the supervisor.
     linux.close_descriptors(keep=[pipe])
     groups = set()
     supervisor_died = True

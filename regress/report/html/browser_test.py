@@ -21,7 +21,7 @@ _NAMES = (screenshots.PASS, *screenshots.FAULTS)
 # In order; a report has those of which there is something to say.
 _SECTIONS = (
     *("verdict", "curves", "state", "findings", "checks", "next"),
-    *("processes", "environment", "history", "record"),
+    *("processes", "costs", "environment", "history", "record"),
 )
 
 # Returns the lowest contrast ratio (WCAG 2) of all text on the page.
