@@ -407,8 +407,8 @@ class DecisionTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             rank=1,
             iteration=_SAVED_BEYOND,
         )
-        self.assertStartsWith(wording.expected(finding), "another ")
-        self.assertStartsWith(wording.actual(finding), "bad ")
+        self.assertEndsWith(wording.expected(finding), "digest another")
+        self.assertEndsWith(wording.actual(finding), "digest bad")
 
     def test_of_two_states_beyond_attempt_0_the_cause_is_first(self):
         records = record_test_helper.passing()
