@@ -78,7 +78,7 @@ class FlushTest(absltest.TestCase):
             errors.CheckpointWriteError, "Input/output error"
         ):
             durable.write(disk, self.path, _produce)
-        self.assertEmpty(os.listdir(self.path.parent))
+        self.assertEmpty(list(self.path.parent.iterdir()))
         self.assertEmpty(disk.open)
 
     def test_a_producer_that_fails_leaves_no_flush_behind(self) -> None:

@@ -37,10 +37,14 @@ class Timeline:
     step_seconds: list[float] = dataclasses.field(default_factory=list)
     # Of the steps that recorded it.
     peak_device_bytes: list[int] = dataclasses.field(default_factory=list)
-    checkpoints: list[run_pb2.CheckpointEvent] = dataclasses.field(default_factory=list)
+    checkpoints: list[run_pb2.CheckpointEvent] = dataclasses.field(
+        default_factory=list
+    )
     states: list[run_pb2.StateDigest] = dataclasses.field(default_factory=list)
     finished: list[run_pb2.Finished] = dataclasses.field(default_factory=list)
-    settings_changes: list[run_pb2.SettingsChange] = dataclasses.field(default_factory=list)
+    settings_changes: list[run_pb2.SettingsChange] = dataclasses.field(
+        default_factory=list
+    )
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
