@@ -67,9 +67,10 @@ def _detail(one: difference.Difference) -> str:
     if one.elements is None:
         return both
     elements = one.elements
-    ulps = "" if elements.ulps is None else f", at most {elements.ulps:,} ulps"
+    ulps = elements.ulps
+    apart = "" if ulps is None else f", at most {_count(ulps, 'ulp')} apart"
     return (
-        f"{elements.differing:,} of {elements.total:,} elements{ulps}; "
+        f"{elements.differing:,} of {elements.total:,} elements{apart}; "
         f"first at {list(elements.first_index)}: {both}"
     )
 

@@ -42,7 +42,7 @@ Differences: 1 only in A, 1 only in B, 1 other type, 1 other shape, \
 2 other value.
 
 other value: w
-    2 of 6 elements, at most 1 ulps; first at [0, 2]: A 0.0, B 1e-45
+    2 of 6 elements, at most 1 ulp apart; first at [0, 2]: A 0.0, B 1e-45
 only in A: only
     int 1
 other type: t
