@@ -88,8 +88,8 @@ class BitsTest(parameterized.TestCase):
         size = 2 * bits._PART + 10
         a = torch.zeros(size)
         b = a.clone()
-        b[bits._PART + 3] = 2**-149
-        b[size - 1] = 2**-148
+        b[bits._PART + 3] = 2**-148
+        b[size - 1] = 2**-149
         b[size - 2] = math.nan
         self.assertEqual(_compare(a, b), bits.Differing(3, bits._PART + 3, 2))
 

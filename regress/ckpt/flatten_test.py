@@ -98,12 +98,15 @@ class FlattenTest(absltest.TestCase):
         self.assertNotEqual(_bits(complex(0.0, 0.0)), _bits(complex(0.0, -0.0)))
 
     def test_a_view_is_read_in_the_order_of_its_indices(self) -> None:
-        (one,) = flatten.flatten(torch.arange(6).reshape(2, 3).T).values()
-        assert isinstance(one, entry.Array)
-        self.assertEqual(one.shape, (3, 2))
-        self.assertSequenceEqual(
-            one.read().view(np.int64).tolist(), [0, 3, 1, 4, 2, 5]
-        )
+        whole = torch.arange(6)
+        for view, elements in (
+            (whole.reshape(2, 3).T, [0, 3, 1, 4, 2, 5]),
+            (whole[::2], [0, 2, 4]),
+        ):
+            (one,) = flatten.flatten(view).values()
+            assert isinstance(one, entry.Array)
+            self.assertEqual(one.shape, tuple(view.shape))
+            self.assertEqual(one.read().view(np.int64).tolist(), elements)
 
     def test_a_sparse_tensor_is_its_indices_and_values(self) -> None:
         sparse = torch.eye(3).to_sparse()
