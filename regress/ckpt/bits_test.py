@@ -96,7 +96,7 @@ class BitsTest(parameterized.TestCase):
     def test_wide_elements_are_compared_whole(self) -> None:
         a = torch.zeros(5, dtype=torch.complex128)
         b = a.clone()
-        b[3] = complex(1, 1)
+        b[3] = torch.tensor(1 + 1j)
         self.assertEqual(_compare(a, b), bits.Differing(1, 3, None))
 
     def test_an_array_may_begin_at_any_byte(self) -> None:

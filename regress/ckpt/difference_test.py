@@ -27,13 +27,14 @@ def _diff(a: Any, b: Any) -> difference.Comparison:
 
 class DifferenceTest(absltest.TestCase):
     def test_the_same_is_the_same(self) -> None:
+        tensor = torch.tensor([math.nan, 1.0])
         content = {
-            "w": torch.tensor([math.nan, 1.0]),
+            "w": tensor,
             "x": math.nan,
             "y": [1, 2],
             "z": None,
         }
-        found = _diff(content, {**content, "w": content["w"].clone()})
+        found = _diff(content, {**content, "w": tensor.clone()})
         self.assertTrue(found.same)
         self.assertEqual(found.common, 4)
         self.assertEqual(found.bytes, 24)

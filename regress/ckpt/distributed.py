@@ -17,8 +17,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.distributed import checkpoint as dcp
-from torch.distributed.checkpoint import default_planner, metadata, planner
+from torch.distributed.checkpoint import (
+    default_planner,
+    filesystem,
+    metadata,
+    planner,
+)
 
 from regress.checkpoint import weights_only
 from regress.ckpt import entry, errors, flatten, pickled
@@ -89,7 +93,7 @@ def read(folder: pathlib.Path) -> dict[str, entry.Entry]:
             tensor is missing.
     """
     described = _metadata(folder / METADATA)
-    reader = dcp.FileSystemReader(folder)
+    reader = filesystem.FileSystemReader(folder)
     reader.set_up_storage_reader(described, is_coordinator=True)
     flat: dict[str, entry.Entry] = {}
     for name, stored in described.state_dict_metadata.items():
@@ -100,7 +104,7 @@ def read(folder: pathlib.Path) -> dict[str, entry.Entry]:
                 flatten.type_name(dtype),
                 tuple(stored.size),
                 dtype.itemsize,
-                _reading(folder, reader, described, name),
+                _reading(folder, reader, described, name, stored),
             )
         else:
             content = _fetch(folder, reader, described, name, b"")
@@ -156,12 +160,12 @@ def _check_parts(
 
 def _reading(
     folder: pathlib.Path,
-    reader: dcp.FileSystemReader,
+    reader: filesystem.FileSystemReader,
     described: metadata.Metadata,
     name: str,
+    stored: metadata.TensorStorageMetadata,
 ) -> Callable[[], entry.Bytes]:
     def read() -> entry.Bytes:
-        stored = described.state_dict_metadata[name]
         tensor = torch.empty(stored.size, dtype=stored.properties.dtype)
         _fetch(folder, reader, described, name, tensor)
         return flatten.as_bytes(tensor)
@@ -171,7 +175,7 @@ def _reading(
 
 def _fetch(
     folder: pathlib.Path,
-    reader: dcp.FileSystemReader,
+    reader: filesystem.FileSystemReader,
     described: metadata.Metadata,
     name: str,
     target: Any,

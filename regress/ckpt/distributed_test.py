@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 from absl.testing import absltest
-from torch.distributed import checkpoint as dcp
-from torch.distributed.checkpoint import metadata
+from torch.distributed.checkpoint import metadata, state_dict_saver
 
 from regress.ckpt import distributed, entry, errors
 
@@ -25,7 +24,9 @@ class DistributedTest(absltest.TestCase):
         with warnings.catch_warnings():
             # It says that there is no process group.
             warnings.simplefilter("ignore")
-            dcp.save(content, checkpoint_id=self._folder, no_dist=True)
+            state_dict_saver.save(
+                content, checkpoint_id=self._folder, no_dist=True
+            )
 
     def _metadata(self) -> metadata.Metadata:
         # Safe, since we wrote the file.
@@ -77,6 +78,7 @@ class DistributedTest(absltest.TestCase):
         # As if two ranks had written the halves of one tensor.
         described = self._metadata()
         whole = described.state_dict_metadata["w"]
+        assert isinstance(whole, metadata.TensorStorageMetadata)
         del described.storage_data[metadata.MetadataIndex("w", [0])]
         whole.chunks.clear()
         for at, name in ((0, "a"), (3, "b")):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from absl.testing import absltest, parameterized
-from torch.distributed import checkpoint as dcp
+from torch.distributed.checkpoint import state_dict_saver
 
 from regress.ckpt import errors, formats
 
@@ -82,7 +82,9 @@ class FormatsTest(parameterized.TestCase):
         folder = self._root / "iter_0000020"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dcp.save({"w": torch.ones(1)}, checkpoint_id=folder, no_dist=True)
+            state_dict_saver.save(
+                {"w": torch.ones(1)}, checkpoint_id=folder, no_dist=True
+            )
         torch.save({"args": {"x": 1}}, folder / "common.pt")
         (folder / "metadata.json").write_text('{"sharded_backend": "torch"}')
         (folder / "note").touch()

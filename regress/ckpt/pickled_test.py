@@ -95,11 +95,15 @@ class PickledTest(absltest.TestCase):
     def test_megatrons_enums_are_compared_without_megatron(self) -> None:
         name = "megatron.core.made_up"
         module = types.ModuleType(name)
-        backend = enum.Enum("Backend", {"AUTO": 5, "FUSED": 6}, module=name)
-        vars(module)["Backend"] = backend
+
+        class Backend(enum.Enum):
+            AUTO = 5
+
+        Backend.__module__, Backend.__qualname__ = name, "Backend"
+        vars(module)["Backend"] = Backend
         sys.modules[name] = module
         try:
-            torch.save({"backend": backend["AUTO"]}, self._path)
+            torch.save({"backend": Backend.AUTO}, self._path)
         finally:
             del sys.modules[name]
         flat = flatten.flatten(pickled.read(self._path))
