@@ -106,7 +106,7 @@ def _as_numbers(value: Any) -> entry.Array | None:
     if len(types) != 1 or (kind := types.pop()) not in _NUMBERS:
         return None
     try:
-        array = np.array(value, dtype=_NUMBERS[kind])
+        array: np.ndarray[Any, Any] = np.array(value, dtype=_NUMBERS[kind])
     except OverflowError:
         return None
     return _array(array, f"list of {kind.__name__}")
