@@ -12,23 +12,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy
 import torch
 
-from regress.checkpoint import commit, durable, errors, layout, manifest, view
+from regress.checkpoint import (
+    commit,
+    durable,
+    errors,
+    layout,
+    manifest,
+    view,
+    weights_only,
+)
 from regress.run import run_pb2
 from regress.trainer import hooks, saved_form, training_state
-
-# The types that a rank's file holds besides tensors and plain containers. All
-# others are refused, so loading a checkpoint cannot run code.
-_ALLOWED_TYPES: list[Any] = [
-    argparse.Namespace,
-    numpy.ndarray,
-    numpy.dtype,
-    type(numpy.dtype(numpy.uint32)),
-    # NumPy's reconstructor of arrays; its module moved in NumPy 2.
-    numpy.empty(0).__reduce__()[0],
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +179,7 @@ def _restore(
         # own for a state that no generator can have.
         raise errors.CheckpointError(
             "The checkpoint's random streams are damaged: "
-            f"{_first_line(error)}."
+            f"{weights_only.first_line(error)}."
         ) from error
     state.iteration = saved["iteration"]
     state.consumed_samples = saved["args"].consumed_train_samples
@@ -192,16 +188,14 @@ def _restore(
 @hooks.READ_CHECKPOINT
 def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
     try:
-        with torch.serialization.safe_globals(_ALLOWED_TYPES):
-            saved: Any = torch.load(path, map_location="cpu", weights_only=True)
+        saved = weights_only.load(path)
     except FileNotFoundError as error:
         raise errors.CheckpointError(
             f"The checkpoint has no file {path}."
         ) from error
-    except Exception as error:
+    except weights_only.UnreadableError as error:
         raise errors.CheckpointError(
-            f"The checkpoint file {path} cannot be read: "
-            f"{_why_unreadable(path, error)}."
+            f"The checkpoint file {path} cannot be read: {error}."
         ) from error
     if not isinstance(saved, dict):
         raise errors.CheckpointError(
@@ -215,30 +209,3 @@ def _read(path: pathlib.Path, iteration: int) -> dict[str, Any]:
             f"{iteration}."
         )
     return saved
-
-
-def _why_unreadable(path: pathlib.Path, error: Exception) -> str:
-    """Returns why torch could not load a file, as the end of a sentence.
-
-    torch's own message advises to load without `weights_only`, which runs
-    whatever code the file holds. Nothing of such a message is quoted.
-    """
-    reason = _first_line(error)
-    if "weights only" not in reason.lower().replace("_", " "):
-        return reason
-    try:
-        with torch.serialization.safe_globals(_ALLOWED_TYPES):
-            refused = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:
-        # The file is of an older format, or its pickle is damaged.
-        refused = []
-    if refused:
-        return (
-            f"it holds {', '.join(sorted(refused))}; expected only tensors, "
-            "plain containers and random states, so nothing of it was loaded"
-        )
-    return "its pickle is damaged, or is none that a checkpoint has"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

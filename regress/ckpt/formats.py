@@ -1,0 +1,212 @@
+"""Finds out which format a checkpoint has, and opens it."""
+
+import dataclasses
+import json
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+
+from regress.ckpt import (
+    distributed,
+    entry,
+    errors,
+    flatten,
+    pickled,
+    safetensors_file,
+)
+
+# In the root of Megatron's checkpoints: names the newest one.
+TRACKER = "latest_checkpointed_iteration.txt"
+_RELEASE = "release"
+_RANK = re.compile(r"mp_rank_\d+(_\d+)*", re.ASCII)
+_RANK_FILE = "model_optim_rng.pt"
+
+# What Megatron puts beside the parts of a torch_dist checkpoint.
+_COMMON = "common.pt"
+_FORMAT_NOTE = "metadata.json"
+
+_EXPECTED = (
+    "expected Megatron's torch layout (mp_rank_*/model_optim_rng.pt), "
+    "torch.distributed.checkpoint (.metadata), safetensors or a file of "
+    "torch.save"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that can be read part by part.
+
+    Attributes:
+        path: What it was opened from: the folder of one iteration, or a file.
+        format: The name of its format.
+        parts: Opens each part, by what the part's names start with. The parts
+            of Megatron's torch layout are the files of ranks; other formats
+            have one, "".
+        unread: Files in its folder that are no part of it.
+    """
+
+    path: pathlib.Path
+    format: str
+    parts: Mapping[str, Callable[[], dict[str, entry.Entry]]]
+    unread: tuple[str, ...] = ()
+
+
+def find(path: pathlib.Path) -> Checkpoint:
+    """Finds the checkpoint that a path means.
+
+    Args:
+        path: A file, the folder of a checkpoint, or a root with Megatron's
+            tracker, which means the newest checkpoint.
+
+    Raises:
+        CkptError: There is nothing, or nothing of a known format.
+    """
+    try:
+        if not path.exists():
+            raise errors.CkptError(
+                f"There is no checkpoint {path}; name a file or a folder."
+            )
+        return _in_folder(path) if path.is_dir() else _in_file(path)
+    except OSError as error:
+        raise errors.CkptError(
+            f"The checkpoint {path} cannot be read: {error.strerror}."
+        ) from error
+
+
+def _in_file(path: pathlib.Path) -> Checkpoint:
+    with open(path, "rb") as file:
+        start = file.read(len(pickled.OLD_MAGIC))
+    if path.suffix == safetensors_file.SUFFIX or start[8:9] == b"{":
+        return Checkpoint(
+            path, "safetensors", {"": lambda: safetensors_file.read(path)}
+        )
+    if start.startswith(pickled.ZIP_MAGIC) or start == pickled.OLD_MAGIC:
+        return Checkpoint(path, "torch.save", {"": lambda: _pickle(path)})
+    raise errors.CkptError(
+        f"The file {path} is of no known format; {_EXPECTED}."
+    )
+
+
+def _in_folder(folder: pathlib.Path) -> Checkpoint:
+    names = sorted(one.name for one in folder.iterdir())
+    if TRACKER in names:
+        return _in_folder(_newest(folder))
+    if distributed.METADATA in names:
+        return _distributed(folder, names)
+    if any(_RANK.fullmatch(name) for name in names):
+        return _ranks(folder, names)
+    tensors = [n for n in names if n.endswith(safetensors_file.SUFFIX)]
+    if tensors:
+        return Checkpoint(
+            folder,
+            "safetensors",
+            {"": lambda: _merged(folder, tensors)},
+            tuple(n for n in names if n not in tensors),
+        )
+    raise errors.CkptError(
+        f"The folder {folder} is of no known format; {_EXPECTED}."
+    )
+
+
+def _newest(root: pathlib.Path) -> pathlib.Path:
+    """Returns the folder that the tracker in a root names."""
+    tracker = root / TRACKER
+    text = tracker.read_text(encoding="utf-8", errors="replace").strip()
+    if text == _RELEASE:
+        folder = root / _RELEASE
+    elif text.isascii() and text.isdecimal() and len(text) <= 10:
+        folder = root / f"iter_{int(text):07d}"
+    else:
+        raise errors.CkptError(
+            f"The tracker {tracker} holds {text[:40]!r}; expected the number "
+            'of an iteration, or "release".'
+        )
+    if not folder.is_dir() or (folder / TRACKER).exists():
+        raise errors.CkptError(
+            f"The tracker {tracker} names {text}, but there is no checkpoint "
+            f"{folder}; name the folder of a checkpoint."
+        )
+    return folder
+
+
+def _distributed(folder: pathlib.Path, names: list[str]) -> Checkpoint:
+    beside = [name for name in (_COMMON, _FORMAT_NOTE) if name in names]
+
+    def read() -> dict[str, entry.Entry]:
+        flat = distributed.read(folder)
+        if _COMMON in beside:
+            flat.update(_pickle(folder / _COMMON, _COMMON))
+        if _FORMAT_NOTE in beside:
+            flat.update(_json(folder / _FORMAT_NOTE))
+        return flat
+
+    return Checkpoint(
+        folder,
+        "torch.distributed.checkpoint",
+        {"": read},
+        tuple(
+            name
+            for name in names
+            if name not in (*beside, distributed.METADATA)
+            and not name.endswith(".distcp")
+        ),
+    )
+
+
+def _ranks(folder: pathlib.Path, names: list[str]) -> Checkpoint:
+    parts: dict[str, Callable[[], dict[str, entry.Entry]]] = {}
+    unread = []
+    for name in names:
+        if not _RANK.fullmatch(name) or not (folder / name).is_dir():
+            unread.append(name)
+            continue
+        files = sorted(one.name for one in (folder / name).iterdir())
+        if _RANK_FILE not in files:
+            raise errors.CkptError(
+                f"The checkpoint has no file {folder / name / _RANK_FILE}; "
+                "expected one in the folder of each rank."
+            )
+        for file in files:
+            if file.endswith(".pt"):
+                # The distributed optimizer has a file of its own.
+                prefix = name if file == _RANK_FILE else f"{name}/{file}"
+                parts[prefix] = _opening(folder / name / file, prefix)
+            else:
+                unread.append(f"{name}/{file}")
+    return Checkpoint(folder, "Megatron torch", parts, tuple(unread))
+
+
+def _opening(
+    path: pathlib.Path, prefix: str
+) -> Callable[[], dict[str, entry.Entry]]:
+    return lambda: _pickle(path, prefix)
+
+
+def _pickle(path: pathlib.Path, prefix: str = "") -> dict[str, entry.Entry]:
+    try:
+        return flatten.flatten(pickled.read(path), prefix)
+    except flatten.UnknownValueError as error:
+        raise errors.CkptError(
+            f"{path} cannot be compared: {error}."
+        ) from error
+
+
+def _json(path: pathlib.Path) -> dict[str, entry.Entry]:
+    try:
+        return flatten.flatten(json.loads(path.read_bytes()), path.name)
+    except (ValueError, RecursionError) as error:
+        raise errors.CkptError(f"{path} is damaged: it is no JSON.") from error
+
+
+def _merged(folder: pathlib.Path, files: list[str]) -> dict[str, entry.Entry]:
+    """Returns the tensors of all files, however they are split."""
+    flat: dict[str, entry.Entry] = {}
+    for file in files:
+        for name, one in safetensors_file.read(folder / file).items():
+            if name in flat and not name.startswith("__metadata__"):
+                raise errors.CkptError(
+                    f"{folder / file} holds {name}, which another file in the "
+                    "folder holds, too; expected each tensor once."
+                )
+            flat[name] = one
+    return flat
