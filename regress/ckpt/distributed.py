@@ -10,6 +10,7 @@ runs what a file names. Here both are read by a list of types.
 
 import collections
 import io
+import itertools
 import math
 import pathlib
 import pickle
@@ -149,13 +150,44 @@ def _metadata(path: pathlib.Path) -> metadata.Metadata:
 def _check_parts(
     folder: pathlib.Path, name: str, stored: metadata.TensorStorageMetadata
 ) -> None:
-    """Refuses a tensor whose parts are not all listed, or overlap."""
+    """Refuses a tensor whose parts do not make it up exactly.
+
+    Parts that have as many elements as the tensor, lie within it and do not
+    overlap leave no hole.
+    """
     listed = sum(math.prod(part.sizes) for part in stored.chunks)
     if listed != math.prod(stored.size):
         raise errors.CkptError(
             f"{folder / METADATA} is damaged: the parts of {name} have "
             f"{listed} elements; expected {math.prod(stored.size)}."
         )
+    outside = any(
+        start < 0 or start + length > size
+        for part in stored.chunks
+        for start, length, size in zip(
+            part.offsets, part.sizes, stored.size, strict=True
+        )
+    )
+    if outside or any(
+        _overlap(one, other)
+        for one, other in itertools.combinations(stored.chunks, 2)
+    ):
+        raise errors.CkptError(
+            f"{folder / METADATA} is damaged: the parts of {name} overlap, or "
+            "lie outside of it; expected each of its elements in one part."
+        )
+
+
+def _overlap(
+    one: metadata.ChunkStorageMetadata, other: metadata.ChunkStorageMetadata
+) -> bool:
+    """Whether two parts of a tensor have an element in common."""
+    return all(
+        start < other_start + other_length and other_start < start + length
+        for start, length, other_start, other_length in zip(
+            one.offsets, one.sizes, other.offsets, other.sizes, strict=True
+        )
+    )
 
 
 def _reading(

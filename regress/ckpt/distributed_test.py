@@ -100,6 +100,13 @@ class DistributedTest(absltest.TestCase):
         self.assertEqual(
             read.read().tobytes(), torch.arange(6.0).numpy().tobytes()
         )
+        for offset in (2, 4):
+            # An element is in no part, and another in two or outside.
+            whole.chunks[1].offsets = torch.Size([offset])
+            self._replace_metadata(described)
+            self.assertIn(
+                "the parts of w overlap, or lie outside of it", self._refusal()
+            )
         whole.chunks.pop()
         self._replace_metadata(described)
         self.assertIn("parts of w have 3 elements; expected 6", self._refusal())
