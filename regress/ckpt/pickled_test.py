@@ -9,12 +9,22 @@ import pathlib
 import sys
 import types
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from absl.testing import absltest
 
 from regress.ckpt import errors, flatten, pickled
+
+
+def _imported(module: types.ModuleType) -> Any:
+    """Lets a module, and the packages that it is in, pass for imported."""
+    name, found = module.__name__, {module.__name__: module}
+    while package := name.rpartition(".")[0]:
+        found[package] = types.ModuleType(package)
+        name = package
+    return mock.patch.dict(sys.modules, found)
 
 
 class PickledTest(absltest.TestCase):
@@ -101,11 +111,8 @@ class PickledTest(absltest.TestCase):
 
         Backend.__module__, Backend.__qualname__ = name, "Backend"
         vars(module)["Backend"] = Backend
-        sys.modules[name] = module
-        try:
+        with _imported(module):
             torch.save({"backend": Backend.AUTO}, self._path)
-        finally:
-            del sys.modules[name]
         flat = flatten.flatten(pickled.read(self._path))
         self.assertEqual(
             {path: one.describe() for path, one in flat.items()},
@@ -127,12 +134,9 @@ class PickledTest(absltest.TestCase):
             def __reduce__(self) -> tuple[Any, ...]:
                 return function, ("x",)
 
-        sys.modules[name] = module
-        try:
+        with _imported(module):
             torch.save({"a": Payload()}, self._path)
             flat = flatten.flatten(pickled.read(self._path))
-        finally:
-            del sys.modules[name]
         self.assertEqual(list(flat), [f"a/{name}.function/0"])
         self.assertEmpty(calls)
 

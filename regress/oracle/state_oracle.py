@@ -163,7 +163,8 @@ def compare_load(
             for kind, compared in counts.compared.items()
         ]
     for one in kinds:
-        lost_state.describe(load, one.rank, one)
+        if one.differing:
+            lost_state.describe(load, one.rank, one)
     kinds.sort(key=lambda one: state_comparison.kind_position(one.kind))
     state.kinds.extend(kinds)
     return state
