@@ -220,38 +220,32 @@ def _write_last_again() -> instrumentation.Install:
     )
 
 
-def _when_launched_again(
-    name: str,
-    what: str,
-    change: instrumentation.Install,
-    expected: fault.Expected,
-) -> fault.Fault:
-    return fault.Fault(
-        name,
-        "thought of",
-        what,
-        fault.Injection(
-            trainer=change,
-            faulty_attempts=(fault.RELAUNCH,),
-            case=_launch_again,
-        ),
-        expected,
-    )
+def _in_attempt(
+    attempt: int, case: Callable[[case_pb2.Case], None]
+) -> Callable[..., fault.Fault]:
+    """Makes faults of one attempt of a case that is changed to have it."""
+
+    def make(
+        name: str,
+        what: str,
+        change: instrumentation.Install,
+        expected: fault.Expected,
+    ) -> fault.Fault:
+        return fault.Fault(
+            name,
+            "thought of",
+            what,
+            fault.Injection(
+                trainer=change, faulty_attempts=(attempt,), case=case
+            ),
+            expected,
+        )
+
+    return make
 
 
-def _in_second_resume(
-    name: str,
-    what: str,
-    change: instrumentation.Install,
-    expected: fault.Expected,
-) -> fault.Fault:
-    return fault.Fault(
-        name,
-        "thought of",
-        what,
-        fault.Injection(trainer=change, faulty_attempts=(2,), case=_kill_again),
-        expected,
-    )
+_when_launched_again = _in_attempt(fault.RELAUNCH, _launch_again)
+_in_second_resume = _in_attempt(2, _kill_again)
 
 
 def _not_saved(
