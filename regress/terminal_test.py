@@ -1,4 +1,4 @@
-"""Tests of what reaches a terminal."""
+"""Tests for what reaches a terminal."""
 
 import contextlib
 import io

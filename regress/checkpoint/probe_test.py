@@ -1,4 +1,4 @@
-"""Tests of trying a checkpoint directory before the first step."""
+"""Tests for trying a checkpoint directory before the first step."""
 
 import errno
 import os

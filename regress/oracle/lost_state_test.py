@@ -1,4 +1,4 @@
-"""Tests of how state was lost, and of the clause that says so."""
+"""Tests for how state was lost, and of the clause that says so."""
 
 from collections.abc import Callable, Sequence
 

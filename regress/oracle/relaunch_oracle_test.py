@@ -1,4 +1,4 @@
-"""Tests of what is asked of a finished job that is launched again."""
+"""Tests for what is asked of a finished job that is launched again."""
 
 from collections.abc import Callable
 

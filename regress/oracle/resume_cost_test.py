@@ -1,4 +1,4 @@
-"""Tests of the costs of a resume beside those of attempt 0."""
+"""Tests for the costs of a resume beside those of attempt 0."""
 
 from absl.testing import absltest
 

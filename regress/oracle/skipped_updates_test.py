@@ -1,4 +1,4 @@
-"""Tests of steps whose update was skipped."""
+"""Tests for steps whose update was skipped."""
 
 from absl.testing import absltest
 

@@ -1,4 +1,4 @@
-"""Tests of the words for what a resume took."""
+"""Tests for the words for what a resume took."""
 
 from typing import Any
 

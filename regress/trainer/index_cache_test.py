@@ -1,4 +1,4 @@
-"""Tests of what the cache gives back, builds anew, and refuses."""
+"""Tests for what the cache gives back, builds anew, and refuses."""
 
 import hashlib
 import json

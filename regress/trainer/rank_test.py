@@ -1,4 +1,4 @@
-"""Tests of what a rank says of a step."""
+"""Tests for what a rank says of a step."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of the page's tables of findings."""
+"""Tests for the page's tables of findings."""
 
 from absl.testing import absltest, parameterized
 

@@ -1,4 +1,4 @@
-"""Tests of what a machine says that cannot mount a file system.
+"""Tests for what a machine says that cannot mount a file system.
 
 The rest needs root and a loop device: `tools/bazelw run //tools/powercut`.
 """
