@@ -109,10 +109,6 @@ class Workspace:
         listed = self._query(
             _TESTS.format(f"rdeps(//... + {label}, {label})"),
             "--output=label",
-            # Bazel 4 has @platforms//:incompatible built in, so a select() may
-            # name that label though there is no such target.
-            "--keep_going",
-            expected=(0, 3),
         )
         return sorted(listed.decode().split())
 
@@ -120,9 +116,9 @@ class Workspace:
         """Ends Bazel's server."""
         self._bazel("shutdown")
 
-    def _query(self, *arguments: str, expected: Sequence[int] = (0,)) -> bytes:
+    def _query(self, *arguments: str) -> bytes:
         result = self._bazel("query", "--noshow_progress", *arguments)
-        if result.returncode not in expected:
+        if result.returncode:
             raise QueryError(
                 f"{self.root}: Bazel cannot load the targets: "
                 f"{result.stderr.decode(errors='replace').strip()}"
