@@ -107,7 +107,7 @@ def by_weight(
 
 
 def findings(
-    facts: observations.Observations,
+    observed: observations.Observations,
     outcomes: Sequence[check.Outcome],
     conclusion: verdict_pb2.Verdict.Conclusion,
 ) -> list[verdict_pb2.Finding]:
@@ -120,7 +120,7 @@ def findings(
         or (
             outcome.rule.oracle != verdict_pb2.READ_BACK
             and (
-                _was_recorded(facts, outcome.rule, finding)
+                _was_recorded(observed, outcome.rule, finding)
                 if _is_dated(finding)
                 else outcome.compared > 0 and conclusion not in _ENDING
             )
@@ -129,12 +129,14 @@ def findings(
 
 
 def _was_recorded(
-    facts: observations.Observations,
+    observed: observations.Observations,
     rule: rules.Rule,
     finding: verdict_pb2.Finding,
 ) -> bool:
     """Whether the finding's rank reached the finding's iteration."""
-    attempt = facts.repeat if rule.of_repeat else facts.attempt(finding.attempt)
+    attempt = (
+        observed.repeat if rule.of_repeat else observed.attempt(finding.attempt)
+    )
     if attempt is None or finding.rank not in attempt.timelines:
         return False
     timeline = attempt.timelines[finding.rank]

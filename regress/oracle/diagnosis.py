@@ -16,12 +16,12 @@ _Findings = Sequence[verdict_pb2.Finding]
 
 
 def clues(
-    facts: observations.Observations, findings: _Findings
+    observed: observations.Observations, findings: _Findings
 ) -> list[verdict_pb2.Clue]:
     """Returns what the golden says about the first finding's digest.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         findings: The findings of one check, at least one, the one closest to
             the cause first.
 
@@ -31,53 +31,55 @@ def clues(
     """
     match findings[0].metric.name:
         case "data digest":
-            return list(_of_data(facts, findings))
+            return list(_of_data(observed, findings))
         case "random state digest":
-            return list(_of_random(facts, findings[0]))
+            return list(_of_random(observed, findings[0]))
     return []
 
 
 def _of_data(
-    facts: observations.Observations, findings: _Findings
+    observed: observations.Observations, findings: _Findings
 ) -> Iterator[verdict_pb2.Clue]:
     first = findings[0]
-    for other in _iterations_with(facts, _DATA, first)[:1]:
+    for other in _iterations_with(observed, _DATA, first)[:1]:
         yield verdict_pb2.Clue(batch_of_iteration=other)
     wrong = {
         finding.rank
         for finding in findings
         if finding.metric.name == _DATA and finding.iteration == first.iteration
     }
-    right = {0, facts.last_rank} - wrong
+    right = {0, observed.last_rank} - wrong
     # A rank without a digest is not known to have read a batch at all.
     if len(wrong) == len(right) == 1 and first.actual.HasField("number"):
         yield verdict_pb2.Clue(rank_with_right_batch=right.pop())
 
 
 def _of_random(
-    facts: observations.Observations, first: verdict_pb2.Finding
+    observed: observations.Observations, first: verdict_pb2.Finding
 ) -> Iterator[verdict_pb2.Clue]:
-    for other in _iterations_with(facts, _RANDOM, first)[:1]:
+    for other in _iterations_with(observed, _RANDOM, first)[:1]:
         yield verdict_pb2.Clue(random_of_iteration=other)
     others = [
         rank
-        for rank in facts.ranks
+        for rank in observed.ranks
         if rank != first.rank
         and first.actual.HasField("number")
         and first.actual.number.value
-        in _golden(facts, _RANDOM, rank).at(first.iteration)
+        in _golden(observed, _RANDOM, rank).at(first.iteration)
     ]
     for rank in others[:1]:
         yield verdict_pb2.Clue(random_of_rank=rank)
 
 
 def _iterations_with(
-    facts: observations.Observations, metric: str, finding: verdict_pb2.Finding
+    observed: observations.Observations,
+    metric: str,
+    finding: verdict_pb2.Finding,
 ) -> list[int]:
     """Returns the other iterations with that digest on the golden's rank."""
     if not finding.actual.HasField("number"):
         return []
-    golden = _golden(facts, metric, finding.rank)
+    golden = _golden(observed, metric, finding.rank)
     return [
         int(iteration)
         for iteration in golden.iterations[
@@ -88,8 +90,8 @@ def _iterations_with(
 
 
 def _golden(
-    facts: observations.Observations, metric: str, rank: int
+    observed: observations.Observations, metric: str, rank: int
 ) -> series.Trajectory:
-    return facts.golden_trajectories.get(
+    return observed.golden_trajectories.get(
         series.Key(metric, "", rank), series.NO_TRAJECTORY
     )

@@ -29,34 +29,38 @@ class RankProgress(NamedTuple):
     events: int
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Checks the exit status of every rank of every attempt."""
-    return [_check_device(facts), _check_crash(facts), _check_hang(facts)]
+    return [
+        _check_device(observed),
+        _check_crash(observed),
+        _check_hang(observed),
+    ]
 
 
 def check_checkpoint_readable(
-    facts: observations.Observations, index: int
+    observed: observations.Observations, index: int
 ) -> check.Outcome:
     """Checks that no rank of an attempt gave up on its checkpoint."""
     return _check_given_up(
-        facts,
+        observed,
         rules.CHECKPOINT_READ.of_attempt(index),
         exit_codes.DAMAGED_CHECKPOINT,
         (index,),
     )
 
 
-def _check_device(facts: observations.Observations) -> check.Outcome:
+def _check_device(observed: observations.Observations) -> check.Outcome:
     return _check_given_up(
-        facts,
+        observed,
         rules.DEVICE_FOUND,
         exit_codes.WRONG_ENVIRONMENT,
-        range(len(facts.attempts)),
+        range(len(observed.attempts)),
     )
 
 
 def _check_given_up(
-    facts: observations.Observations,
+    observed: observations.Observations,
     rule: rules.Rule,
     code: int,
     attempts: Collection[int],
@@ -64,32 +68,34 @@ def _check_given_up(
     """Checks that no rank of the given attempts ended with the exit code."""
     result = check.Check(rule)
     gave_up = []
-    for index, rank, timeline in _timelines(facts):
+    for index, rank, timeline in _timelines(observed):
         if index in attempts and exit_codes.exited_with(timeline.exit, code):
             gave_up.append((index, rank))
         elif index in attempts:
             result.count(1, 0)
-    for index, rank in _quoted_first(facts, gave_up):
-        _find_end(result, facts, index, rank, expected=f"not exit code {code}")
+    for index, rank in _quoted_first(observed, gave_up):
+        _find_end(
+            result, observed, index, rank, expected=f"not exit code {code}"
+        )
     return result.outcome()
 
 
-def _check_crash(facts: observations.Observations) -> check.Outcome:
+def _check_crash(observed: observations.Observations) -> check.Outcome:
     """Checks that no rank crashed.
 
     The first finding is about the rank whose failure ended the attempt.
     """
     result = check.Check(rules.NO_CRASH, check.as_found)
-    deserters = [_deserters(attempt) for attempt in facts.attempts]
+    deserters = [_deserters(attempt) for attempt in observed.attempts]
     deserted = []
     crashed = []
-    for index, rank, timeline in _timelines(facts):
+    for index, rank, timeline in _timelines(observed):
         lost_a_peer = (
             bool(deserters[index])
-            or _loaded_apart(facts, index)
+            or _loaded_apart(observed, index)
             or any(
                 _gave_up(index, other.exit)
-                for other in facts.attempts[index].timelines.values()
+                for other in observed.attempts[index].timelines.values()
             )
         )
         if rank in deserters[index]:
@@ -101,23 +107,23 @@ def _check_crash(facts: observations.Observations) -> check.Outcome:
     for index, rank in deserted:
         _find_crash(
             result,
-            facts,
+            observed,
             index,
             rank,
             verdict_pb2.Fact.EXIT_BEFORE_THE_END,
             expected="not before its last iteration",
         )
-    for index, rank in _quoted_first(facts, crashed):
+    for index, rank in _quoted_first(observed, crashed):
         _find_crash(
             result,
-            facts,
+            observed,
             index,
             rank,
             verdict_pb2.Fact.EXIT_STATUS,
             expected="exit code 0, unless somebody ended it",
-            end=facts.attempts[index].end,
+            end=observed.attempts[index].end,
         )
-    _check_event_files(facts, result)
+    _check_event_files(observed, result)
     return result.outcome()
 
 
@@ -151,7 +157,7 @@ def _deserters(attempt: observations.Attempt) -> set[int]:
 
 def _find_crash(
     result: check.Check,
-    facts: observations.Observations,
+    observed: observations.Observations,
     attempt: int,
     rank: int,
     subject: verdict_pb2.Fact.Kind,
@@ -160,12 +166,12 @@ def _find_crash(
     end: run_pb2.AttemptEnd | None = None,
 ) -> None:
     """Counts a rank's exit as differing, and finds where the rank was."""
-    where = rank_progress(facts, attempt, rank)
+    where = rank_progress(observed, attempt, rank)
     result.count(1, 1)
     finding = result.find(
         subject,
         expected,
-        check.exit_status(facts.attempts[attempt].timelines[rank].exit),
+        check.exit_status(observed.attempts[attempt].timelines[rank].exit),
         attempt=attempt,
         rank=rank,
         iteration=where.iteration,
@@ -175,9 +181,9 @@ def _find_crash(
 
 
 def _check_event_files(
-    facts: observations.Observations, result: check.Check
+    observed: observations.Observations, result: check.Check
 ) -> None:
-    for index, attempt in enumerate(facts.attempts):
+    for index, attempt in enumerate(observed.attempts):
         for rank in attempt.record.ranks:
             check_event_file(result, index, rank)
 
@@ -196,35 +202,37 @@ def check_event_file(
         )
 
 
-def _check_hang(facts: observations.Observations) -> check.Outcome:
+def _check_hang(observed: observations.Observations) -> check.Outcome:
     """Checks that the watchdog ended no rank, unless the case asks for it.
 
     The first finding is about the rank that the others waited for.
     """
     result = check.Check(rules.NO_HANG, check.as_found)
     hung: dict[int, list[int]] = {}
-    for index, rank, timeline in _timelines(facts):
-        excused = _loaded_apart(facts, index) or _stops_ranks(facts, index)
+    for index, rank, timeline in _timelines(observed):
+        excused = _loaded_apart(observed, index) or _stops_ranks(
+            observed, index
+        )
         if timeline.exit.cause == _Exit.HANG and not excused:
             hung.setdefault(index, []).append(rank)
         else:
             result.count(1, 0)
     for index, ranks in hung.items():
-        suspects = _suspects(facts, index, ranks)
+        suspects = _suspects(observed, index, ranks)
         for place, (rank, where) in enumerate(suspects):
             finding = _find_end(
                 result,
-                facts,
+                observed,
                 index,
                 rank,
                 expected="not HANG",
                 iteration=where.iteration,
             )
             finding.progress.CopyFrom(where.activity)
-            timeline = facts.attempts[index].timelines[rank]
+            timeline = observed.attempts[index].timelines[rank]
             finding.progress.process_state = timeline.exit.process_state
             if place == 0:
-                finding.progress.others = _others(facts, index, suspects)
+                finding.progress.others = _others(observed, index, suspects)
     return result.outcome()
 
 
@@ -232,15 +240,15 @@ _Suspects = Sequence[tuple[int, RankProgress]]
 
 
 def _suspects(
-    facts: observations.Observations, attempt: int, hung: Sequence[int]
+    observed: observations.Observations, attempt: int, hung: Sequence[int]
 ) -> _Suspects:
     """Returns the ranks that hung, the one that the others waited for first.
 
     That is a stopped rank or, if none was stopped, the one with the least
     progress.
     """
-    places = [(rank, rank_progress(facts, attempt, rank)) for rank in hung]
-    timelines = facts.attempts[attempt].timelines
+    places = [(rank, rank_progress(observed, attempt, rank)) for rank in hung]
+    timelines = observed.attempts[attempt].timelines
     return sorted(
         places,
         key=lambda one: (
@@ -251,11 +259,11 @@ def _suspects(
 
 
 def _others(
-    facts: observations.Observations, attempt: int, suspects: _Suspects
+    observed: observations.Observations, attempt: int, suspects: _Suspects
 ) -> verdict_pb2.RankProgress.Others:
     """Returns what the others did while the first suspect hung."""
     rank, where = suspects[0]
-    if _was_stopped(facts.attempts[attempt].timelines[rank]):
+    if _was_stopped(observed.attempts[attempt].timelines[rank]):
         return _Progress.WAITED
     least = where.events < min(
         (other.events for _, other in suspects[1:]), default=where.events
@@ -268,26 +276,26 @@ def _was_stopped(timeline: observations.Timeline) -> bool:
 
 
 def _quoted_first(
-    facts: observations.Observations, ended: Iterable[tuple[int, int]]
+    observed: observations.Observations, ended: Iterable[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     """Sorts by attempt; in each, the rank quoted as the reason comes first."""
     return sorted(
-        ended, key=lambda one: (one[0], one[1] != _quoted(facts, one[0]))
+        ended, key=lambda one: (one[0], one[1] != _quoted(observed, one[0]))
     )
 
 
-def _quoted(facts: observations.Observations, attempt: int) -> int | None:
+def _quoted(observed: observations.Observations, attempt: int) -> int | None:
     """Returns the rank whose last log line the supervisor gave as the reason.
 
     None if the attempt did not end by a failure.
     """
-    end = facts.attempts[attempt].record.end
+    end = observed.attempts[attempt].record.end
     return end.failure.rank.rank if end.HasField("failure") else None
 
 
 def _find_end(
     result: check.Check,
-    facts: observations.Observations,
+    observed: observations.Observations,
     attempt: int,
     rank: int,
     *,
@@ -295,7 +303,7 @@ def _find_end(
     iteration: int | None = None,
 ) -> verdict_pb2.Finding:
     """Counts a rank's exit as differing, and adds a finding about it."""
-    attempted = facts.attempts[attempt]
+    attempted = observed.attempts[attempt]
     result.count(1, 1)
     return result.find(
         verdict_pb2.Fact.EXIT_STATUS,
@@ -331,7 +339,7 @@ def _gave_up(attempt: int, exit_status: run_pb2.ExitStatus) -> bool:
     )
 
 
-def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
+def _loaded_apart(observed: observations.Observations, attempt: int) -> bool:
     """Whether an attempt's ranks resumed from different checkpoints.
 
     Such ranks end up waiting for each other in vain, or losing each other. The
@@ -339,29 +347,29 @@ def _loaded_apart(facts: observations.Observations, attempt: int) -> bool:
     """
     loaded = {
         tuple(timeline.checkpoint_iterations(run_pb2.CheckpointEvent.LOADED))
-        for timeline in facts.attempts[attempt].timelines.values()
+        for timeline in observed.attempts[attempt].timelines.values()
         if timeline.iterations
     }
     return len(loaded) > 1
 
 
-def _stops_ranks(facts: observations.Observations, index: int) -> bool:
+def _stops_ranks(observed: observations.Observations, index: int) -> bool:
     """Whether an attempt was meant to hang.
 
     A stopped rank runs until the watchdog ends it.
     """
-    asked = facts.interruption(index)
+    asked = observed.interruption(index)
     return (
         asked is not None
         and asked.signal == case_pb2.SIGSTOP
-        and facts.attempt(index).record.HasField("interruption")
+        and observed.attempt(index).record.HasField("interruption")
     )
 
 
 def _timelines(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> Iterator[tuple[int, int, observations.Timeline]]:
-    for index, attempt in enumerate(facts.attempts):
+    for index, attempt in enumerate(observed.attempts):
         for rank, timeline in attempt.timelines.items():
             yield index, rank, timeline
 
@@ -370,20 +378,20 @@ _Checkpoint = run_pb2.CheckpointEvent
 
 
 def rank_progress(
-    facts: observations.Observations, attempt: int, rank: int
+    observed: observations.Observations, attempt: int, rank: int
 ) -> RankProgress:
     """Returns where a rank was when an attempt ended.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         attempt: The index of an attempt that is in the record.
         rank: The rank. It need not be in the record.
     """
-    timeline = facts.attempts[attempt].timelines.get(
+    timeline = observed.attempts[attempt].timelines.get(
         rank, observations.NO_TIMELINE
     )
     # A record may have attempts that the case does not ask for.
-    start = facts.start(min(attempt, facts.last))
+    start = observed.start(min(attempt, observed.last))
     events = sum(
         len(recorded)
         for recorded in (
@@ -396,21 +404,21 @@ def rank_progress(
     )
     if timeline.iterations:
         last = timeline.iterations[-1]
-        return RankProgress(_beyond(facts, timeline, last), last + 1, events)
+        return RankProgress(_beyond(observed, timeline, last), last + 1, events)
     return RankProgress(
-        _before_the_first(facts, timeline, start), start + 1, events
+        _before_the_first(observed, timeline, start), start + 1, events
     )
 
 
 def _before_the_first(
-    facts: observations.Observations,
+    observed: observations.Observations,
     timeline: observations.Timeline,
     start: int,
 ) -> verdict_pb2.RankProgress:
     if not timeline.started:
         return _Progress(activity=_Progress.STARTING)
     if any(event.kind != _Checkpoint.SAVED for event in timeline.checkpoints):
-        if start >= facts.case.training.iterations:
+        if start >= observed.case.training.iterations:
             # It resumed a job that had finished.
             return _Progress(
                 activity=_Progress.AFTER_LAST_ITERATION, iteration=start
@@ -424,13 +432,15 @@ def _before_the_first(
 
 
 def _beyond(
-    facts: observations.Observations, timeline: observations.Timeline, last: int
+    observed: observations.Observations,
+    timeline: observations.Timeline,
+    last: int,
 ) -> verdict_pb2.RankProgress:
     """Returns what a rank does after the last step that it recorded."""
     saved = timeline.checkpoint_iterations(_Checkpoint.SAVED)
-    if derived.is_saved_after(facts.case, last) and last not in saved:
+    if derived.is_saved_after(observed.case, last) and last not in saved:
         activity, iteration = _Progress.SAVING, last
-    elif last >= facts.case.training.iterations:
+    elif last >= observed.case.training.iterations:
         activity, iteration = _Progress.AFTER_LAST_ITERATION, last
     else:
         activity, iteration = _Progress.IN_ITERATION, last + 1

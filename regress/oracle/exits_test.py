@@ -485,10 +485,10 @@ class DescribeTest(parameterized.TestCase):
 def _of(
     records: record_test_helper.Records, attempt: int, rank: int
 ) -> exits.RankProgress:
-    facts = observations.gather(
+    observed = observations.gather(
         records.case, records.run, records.golden, record_test_helper.TARGET
     )
-    return exits.rank_progress(facts, attempt, rank)
+    return exits.rank_progress(observed, attempt, rank)
 
 
 def _keep(

@@ -57,21 +57,21 @@ class ExpectedRunTest(parameterized.TestCase):
         repeated,
         repeated_saves,
     ):
-        facts = _facts(record_test_helper.small_case(iteration, phase))
+        observed = _facts(record_test_helper.small_case(iteration, phase))
         ranks = range(record_test_helper.RANKS)
         for actual, expected in (
-            (expected_run.steps(facts, 0), range(1, last + 1)),
-            (expected_run.saves(facts, 0), saves),
-            (expected_run.checkpoints(facts, 0), checkpoints),
-            (expected_run.steps(facts, 1), range(resumed_first, 9)),
-            (expected_run.saves(facts, 1), resumed_saves),
-            (expected_run.checkpoints(facts, 1), resumed_saves),
+            (expected_run.steps(observed, 0), range(1, last + 1)),
+            (expected_run.saves(observed, 0), saves),
+            (expected_run.checkpoints(observed, 0), checkpoints),
+            (expected_run.steps(observed, 1), range(resumed_first, 9)),
+            (expected_run.saves(observed, 1), resumed_saves),
+            (expected_run.checkpoints(observed, 1), resumed_saves),
         ):
             self.assertEqual(actual, dict.fromkeys(ranks, expected))
-        self.assertEqual(expected_run.stored(facts), [3, 6, 8])
+        self.assertEqual(expected_run.stored(observed), [3, 6, 8])
         for found, expected in (
-            (expected_run.replayed(facts, 1), repeated),
-            (expected_run.saved_again(facts, 1), repeated_saves),
+            (expected_run.replayed(observed, 1), repeated),
+            (expected_run.saved_again(observed, 1), repeated_saves),
         ):
             self.assertEqual(
                 _listed(found),
@@ -89,26 +89,28 @@ class ExpectedRunTest(parameterized.TestCase):
             case.interruption.add(
                 iteration=iteration, phase=phase, signal=case_pb2.SIGKILL
             )
-        facts = _facts(case)
+        observed = _facts(case)
         self.assertEqual(
-            [facts.start(index) for index in range(4)], [0, 3, 3, 6]
+            [observed.start(index) for index in range(4)], [0, 3, 3, 6]
         )
         self.assertEqual(
-            _listed(expected_run.replayed(facts, 2)),
+            _listed(expected_run.replayed(observed, 2)),
             [
                 (1, _of_all([4, 5])),
                 (0, _of_all([6])),
             ],
         )
         self.assertEqual(
-            _listed(expected_run.saved_again(facts, 2)),
+            _listed(expected_run.saved_again(observed, 2)),
             [(0, _of_all([6]))],
         )
         self.assertEqual(
-            _listed(expected_run.replayed(facts, 3)),
+            _listed(expected_run.replayed(observed, 3)),
             [(2, _of_all([7, 8, 9]))],
         )
-        self.assertEqual(expected_run.stored(facts), [3, 6, 9, 12, 15, 18, 20])
+        self.assertEqual(
+            expected_run.stored(observed), [3, 6, 9, 12, 15, 18, 20]
+        )
 
     @parameterized.parameters(
         (4, 1, [1, 2, 3, 4]), (4, 3, [3, 4]), (6, 3, [3, 6])
@@ -116,7 +118,7 @@ class ExpectedRunTest(parameterized.TestCase):
     def test_a_graceful_stop_has_a_checkpoint_of_its_own(
         self, iteration, save_interval, expected
     ):
-        facts = _facts(
+        observed = _facts(
             record_test_helper.small_case(
                 iteration,
                 signal=case_pb2.SIGTERM,
@@ -125,7 +127,7 @@ class ExpectedRunTest(parameterized.TestCase):
             )
         )
         self.assertEqual(
-            expected_run.checkpoints(facts, 0),
+            expected_run.checkpoints(observed, 0),
             dict.fromkeys(range(record_test_helper.RANKS), expected),
         )
 

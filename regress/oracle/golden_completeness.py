@@ -24,28 +24,28 @@ _UNINTERRUPTED = "1 or more"
 _WHOLE = "one series for each metric, param group and rank"
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Checks that the golden has every metric, iteration and checkpoint.
 
     Returns:
         One outcome; empty if there is no golden.
     """
-    if facts.golden is None:
+    if observed.golden is None:
         return []
-    return [_check_golden(facts, facts.golden)]
+    return [_check_golden(observed, observed.golden)]
 
 
 def _check_golden(
-    facts: observations.Observations, golden: golden_pb2.Golden
+    observed: observations.Observations, golden: golden_pb2.Golden
 ) -> check.Outcome:
     result = check.Check(rules.GOLDEN_COMPLETE)
     result.expect(
         _Fact.GOLDEN_ITERATIONS,
-        check.integers([facts.case.training.iterations]),
+        check.integers([observed.case.training.iterations]),
         check.integers([golden.iterations]),
     )
     result.expect(
-        _Fact.GOLDEN_SERIES, _WHOLE, facts.golden_contradiction or _WHOLE
+        _Fact.GOLDEN_SERIES, _WHOLE, observed.golden_contradiction or _WHOLE
     )
     result.expect(
         _Fact.GOLDEN_BANDS,
@@ -66,20 +66,20 @@ def _check_golden(
         if interrupted < repeats
         else f"{repeats - interrupted} of {repeats}",
     )
-    for rank in facts.ranks:
-        _check_metrics(facts, result, rank)
-    for key, trajectory in facts.golden_trajectories.items():
-        _check_values(facts, result, key, trajectory)
-    _check_checkpoints(facts, golden, result)
+    for rank in observed.ranks:
+        _check_metrics(observed, result, rank)
+    for key, trajectory in observed.golden_trajectories.items():
+        _check_values(observed, result, key, trajectory)
+    _check_checkpoints(observed, golden, result)
     return result.outcome()
 
 
 def _check_metrics(
-    facts: observations.Observations, result: check.Check, rank: int
+    observed: observations.Observations, result: check.Check, rank: int
 ) -> None:
     held = {
         (key.metric, key.param_group)
-        for key in facts.golden_trajectories
+        for key in observed.golden_trajectories
         if key.rank == rank
     }
     groups = {group for _, group in held if group}
@@ -92,7 +92,7 @@ def _check_metrics(
     wanted = {
         (metric.name, "")
         for metric in metrics.STEP_METRICS
-        if metric.is_recorded_by(rank, facts.last_rank)
+        if metric.is_recorded_by(rank, observed.last_rank)
     } | {
         (metric.name, group)
         for metric in metrics.PARAM_GROUP_METRICS
@@ -108,7 +108,7 @@ def _check_metrics(
 
 
 def _check_values(
-    facts: observations.Observations,
+    observed: observations.Observations,
     result: check.Check,
     key: series.Key,
     trajectory: series.Trajectory,
@@ -119,10 +119,10 @@ def _check_values(
     if not_numbers.size:
         first = trajectory.iterations[not_numbers[0]]
         actual += f", and NaN from iteration {first}"
-    iterations = facts.case.training.iterations
+    iterations = observed.case.training.iterations
     if missing := trajectory.missing(1, iterations):
         actual += f", none for iteration {missing[0]}"
-    if key.rank not in facts.ranks:
+    if key.rank not in observed.ranks:
         actual += " for a rank that the case does not have"
     result.expect(
         trajectory_findings.subject(key),
@@ -133,14 +133,14 @@ def _check_values(
 
 
 def _check_checkpoints(
-    facts: observations.Observations,
+    observed: observations.Observations,
     golden: golden_pb2.Golden,
     result: check.Check,
 ) -> None:
     checkpoints = golden.checkpoints
     saves = (
-        facts.save_iterations(0, facts.case.training.iterations)
-        if facts.golden_holds_states
+        observed.save_iterations(0, observed.case.training.iterations)
+        if observed.golden_holds_states
         else []
     )
     result.expect(
@@ -152,10 +152,10 @@ def _check_checkpoints(
         digests = [bool(digest) for digest in checkpoint.digests]
         result.expect(
             _Fact.GOLDEN_STATE_DIGESTS,
-            f"{len(facts.ranks)} digests",
+            f"{len(observed.ranks)} digests",
             f"{sum(digests)} digests of {len(digests)} ranks"
-            if digests != [True] * len(facts.ranks)
-            else f"{len(facts.ranks)} digests",
+            if digests != [True] * len(observed.ranks)
+            else f"{len(observed.ranks)} digests",
             iteration=checkpoint.iteration,
         )
 

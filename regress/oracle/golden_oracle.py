@@ -18,7 +18,7 @@ from regress.oracle import (
 from regress.run import run_pb2
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Compares all metrics and saved states of all attempts with the golden.
 
     Returns:
@@ -26,12 +26,12 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
         saved state is not checked. A golden for hardware `any` has no states to
         check. Without a golden there are no checks at all.
     """
-    golden = facts.golden
+    golden = observed.golden
     if golden is None:
         return []
     outcomes = []
-    for index in range(facts.last + 1):
-        attempt = facts.attempt(index)
+    for index in range(observed.last + 1):
+        attempt = observed.attempt(index)
         of_metrics, of_state = (
             (
                 rules.RESUMED_METRICS.of_attempt(index),
@@ -40,18 +40,20 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
             if index
             else (rules.INTERRUPTED_METRICS, rules.INTERRUPTED_STATE)
         )
-        steps = expected_run.steps(facts, index)
+        steps = expected_run.steps(observed, index)
         outcomes.append(
-            check_metrics(facts, golden, of_metrics, steps, attempt)
+            check_metrics(observed, golden, of_metrics, steps, attempt)
         )
-        saves = expected_run.saves(facts, index)
-        if facts.golden_holds_states and (saves[facts.last_rank] or not index):
+        saves = expected_run.saves(observed, index)
+        if observed.golden_holds_states and (
+            saves[observed.last_rank] or not index
+        ):
             outcomes.append(check_state(golden, of_state, saves, attempt))
     return outcomes
 
 
 def check_metrics(
-    facts: observations.Observations,
+    observed: observations.Observations,
     golden: golden_pb2.Golden,
     rule: rules.Rule,
     wanted: Mapping[int, range],
@@ -60,7 +62,7 @@ def check_metrics(
     """Compares an attempt's metrics with the golden.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         golden: The golden.
         rule: The rule that the check applies.
         wanted: The iterations to compare, by rank.
@@ -69,7 +71,7 @@ def check_metrics(
     result = check.Check(rule)
     trajectory_findings.compare(
         result,
-        facts.golden_trajectories,
+        observed.golden_trajectories,
         attempt.trajectories,
         wanted,
         attempt=attempt.index,

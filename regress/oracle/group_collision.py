@@ -30,7 +30,7 @@ _REFUSAL = (
 
 
 def refused(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> verdict_pb2.GroupCollision | None:
     """Returns the collision that made torch refuse the load, if any.
 
@@ -43,19 +43,19 @@ def refused(
         The refused rank's collision, with all ranks that must collide. None if
         torch did not refuse the load, or not for this reason.
     """
-    refused_rank = facts.attempt(1).record.end.failure.rank
+    refused_rank = observed.attempt(1).record.end.failure.rank
     if _REFUSAL not in refused_rank.last_log_line:
         return None
     must_fail = {
         rank: groups
-        for rank, groups in _saved_groups(facts).items()
+        for rank, groups in _saved_groups(observed).items()
         if any(_sizes_differ(groups, *pair) for pair in _takers(groups).items())
     }
     rank = refused_rank.rank
     if (
         rank not in must_fail
-        or not _failed(_resumed(facts, rank))
-        or any(_loaded(facts, other) for other in must_fail)
+        or not _failed(_resumed(observed, rank))
+        or any(_loaded(observed, other) for other in must_fail)
     ):
         return None
     groups = must_fail[rank]
@@ -74,7 +74,7 @@ def refused(
 
 
 def exchanged(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> verdict_pb2.GroupCollision | None:
     """Returns the collision that loaded a group with another's fields, if any.
 
@@ -88,12 +88,12 @@ def exchanged(
         some rank did not load exactly what the bug predicts.
     """
     shown = {}
-    for rank, groups in _saved_groups(facts).items():
+    for rank, groups in _saved_groups(observed).items():
         takers = _takers(groups)
-        loaded = _loaded(facts, rank)
+        loaded = _loaded(observed, rank)
         if len(loaded) != 1 or not _is_as_predicted(groups, takers, loaded[0]):
             return None
-        if _scheduler(loaded[0]) != _scheduler(_saved(facts, rank)[0]):
+        if _scheduler(loaded[0]) != _scheduler(_saved(observed, rank)[0]):
             return None
         if differences := list(_differences(groups, takers)):
             shown[rank] = differences[0]
@@ -111,12 +111,12 @@ def exchanged(
     )
 
 
-def _saved_groups(facts: observations.Observations) -> dict[int, _Groups]:
+def _saved_groups(observed: observations.Observations) -> dict[int, _Groups]:
     """Returns the saved groups of each rank that recorded its save once."""
     return {
         rank: _groups(saved[0])
-        for rank in facts.ranks
-        if len(saved := _saved(facts, rank)) == 1
+        for rank in observed.ranks
+        if len(saved := _saved(observed, rank)) == 1
     }
 
 
@@ -201,18 +201,18 @@ def _failed(timeline: observations.Timeline) -> bool:
 
 
 def _resumed(
-    facts: observations.Observations, rank: int
+    observed: observations.Observations, rank: int
 ) -> observations.Timeline:
-    return facts.attempt(1).timelines.get(rank, observations.NO_TIMELINE)
+    return observed.attempt(1).timelines.get(rank, observations.NO_TIMELINE)
 
 
 def _loaded(
-    facts: observations.Observations, rank: int
+    observed: observations.Observations, rank: int
 ) -> list[run_pb2.StateDigest]:
-    return facts.load(1).loaded(rank)
+    return observed.load(1).loaded(rank)
 
 
 def _saved(
-    facts: observations.Observations, rank: int
+    observed: observations.Observations, rank: int
 ) -> list[run_pb2.StateDigest]:
-    return facts.load(1).saved(rank)
+    return observed.load(1).saved(rank)

@@ -18,50 +18,54 @@ _Fact = verdict_pb2.Fact
 _Exit = run_pb2.ExitStatus
 
 
-def check_first(facts: observations.Observations) -> list[check.Outcome]:
+def check_first(observed: observations.Observations) -> list[check.Outcome]:
     """Checks how attempt 0 started, ran, was interrupted and ended."""
-    first = facts.attempt(0)
+    first = observed.attempt(0)
     return [
-        record_checks.check_ranks(facts, rules.INTERRUPTED_RANKS),
-        record_checks.check_loads_nothing(facts),
-        *check_interruption(facts, 0),
+        record_checks.check_ranks(observed, rules.INTERRUPTED_RANKS),
+        record_checks.check_loads_nothing(observed),
+        *check_interruption(observed, 0),
         record_checks.check_steps(
-            rules.INTERRUPTED_STEPS, first, expected_run.steps(facts, 0)
+            rules.INTERRUPTED_STEPS, first, expected_run.steps(observed, 0)
         ),
         record_checks.check_saves(
-            rules.INTERRUPTED_SAVES, first, expected_run.checkpoints(facts, 0)
+            rules.INTERRUPTED_SAVES,
+            first,
+            expected_run.checkpoints(observed, 0),
         ),
-        record_checks.check_samples(facts, rules.INTERRUPTED_SAMPLES),
+        record_checks.check_samples(observed, rules.INTERRUPTED_SAMPLES),
     ]
 
 
 def check_interruption(
-    facts: observations.Observations, index: int
+    observed: observations.Observations, index: int
 ) -> list[check.Outcome]:
     """Checks where an attempt was hit, and how its ranks ended.
 
     Returns:
         Nothing for the attempt that nobody interrupts.
     """
-    asked = facts.interruption(index)
+    asked = observed.interruption(index)
     if asked is None:
         return []
     return [
-        _check_interruption(facts, index, asked),
-        _check_exits(facts, index, asked),
+        _check_interruption(observed, index, asked),
+        _check_exits(observed, index, asked),
     ]
 
 
 def _check_interruption(
-    facts: observations.Observations, index: int, asked: case_pb2.Interruption
+    observed: observations.Observations,
+    index: int,
+    asked: case_pb2.Interruption,
 ) -> check.Outcome:
     result = check.Check(rules.INTERRUPTION.of_attempt(index))
-    if index < len(facts.attempts):
-        attempt = facts.attempt(index)
+    if index < len(observed.attempts):
+        attempt = observed.attempt(index)
         happened = attempt.record.interruption
         found = _describe(happened, happened.ranks)
         for subject, expected in _describe(
-            asked, _hit_ranks(facts, asked)
+            asked, _hit_ranks(observed, asked)
         ).items():
             result.expect(
                 subject,
@@ -92,12 +96,14 @@ def _describe(
 
 
 def _check_exits(
-    facts: observations.Observations, index: int, asked: case_pb2.Interruption
+    observed: observations.Observations,
+    index: int,
+    asked: case_pb2.Interruption,
 ) -> check.Outcome:
     result = check.Check(rules.INTERRUPTED_EXITS.of_attempt(index))
     stopped = asked.signal == case_pb2.SIGSTOP
-    for rank, timeline in facts.attempt(index).timelines.items():
-        hit = rank in _hit_ranks(facts, asked)
+    for rank, timeline in observed.attempt(index).timelines.items():
+        hit = rank in _hit_ranks(observed, asked)
         actual = timeline.exit
         if asked.graceful:
             subject = _Fact.EXIT_AFTER_GRACEFUL_STOP
@@ -129,9 +135,9 @@ def _check_exits(
 
 
 def _hit_ranks(
-    facts: observations.Observations, asked: case_pb2.Interruption
+    observed: observations.Observations, asked: case_pb2.Interruption
 ) -> list[int]:
-    return sorted(asked.ranks) or list(facts.ranks)
+    return sorted(asked.ranks) or list(observed.ranks)
 
 
 def _deadly_signal(asked: case_pb2.Interruption) -> int:

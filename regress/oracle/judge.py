@@ -50,38 +50,38 @@ def judge(
     Returns:
         The verdict. The findings of the checks that decided it come first.
     """
-    facts = observations.gather(case, run, golden, target)
-    restored = state_oracle.check_restored(facts)
+    observed = observations.gather(case, run, golden, target)
+    restored = state_oracle.check_restored(observed)
     outcomes = [
-        *preconditions.check_all(facts),
-        *golden_completeness.check_all(facts),
-        *exits.check_all(facts),
-        *interruption_proof.check_first(facts),
-        *resume_proof.check_all(facts),
-        *relaunch_oracle.check_all(facts),
+        *preconditions.check_all(observed),
+        *golden_completeness.check_all(observed),
+        *exits.check_all(observed),
+        *interruption_proof.check_first(observed),
+        *resume_proof.check_all(observed),
+        *relaunch_oracle.check_all(observed),
         restored.outcome,
-        *state_oracle.check_kept(facts),
-        *replay_oracle.check_all(facts),
-        *golden_oracle.check_all(facts),
-        *read_back_oracle.check_all(facts),
+        *state_oracle.check_kept(observed),
+        *replay_oracle.check_all(observed),
+        *golden_oracle.check_all(observed),
+        *read_back_oracle.check_all(observed),
     ]
     through = decision.repeat_through(outcomes, decision.conclude(outcomes))
-    outcomes += repeat_oracle.check_all(facts, outcomes, through)
+    outcomes += repeat_oracle.check_all(observed, outcomes, through)
     reached = decision.conclude(outcomes)
     first = next(iter(decision.by_weight(outcomes, reached)), None)
-    findings = decision.findings(facts, outcomes, reached)
+    findings = decision.findings(observed, outcomes, reached)
     bad = decision.first_bad(outcomes, reached) or verdict_pb2.Finding()
-    clues = diagnosis.clues(facts, first.findings) if first else []
+    clues = diagnosis.clues(observed, first.findings) if first else []
     for finding in findings:
         finding.of_read_back = (
             finding.HasField("attempt")
-            and finding.attempt == facts.read_back.index
+            and finding.attempt == observed.read_back.index
         )
         finding.of_relaunch = (
             finding.HasField("attempt")
-            and finding.attempt == facts.relaunch.index
+            and finding.attempt == observed.relaunch.index
         )
-        decision.date(finding, facts.case.training.iterations)
+        decision.date(finding, observed.case.training.iterations)
     return verdict_pb2.Verdict(
         conclusion=reached,
         checks=[
@@ -90,21 +90,21 @@ def judge(
             for outcome in sorted(outcomes, key=lambda one: one.rule.oracle)
         ],
         findings=findings,
-        environment_differences=preconditions.environment_differences(facts),
+        environment_differences=preconditions.environment_differences(observed),
         first_bad_iteration=_field(bad, "iteration"),
         bad_after_iteration=_field(bad, "after_iteration"),
         repeat_through=None if run.HasField("repeat") else through,
-        known_bug=known_bugs.find(facts, reached),
+        known_bug=known_bugs.find(observed, reached),
         clues=clues,
         restored_state=restored.state,
-        skipped_updates=skipped_updates.find(facts),
-        shortfall=resume_proof.shortfall(facts, outcomes)
+        skipped_updates=skipped_updates.find(observed),
+        shortfall=resume_proof.shortfall(observed, outcomes)
         if reached == verdict_pb2.Verdict.NOT_RESUMED
         else verdict_pb2.Verdict.SHORTFALL_UNSPECIFIED,
-        resume_costs=resume_cost.compare(facts),
+        resume_costs=resume_cost.compare(observed),
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
-            resume_iteration=map(facts.start, facts.resumes),
+            resume_iteration=map(observed.start, observed.resumes),
             iterations=case.training.iterations,
             has_golden=golden is not None,
         ),

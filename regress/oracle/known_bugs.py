@@ -113,17 +113,17 @@ KNOWN_BUGS = (
 
 
 def find(
-    facts: observations.Observations, reached: verdict_pb2.Verdict.Conclusion
+    observed: observations.Observations, reached: verdict_pb2.Verdict.Conclusion
 ) -> verdict_pb2.KnownBug | None:
     """Returns the known bug that explains a failure, or None.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         reached: The conclusion. A bug may show in a run that failed for another
             reason, and then explains nothing.
     """
     for bug in KNOWN_BUGS:
-        releases = set(_releases(facts, bug.package))
+        releases = set(_releases(observed, bug.package))
         if (
             reached not in bug.conclusions
             or not releases
@@ -131,17 +131,19 @@ def find(
         ):
             continue
         for field, sign in bug.signs.items():
-            shown = sign(facts)
+            shown = sign(observed)
             if shown is not None:
-                known = bug.describe(facts.case)
+                known = bug.describe(observed.case)
                 getattr(known, field).CopyFrom(shown)
                 return known
     return None
 
 
-def _releases(facts: observations.Observations, package: str) -> Iterator[str]:
+def _releases(
+    observed: observations.Observations, package: str
+) -> Iterator[str]:
     """Yields the package's releases that the ranks of attempt 1 report."""
-    for timeline in facts.attempt(1).timelines.values():
+    for timeline in observed.attempt(1).timelines.values():
         for started in timeline.started:
             if package in started.environment.versions:
                 yield started.environment.versions[package]

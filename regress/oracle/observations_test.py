@@ -19,12 +19,14 @@ def _gather(records: record_test_helper.Records) -> observations.Observations:
 
 class GatherTest(absltest.TestCase):
     def test_indexes_what_was_recorded(self):
-        facts = _gather(record_test_helper.passing())
-        self.assertEqual(facts.attempts, (facts.attempt(0), facts.attempt(1)))
-        self.assertEqual([one.index for one in facts.attempts], [0, 1])
-        self.assertEqual(facts.attempt(1).ranks, [0, 1, 2, 3])
-        self.assertEqual(facts.golden_contradiction, "")
-        timeline = facts.attempt(1).timelines[2]
+        observed = _gather(record_test_helper.passing())
+        self.assertEqual(
+            observed.attempts, (observed.attempt(0), observed.attempt(1))
+        )
+        self.assertEqual([one.index for one in observed.attempts], [0, 1])
+        self.assertEqual(observed.attempt(1).ranks, [0, 1, 2, 3])
+        self.assertEqual(observed.golden_contradiction, "")
+        timeline = observed.attempt(1).timelines[2]
         self.assertEqual(timeline.iterations, [4, 5, 6, 7, 8])
         self.assertEqual(
             timeline.checkpoint_iterations(run_pb2.CheckpointEvent.SAVED),
@@ -36,9 +38,9 @@ class GatherTest(absltest.TestCase):
     def test_an_attempt_that_is_not_in_the_record_is_empty(self):
         records = record_test_helper.passing()
         del records.run.attempts[1]
-        facts = _gather(records)
-        self.assertNotEqual(facts.attempt(0), _no_attempt(0))
-        self.assertEqual(facts.attempt(1), _no_attempt(1))
+        observed = _gather(records)
+        self.assertNotEqual(observed.attempt(0), _no_attempt(0))
+        self.assertEqual(observed.attempt(1), _no_attempt(1))
         del records.run.attempts[0]
         self.assertEqual(_gather(records).attempt(0), _no_attempt(0))
 
@@ -56,9 +58,9 @@ class GatherTest(absltest.TestCase):
         doubled = golden_pb2.Series()
         doubled.CopyFrom(records.series("grad norm"))
         records.golden.series.append(doubled)
-        facts = _gather(records)
-        self.assertEmpty(facts.golden_trajectories)
-        self.assertIn("grad norm", facts.golden_contradiction)
+        observed = _gather(records)
+        self.assertEmpty(observed.golden_trajectories)
+        self.assertIn("grad norm", observed.golden_contradiction)
 
 
 class SaveIterationsTest(parameterized.TestCase):
@@ -77,8 +79,8 @@ class SaveIterationsTest(parameterized.TestCase):
         (8, 8, []),
     )
     def test_are_after_one_and_through_another(self, after, last, expected):
-        facts = _gather(record_test_helper.passing())
-        self.assertEqual(list(facts.save_iterations(after, last)), expected)
+        observed = _gather(record_test_helper.passing())
+        self.assertEqual(list(observed.save_iterations(after, last)), expected)
 
 
 if __name__ == "__main__":

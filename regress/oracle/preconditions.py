@@ -15,25 +15,25 @@ _COMPUTING = ("torch", "megatron-core", "transformer-engine")
 _Fact = verdict_pb2.Fact
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Checks the case, the machine, and what the golden was recorded for."""
     outcomes = [
-        _check_case(facts),
-        _check_hardware(facts),
-        _check_one_environment(facts),
-        _check_settings(facts),
-        _check_libraries(facts),
+        _check_case(observed),
+        _check_hardware(observed),
+        _check_one_environment(observed),
+        _check_settings(observed),
+        _check_libraries(observed),
     ]
-    if facts.golden is not None:
+    if observed.golden is not None:
         outcomes += [
-            _check_golden_of_case(facts, facts.golden),
-            _check_golden_of_packages(facts, facts.golden),
+            _check_golden_of_case(observed, observed.golden),
+            _check_golden_of_packages(observed, observed.golden),
         ]
     return outcomes
 
 
 def environment_differences(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> list[verdict_pb2.EnvironmentDifference]:
     """Returns how the run's environment differs from the golden's.
 
@@ -45,10 +45,10 @@ def environment_differences(
         The differences; empty if there is no golden, or if no rank reported its
         environment.
     """
-    reported = _reported(facts)
-    if facts.golden is None or not reported:
+    reported = _reported(observed)
+    if observed.golden is None or not reported:
         return []
-    recorded = facts.golden.provenance.environment
+    recorded = observed.golden.provenance.environment
     return [
         verdict_pb2.EnvironmentDifference(
             name=difference.name,
@@ -65,9 +65,9 @@ def _value(text: str | None) -> verdict_pb2.Value:
     return check.ABSENT if text is None else verdict_pb2.Value(text=text)
 
 
-def _check_case(facts: observations.Observations) -> check.Outcome:
+def _check_case(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.DECLARED_CASE)
-    declared, ran = facts.case, facts.run.case
+    declared, ran = observed.case, observed.run.case
     declared_print = fingerprint.fingerprint(declared)
     result.expect(_Fact.CASE_NAME, declared.name, ran.name)
     result.expect(
@@ -78,7 +78,7 @@ def _check_case(facts: observations.Observations) -> check.Outcome:
     result.expect(
         _Fact.RECORDED_CASE_FINGERPRINT,
         declared_print,
-        facts.run.case_fingerprint,
+        observed.run.case_fingerprint,
     )
     result.expect(
         _Fact.DECLARED_INTERRUPTION,
@@ -88,23 +88,23 @@ def _check_case(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def _check_hardware(facts: observations.Observations) -> check.Outcome:
+def _check_hardware(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.DECLARED_HARDWARE)
-    target = facts.target
-    if facts.golden is not None:
+    target = observed.target
+    if observed.golden is not None:
         result.expect(
             _Fact.GOLDEN_CHANNEL,
             target.channel,
-            facts.golden.channel,
+            observed.golden.channel,
         )
         result.expect(
             _Fact.GOLDEN_HARDWARE,
             target.hardware,
             target.hardware
-            if _serves(facts.golden.hardware, target.hardware)
-            else facts.golden.hardware,
+            if _serves(observed.golden.hardware, target.hardware)
+            else observed.golden.hardware,
         )
-    for attempt, rank, found in _reported(facts):
+    for attempt, rank, found in _reported(observed):
         result.expect(
             _Fact.HARDWARE_FOUND,
             target.hardware,
@@ -128,9 +128,11 @@ def _serves(general: str, special: str) -> bool:
     )
 
 
-def _check_one_environment(facts: observations.Observations) -> check.Outcome:
+def _check_one_environment(
+    observed: observations.Observations,
+) -> check.Outcome:
     result = check.Check(rules.ONE_ENVIRONMENT)
-    reported = _reported(facts)
+    reported = _reported(observed)
     for attempt, rank, found in reported[1:]:
         differences = compare_environments(reported[0][2], found)
         result.count(1, int(bool(differences)))
@@ -147,9 +149,9 @@ def _check_one_environment(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def _check_settings(facts: observations.Observations) -> check.Outcome:
+def _check_settings(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.SETTINGS_IN_FORCE)
-    for attempt in facts.launches:
+    for attempt in observed.launches:
         for rank, timeline in attempt.timelines.items():
             for started in timeline.started:
                 wanted = started.wanted_settings
@@ -178,14 +180,14 @@ def _check_settings(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def _check_libraries(facts: observations.Observations) -> check.Outcome:
+def _check_libraries(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.LIBRARIES_OF_PACKAGES)
-    for attempt, rank, found in _reported(facts):
+    for attempt, rank, found in _reported(observed):
         # A package's library has a path relative to the folder of packages.
         of_host = {
             name: path
             for name, path in sorted(found.libraries.items())
-            if path.startswith("/") and not facts.run.image_python
+            if path.startswith("/") and not observed.run.image_python
         }
         result.count(1, int(bool(of_host)))
         for name, path in of_host.items():
@@ -200,20 +202,20 @@ def _check_libraries(facts: observations.Observations) -> check.Outcome:
 
 
 def _check_golden_of_case(
-    facts: observations.Observations, golden: golden_pb2.Golden
+    observed: observations.Observations, golden: golden_pb2.Golden
 ) -> check.Outcome:
     result = check.Check(rules.GOLDEN_OF_CASE)
     provenance = golden.provenance
     result.expect(
         _Fact.GOLDEN_CASE_NAME,
         golden.case_name,
-        facts.case.name,
+        observed.case.name,
     )
-    _check_fields(result, facts.case, provenance)
+    _check_fields(result, observed.case, provenance)
     result.expect(
         _Fact.GOLDEN_CORPUS,
         provenance.corpus_digest,
-        facts.run.corpus_digest or "none in the run record",
+        observed.run.corpus_digest or "none in the run record",
     )
     return result.outcome()
 
@@ -244,7 +246,7 @@ def _check_fields(
 
 
 def _check_golden_of_packages(
-    facts: observations.Observations, golden: golden_pb2.Golden
+    observed: observations.Observations, golden: golden_pb2.Golden
 ) -> check.Outcome:
     """Compares the releases of the packages that compute.
 
@@ -253,7 +255,7 @@ def _check_golden_of_packages(
     """
     result = check.Check(rules.GOLDEN_OF_PACKAGES)
     recorded = golden.provenance.environment.versions
-    for _, _, found in _reported(facts)[:1]:
+    for _, _, found in _reported(observed)[:1]:
         for package in _COMPUTING:
             if package in recorded or package in found.versions:
                 result.expect(
@@ -265,12 +267,12 @@ def _check_golden_of_packages(
 
 
 def _reported(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> list[tuple[int, int, run_pb2.Environment]]:
     """Returns each reported environment, with its attempt and rank."""
     return [
         (attempt.index, rank, started.environment)
-        for attempt in facts.launches
+        for attempt in observed.launches
         for rank, timeline in attempt.timelines.items()
         for started in timeline.started
     ]

@@ -24,80 +24,80 @@ _Exit = run_pb2.ExitStatus
 _Fact = verdict_pb2.Fact
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Checks the disk, the ranks of the read-back, and what they loaded."""
     outcomes = [
-        _check_stored(facts),
-        _check_ranks(facts),
-        _check_exits(facts),
+        _check_stored(observed),
+        _check_ranks(observed),
+        _check_exits(observed),
         record_checks.check_loaded(
             rules.READ_BACK_LOADED,
-            facts.load_of_read_back,
+            observed.load_of_read_back,
             _Fact.LOADED_BY_READ_BACK,
         ),
-        _check_state(facts),
+        _check_state(observed),
     ]
-    if facts.golden is not None and facts.golden_holds_states:
-        last = facts.case.training.iterations
+    if observed.golden is not None and observed.golden_holds_states:
+        last = observed.case.training.iterations
         outcomes.append(
             golden_oracle.check_state(
-                facts.golden,
+                observed.golden,
                 rules.READ_BACK_GOLDEN,
-                {rank: [last] for rank in facts.read_back.ranks},
-                facts.read_back,
+                {rank: [last] for rank in observed.read_back.ranks},
+                observed.read_back,
                 run_pb2.StateDigest.LOADED,
             )
         )
     return outcomes
 
 
-def _check_ranks(facts: observations.Observations) -> check.Outcome:
+def _check_ranks(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.READ_BACK_RANKS)
-    if facts.run.HasField("read_back"):
-        record_checks.compare_ranks(facts, result, facts.read_back)
+    if observed.run.HasField("read_back"):
+        record_checks.compare_ranks(observed, result, observed.read_back)
         result.expect(
             _Fact.ATTEMPTS,
-            check.integers([facts.read_back.index]),
-            check.integers([facts.read_back.record.index]),
+            check.integers([observed.read_back.index]),
+            check.integers([observed.read_back.record.index]),
         )
     return result.outcome()
 
 
-def _check_exits(facts: observations.Observations) -> check.Outcome:
+def _check_exits(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.READ_BACK_EXITS, check.as_found)
     expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))
     # The rank that failed comes before those that were ended because of it.
-    failed = facts.read_back.record.end.failure.rank.rank
+    failed = observed.read_back.record.end.failure.rank.rank
     for rank, timeline in sorted(
-        facts.read_back.timelines.items(), key=lambda one: one[0] != failed
+        observed.read_back.timelines.items(), key=lambda one: one[0] != failed
     ):
         result.expect(
             _Fact.EXIT_STATUS,
             expected,
             check.exit_status(timeline.exit),
-            attempt=facts.read_back.index,
+            attempt=observed.read_back.index,
             rank=rank,
-            end=facts.read_back.end,
+            end=observed.read_back.end,
         )
-    for one in facts.read_back.record.ranks:
-        exits.check_event_file(result, facts.read_back.index, one)
+    for one in observed.read_back.record.ranks:
+        exits.check_event_file(result, observed.read_back.index, one)
     return result.outcome()
 
 
-def _check_state(facts: observations.Observations) -> check.Outcome:
+def _check_state(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.READ_BACK_STATE, state_comparison.by_cause)
-    if facts.read_back.ranks:
-        state_oracle.compare_load(facts, result, facts.load_of_read_back)
+    if observed.read_back.ranks:
+        state_oracle.compare_load(observed, result, observed.load_of_read_back)
     return result.outcome()
 
 
-def _check_stored(facts: observations.Observations) -> check.Outcome:
+def _check_stored(observed: observations.Observations) -> check.Outcome:
     """Compares the directory with what the run had to write, and reported."""
     result = check.Check(rules.CHECKPOINTS_STORED)
-    if not facts.run.HasField("checkpoints"):
+    if not observed.run.HasField("checkpoints"):
         return result.outcome()
-    directory = facts.run.checkpoints
-    wanted = expected_run.stored(facts)
+    directory = observed.run.checkpoints
+    wanted = expected_run.stored(observed)
     result.expect(
         _Fact.TRACKER,
         check.integers(wanted[-1:]),
@@ -109,12 +109,12 @@ def _check_stored(facts: observations.Observations) -> check.Outcome:
         check.integers(one.iteration for one in directory.checkpoints),
     )
     for stored in directory.checkpoints:
-        _check_checkpoint(facts, result, stored)
+        _check_checkpoint(observed, result, stored)
     return result.outcome()
 
 
 def _check_checkpoint(
-    facts: observations.Observations,
+    observed: observations.Observations,
     result: check.Check,
     stored: run_pb2.StoredCheckpoint,
 ) -> None:
@@ -129,7 +129,7 @@ def _check_checkpoint(
         ),
         iteration=iteration,
     )
-    paths = {layout.rank_file(rank): rank for rank in facts.ranks}
+    paths = {layout.rank_file(rank): rank for rank in observed.ranks}
     result.expect(
         _Fact.FILES_LISTED,
         ", ".join(paths),
@@ -157,7 +157,7 @@ def _check_checkpoint(
             continue
         rank = paths[file.path]
         # A rank may be killed between its save and its report.
-        for size in _reported(facts, rank, iteration):
+        for size in _reported(observed, rank, iteration):
             result.expect(
                 _Fact(kind=_Fact.REPORTED_SIZE, name=file.path),
                 check.integers([file.listed_bytes]),
@@ -168,7 +168,7 @@ def _check_checkpoint(
 
 
 def _reported(
-    facts: observations.Observations, rank: int, iteration: int
+    observed: observations.Observations, rank: int, iteration: int
 ) -> list[int]:
     """The size that a rank reported of its file, when it saved it last.
 
@@ -176,7 +176,7 @@ def _reported(
     """
     sizes = [
         event.bytes
-        for attempt in facts.attempts
+        for attempt in observed.attempts
         for event in attempt.timelines.get(
             rank, observations.NO_TIMELINE
         ).checkpoints

@@ -29,30 +29,30 @@ _METRIC = "consumed samples"
 
 
 def check_ranks(
-    facts: observations.Observations, rule: rules.Rule
+    observed: observations.Observations, rule: rules.Rule
 ) -> check.Outcome:
     """Checks that an attempt has each of the case's ranks, started once.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         rule: The rule that the check applies. It names the attempt.
     """
     assert rule.attempt is not None
     result = check.Check(rule)
-    if rule.attempt < len(facts.attempts):
-        compare_ranks(facts, result, facts.attempt(rule.attempt))
+    if rule.attempt < len(observed.attempts):
+        compare_ranks(observed, result, observed.attempt(rule.attempt))
     return result.outcome()
 
 
 def compare_ranks(
-    facts: observations.Observations,
+    observed: observations.Observations,
     result: check.Check,
     attempt: observations.Attempt,
 ) -> None:
     """Finds whether each of the case's ranks is there, as one process."""
     result.expect(
         _Fact.RANKS,
-        check.integers(facts.ranks),
+        check.integers(observed.ranks),
         check.integers(sorted(attempt.ranks)),
         attempt=attempt.index,
     )
@@ -132,10 +132,10 @@ def _differences(
     return sorted(found, key=lambda one: one[0])
 
 
-def check_loads_nothing(facts: observations.Observations) -> check.Outcome:
+def check_loads_nothing(observed: observations.Observations) -> check.Outcome:
     """Checks that attempt 0 loaded no checkpoint."""
     result = check.Check(rules.STARTED_FROM_NOTHING)
-    for rank, timeline in facts.attempt(0).timelines.items():
+    for rank, timeline in observed.attempt(0).timelines.items():
         sought = _sought(timeline)
         result.expect(
             _Fact.LOADED_BY_FIRST_ATTEMPT,
@@ -148,11 +148,13 @@ def check_loads_nothing(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def check_load(facts: observations.Observations, index: int) -> check.Outcome:
+def check_load(
+    observed: observations.Observations, index: int
+) -> check.Outcome:
     """Checks that an attempt loaded the newest checkpoint, once."""
     return check_loaded(
         rules.CHECKPOINT_LOADED.of_attempt(index),
-        facts.load(index),
+        observed.load(index),
         _Fact.LOADED_BY_RESUME,
     )
 
@@ -211,19 +213,19 @@ def check_saves(
 
 
 def check_samples(
-    facts: observations.Observations, rule: rules.Rule
+    observed: observations.Observations, rule: rules.Rule
 ) -> check.Outcome:
     """Checks the consumed samples of the rule's attempt."""
     assert rule.attempt is not None
     index = rule.attempt
-    wanted = expected_run.steps(facts, index)
+    wanted = expected_run.steps(observed, index)
     result = check.Check(rule)
-    if index < len(facts.attempts):
-        recorded = facts.attempts[index].trajectories
+    if index < len(observed.attempts):
+        recorded = observed.attempts[index].trajectories
         trajectory_findings.compare(
             result,
             {
-                series.Key(_METRIC, "", rank): _samples(facts, iterations)
+                series.Key(_METRIC, "", rank): _samples(observed, iterations)
                 for rank, iterations in wanted.items()
             },
             {
@@ -238,8 +240,8 @@ def check_samples(
 
 
 def _samples(
-    facts: observations.Observations, iterations: range
+    observed: observations.Observations, iterations: range
 ) -> series.Trajectory:
     counted = np.arange(iterations.start, iterations.stop, dtype=np.int64)
-    batch = facts.case.training.global_batch_size
+    batch = observed.case.training.global_batch_size
     return series.Trajectory(counted, (counted * batch).astype(np.float64))

@@ -17,28 +17,32 @@ _Exit = run_pb2.ExitStatus
 _Fact = verdict_pb2.Fact
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Checks the ranks, what they did, and the disk.
 
     Returns:
         One outcome per check; none if the case asks for no relaunch.
     """
-    if not facts.case.relaunch_finished:
+    if not observed.case.relaunch_finished:
         return []
-    return [_check_ranks(facts), _check_idle(facts), _check_disk(facts)]
+    return [
+        _check_ranks(observed),
+        _check_idle(observed),
+        _check_disk(observed),
+    ]
 
 
-def _check_ranks(facts: observations.Observations) -> check.Outcome:
+def _check_ranks(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.RELAUNCHED_RANKS)
-    if facts.run.HasField("relaunch"):
-        record_checks.compare_ranks(facts, result, facts.relaunch)
+    if observed.run.HasField("relaunch"):
+        record_checks.compare_ranks(observed, result, observed.relaunch)
     return result.outcome()
 
 
-def _check_idle(facts: observations.Observations) -> check.Outcome:
+def _check_idle(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.RELAUNCH_IDLE, check.as_found)
-    attempt = facts.relaunch
-    last = facts.case.training.iterations
+    attempt = observed.relaunch
+    last = observed.case.training.iterations
     timelines = attempt.timelines.items()
     for rank, timeline in timelines:
         for subject, expected, actual in (
@@ -83,17 +87,17 @@ def _said(finished: run_pb2.Finished) -> str:
     return f"{when}, after iteration {finished.iteration}"
 
 
-def _check_disk(facts: observations.Observations) -> check.Outcome:
+def _check_disk(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.RELAUNCH_DISK, check.as_found)
-    if facts.run.HasField("checkpoints_after_relaunch"):
-        before = _contents(facts.run.checkpoints)
-        after = _contents(facts.run.checkpoints_after_relaunch)
+    if observed.run.HasField("checkpoints_after_relaunch"):
+        before = _contents(observed.run.checkpoints)
+        after = _contents(observed.run.checkpoints_after_relaunch)
         for name in before | after:
             result.expect(
                 _Fact(kind=_Fact.LEFT_BY_RELAUNCH, name=name),
                 before.get(name, check.ABSENT),
                 after.get(name, check.ABSENT),
-                attempt=facts.relaunch.index,
+                attempt=observed.relaunch.index,
             )
     return result.outcome()
 

@@ -50,14 +50,14 @@ _Digest = run_pb2.StateDigest
 
 
 def check_all(
-    facts: observations.Observations,
+    observed: observations.Observations,
     others: Sequence[check.Outcome],
     through: int | None,
 ) -> list[check.Outcome]:
     """Compares the repeat with attempt 0, with the golden and with the resumes.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         others: The outcomes of all other checks.
         through: The iteration that the repeat must complete; None if the
             verdict does not depend on a repeat.
@@ -65,47 +65,51 @@ def check_all(
     Returns:
         One outcome per check; empty if there is no repeat.
     """
-    repeat = facts.repeat
+    repeat = observed.repeat
     if repeat is None:
         return []
     wanted = through or 1
-    end = _end(facts, repeat, wanted)
+    end = _end(observed, repeat, wanted)
     before = {
         rank: range(1, min(iterations.stop, end + 1))
-        for rank, iterations in expected_run.steps(facts, 0).items()
+        for rank, iterations in expected_run.steps(observed, 0).items()
     }
-    whole = dict.fromkeys(facts.ranks, range(1, end + 1))
+    whole = dict.fromkeys(observed.ranks, range(1, end + 1))
     outcomes = [
-        _check_ran(facts, repeat, wanted),
-        *_check_repeated(facts, repeat, before, end),
+        _check_ran(observed, repeat, wanted),
+        *_check_repeated(observed, repeat, before, end),
     ]
-    golden = facts.golden
+    golden = observed.golden
     if golden is None:
         return outcomes
     outcomes.append(
         golden_oracle.check_metrics(
-            facts, golden, rules.REPEAT_METRICS, whole, repeat
+            observed, golden, rules.REPEAT_METRICS, whole, repeat
         )
     )
-    saves = facts.save_iterations(0, end)
-    if saves and facts.golden_holds_states:
+    saves = observed.save_iterations(0, end)
+    if saves and observed.golden_holds_states:
         outcomes.append(
             golden_oracle.check_state(
                 golden,
                 rules.REPEAT_STATE,
-                dict.fromkeys(facts.ranks, saves),
+                dict.fromkeys(observed.ranks, saves),
                 repeat,
             )
         )
     if not any(
         one.failed for one in others if one.rule.oracle == verdict_pb2.REPLAY
     ):
-        outcomes += _check_continued(facts, golden, repeat, before, end, saves)
+        outcomes += _check_continued(
+            observed, golden, repeat, before, end, saves
+        )
     return outcomes
 
 
 def _end(
-    facts: observations.Observations, repeat: observations.Attempt, wanted: int
+    observed: observations.Observations,
+    repeat: observations.Attempt,
+    wanted: int,
 ) -> int:
     """Returns the last iteration to compare.
 
@@ -117,18 +121,20 @@ def _end(
             repeat.timelines.get(rank, observations.NO_TIMELINE).iterations,
             default=wanted,
         )
-        for rank in facts.ranks
+        for rank in observed.ranks
     )
-    return max(wanted, min(completed, facts.case.training.iterations))
+    return max(wanted, min(completed, observed.case.training.iterations))
 
 
 def _check_ran(
-    facts: observations.Observations, repeat: observations.Attempt, through: int
+    observed: observations.Observations,
+    repeat: observations.Attempt,
+    through: int,
 ) -> check.Outcome:
     result = check.Check(rules.REPEAT_RAN)
     wanted = list(range(1, through + 1))
     expected = f"iterations 1 to {through}, each once"
-    for rank in facts.ranks:
+    for rank in observed.ranks:
         timeline = repeat.timelines.get(rank, observations.NO_TIMELINE)
         recorded = timeline.iterations
         result.expect(
@@ -146,7 +152,7 @@ def _check_ran(
 
 
 def _check_repeated(
-    facts: observations.Observations,
+    observed: observations.Observations,
     repeat: observations.Attempt,
     before: Mapping[int, range],
     end: int,
@@ -155,7 +161,7 @@ def _check_repeated(
     result = check.Check(rules.ATTEMPT_REPEATED)
     trajectory_findings.compare(
         result,
-        facts.attempt(0).trajectories,
+        observed.attempt(0).trajectories,
         repeat.trajectories,
         before,
         attempt=repeat.index,
@@ -163,19 +169,19 @@ def _check_repeated(
     outcomes = [result.outcome()]
     saves = {
         rank: [save for save in saves if save <= end]
-        for rank, saves in expected_run.saves(facts, 0).items()
+        for rank, saves in expected_run.saves(observed, 0).items()
     }
-    if saves[facts.last_rank]:
+    if saves[observed.last_rank]:
         result = check.Check(
             rules.ATTEMPT_STATE_REPEATED, state_comparison.by_cause
         )
-        _compare_saves(result, facts.attempt(0), repeat, saves)
+        _compare_saves(result, observed.attempt(0), repeat, saves)
         outcomes.append(result.outcome())
     return outcomes
 
 
 def _check_continued(
-    facts: observations.Observations,
+    observed: observations.Observations,
     golden: golden_pb2.Golden,
     repeat: observations.Attempt,
     before: Mapping[int, range],
@@ -189,13 +195,13 @@ def _check_continued(
     """
     beyond = {rank: range(did.stop, end + 1) for rank, did in before.items()}
     outcomes = []
-    if beyond[facts.last_rank]:
+    if beyond[observed.last_rank]:
         result = check.Check(rules.CONTINUED_METRICS)
         to_golden = golden_oracle.check_metrics(
-            facts, golden, rules.REPEAT_METRICS, beyond, repeat
+            observed, golden, rules.REPEAT_METRICS, beyond, repeat
         )
         if to_golden.failed:
-            for attempt, steps in _resumed(facts, beyond):
+            for attempt, steps in _resumed(observed, beyond):
                 trajectory_findings.compare(
                     result,
                     repeat.trajectories,
@@ -206,23 +212,23 @@ def _check_continued(
         else:
             result.count(to_golden.compared, 0)
         outcomes.append(result.outcome())
-    done = expected_run.saves(facts, 0)
+    done = expected_run.saves(observed, 0)
     others = {
         rank: [save for save in saves if save not in done[rank]]
-        for rank in facts.ranks
+        for rank in observed.ranks
     }
-    if others[facts.last_rank] and facts.golden_holds_states:
+    if others[observed.last_rank] and observed.golden_holds_states:
         to_golden = golden_oracle.check_state(
             golden, rules.REPEAT_STATE, others, repeat
         )
         result = check.Check(rules.CONTINUED_STATE, state_comparison.by_cause)
         if to_golden.failed:
-            for index in facts.resumes:
-                done = expected_run.saves(facts, index)
+            for index in observed.resumes:
+                done = expected_run.saves(observed, index)
                 _compare_saves(
                     result,
                     repeat,
-                    facts.attempt(index),
+                    observed.attempt(index),
                     {
                         rank: [save for save in due if save in done[rank]]
                         for rank, due in others.items()
@@ -235,18 +241,18 @@ def _check_continued(
 
 
 def _resumed(
-    facts: observations.Observations, beyond: Mapping[int, range]
+    observed: observations.Observations, beyond: Mapping[int, range]
 ) -> Iterator[tuple[observations.Attempt, dict[int, range]]]:
     """The attempts that resumed, each with what it ran of some iterations."""
-    for index in facts.resumes:
+    for index in observed.resumes:
         yield (
-            facts.attempt(index),
+            observed.attempt(index),
             {
                 rank: range(
                     max(steps.start, beyond[rank].start),
                     min(steps.stop, beyond[rank].stop),
                 )
-                for rank, steps in expected_run.steps(facts, index).items()
+                for rank, steps in expected_run.steps(observed, index).items()
             },
         )
 

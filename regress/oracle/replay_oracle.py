@@ -15,7 +15,7 @@ from regress.run import run_pb2
 _Digest = run_pb2.StateDigest
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Compares the iterations and saves that later attempts ran again.
 
     Returns:
@@ -25,32 +25,32 @@ def check_all(facts: observations.Observations) -> list[check.Outcome]:
     """
     replayed = [
         (index, earlier, steps)
-        for index in facts.resumes
-        for earlier, steps in expected_run.replayed(facts, index)
+        for index in observed.resumes
+        for earlier, steps in expected_run.replayed(observed, index)
     ]
     saved_again = [
         (index, earlier, saves)
-        for index in facts.resumes
-        for earlier, saves in expected_run.saved_again(facts, index)
+        for index in observed.resumes
+        for earlier, saves in expected_run.saved_again(observed, index)
     ]
     outcomes = []
     if replayed:
-        outcomes.append(_check_metrics(facts, replayed))
+        outcomes.append(_check_metrics(observed, replayed))
     if saved_again:
-        outcomes.append(_check_state(facts, saved_again))
+        outcomes.append(_check_state(observed, saved_again))
     return outcomes
 
 
 def _check_metrics(
-    facts: observations.Observations,
+    observed: observations.Observations,
     replayed: Iterable[tuple[int, int, Mapping[int, range]]],
 ) -> check.Outcome:
     result = check.Check(rules.METRICS_REPEATED)
     for index, earlier, steps in replayed:
         trajectory_findings.compare(
             result,
-            facts.attempt(earlier).trajectories,
-            facts.attempt(index).trajectories,
+            observed.attempt(earlier).trajectories,
+            observed.attempt(index).trajectories,
             steps,
             attempt=index,
         )
@@ -58,14 +58,16 @@ def _check_metrics(
 
 
 def _check_state(
-    facts: observations.Observations,
+    observed: observations.Observations,
     saved_again: Iterable[tuple[int, int, Mapping[int, Sequence[int]]]],
 ) -> check.Outcome:
     result = check.Check(rules.STATE_REPEATED, state_comparison.by_cause)
     for index, earlier, saves in saved_again:
         for rank, iterations in saves.items():
             before, after = (
-                facts.attempt(one).timelines.get(rank, observations.NO_TIMELINE)
+                observed.attempt(one).timelines.get(
+                    rank, observations.NO_TIMELINE
+                )
                 for one in (earlier, index)
             )
             for iteration in iterations:

@@ -132,24 +132,24 @@ def _by_chunk(entries: Entries) -> dict[int, Entries]:
 
 
 def parted_replicas(
-    facts: observations.Observations, load: observations.Load
+    observed: observations.Observations, load: observations.Load
 ) -> list[str]:
     """Returns the kinds of entries in which the tied replicas have parted.
 
     In these, the two replicas were the same when saved, and differ when loaded.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         load: The load, and the attempts that saved before it.
 
     Returns:
         The kinds, such as ["param", "main param"]; empty if the case's
         embeddings are not tied.
     """
-    if not facts.case.model.tied_embeddings:
+    if not observed.case.model.tied_embeddings:
         return []
-    saved = _same(load.saved, facts.last_rank)
-    loaded = _same(load.loaded, facts.last_rank)
+    saved = _same(load.saved, observed.last_rank)
+    loaded = _same(load.loaded, observed.last_rank)
     return [
         kind
         for kind, were_same in saved.items()

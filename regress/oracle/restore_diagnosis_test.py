@@ -183,14 +183,14 @@ class LoadedFromTest(parameterized.TestCase):
         records.state(1, 1, _Digest.LOADED).entries[0].digest = "none's"
         self.assertNotIn("what rank 1 loaded is", _summary(records))
         self.assertEqual(wording.explanation(records.judge().findings[0]), "")
-        facts = observations.gather(
+        observed = observations.gather(
             records.case,
             records.run,
             records.golden,
             record_test_helper.TARGET,
         )
         self.assertIsNone(
-            restore_diagnosis.origin(facts.load(1), facts.ranks, 1)
+            restore_diagnosis.origin(observed.load(1), observed.ranks, 1)
         )
 
     def test_says_nothing_of_entries_that_were_not_loaded(self):

@@ -12,26 +12,26 @@ from regress.oracle import observations, verdict_pb2
 
 
 def compare(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> list[verdict_pb2.ResumeCost]:
     """Returns the costs, by attempt and rank, of all that recorded some."""
-    return list(_costs(facts))
+    return list(_costs(observed))
 
 
 def _costs(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> Iterator[verdict_pb2.ResumeCost]:
-    first = facts.attempt(0)
-    for index in facts.resumes:
-        resumed = facts.attempt(index)
-        for rank in facts.ranks:
+    first = observed.attempt(0)
+    for index in observed.resumes:
+        resumed = observed.attempt(index)
+        for rank in observed.ranks:
             before = first.timelines.get(rank, observations.NO_TIMELINE)
             after = resumed.timelines.get(rank, observations.NO_TIMELINE)
             cost = verdict_pb2.ResumeCost(attempt=index, rank=rank)
             _add_time(cost, before, after)
             _add_memory(cost, before, after)
-            if cost.HasField("peak_bytes") and _exceeds(facts, cost):
-                cost.exceeded_bound = facts.case.memory_growth_bound
+            if cost.HasField("peak_bytes") and _exceeds(observed, cost):
+                cost.exceeded_bound = observed.case.memory_growth_bound
             if cost.HasField("step_seconds") or cost.HasField("peak_bytes"):
                 yield cost
 
@@ -66,8 +66,8 @@ def _add_memory(
 
 
 def _exceeds(
-    facts: observations.Observations, cost: verdict_pb2.ResumeCost
+    observed: observations.Observations, cost: verdict_pb2.ResumeCost
 ) -> bool:
-    bound: float = facts.case.memory_growth_bound
+    bound: float = observed.case.memory_growth_bound
     growth: float = cost.peak_bytes / cost.peak_bytes_before
     return 0 < bound < growth

@@ -29,65 +29,65 @@ _OF_RELAUNCH = {
 }
 
 
-def check_all(facts: observations.Observations) -> list[check.Outcome]:
+def check_all(observed: observations.Observations) -> list[check.Outcome]:
     """Checks what each later attempt loaded, and that it resumed from there.
 
     Returns:
         One outcome per check. If an attempt is to complete no checkpoint, its
         saves are not checked.
     """
-    outcomes = [_check_attempts(facts)]
-    for index in facts.resumes:
-        attempt = facts.attempt(index)
+    outcomes = [_check_attempts(observed)]
+    for index in observed.resumes:
+        attempt = observed.attempt(index)
         outcomes.append(
             record_checks.check_ranks(
-                facts, rules.RESUMED_RANKS.of_attempt(index)
+                observed, rules.RESUMED_RANKS.of_attempt(index)
             )
         )
         if index == 1:
-            outcomes.append(_check_processes(facts))
+            outcomes.append(_check_processes(observed))
         outcomes += [
-            exits.check_checkpoint_readable(facts, index),
-            record_checks.check_load(facts, index),
-            *interruption_proof.check_interruption(facts, index),
+            exits.check_checkpoint_readable(observed, index),
+            record_checks.check_load(observed, index),
+            *interruption_proof.check_interruption(observed, index),
             record_checks.check_steps(
                 rules.RESUMED_STEPS.of_attempt(index),
                 attempt,
-                expected_run.steps(facts, index),
+                expected_run.steps(observed, index),
             ),
         ]
-        saves = expected_run.checkpoints(facts, index)
-        if saves[facts.last_rank]:
+        saves = expected_run.checkpoints(observed, index)
+        if saves[observed.last_rank]:
             outcomes.append(
                 record_checks.check_saves(
                     rules.RESUMED_SAVES.of_attempt(index), attempt, saves
                 )
             )
-        if index == facts.last:
-            outcomes.append(_check_finish(facts))
+        if index == observed.last:
+            outcomes.append(_check_finish(observed))
         outcomes.append(
             record_checks.check_samples(
-                facts, rules.RESUMED_SAMPLES.of_attempt(index)
+                observed, rules.RESUMED_SAMPLES.of_attempt(index)
             )
         )
     return outcomes
 
 
-def _check_attempts(facts: observations.Observations) -> check.Outcome:
+def _check_attempts(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.ATTEMPTS)
-    if facts.attempts:
+    if observed.attempts:
         result.expect(
             _Fact.ATTEMPTS,
-            check.integers(range(facts.last + 1)),
-            check.integers(one.record.index for one in facts.attempts),
+            check.integers(range(observed.last + 1)),
+            check.integers(one.record.index for one in observed.attempts),
         )
     return result.outcome()
 
 
-def _check_processes(facts: observations.Observations) -> check.Outcome:
+def _check_processes(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.FRESH_PROCESSES)
     seen = {0: "no process"}
-    for attempt in facts.launches:
+    for attempt in observed.launches:
         for rank, timeline in attempt.timelines.items():
             for started in timeline.started:
                 result.expect(
@@ -101,10 +101,10 @@ def _check_processes(facts: observations.Observations) -> check.Outcome:
     return result.outcome()
 
 
-def _check_finish(facts: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.FINISHED.of_attempt(facts.last))
-    last = facts.case.training.iterations
-    attempt = facts.attempt(facts.last)
+def _check_finish(observed: observations.Observations) -> check.Outcome:
+    result = check.Check(rules.FINISHED.of_attempt(observed.last))
+    last = observed.case.training.iterations
+    attempt = observed.attempt(observed.last)
     expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))
     for rank, timeline in attempt.timelines.items():
         result.expect(
@@ -117,7 +117,7 @@ def _check_finish(facts: observations.Observations) -> check.Outcome:
         )
         result.expect(
             _Fact.FINISHED,
-            _end(last, already=facts.start(facts.last) >= last),
+            _end(last, already=observed.start(observed.last) >= last),
             ", ".join(
                 _end(finished.iteration, already=finished.already)
                 for finished in timeline.finished
@@ -135,12 +135,12 @@ def _end(iteration: int, *, already: bool) -> str:
 
 
 def shortfall(
-    facts: observations.Observations, outcomes: Sequence[check.Outcome]
+    observed: observations.Observations, outcomes: Sequence[check.Outcome]
 ) -> verdict_pb2.Verdict.Shortfall:
     """Returns how a run that was not resumed fell short of it.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         outcomes: The outcomes of all checks. At least one of them says that the
             run was not resumed.
     """
@@ -157,12 +157,12 @@ def shortfall(
     steps = [
         (
             list(wanted),
-            facts.attempt(index)
+            observed.attempt(index)
             .timelines.get(rank, observations.NO_TIMELINE)
             .iterations,
         )
-        for index in facts.resumes
-        for rank, wanted in expected_run.steps(facts, index).items()
+        for index in observed.resumes
+        for rank, wanted in expected_run.steps(observed, index).items()
     ]
     if any(ran[:1] != wanted[:1] for wanted, ran in steps if ran):
         return verdict_pb2.Verdict.BEGAN_ELSEWHERE

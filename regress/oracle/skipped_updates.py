@@ -13,17 +13,17 @@ from regress.oracle import check, observations, verdict_pb2
 
 
 def find(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> Sequence[verdict_pb2.SkippedUpdate]:
     """Returns the first skipped updates, by attempt and iteration."""
-    return list(itertools.islice(_all(facts), check.SUBJECTS_KEPT))
+    return list(itertools.islice(_all(observed), check.SUBJECTS_KEPT))
 
 
 def _all(
-    facts: observations.Observations,
+    observed: observations.Observations,
 ) -> Iterator[verdict_pb2.SkippedUpdate]:
-    repeats = () if facts.repeat is None else (facts.repeat,)
-    for attempt in (*facts.attempts, *repeats):
+    repeats = () if observed.repeat is None else (observed.repeat,)
+    for attempt in (*observed.attempts, *repeats):
         ranks: dict[int, list[int]] = {}
         for rank, timeline in sorted(attempt.timelines.items()):
             for iteration in timeline.skipped:
@@ -31,16 +31,18 @@ def _all(
         for iteration in sorted(ranks):
             yield verdict_pb2.SkippedUpdate(
                 attempt=attempt.index,
-                of_repeat=attempt is facts.repeat,
+                of_repeat=attempt is observed.repeat,
                 iteration=iteration,
                 ranks=ranks[iteration],
-                updated_in=_updated_in(facts, iteration),
+                updated_in=_updated_in(observed, iteration),
             )
 
 
-def _updated_in(facts: observations.Observations, iteration: int) -> int | None:
+def _updated_in(
+    observed: observations.Observations, iteration: int
+) -> int | None:
     """Returns the first attempt that ran an iteration and skipped nothing."""
-    for attempt in facts.attempts:
+    for attempt in observed.attempts:
         ran = [
             timeline
             for timeline in attempt.timelines.values()

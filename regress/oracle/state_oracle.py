@@ -36,7 +36,7 @@ class Restored(NamedTuple):
     state: verdict_pb2.RestoredState
 
 
-def check_restored(facts: observations.Observations) -> Restored:
+def check_restored(observed: observations.Observations) -> Restored:
     """Compares what each later attempt loaded with what was saved, by rank.
 
     The first finding is about the entry closest to the cause. The returned
@@ -45,8 +45,8 @@ def check_restored(facts: observations.Observations) -> Restored:
     """
     result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
     states = [
-        compare_load(facts, result, facts.load(index))
-        for index in facts.resumes
+        compare_load(observed, result, observed.load(index))
+        for index in observed.resumes
     ]
     wrong = (
         state for state in states if any(kind.differing for kind in state.kinds)
@@ -54,7 +54,7 @@ def check_restored(facts: observations.Observations) -> Restored:
     return Restored(result.outcome(), next(wrong, states[0]))
 
 
-def check_kept(facts: observations.Observations) -> list[check.Outcome]:
+def check_kept(observed: observations.Observations) -> list[check.Outcome]:
     """Compares the states that steps began with, by rank, with checkpoints.
 
     Returns:
@@ -63,8 +63,8 @@ def check_kept(facts: observations.Observations) -> list[check.Outcome]:
     """
     outcomes = []
     for rule, moment, checkpoints in (
-        (rules.SAVED_STATE_KEPT, _Digest.SAVED, list(_saves(facts))),
-        (rules.LOADED_STATE_KEPT, _Digest.LOADED, list(_loads(facts))),
+        (rules.SAVED_STATE_KEPT, _Digest.SAVED, list(_saves(observed))),
+        (rules.LOADED_STATE_KEPT, _Digest.LOADED, list(_loads(observed))),
     ):
         if not checkpoints:
             continue
@@ -79,30 +79,30 @@ def check_kept(facts: observations.Observations) -> list[check.Outcome]:
 _Checkpoint = tuple[observations.Attempt, int, int]
 
 
-def _saves(facts: observations.Observations) -> Iterator[_Checkpoint]:
+def _saves(observed: observations.Observations) -> Iterator[_Checkpoint]:
     """Yields the saves of each attempt that a step of it must follow."""
-    for index in range(facts.last + 1):
-        for rank, iterations in expected_run.saves(facts, index).items():
+    for index in range(observed.last + 1):
+        for rank, iterations in expected_run.saves(observed, index).items():
             for iteration in iterations:
-                if _goes_on(facts, index, iteration):
-                    yield facts.attempt(index), rank, iteration
+                if _goes_on(observed, index, iteration):
+                    yield observed.attempt(index), rank, iteration
 
 
-def _loads(facts: observations.Observations) -> Iterator[_Checkpoint]:
+def _loads(observed: observations.Observations) -> Iterator[_Checkpoint]:
     """Yields the loads that a step of the same attempt must follow."""
-    for index in facts.resumes:
-        start = facts.start(index)
-        if start and _goes_on(facts, index, start):
-            for rank in facts.ranks:
-                yield facts.attempt(index), rank, start
+    for index in observed.resumes:
+        start = observed.start(index)
+        if start and _goes_on(observed, index, start):
+            for rank in observed.ranks:
+                yield observed.attempt(index), rank, start
 
 
 def _goes_on(
-    facts: observations.Observations, index: int, iteration: int
+    observed: observations.Observations, index: int, iteration: int
 ) -> bool:
     """Whether an attempt must begin the step after an iteration."""
-    asked = facts.interruption(index)
-    last = facts.case.training.iterations
+    asked = observed.interruption(index)
+    last = observed.case.training.iterations
     return iteration < (last if asked is None else asked.iteration)
 
 
@@ -131,25 +131,25 @@ def _compare_kept(
 
 
 def compare_load(
-    facts: observations.Observations,
+    observed: observations.Observations,
     result: check.Check,
     load: observations.Load,
 ) -> verdict_pb2.RestoredState:
     """Compares what each rank loaded with what had been saved.
 
     Args:
-        facts: The indexed case, run record and golden.
+        observed: The indexed case, run record and golden.
         result: Where it is counted and found.
         load: What was loaded, and who had saved that.
     """
     state = verdict_pb2.RestoredState(
         iteration=load.iteration,
-        last_rank=facts.last_rank,
-        parted_replicas=restore_diagnosis.parted_replicas(facts, load),
+        last_rank=observed.last_rank,
+        parted_replicas=restore_diagnosis.parted_replicas(observed, load),
     )
     kinds: list[verdict_pb2.RestoredKind] = []
-    for rank in facts.ranks:
-        origin = restore_diagnosis.origin(load, facts.ranks, rank)
+    for rank in observed.ranks:
+        origin = restore_diagnosis.origin(load, observed.ranks, rank)
         if origin is not None:
             state.origins.add(rank=rank, origin=origin)
         counts = _compare(result, load, rank, origin)
