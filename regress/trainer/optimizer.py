@@ -1,5 +1,6 @@
 """megatron-core's optimizer and scheduler, with a decoupled learning rate."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,11 @@ from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 from regress.case import case_pb2
 from regress.run import run_pb2
 from regress.trainer import model
+
+# Releases that have this module import it for every optimizer that they build:
+# done here, it is done once for all ranks that a process forks.
+with contextlib.suppress(ModuleNotFoundError):
+    import megatron.core.models.mimo.model.base  # noqa: F401
 
 _DECAY_STYLES = {
     case_pb2.LearningRate.COSINE: "cosine",
