@@ -74,9 +74,11 @@ def _check_given_up(
         elif index in attempts:
             result.count(1, 0)
     for index, rank in _quoted_first(observed, gave_up):
-        _find_end(
+        finding = _find_end(
             result, observed, index, rank, expected=f"not exit code {code}"
         )
+        for hardware in observed.attempt(index).timelines[rank].hardware_found:
+            finding.hardware_found = hardware
     return result.outcome()
 
 

@@ -453,15 +453,22 @@ class GivenUpTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
                 [finding.rank for finding in verdict.findings], [2, 0, 1, 3]
             )
 
-    @parameterized.parameters(0, 1)
-    def test_finds_a_rank_without_its_device(self, attempt):
+    @parameterized.product(attempt=(0, 1), found=("", "none", "nvidia_l4"))
+    def test_finds_a_rank_without_its_device(self, attempt, found):
         lost = _Exit(cause=_Exit.BY_ITSELF, code=exit_codes.WRONG_ENVIRONMENT)
+        records = _ended(attempt, {0: lost})
+        if found:
+            event = run_pb2.Event(
+                hardware_found=run_pb2.HardwareFound(hardware=found)
+            )
+            records.rank(attempt, 0).events.append(event)
         self.assert_fails(
-            _ended(attempt, {0: lost}),
+            records,
             _Verdict.WRONG_ENVIRONMENT,
             rules.DEVICE_FOUND,
             attempt=attempt,
             rank=0,
+            hardware_found=found,
         )
 
 

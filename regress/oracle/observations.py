@@ -45,6 +45,8 @@ class Timeline:
     settings_changes: list[run_pb2.SettingsChange] = dataclasses.field(
         default_factory=list
     )
+    # What a rank found that gave up for it.
+    hardware_found: list[str] = dataclasses.field(default_factory=list)
 
     def digests(
         self, moment: run_pb2.StateDigest.Moment, iteration: int
@@ -344,3 +346,5 @@ def _sort(
                 timeline.finished.append(event.finished)
             case "settings_change":
                 timeline.settings_changes.append(event.settings_change)
+            case "hardware_found":
+                timeline.hardware_found.append(event.hardware_found.hardware)

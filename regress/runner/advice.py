@@ -1,7 +1,6 @@
 """The commands to run after a verdict, ready to paste."""
 
 import dataclasses
-import re
 import shlex
 from collections.abc import Callable, Sequence
 
@@ -24,7 +23,6 @@ _Steps = Callable[
     tuple[next_steps.Step, ...],
 ]
 _LAST_LINES = 50
-_GPU = re.compile(r"\bnvidia_\w+")
 _OF_THE_GOLDEN = (
     verdict_pb2.Fact.GOLDEN_HARDWARE,
     verdict_pb2.Fact.GOLDEN_CHANNEL,
@@ -230,7 +228,7 @@ def _run_on_declared_hardware(
                 _record_command(selected),
             ),
         )
-    found = _hardware_found(first, selected.hardware)
+    found = _hardware_found(first)
     if found in ("", selected.hardware) or not environment.target:
         return _read_log(verdict, selected, environment, candidate)
     return (
@@ -241,16 +239,11 @@ def _run_on_declared_hardware(
     )
 
 
-def _hardware_found(first: verdict_pb2.Finding, declared: str) -> str:
+def _hardware_found(first: verdict_pb2.Finding) -> str:
     """Returns the hardware that a rank found, or "" if that is not wrong."""
     if first.fact.kind == verdict_pb2.Fact.HARDWARE_FOUND:
         return first.actual.text
-    if first.fact.kind == verdict_pb2.Fact.EXIT_STATUS:
-        # The rank's last log line names the device that it found, if any.
-        last_log_line = first.end.failure.rank.last_log_line
-        others = set(_GPU.findall(last_log_line)) - {declared}
-        return others.pop() if len(others) == 1 else "none"
-    return ""
+    return first.hardware_found
 
 
 def _first(verdict: verdict_pb2.Verdict) -> verdict_pb2.Finding:

@@ -9,7 +9,17 @@ from regress.run import run_pb2
 
 
 class BackendError(errors.UserError):
-    """The machine does not meet the backend's requirements. One sentence."""
+    """The machine does not meet the backend's requirements. One sentence.
+
+    Attributes:
+        hardware_found: The hardware that is here, such as `none` or
+            `nvidia_h200`; "" if that is not what is wrong.
+    """
+
+    def __init__(self, message: str, hardware_found: str = "") -> None:
+        """Takes the sentence, and the hardware if another one was expected."""
+        super().__init__(message)
+        self.hardware_found = hardware_found
 
 
 def pin_algorithms() -> None:

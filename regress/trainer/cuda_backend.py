@@ -112,18 +112,20 @@ class CudaBackend(backend.Backend):
             raise backend.BackendError(
                 f"{_what_is_missing()}; expected {self._hardware}. Run "
                 "`nvidia-smi` to see what the machine has, or choose the "
-                "target's CPU variant by dropping --config."
+                "target's CPU variant by dropping --config.",
+                hardware_found="none",
             )
         count = torch.cuda.device_count()
         self._shares_device = count < ranks
         device = torch.device("cuda", rank % count)
         torch.cuda.set_device(device)
-        found = torch.cuda.get_device_name(device)
-        if self._hardware not in (hardware_of(found), _ANY):
+        name = torch.cuda.get_device_name(device)
+        found = hardware_of(name)
+        if self._hardware not in (found, _ANY):
             raise backend.BackendError(
-                f"The GPU is {found} ({hardware_of(found)}); expected "
-                f"{self._hardware}. Run the target with the --config of the "
-                "GPU that is here."
+                f"The GPU is {name} ({found}); expected {self._hardware}. Run "
+                "the target with the --config of the GPU that is here.",
+                hardware_found=found,
             )
         return device
 

@@ -33,9 +33,10 @@ class CudaBackendTest(parameterized.TestCase):
             mock.patch.object(cuda_backend, "_DRIVER", pathlib.Path(driver)),
             self.assertRaisesRegex(
                 backend.BackendError, f"{expected}; expected nvidia_h200"
-            ),
+            ) as raised,
         ):
             declared.start_rank(0, 4)
+        self.assertEqual(raised.exception.hardware_found, "none")
 
     def device(self, name: str) -> None:
         for function, value in (
@@ -55,8 +56,9 @@ class CudaBackendTest(parameterized.TestCase):
         with self.assertRaisesRegex(
             backend.BackendError,
             r"The GPU is NVIDIA L4 \(nvidia_l4\); expected nvidia_h200",
-        ):
+        ) as raised:
             cuda_backend.CudaBackend("nvidia_h200").start_rank(0, 4)
+        self.assertEqual(raised.exception.hardware_found, "nvidia_l4")
 
     @parameterized.parameters("nvidia_l4", "any")
     def test_takes_the_declared_device(self, hardware: str) -> None:

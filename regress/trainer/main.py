@@ -129,6 +129,11 @@ def _train(imported: float) -> int:
             if reason is None:
                 raise
             raise backend_lib.BackendError(reason) from error
+        except backend_lib.BackendError as error:
+            if error.hardware_found:
+                found = run_pb2.HardwareFound(hardware=error.hardware_found)
+                events.write(run_pb2.Event(hardware_found=found))
+            raise
     return 0
 
 
