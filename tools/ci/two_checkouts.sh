@@ -1,8 +1,8 @@
 #!/bin/bash
 # Tests that an action is the same wherever the checkout is. Runs a test here,
-# and then in a copy of the working tree in another folder, with another Bazel
-# server and freshly fetched wheels. The second run must take the first one's
-# result from the shared cache.
+# and then in a copy of the working tree in another folder, each with a Bazel
+# server of its own and freshly fetched wheels. The second run must take the
+# first one's result from the shared cache.
 #   tools/ci/two_checkouts.sh
 set -euo pipefail
 
@@ -19,23 +19,31 @@ flags=(
     "--disk_cache=${scratch}/cache" "--test_env=REGRESS_RUN=${scratch}"
 )
 
+# Runs Bazel in this folder, with outputs by that name.
+bazelw_to() {
+    local output="$1"
+    shift
+    tools/bazelw "--output_base=${scratch}/${output}" "$@"
+}
+
 finish() {
-    [[ ! -d "${other}" ]] ||
-        (cd "${other}" && tools/bazelw "--output_base=${scratch}/output" shutdown)
+    cd "${workspace}"
+    bazelw_to here shutdown
+    [[ ! -d "${other}" ]] || (cd "${other}" && bazelw_to there shutdown)
     chmod --recursive u+w "${scratch}"
     rm --recursive --force "${scratch}"
 }
 trap finish EXIT
 
 cd "${workspace}"
-tools/bazelw test "${flags[@]}" "${TEST}"
+bazelw_to here test "${flags[@]}" "${TEST}"
 
 mkdir --parents "${other}"
 git ls-files -z --cached --others --exclude-standard |
     tar --create --null --files-from=- --ignore-failed-read |
     tar --extract --directory="${other}"
 cd "${other}"
-tools/bazelw "--output_base=${scratch}/output" test "${flags[@]}" "${TEST}" |
+bazelw_to there test "${flags[@]}" "${TEST}" |
     tee "${scratch}/log"
 grep --quiet '(cached) PASSED' "${scratch}/log" || {
     echo >&2 "tools/ci/two_checkouts.sh: expected ${TEST} to be cached in ${other}, but it ran again: compare the actions by --execution_log_json_file."
