@@ -33,7 +33,10 @@ _DIGEST_BYTES = 16
 # probability below 10^-14.
 _STEP_DIGEST_BYTES = 6
 _LONGEST_VALUE = 40
+# hashlib releases the GIL while it hashes. A tensor of fewer elements is hashed
+# in less time than it takes to hand it to a thread.
 _THREADS = 4
+_LARGE = 1 << 16
 
 
 @hooks.DIGEST_STATE
@@ -48,11 +51,20 @@ def digest_state(
         moment: Whether the state is about to be saved, was just loaded, or is
             what the step after that begins with.
     """
-    # hashlib releases the GIL while it hashes.
     with futures.ThreadPoolExecutor(_THREADS) as pool:
-        entries = pool.map(lambda item: _entry(*item), list(_entries(state)))
+        entries = [
+            pool.submit(_entry, key, value)
+            if _is_large(value)
+            else _entry(key, value)
+            for key, value in _entries(state)
+        ]
         return run_pb2.StateDigest(
-            moment=moment, iteration=state.iteration, entries=entries
+            moment=moment,
+            iteration=state.iteration,
+            entries=(
+                entry.result() if isinstance(entry, futures.Future) else entry
+                for entry in entries
+            ),
         )
 
 
@@ -154,6 +166,10 @@ def _extra_states(chunk: torch.nn.Module) -> Iterator[tuple[str, Any]]:
         )
         if not empty:
             yield name, extra
+
+
+def _is_large(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() >= _LARGE
 
 
 def _entry(key: state_entry.Key, value: Any) -> run_pb2.StateEntry:
