@@ -126,7 +126,7 @@ class RenderTest(parameterized.TestCase):
             ],
         )
         text = page.render(verdict, run_pb2.RunRecord(), _golden())
-        self.assertEqual(text.count("<td>1.50 times</td>"), 2)
+        self.assertEqual(text.count("before (1.50 times)</td>"), 2)
         self.assertEqual(text.count("The memory of rank 1 of attempt 1"), 1)
         self.assertNotIn("The memory of rank 0", text)
 
