@@ -24,7 +24,7 @@ from typing import Self
 
 from regress.supervisor import linux, python_process
 
-# The supervisor's last words, after which it cleans up itself.
+# The supervisor's last message, after which it cleans up itself.
 _ALIVE = ".\n"
 # Time limit for the guard to be ready; without it the ranks run all the same.
 _SECONDS_TO_READY = 10

@@ -36,7 +36,7 @@ def lines(path: pathlib.Path, count: int) -> list[str]:
     return [_shorten(line) for line in _tail(path)[-count:]]
 
 
-def last_words(path: pathlib.Path) -> str:
+def last_log_line(path: pathlib.Path) -> str:
     """Returns what a log says of why a rank ended, in one line of 506 at most.
 
     That is the exception of the last traceback with its whole message, for

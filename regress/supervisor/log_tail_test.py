@@ -18,10 +18,10 @@ class LogTailTest(absltest.TestCase):
 
     def test_finds_the_last_line_that_says_something(self) -> None:
         log = self.write(b"first\n  second \n\n \n")
-        self.assertEqual(log_tail.last_words(log), "second")
+        self.assertEqual(log_tail.last_log_line(log), "second")
 
     def test_finds_a_line_that_was_cut_off(self) -> None:
-        self.assertEqual(log_tail.last_words(self.write(b"a\nb")), "b")
+        self.assertEqual(log_tail.last_log_line(self.write(b"a\nb")), "b")
 
     def test_finds_the_exception_that_torch_warns_after(self) -> None:
         log = self.write(
@@ -30,18 +30,20 @@ class LogTailTest(absltest.TestCase):
             b"[rank2]:[W1125 01:57:47.431772828 ProcessGroupNCCL.cpp:1575] "
             b"Warning: destroy_process_group() was not called\n"
         )
-        self.assertEqual(log_tail.last_words(log), "ValueError: another size")
+        self.assertEqual(
+            log_tail.last_log_line(log), "ValueError: another size"
+        )
 
     def test_finds_the_error_that_torch_ends_a_rank_by(self) -> None:
         log = self.write(
             b"[rank0]:[E1125 01:57:47.431772828 ProcessGroupNCCL.cpp:632] "
             b"Watchdog caught a timeout\n"
         )
-        self.assertStartsWith(log_tail.last_words(log), "[E1125 01:57:47")
+        self.assertStartsWith(log_tail.last_log_line(log), "[E1125 01:57:47")
 
     def test_finds_a_warning_that_is_all_there_is(self) -> None:
         log = self.write(b"[W1125 01:57:47.4317 socket.cpp:1] no route\n")
-        self.assertEndsWith(log_tail.last_words(log), "no route")
+        self.assertEndsWith(log_tail.last_log_line(log), "no route")
 
     def test_finds_the_signal_that_python_died_of(self) -> None:
         log = pathlib.Path(self.create_tempdir().full_path) / "log"
@@ -56,7 +58,7 @@ class LogTailTest(absltest.TestCase):
             )
         self.assertEqual(status, -signal.SIGSEGV)
         self.assertEqual(
-            log_tail.last_words(log),
+            log_tail.last_log_line(log),
             "Fatal Python error: Segmentation fault, "
             'File "<string>", line 3 in work',
         )
@@ -65,16 +67,16 @@ class LogTailTest(absltest.TestCase):
         dump = b'Fatal Python error: Aborted\n\n  File "x.py", line 1 in f\n'
         why = b"terminate called after throwing an instance of 'c10::Error'\n"
         self.assertEqual(
-            log_tail.last_words(self.write(why + dump)), why.decode().strip()
+            log_tail.last_log_line(self.write(why + dump)), why.decode().strip()
         )
         self.assertEqual(
-            log_tail.last_words(self.write(dump)),
+            log_tail.last_log_line(self.write(dump)),
             'Fatal Python error: Aborted, File "x.py", line 1 in f',
         )
 
     def test_finds_nothing_in_an_empty_log(self) -> None:
-        self.assertEqual(log_tail.last_words(self.write(b"")), "")
-        self.assertEqual(log_tail.last_words(self.write(b"\n\n")), "")
+        self.assertEqual(log_tail.last_log_line(self.write(b"")), "")
+        self.assertEqual(log_tail.last_log_line(self.write(b"\n\n")), "")
         self.assertEqual(log_tail.lines(self.write(b""), 3), [])
 
     def test_gives_no_more_lines_than_asked_for(self) -> None:
@@ -84,18 +86,18 @@ class LogTailTest(absltest.TestCase):
 
     def test_survives_what_is_no_text(self) -> None:
         self.assertEqual(
-            log_tail.last_words(self.write(b"x\n\xff!")),
+            log_tail.last_log_line(self.write(b"x\n\xff!")),
             "\N{REPLACEMENT CHARACTER}!",
         )
 
     def test_reads_only_the_end_of_a_long_log(self) -> None:
         log = self.write(b"first\n" + b"x\n" * (1 << 20) + b"end\n")
         self.assertLess(len(log_tail.lines(log, 1 << 21)), 1 << 20)
-        self.assertEqual(log_tail.last_words(log), "end")
+        self.assertEqual(log_tail.last_log_line(log), "end")
 
     def test_quotes_the_beginning_and_the_end_of_a_long_line(self) -> None:
         log = self.write(b"begin " + b"x" * 100_000 + b" end")
-        for quoted in (log_tail.last_words(log), *log_tail.lines(log, 1)):
+        for quoted in (log_tail.last_log_line(log), *log_tail.lines(log, 1)):
             self.assertStartsWith(quoted, "begin xxx")
             self.assertEndsWith(quoted, "xxx end")
             self.assertLen(quoted, 300 + len(" [...] ") + 200)
@@ -108,7 +110,7 @@ class LogTailTest(absltest.TestCase):
         )
         short = "folder" * 9
         self.assertEqual(
-            log_tail.last_words(log),
+            log_tail.last_log_line(log),
             f"The file .../{short}/iter_4/rank_1/x.pt is damaged. Remove "
             f".../{short}/{short}/{short}/iter_4 and /a/b/c/d.",
         )
@@ -123,7 +125,7 @@ class LogTailTest(absltest.TestCase):
             b"[rank1]: RuntimeError: Error(s) in loading state_dict:\n"
             b"\tMissing key(s):\n" + keys + b"Load it with strict=False.\n"
         )
-        quoted = log_tail.last_words(log)
+        quoted = log_tail.last_log_line(log)
         self.assertStartsWith(
             quoted, "RuntimeError: Error(s) in loading state_dict: "
         )
@@ -140,7 +142,7 @@ class LogTailTest(absltest.TestCase):
             b"  ...\n"
             b"ValueError: y\n"
         )
-        self.assertEqual(log_tail.last_words(log), "ValueError: y")
+        self.assertEqual(log_tail.last_log_line(log), "ValueError: y")
 
 
 if __name__ == "__main__":

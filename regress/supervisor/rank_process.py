@@ -141,7 +141,7 @@ class RankProcess:
         """Returns how and where it ended. Call after `reap`."""
         assert self.exit is not None
         seen = self.last_seen()
-        seen.last_log_line = log_tail.last_words(self.log)
+        seen.last_log_line = log_tail.last_log_line(self.log)
         return run_pb2.AttemptEnd.Failure(
             rank=seen, code=self.exit.code, signal=self.exit.signal
         )
