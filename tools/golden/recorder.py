@@ -4,10 +4,11 @@ import argparse
 import dataclasses
 import datetime
 import pathlib
+import shlex
 import sys
 import tempfile
 
-from regress import errors, terminal
+from regress import bazel, errors, terminal
 from regress.case import load
 from regress.golden import files, golden_pb2, record, selection_key
 from regress.run import run_pb2
@@ -61,8 +62,8 @@ def record_golden(request: Request) -> golden_pb2.Golden:
     if not corpus.with_name(corpus.name + ".idx").exists():
         raise RecordError(
             f"The case's corpus {corpus} is not built into this program:"
-            " <test>.record has the corpus that its resume_test names, and"
-            " //tools/golden those of its own data."
+            " <test>.record has the corpus that its resume_test names, and "
+            f"{bazel.own('//tools/golden')} those of its own data."
         )
     runs: list[run_pb2.RunRecord] = []
     for repeat in range(request.repeats):
@@ -171,8 +172,8 @@ def _replace(golden: golden_pb2.Golden, path: pathlib.Path, reason: str) -> int:
     files.write(golden, candidate)
     print(
         f"{path} is not replaced without a reason. To replace it:\n\n"
-        f"tools/bazelw run //tools/golden -- accept {candidate} {path}"
-        ' --reason="..."'
+        f"{bazel.command('run', bazel.own('//tools/golden'))} -- accept "
+        f'{shlex.quote(str(candidate))} {shlex.quote(str(path))} --reason="..."'
     )
     return 1
 
