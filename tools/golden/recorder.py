@@ -7,6 +7,7 @@ import pathlib
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 
 from regress import bazel, errors, terminal
 from regress.case import load
@@ -38,6 +39,7 @@ class Request:
         repeats: How many runs must agree.
         launcher: How ranks are started.
         trainer: The module that is a rank.
+        trainer_flags: Additional flags for every rank.
     """
 
     case_path: pathlib.Path
@@ -46,6 +48,7 @@ class Request:
     repeats: int
     launcher: str
     trainer: str
+    trainer_flags: Sequence[str] = ()
 
 
 def record_golden(request: Request) -> golden_pb2.Golden:
@@ -74,6 +77,7 @@ def record_golden(request: Request) -> golden_pb2.Golden:
                 hardware=request.hardware,
                 files=job_files.JobFiles(work, work / "outputs"),
                 bounds=_BOUNDS,
+                trainer_flags=request.trainer_flags,
             )
             progress = progress_lib.ProgressPrinter(case, sys.stdout)
             progress.say(f"run {repeat + 1} of {request.repeats}")
@@ -123,6 +127,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=launchers.TRAINER,
         help=f"the module that is a rank ({launchers.TRAINER})",
     )
+    parser.add_argument(
+        "--trainer_flag",
+        action="append",
+        default=[],
+        help="an additional flag for every rank; may be repeated",
+    )
 
 
 def _repeats(argument: str) -> int:
@@ -142,6 +152,7 @@ def _run(arguments: argparse.Namespace) -> int:
             repeats=arguments.repeats,
             launcher=arguments.launcher,
             trainer=arguments.trainer,
+            trainer_flags=arguments.trainer_flag,
         )
     )
     path = arguments.output or command.workspace() / selection_key.path_of(

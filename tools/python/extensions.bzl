@@ -1,14 +1,19 @@
 """For MODULE.bazel: the Python toolchain, and a repository for each wheel."""
 
+load("//tools/rules:repository.bzl", "rules_repository")
 load(":toolchain.bzl", "python_repository")
 load(":wheels.bzl", "declare_wheels", "lock_repository", "missing_wheel_repository", "other_locks", "read_lock")
 
 def _python_impl(_ctx):
+    rules_repository(
+        name = "regress_rules",
+        has_modules = True,
+    )
     python_repository(name = "python")
 
 python = module_extension(
     implementation = _python_impl,
-    doc = "Declares `python`, the toolchain.",
+    doc = "Declares `python`, the toolchain, and `regress_rules`.",
 )
 
 def _wheels_impl(ctx):

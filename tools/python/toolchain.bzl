@@ -8,7 +8,7 @@ a remote worker needs no Python of its own.
 load(":pythons.bzl", "PYTHONS")
 
 _BUILD = """\
-load("@bazel_tools//tools/python:toolchain.bzl", "py_runtime_pair")
+load("@regress_rules//:python.bzl", "py_runtime", "py_runtime_pair")
 
 package(default_visibility = ["//visibility:public"])
 
