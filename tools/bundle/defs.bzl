@@ -18,6 +18,9 @@ load("@regress_rules//:python.bzl", "py_info")
 
 def _is_of_machine(file):
     """Returns whether a file is of the Python or a wheel, which machines have."""
+    if "/site-packages/" in file.short_path:
+        # Whoever's wheel this is.
+        return True
     repository = file.owner.workspace_root.split("/")[-1]
 
     # bzlmod puts the name of the declaring extension in front.

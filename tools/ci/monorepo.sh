@@ -34,6 +34,6 @@ if [[ "${1:-}" == bzlmod ]]; then
         "--override_module=zlib=${stubs}/zlib"
     )
 fi
-cd "${workspace}/examples/monorepo"
+cd "${workspace}/examples/${2:-monorepo}"
 trap '"${bazel}" shutdown' EXIT
 "${bazel}" test "${flags[@]}" --test_summary=short //...
