@@ -12,7 +12,7 @@
 This also defines a program that records the test's golden at the path that
 `golden` names:
 
-    tools/bazelw run //path/of:my_case_test.record
+    bazel run //path/of:my_case_test.record
 """
 
 load("//tools/bundle:defs.bzl", "portable_bundle")
@@ -42,6 +42,10 @@ def resume_test(
         exec_properties = {},
         trainer = None,
         trainer_module = None,
+        trainer_flags = [],
+        launcher = None,
+        env = {},
+        size = None,
         tags = [],
         **kwargs):
     """Interrupts the training of a case, resumes it, and judges the result.
@@ -69,6 +73,13 @@ def resume_test(
       trainer: a library with a trainer to run instead of this project's.
       trainer_module: the trainer's module. It must take the flags of
         regress/trainer/main.py and report as that does.
+      trainer_flags: additional flags for every rank.
+      launcher: how ranks are started, `zygote` or `exec`; by default what the
+        hardware allows. Use `exec` if the trainer's module cannot be imported
+        before a fork.
+      env: environment variables of the test, and so of every rank.
+      size: as for py_test. It bounds the run: a hang ends at its timeout if the
+        test has not ended it before.
       tags: as usual. A test that can only run on GPUs also gets the usual tags
         of GPU tests.
       **kwargs: as for py_test.
@@ -85,13 +96,15 @@ def resume_test(
         for channel, hardware in supported
         if golden[_key(channel, hardware)]
     }
-    own_trainer = ["--trainer=" + trainer_module] if trainer_module else []
+    own_trainer = (
+        ["--trainer=" + trainer_module] if trainer_module else []
+    ) + ["--trainer_flag=" + flag for flag in trainer_flags]
     args = _by_runner({
         (channel, hardware): [
             "--case=$(rootpath %s)" % case[hardware],
             "--hardware=" + hardware,
             "--channel=" + channel,
-            "--launcher=" + _launcher(hardware),
+            "--launcher=" + (launcher or _launcher(hardware)),
         ] + [
             "--golden=$(rootpath %s)" % label
             for label in _present(recorded, channel, hardware)
@@ -113,6 +126,7 @@ def resume_test(
         name = name,
         args = args,
         data = data,
+        env = env,
         exec_properties = _by_runner({
             (channel, hardware): exec_properties.get(
                 hardware,
@@ -121,6 +135,7 @@ def resume_test(
             for channel, hardware in supported
         }, {}),
         main = Label("//regress/runner:main.py"),
+        size = size,
         srcs = [Label("//regress/runner:main.py")],
         # Ranks wait for each other, so one that lacks a core delays them all.
         tags = tags + ["cpu:%d" % _RANKS],
@@ -147,7 +162,7 @@ def resume_test(
                 "--case=$(rootpath %s)" % case[hardware],
                 "--hardware=" + hardware,
                 "--channel=" + channel,
-                "--launcher=" + _launcher(hardware),
+                "--launcher=" + (launcher or _launcher(hardware)),
                 "--output=//" + _path(label),
             ] + own_trainer
             for (channel, hardware), label in recorded.items()
@@ -156,6 +171,7 @@ def resume_test(
             (channel, hardware): [case[hardware], corpus[hardware]]
             for channel, hardware in recorded
         }, []),
+        env = env,
         main = Label("//tools/golden:main.py"),
         srcs = [Label("//tools/golden:main.py")],
         # Writes into the source tree, so wildcards must not include it.

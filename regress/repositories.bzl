@@ -13,6 +13,7 @@ With bzlmod, MODULE.bazel does the same.
 
 load("//tools/python:toolchain.bzl", "python_repository")
 load("//tools/python:wheels.bzl", "lock_repository", "other_locks")
+load("//tools/rules:repository.bzl", "rules_repository")
 load("//tools/stubs:repositories.bzl", "stub_repositories")
 
 # buildifier: disable=unnamed-macro
@@ -28,6 +29,10 @@ def regress_repositories(lock = None):
       lock: label of a lock file whose wheels to use instead of this project's.
     """
     stub_repositories()
+    rules_repository(
+        name = "regress_rules",
+        has_modules = False,
+    )
     if not native.existing_rule("python"):
         python_repository(name = "python")
     native.register_toolchains("@python//:toolchain")

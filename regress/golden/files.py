@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from google.protobuf import text_format
 
+from regress import bazel
 from regress.case import limits
 from regress.golden import bands, errors, golden_pb2, selection_key, series
 
@@ -247,7 +248,8 @@ def _existing(path: pathlib.Path) -> str:
 
 
 def _how_to_record(path: pathlib.Path) -> str:
-    command = "tools/bazelw run //tools/golden -- record --case"
+    program = bazel.command("run", bazel.own("//tools/golden"))
+    command = f"{program} -- record --case"
     try:
         wanted = selection_key.selection_of(path)
     except errors.GoldenError:

@@ -4,7 +4,8 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Sequence
 
-from regress.golden import bands
+from regress import bazel
+from regress.golden import bands, selection_key
 from regress.oracle import conclusions, verdict_pb2
 from regress.report import next_steps, wording
 from regress.runner import candidate_golden as candidate_golden_lib
@@ -114,7 +115,7 @@ def _replacement(
                 "uninterrupted one, which agree to the bit:",
                 environment.file_command(
                     candidate.file,
-                    "tools/bazelw run //tools/golden -- accept",
+                    f"{_program('//tools/golden')} accept",
                     f'{shlex.quote(str(selected.golden_path))} --reason=""',
                 ),
             ),
@@ -128,7 +129,7 @@ def _replacement(
         next_steps.Step(
             f"{why_not}To record the golden again for the current case; say "
             "why in --reason:",
-            f'{_record_over_command(selected)} --reason=""',
+            f'{_record_over_command(selected, environment)} --reason=""',
         ),
     )
 
@@ -145,17 +146,17 @@ def _derivation(
     assert path is not None
     source = path.with_name(f"{selected.channel}_{exact}.textproto")
     recorded = dataclasses.replace(selected, hardware=exact, golden_path=source)
-    config = environment_lib.config_flag(exact)
     return (
         next_steps.Step(
             f"This golden is derived from the one for {exact}. To record that "
             "one again, on such a machine; say why in --reason:",
-            f'{_record_over_command(recorded)} --reason=""',
+            f"{_record_command(recorded)} "
+            f'{shlex.quote(f"--output={source}")} --reason=""',
         ),
         next_steps.Step(
             f"Then, on the same machine, to derive the golden for hardware "
             f"{bands.HARDWARE} from it:",
-            f"tools/bazelw run{config} //tools/bands -- "
+            f"{_program('//tools/bands', exact, selected.channel)} "
             f"--case={shlex.quote(str(selected.case_path))} "
             f"--golden={shlex.quote(str(source))}",
         ),
@@ -225,7 +226,7 @@ def _run_on_declared_hardware(
             next_steps.Step(
                 "To record the golden for the declared hardware and channel, "
                 "if there is none yet; the target then has to name it:",
-                _record_command(selected),
+                _record_beside_command(selected, environment),
             ),
         )
     found = _hardware_found(first)
@@ -250,6 +251,11 @@ def _first(verdict: verdict_pb2.Verdict) -> verdict_pb2.Finding:
     return verdict.findings[0] if verdict.findings else verdict_pb2.Finding()
 
 
+def _program(label: str, hardware: str = "none", channel: str = "dev") -> str:
+    """Returns the command that runs a program of this repository."""
+    return f"{bazel.command('run', bazel.own(label), hardware, channel)} --"
+
+
 def _record_command(selected: selection.Selection) -> str:
     """Returns the command that records the golden under its default path.
 
@@ -260,16 +266,33 @@ def _record_command(selected: selection.Selection) -> str:
         f"--hardware={selected.hardware}",
         f"--channel={selected.channel}",
     ]
-    return (
-        f"tools/bazelw run{environment_lib.config_flag(selected.hardware)}"
-        f" //tools/golden -- record {shlex.join(flags)}"
-    )
+    program = _program("//tools/golden", selected.hardware, selected.channel)
+    return f"{program} record {shlex.join(flags)}"
 
 
-def _record_over_command(selected: selection.Selection) -> str:
+def _record_over_command(
+    selected: selection.Selection, environment: environment_lib.TestEnvironment
+) -> str:
     """Returns the command that overwrites the test's golden."""
+    if environment.record_command:
+        return f"{environment.record_command} --"
     output = shlex.quote(f"--output={selected.golden_path}")
     return f"{_record_command(selected)} {output}"
+
+
+def _record_beside_command(
+    selected: selection.Selection, environment: environment_lib.TestEnvironment
+) -> str:
+    """Returns the command that records a golden under its default path."""
+    if not environment.record_command:
+        return _record_command(selected)
+    path = selection_key.path_of(
+        selection_key.Selection(
+            selected.case.name, selected.channel, selected.hardware
+        )
+    )
+    output = shlex.quote(f"--output=//{path}")
+    return f"{environment.record_command} -- {output}"
 
 
 _STEPS: dict[conclusions.Advice, _Steps] = {

@@ -2,9 +2,11 @@
 
 import dataclasses
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from regress import bazel
 from regress.case import case_pb2
 from regress.golden import golden_pb2
 from regress.oracle import verdict_pb2
@@ -17,6 +19,7 @@ from regress.runner import environment as environment_lib
 _Verdict = verdict_pb2.Verdict
 _FOUND = verdict_pb2.Fact(kind=verdict_pb2.Fact.HARDWARE_FOUND)
 _EXIT = verdict_pb2.Fact(kind=verdict_pb2.Fact.EXIT_STATUS)
+_RECORD = '//a/b:c_test.record -- --reason=""'
 _RECORD_FLAGS = (
     "//tools/golden -- record --case=cases/x.textproto --hardware={0}"
     ' --channel=dev --output=golden/x/dev_{0}.textproto --reason=""'
@@ -47,7 +50,7 @@ def _said(last_log_line: str) -> run_pb2.AttemptEnd:
 
 def _selected(hardware: str = "none") -> selection.Selection:
     return selection.Selection(
-        case=case_pb2.Case(),
+        case=case_pb2.Case(name="x"),
         case_path=pathlib.Path("cases/x.textproto"),
         golden=golden_pb2.Golden(),
         golden_path=pathlib.Path(f"golden/x/dev_{hardware}.textproto"),
@@ -146,8 +149,12 @@ class AfterTest(parameterized.TestCase):
     def test_a_stale_golden_is_recorded_anew(
         self, hardware: str, run: str
     ) -> None:
-        (step,) = _steps("STALE_GOLDEN", hardware=hardware)
-        self.assertEqual(step.command, run + _RECORD_FLAGS.format(hardware))
+        (step,) = _steps(
+            "STALE_GOLDEN",
+            hardware=hardware,
+            environment=dataclasses.replace(_ENVIRONMENT, hardware=hardware),
+        )
+        self.assertEqual(step.command, run + _RECORD)
 
     @parameterized.parameters("STALE_GOLDEN", "NUMERIC_DRIFT")
     def test_a_candidate_is_accepted_with_a_reason(
@@ -174,7 +181,7 @@ class AfterTest(parameterized.TestCase):
             step.purpose,
             "There is no candidate for the golden's place: they differ. To ",
         )
-        self.assertIn("-- record ", step.command)
+        self.assertIn(".record -- ", step.command)
 
     def test_of_drift_the_change_is_sought_before_anything_is_recorded(
         self,
@@ -186,7 +193,7 @@ class AfterTest(parameterized.TestCase):
             ' golden/x/dev_none.textproto)..HEAD"',
         )
         self.assertIn("say why in --reason", record.purpose)
-        self.assertEndsWith(record.command, _RECORD_FLAGS.format("none"))
+        self.assertEndsWith(record.command, _RECORD)
         self.assertNotIn("environment", search.purpose)
 
     def test_of_drift_the_environment_is_named(self) -> None:
@@ -272,11 +279,14 @@ class WrongEnvironmentTest(parameterized.TestCase):
         self, what: verdict_pb2.Fact.Kind
     ) -> None:
         finding = verdict_pb2.Finding(fact=verdict_pb2.Fact(kind=what))
-        command = self._command(finding, "none")
-        self.assertIn("//tools/golden -- record ", command)
         # The test's golden is for something else and may belong to another
         # test.
-        self.assertNotIn("--output", command)
+        self.assertEqual(
+            self._command(finding, "none"),
+            "tools/bazelw run //a/b:c_test.record -- "
+            "--output=//testdata/golden/x/dev_none.textproto",
+        )
+        self.assertNotIn("--output", self._command(finding, "none", _FOLDER))
 
     @parameterized.parameters(
         # The hardware is not what is wrong.
@@ -303,6 +313,34 @@ class WrongEnvironmentTest(parameterized.TestCase):
         self.assertIn(
             "rank_2.log",
             self._command(_of_a_rank(**fields), "none", environment),
+        )
+
+
+class AnotherWorkspaceTest(absltest.TestCase):
+    """A workspace that has this repository as `@resume`, and its own Bazel."""
+
+    def test_commands_are_as_that_workspace_spells_them(self) -> None:
+        self.enter_context(
+            mock.patch.object(bazel, "_repository", lambda: "@resume")
+        )
+        (accept,) = _steps(
+            "STALE_GOLDEN",
+            candidate=candidate_golden_lib.Candidate("candidate.textproto", ""),
+        )
+        self.assertEqual(
+            accept.command,
+            f"{_UNPACK} && bazel run @resume//tools/golden -- accept "
+            "/tmp/a/b/c_test/candidate.textproto golden/x/dev_none.textproto "
+            '--reason=""',
+        )
+        (record,) = _steps("STALE_GOLDEN")
+        self.assertEqual(
+            record.command, 'bazel run //a/b:c_test.record -- --reason=""'
+        )
+        (repeat,) = _steps("NONDETERMINISM")
+        self.assertEqual(
+            repeat.command,
+            "bazel test //a/b:c_test --runs_per_test=3 --cache_test_results=no",
         )
 
 

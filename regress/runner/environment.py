@@ -7,6 +7,8 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from regress import bazel
+
 # Part of the path of every folder that Bazel creates for a test's outputs.
 _TESTLOGS = "/testlogs/"
 _ONE_OF_SEVERAL = re.compile(r"[/_]run_\d+_of_\d+/")
@@ -24,6 +26,7 @@ class TestEnvironment:
             Bazel.
         record: Path of the full record: a .zip file or a folder.
         folder: The folder of the record's files, once unpacked.
+        channel: The channel of packages that the target was built with.
     """
 
     hardware: str
@@ -31,6 +34,7 @@ class TestEnvironment:
     command: str
     record: str
     folder: str
+    channel: str = "dev"
 
     @classmethod
     def from_variables(
@@ -39,6 +43,7 @@ class TestEnvironment:
         outputs: pathlib.Path,
         hardware: str,
         argv: Sequence[str],
+        channel: str,
     ) -> "TestEnvironment":
         """Returns the environment of the running test.
 
@@ -47,6 +52,7 @@ class TestEnvironment:
             outputs: The folder that the test writes the full record to.
             hardware: The declared hardware.
             argv: The process's command line.
+            channel: The channel of packages that the target was built with.
 
         Returns:
             The environment. Its record is in Bazel's bazel-testlogs, or is
@@ -58,7 +64,7 @@ class TestEnvironment:
         _, testlogs, path = os.fspath(outputs).rpartition(_TESTLOGS)
         if not target or not testlogs:
             folder = os.fspath(outputs)
-            return cls(hardware, "", shlex.join(argv), folder, folder)
+            return cls(hardware, "", shlex.join(argv), folder, folder, channel)
         return cls(
             hardware,
             target,
@@ -66,6 +72,7 @@ class TestEnvironment:
             # Bazel zips the folder when the test has ended.
             f"bazel-testlogs/{path}/outputs.zip",
             f"/tmp/{pathlib.PurePath(path).parent}",
+            channel,
         )
 
     @property
@@ -100,9 +107,19 @@ class TestEnvironment:
         """
         if not self.target:
             return self.command
-        return (
-            f"tools/bazelw test{config_flag(hardware)}"
-            f" {shlex.quote(self.target)}"
+        return bazel.command("test", self.target, hardware, self.channel)
+
+    @property
+    def record_command(self) -> str:
+        """The command that records the test's golden; "" without Bazel.
+
+        The target knows the case, the corpus and the golden's path, wherever
+        in the user's workspace they are.
+        """
+        if not self.target:
+            return ""
+        return bazel.command(
+            "run", f"{self.target}.record", self.hardware, self.channel
         )
 
     def file_command(self, file: str, command: str, rest: str = "") -> str:
@@ -116,10 +133,3 @@ class TestEnvironment:
         path = shlex.quote(f"{self.folder}/{file}")
         unpack = f"{self.unpack_command} && " if self.unpack_command else ""
         return f"{unpack}{command} {path} {rest}".rstrip()
-
-
-def config_flag(hardware: str) -> str:
-    """Returns Bazel's flag for a hardware, after a space; "" for `none`."""
-    if hardware == "none":
-        return ""
-    return f" --config={hardware.removeprefix('nvidia_')}"

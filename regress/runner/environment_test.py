@@ -16,18 +16,20 @@ def _of_bazel(
     target: str = "//a/b:c_test",
     path: str = "a/b/c_test",
     hardware: str = "none",
+    channel: str = "dev",
 ) -> environment_lib.TestEnvironment:
     return environment_lib.TestEnvironment.from_variables(
         {"TEST_TARGET": target},
         pathlib.Path(f"{_TESTLOGS}/{path}/test.outputs"),
         hardware,
         _ARGV,
+        channel,
     )
 
 
 def _of_folder(folder: pathlib.Path) -> environment_lib.TestEnvironment:
     return environment_lib.TestEnvironment.from_variables(
-        {}, folder, "none", _ARGV
+        {}, folder, "none", _ARGV, "dev"
     )
 
 
@@ -65,7 +67,7 @@ class FromVariablesTest(parameterized.TestCase):
         self, environment, outputs
     ):
         environment = environment_lib.TestEnvironment.from_variables(
-            environment, pathlib.Path(outputs), "none", _ARGV
+            environment, pathlib.Path(outputs), "none", _ARGV, "dev"
         )
         self.assertEqual(
             (environment.record, environment.folder), (outputs, outputs)
@@ -130,6 +132,22 @@ class CommandTest(parameterized.TestCase):
             "--cache_test_results=no",
         )
 
+    def test_bazel_runs_it_with_the_same_packages(self):
+        environment = _of_bazel(channel="lts")
+        for command in (
+            environment.test_command("none"),
+            environment.record_command,
+        ):
+            self.assertIn(
+                " --//tools/channels:channel=lts //a/b:c_test", command
+            )
+
+    def test_the_tests_own_program_records_its_golden(self):
+        self.assertEqual(
+            _of_bazel(hardware="nvidia_a100").record_command,
+            "tools/bazelw run --config=a100 //a/b:c_test.record",
+        )
+
     def test_an_external_target_is_one_word(self):
         environment = _of_bazel(target="@@other~1//a:c test")
         self.assertEqual(
@@ -145,7 +163,11 @@ class CommandTest(parameterized.TestCase):
 
     def test_without_bazel_it_is_repeated_by_the_shell(self):
         environment = environment_lib.TestEnvironment.from_variables(
-            {}, pathlib.Path("/outputs"), "none", ["printf", "a run\n"]
+            {},
+            pathlib.Path("/outputs"),
+            "none",
+            ["printf", "a run\n"],
+            "dev",
         )
         self.assertEqual(
             self._run(environment.repeat_command, self._folder()), "a run\n" * 3

@@ -79,7 +79,11 @@ def main(argv: Sequence[str]) -> int:
     terminal.show(selected.describe(_LAUNCHER.value))
     with _directories() as files, _importing_report(files):
         environment = environment_lib.TestEnvironment.from_variables(
-            os.environ, files.outputs, selected.hardware, sys.orig_argv
+            os.environ,
+            files.outputs,
+            selected.hardware,
+            sys.orig_argv,
+            selected.channel,
         )
         try:
             record, verdict, candidate = _run(

@@ -14,8 +14,13 @@ wheel: those are of the machine's own Python, as a container image has them.
     tar -xf my_test.bundle.tar.gz && python3 my_test.bundle
 """
 
+load("@regress_rules//:python.bzl", "py_info")
+
 def _is_of_machine(file):
     """Returns whether a file is of the Python or a wheel, which machines have."""
+    if "/site-packages/" in file.short_path:
+        # Whoever's wheel this is.
+        return True
     repository = file.owner.workspace_root.split("/")[-1]
 
     # bzlmod puts the name of the declaring extension in front.
@@ -68,7 +73,7 @@ _portable_bundle = rule(
     attrs = {
         "arguments": attr.string_list(),
         "data": attr.label_list(allow_files = True),
-        "deps": attr.label_list(providers = [PyInfo]),
+        "deps": attr.label_list(providers = [py_info]),
         "module": attr.string(mandatory = True),
         "_pack": attr.label(
             cfg = "exec",

@@ -1,9 +1,11 @@
 #!/bin/bash
 # Runs what .ci/run has no time for, as root on Debian:
 #   - the tests on a pool of this machine;
-#   - a monorepo that uses this repository by MODULE.bazel;
+#   - the monorepo that docs/monorepo.md shows, and its commands;
+#   - monorepos that use this repository by MODULE.bazel, one with wheels and a
+#     Python of its own;
 #   - every test under Bazel 7.7.1.
-# The last line says how many of the three passed.
+# The last line says how many of the five passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -24,7 +26,9 @@ step() {
 }
 
 step tools/bazelw run "${FLAGS[@]}" //tools/remote:check
+step tools/ci/monorepo.sh docs
 step tools/ci/monorepo.sh bzlmod
+step tools/ci/monorepo.sh bzlmod hub
 step tools/bazel7 test "${FLAGS[@]}" --keep_going --test_summary=short //...
 
 echo "${passed} passed, ${failed} failed"

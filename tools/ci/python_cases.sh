@@ -69,6 +69,12 @@ if ! env --ignore-environment PATH=/usr/bin:/bin sh -c 'python3.12 -m pip --vers
     expect pyenv 'PYTHON_VERSION = "3.12" .*/pyenv/' HOME="${scratch}/pyenv"
     expect uv 'PYTHON_VERSION = "3.12" .*/uv/' HOME="${scratch}/uv"
 fi
+printf '#!/bin/sh\necho "python3.12: error while loading shared libraries: libpython3.12.so.1.0: cannot open shared object file: No such file or directory" >&2\nexit 127\n' \
+    >"${scratch}/none/python3.12"
+chmod +x "${scratch}/none/python3.12"
+expect no_library \
+    'lacks libpython3.12.so.1.0: install libpython3.12 \(Debian, Ubuntu\)' \
+    HOME="${scratch}/none" REGRESS_PYTHON="${scratch}/none/python3.12"
 expect chosen_none \
     'wrong Python: .* looked in REGRESS_PYTHON, found none: ' \
     HOME="${scratch}/none" REGRESS_PYTHON=/nowhere/python3

@@ -23,8 +23,8 @@ from typing import NoReturn
 from absl import app
 from absl.flags import argparse_flags
 
+from regress import bazel, terminal
 from regress import errors as user_errors
-from regress import terminal
 from regress.run import attempt_end
 from regress.supervisor import cancellation
 from tools.golden import (
@@ -62,7 +62,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parses the command line; exits if it cannot."""
     parser = _Parser(
         prog="golden",
-        description=__doc__,
+        description=__doc__.replace(
+            "tools/bazelw run //tools/golden",
+            bazel.command("run", bazel.own("//tools/golden")),
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

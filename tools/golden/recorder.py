@@ -4,10 +4,12 @@ import argparse
 import dataclasses
 import datetime
 import pathlib
+import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 
-from regress import errors, terminal
+from regress import bazel, errors, terminal
 from regress.case import load
 from regress.golden import files, golden_pb2, record, selection_key
 from regress.run import run_pb2
@@ -37,6 +39,7 @@ class Request:
         repeats: How many runs must agree.
         launcher: How ranks are started.
         trainer: The module that is a rank.
+        trainer_flags: Additional flags for every rank.
     """
 
     case_path: pathlib.Path
@@ -45,6 +48,7 @@ class Request:
     repeats: int
     launcher: str
     trainer: str
+    trainer_flags: Sequence[str] = ()
 
 
 def record_golden(request: Request) -> golden_pb2.Golden:
@@ -61,8 +65,8 @@ def record_golden(request: Request) -> golden_pb2.Golden:
     if not corpus.with_name(corpus.name + ".idx").exists():
         raise RecordError(
             f"The case's corpus {corpus} is not built into this program:"
-            " <test>.record has the corpus that its resume_test names, and"
-            " //tools/golden those of its own data."
+            " <test>.record has the corpus that its resume_test names, and "
+            f"{bazel.own('//tools/golden')} those of its own data."
         )
     runs: list[run_pb2.RunRecord] = []
     for repeat in range(request.repeats):
@@ -73,6 +77,7 @@ def record_golden(request: Request) -> golden_pb2.Golden:
                 hardware=request.hardware,
                 files=job_files.JobFiles(work, work / "outputs"),
                 bounds=_BOUNDS,
+                trainer_flags=request.trainer_flags,
             )
             progress = progress_lib.ProgressPrinter(case, sys.stdout)
             progress.say(f"run {repeat + 1} of {request.repeats}")
@@ -122,6 +127,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=launchers.TRAINER,
         help=f"the module that is a rank ({launchers.TRAINER})",
     )
+    parser.add_argument(
+        "--trainer_flag",
+        action="append",
+        default=[],
+        help="an additional flag for every rank; may be repeated",
+    )
 
 
 def _repeats(argument: str) -> int:
@@ -141,6 +152,7 @@ def _run(arguments: argparse.Namespace) -> int:
             repeats=arguments.repeats,
             launcher=arguments.launcher,
             trainer=arguments.trainer,
+            trainer_flags=arguments.trainer_flag,
         )
     )
     path = arguments.output or command.workspace() / selection_key.path_of(
@@ -171,8 +183,8 @@ def _replace(golden: golden_pb2.Golden, path: pathlib.Path, reason: str) -> int:
     files.write(golden, candidate)
     print(
         f"{path} is not replaced without a reason. To replace it:\n\n"
-        f"tools/bazelw run //tools/golden -- accept {candidate} {path}"
-        ' --reason="..."'
+        f"{bazel.command('run', bazel.own('//tools/golden'))} -- accept "
+        f'{shlex.quote(str(candidate))} {shlex.quote(str(path))} --reason="..."'
     )
     return 1
 

@@ -14,6 +14,8 @@
 `--platforms=//:h200_pool` then takes the case and the golden of that GPU.
 """
 
+load("@regress_rules//:platforms.bzl", "HOST")
+
 def pool_properties(gpu):
     """Returns what a pool is asked for, as `{"gpu": "h200"}`.
 
@@ -39,6 +41,6 @@ def gpu_platform(name, gpu, exec_properties = None, **kwargs):
         name = name,
         constraint_values = [str(Label("//tools/platforms:" + gpu))],
         exec_properties = exec_properties,
-        parents = ["@local_config_platform//:host"],
+        parents = [HOST],
         **kwargs
     )

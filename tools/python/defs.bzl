@@ -1,24 +1,18 @@
-"""The Python rules: the one place to move when Bazel drops its own."""
+"""The Python rules, with the settings of this repository."""
+
+load("@regress_rules//:python.bzl", _py_binary = "py_binary", _py_library = "py_library", _py_test = "py_test")
 
 # Our packages have no __init__.py, and Bazel must not make any: `regress` is the
 # name of the repository and of a package in it, and works as both only without.
-_PROGRAM = {
-    "legacy_create_init": False,
-    "python_version": "PY3",
-    "srcs_version": "PY3",
-}
+_LEGACY_CREATE_INIT = 0
 
-# buildifier: disable=native-py
-def py_library(**kwargs):
-    native.py_library(srcs_version = "PY3", **kwargs)
+py_library = _py_library
 
-# buildifier: disable=native-py
 def py_binary(**kwargs):
-    native.py_binary(**dict(_PROGRAM, **kwargs))
+    _py_binary(legacy_create_init = _LEGACY_CREATE_INIT, **kwargs)
 
-# buildifier: disable=native-py
 def py_test(**kwargs):
-    native.py_test(**dict(_PROGRAM, **kwargs))
+    _py_test(legacy_create_init = _LEGACY_CREATE_INIT, **kwargs)
 
 def py_tests(srcs, size = "small", **kwargs):
     """Declares a test for each file: `foo_test` for `foo_test.py`.

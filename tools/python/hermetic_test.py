@@ -1,5 +1,6 @@
 """A test sees only what it declares."""
 
+import errno
 import importlib.util
 import os
 import pathlib
@@ -11,7 +12,27 @@ import sys
 from absl.testing import absltest
 
 
+def _may_mount() -> bool:
+    """Returns whether this machine allows what Bazel's sandbox is made of."""
+    return not subprocess.run(
+        [
+            *("unshare", "--map-root-user", "--mount", "--net"),
+            *("--pid", "--fork", "--mount-proc", "true"),
+        ],
+        capture_output=True,
+        check=False,
+    ).returncode
+
+
 class HermeticTest(absltest.TestCase):
+    def require_sandbox(self):
+        """Skips a test if Bazel can only have its weaker sandbox here."""
+        if not _may_mount():
+            self.skipTest(
+                "This machine lets Bazel mount nothing, so its sandbox "
+                "is the weaker one."
+            )
+
     def test_runs_the_pinned_python(self):
         self.assertIn(sys.version_info[:2], [(3, 12), (3, 13)])
 
@@ -51,13 +72,16 @@ class HermeticTest(absltest.TestCase):
     def test_reaches_loopback_alone(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as loopback:
             loopback.bind(("127.0.0.1", 0))
-        # This address is reserved for documentation. Connecting a datagram
-        # socket looks for a route, and sends nothing.
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
-            self.assertRaisesRegex(OSError, "unreachable"),
-        ):
-            elsewhere.connect(("192.0.2.1", 9))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
+            try:
+                # This address is reserved for documentation. Connecting a
+                # datagram socket looks for a route, and sends nothing.
+                elsewhere.connect(("192.0.2.1", 9))
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENETUNREACH)
+                return
+        self.require_sandbox()
+        self.fail("A test reaches more than loopback.")
 
     def test_starts_with_an_empty_tmp(self):
         for path in (
@@ -68,7 +92,10 @@ class HermeticTest(absltest.TestCase):
             if pathlib.Path("/tmp") in pathlib.Path(path).resolve().parents:
                 # tools/bazelw does not hide /tmp either in this case.
                 self.skipTest(f"{path} is in /tmp, which is thus not hidden.")
-        self.assertEmpty(list(pathlib.Path("/tmp").iterdir()))
+        found = list(pathlib.Path("/tmp").iterdir())
+        if found:
+            self.require_sandbox()
+        self.assertEmpty(found)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ a remote worker needs no Python of its own.
 load(":pythons.bzl", "PYTHONS")
 
 _BUILD = """\
-load("@bazel_tools//tools/python:toolchain.bzl", "py_runtime_pair")
+load("@regress_rules//:python.bzl", "py_runtime", "py_runtime_pair")
 
 package(default_visibility = ["//visibility:public"])
 
@@ -122,6 +122,23 @@ def _candidates(ctx):
         for folder in _managed(ctx)
     ]
 
+def _why_it_fails(message):
+    """Returns why a Python failed, from the last line that it printed.
+
+    It is too old for the script, or a version manager's stub, or incomplete.
+    """
+    _, is_incomplete, rest = message.partition("error while loading shared libraries: ")
+    if not is_incomplete:
+        return "fails: " + message
+    library = rest.partition(":")[0]
+    version = library.partition("libpython")[2].partition(".so")[0]
+    if not version:
+        return "lacks " + library
+    return "lacks {library}: install libpython{version} (Debian, Ubuntu) or python{version}-libs (Fedora)".format(
+        library = library,
+        version = version,
+    )
+
 def _copy_python(ctx):
     """Copies the first Python that can be used. Returns its version and path."""
     passed_over = []
@@ -136,8 +153,7 @@ def _copy_python(ctx):
             return result.stdout.strip().split("\n")
         reason = result.stderr.strip().split("\n")[-1]
         if not reason.startswith(("is Python ", "has no pip")):
-            # It is too old for the script, or a version manager's stub.
-            reason = "fails: " + reason
+            reason = _why_it_fails(reason)
         passed_over.append("{} ({})".format(candidate, reason))
     where = ["REGRESS_PYTHON"] if ctx.os.environ.get("REGRESS_PYTHON") else [
         "PATH (python{})".format(", python".join(PYTHONS)),
@@ -163,6 +179,16 @@ def _python_repository_impl(ctx):
     ctx.file("BUILD.bazel", _BUILD.format(
         shebang = repr(_SHEBANG.replace("@REPOSITORY@", ctx.name)),
     ))
+
+def _registered_python_repository_impl(ctx):
+    ctx.file("version.bzl", "PYTHON_VERSION = {}\n".format(repr(ctx.attr.version)))
+    ctx.file("BUILD.bazel", "")
+
+registered_python_repository = repository_rule(
+    implementation = _registered_python_repository_impl,
+    attrs = {"version": attr.string(mandatory = True)},
+    doc = "Declares no toolchain: somebody else has registered one.",
+)
 
 python_repository = repository_rule(
     implementation = _python_repository_impl,

@@ -16,6 +16,7 @@ load(
 
 _BUILD = """\
 load("@pypi//:repositories.bzl", "locked_library")
+load("@regress_rules//:python.bzl", "py_library")
 
 package(default_visibility = ["//visibility:public"])
 
@@ -32,7 +33,6 @@ py_library(
         "site-packages.sha256",
     ],
     imports = ["site-packages"],
-    srcs_version = "PY3",
 )
 
 [locked_library(
@@ -48,6 +48,7 @@ _LOCK_FILE = Label("//tools/python:lock_file.py")
 _REPOSITORIES = """\
 \"\"\"Every distribution in {lock}.\"\"\"
 
+load("@regress_rules//:python.bzl", "py_library")
 load("{wheels_bzl}", "declare_wheels")
 
 _DISTRIBUTIONS = {distributions}
@@ -56,9 +57,8 @@ def pypi_repositories():
     declare_wheels(_DISTRIBUTIONS, {channels})
 
 def locked_library(name, needs, deps):
-    native.py_library(
+    py_library(
         name = name,
-        srcs_version = "PY3",
         deps = deps + [
             "@pypi_" + need
             for need in needs

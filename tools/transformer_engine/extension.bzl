@@ -5,8 +5,7 @@ it. The compiler is that of Bazel's C++ toolchain for the machine that the
 action runs on; where nobody has registered one, that is the g++ of the machine.
 """
 
-load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "ACTION_NAMES")
-load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
+load("@regress_rules//:cc.bzl", "action_names", "common", "find_toolchain")
 
 _COMPILE_FLAGS = [
     "-std=c++17",
@@ -29,21 +28,20 @@ _LINK_FLAGS = [
     "-Wl,--strip-all",
 ]
 
-# buildifier: disable=native-cc-common
 def _run(ctx, toolchain, features, action, variables, mnemonic, message, inputs, output):
     """Runs the C++ toolchain's tool for an action, as the toolchain says."""
     ctx.actions.run(
-        arguments = cc_common.get_memory_inefficient_command_line(
+        arguments = common.get_memory_inefficient_command_line(
             action_name = action,
             feature_configuration = features,
             variables = variables,
         ),
-        env = cc_common.get_environment_variables(
+        env = common.get_environment_variables(
             action_name = action,
             feature_configuration = features,
             variables = variables,
         ),
-        executable = cc_common.get_tool_for_action(
+        executable = common.get_tool_for_action(
             action_name = action,
             feature_configuration = features,
         ),
@@ -53,10 +51,9 @@ def _run(ctx, toolchain, features, action, variables, mnemonic, message, inputs,
         progress_message = message,
     )
 
-# buildifier: disable=native-cc-common
 def _torch_extension_impl(ctx):
-    toolchain = find_cpp_toolchain(ctx)
-    features = cc_common.configure_features(
+    toolchain = find_toolchain(ctx)
+    features = common.configure_features(
         cc_toolchain = toolchain,
         ctx = ctx,
         requested_features = ctx.features,
@@ -78,8 +75,8 @@ def _torch_extension_impl(ctx):
         ctx,
         toolchain,
         features,
-        ACTION_NAMES.cpp_compile,
-        cc_common.create_compile_variables(
+        action_names.cpp_compile,
+        common.create_compile_variables(
             cc_toolchain = toolchain,
             feature_configuration = features,
             output_file = compiled.path,
@@ -108,8 +105,8 @@ def _torch_extension_impl(ctx):
         ctx,
         toolchain,
         features,
-        ACTION_NAMES.cpp_link_dynamic_library,
-        cc_common.create_link_variables(
+        action_names.cpp_link_dynamic_library,
+        common.create_link_variables(
             cc_toolchain = toolchain,
             feature_configuration = features,
             is_linking_dynamic_library = True,

@@ -64,6 +64,7 @@ TRANSFORMER_ENGINE_PARTS = _PARTS + _HEADERS.keys()
 _BUILD = """\
 load("@pypi//:repositories.bzl", "locked_library")
 load("@python//:version.bzl", "PYTHON_VERSION")
+load("@regress_rules//:python.bzl", "py_library")
 load("{extension_bzl}", "torch_extension")
 
 package(default_visibility = ["//visibility:public"])
@@ -104,7 +105,6 @@ py_library(
     name = "files",
     data = glob(["site-packages/**"]) + [":extension"],
     imports = ["site-packages"],
-    srcs_version = "PY3",
 )
 
 locked_library(
@@ -116,6 +116,7 @@ locked_library(
 
 _IMAGE_BUILD = """\
 load("@pypi//:repositories.bzl", "locked_library")
+load("@regress_rules//:python.bzl", "py_library")
 
 package(default_visibility = ["//visibility:public"])
 
@@ -126,7 +127,6 @@ py_library(
         "site-packages.sha256",
     ],
     imports = ["site-packages"],
-    srcs_version = "PY3",
 )
 
 locked_library(
