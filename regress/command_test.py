@@ -76,7 +76,7 @@ class CommandTest(parameterized.TestCase):
                 case_pb2.Interruption(iteration=5, signal=case_pb2.SIGKILL)
             ],
         )
-        case.MergeFrom(case_pb2.CommandCase(**fields: Any))
+        case.MergeFrom(case_pb2.CommandCase(**fields))
         path = self.folder / "case.textproto"
         path.write_text(str(case))
         return command_case.load(path)

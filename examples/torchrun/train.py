@@ -54,7 +54,8 @@ class Block(nn.Module):
         )
         seen = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(seen.transpose(1, 2).reshape(batch, length, _WIDTH))
-        return x + self.mlp(self.norm2(x))
+        mixed: torch.Tensor = x + self.mlp(self.norm2(x))
+        return mixed
 
 
 class Gpt(nn.Module):

@@ -13,7 +13,13 @@ from noise. It is not run otherwise.
 import collections
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 from regress.case import case_pb2
 from regress.oracle import check, decision, rules, verdict_pb2
@@ -30,6 +36,12 @@ _ENDING = (_Verdict.CRASH, _Verdict.HANG)
 # Checks whose findings follow from those of others: what a run leaves comes
 # after what it prints.
 _LAST = (rules.END_STATE.name, rules.REPEAT_LEFT.name)
+
+# Kinds of state that are no weights and no moments.
+_NO_FLOATS = (verdict_pb2.Clue.RANDOM_STREAMS, verdict_pb2.Clue.DATA_POSITION)
+
+# How a learning rate is called.
+_RATE = re.compile(r"(^|_)lr($|_)|learning.?rate", re.I)
 
 # A list in a finding has so many at most.
 _LISTED = 20
@@ -581,20 +593,47 @@ def _clues(
         for iteration in attempts[first.attempt].iterations
     )
     yield verdict_pb2.Clue(right_after_resume=right)
+    are_rates = {
+        bool(_RATE.search(one.metric.name))
+        for one in findings
+        if (one.check, one.attempt, one.iteration)
+        == (first.check, first.attempt, first.iteration)
+    }
+    if True in are_rates:
+        yield verdict_pb2.Clue(
+            rate=verdict_pb2.Clue.DIFFERS_WITH_OTHERS
+            if False in are_rates
+            else verdict_pb2.Clue.DIFFERS_ALONE
+        )
     if run.checkpoint.not_compared:
         # It may be there.
         return
-    if right:
-        # Moments and rates show in the weights only after an update.
-        wanted = (verdict_pb2.Clue.OPTIMIZER, verdict_pb2.Clue.SCHEDULER)
-        names = run.checkpoint.names
-    else:
-        wanted = (
-            verdict_pb2.Clue.RANDOM_STREAMS,
-            verdict_pb2.Clue.DATA_POSITION,
-        )
+    for kind in _suspects(right, are_rates):
         # The weights of position embeddings are no position in the data.
-        names = run.checkpoint.names_of_no_floats
-    for kind in wanted:
+        names = (
+            run.checkpoint.names_of_no_floats
+            if kind in _NO_FLOATS
+            else run.checkpoint.names
+        )
         if names and not any(map(_NAMED_LIKE[kind].search, names)):
             yield verdict_pb2.Clue(not_in_checkpoint=kind)
+
+
+def _suspects(
+    right: int, are_rates: Collection[bool]
+) -> list[verdict_pb2.Clue.StateKind]:
+    """Returns the kinds of state that may be lost.
+
+    Args:
+        right: How many iterations were right after the resume.
+        are_rates: For the first numbers that differ, whether they are rates.
+    """
+    suspects = []
+    if False in are_rates and not right:
+        suspects += _NO_FLOATS
+    if False in are_rates and right:
+        # Moments and rates show in other numbers only after an update.
+        suspects.append(verdict_pb2.Clue.OPTIMIZER)
+    if True in are_rates or right:
+        suspects.append(verdict_pb2.Clue.SCHEDULER)
+    return suspects

@@ -11,6 +11,7 @@ from regress.run import run_pb2
 _Verdict = verdict_pb2.Verdict
 _Cause = run_pb2.ExitStatus
 _NotJudged = verdict_pb2.NotJudged
+_Clue = verdict_pb2.Clue
 _LOSSES = {1: "4.0", 2: "3.0", 3: "2.0", 4: "1.0"}
 
 
@@ -125,6 +126,37 @@ class CommandJudgeTest(parameterized.TestCase):
         # It may be in what was not compared.
         self.record.checkpoint.not_compared.add(what="rank_1.json", why="no")
         self.assertLen(self.judge().clues, 1)
+
+    def test_a_rate_points_to_the_scheduler(self) -> None:
+        for loss, rate, clues in (
+            ("2.0", "0.2", (0, _Clue.DIFFERS_ALONE, _Clue.SCHEDULER)),
+            (
+                "2.1",
+                "0.2",
+                (
+                    0,
+                    _Clue.DIFFERS_WITH_OTHERS,
+                    _Clue.RANDOM_STREAMS,
+                    _Clue.SCHEDULER,
+                ),
+            ),
+            ("2.1", "0.1", (0, _Clue.RANDOM_STREAMS)),
+        ):
+            for one, of_loss, of_rate in (
+                (self.record.uninterrupted, _LOSSES[3], "0.1"),
+                (self.record.attempts[1], loss, rate),
+            ):
+                for event in one.ranks[0].events:
+                    if event.printed.iteration == 3:
+                        event.printed.metrics["loss"] = of_loss
+                        event.printed.metrics["lr"] = of_rate
+            self.assertEqual(
+                tuple(
+                    getattr(clue, str(clue.WhichOneof("kind")))
+                    for clue in self.judge().clues
+                ),
+                clues,
+            )
 
     def test_not_even_another_text_of_the_same_number_passes(self) -> None:
         self.resume_prints({3: "2.00", 4: "1.0"})

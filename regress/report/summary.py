@@ -389,9 +389,10 @@ def _of_command(
         for clue in verdict.clues
         if clue.HasField("right_after_resume")
     ]
+    rates = [clue.rate for clue in verdict.clues if clue.rate]
     return [
         _finding(verdict, first),
-        *(_since_resume(one) for one in right),
+        *(_since_resume(one, *rates) for one in right),
         f"no name in the checkpoint sounds like {' or '.join(missing)}"
         if missing
         else "",
@@ -406,16 +407,29 @@ def _of_command(
     ]
 
 
-def _since_resume(right: int) -> str:
-    if not right:
-        return (
-            "that is the first iteration after the resume, which points to "
-            "weights, a random stream or the position in the data"
-        )
-    return (
-        f"{right} in the log of the resume before it are right, which points "
-        "to what weights are updated by: moments, rates, a loss scale"
+_SCHEDULER = "the scheduler, or its counter of steps"
+
+
+def _since_resume(
+    right: int,
+    rate: verdict_pb2.Clue.Rate = verdict_pb2.Clue.RATE_UNSPECIFIED,
+) -> str:
+    """Describes what the first numbers that differ after a resume point to."""
+    when = (
+        f"{right} in the log of the resume before it are right"
+        if right
+        else "that is the first iteration after the resume"
     )
+    if rate == verdict_pb2.Clue.DIFFERS_ALONE:
+        return f"{when}, and only a rate differs, which points to {_SCHEDULER}"
+    points = (
+        "what weights are updated by: moments, rates, a loss scale"
+        if right
+        else "weights, a random stream or the position in the data"
+    )
+    if rate == verdict_pb2.Clue.DIFFERS_WITH_OTHERS:
+        points += f"; and a rate, to {_SCHEDULER}"
+    return f"{when}, which points to {points}"
 
 
 def _what_is_left(verdict: verdict_pb2.Verdict) -> str:
