@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -203,6 +204,17 @@ class BadInputTest(CommandTest):
             r"its log attempt_0/rank_0.log ends in: no such data",
         )
 
+    def test_a_command_that_cannot_be_started(self) -> None:
+        program = self.folder / "program"
+        program.write_bytes(b"\x7fELF of no machine")
+        program.chmod(0o755)
+        verdict = self.run_case(self.case(str(program), "{job}"))
+        self.assert_concludes(verdict, _Verdict.CRASH)
+        self.assertEndsWith(
+            self.fact(verdict, _Fact.EXIT_STATUS),
+            f"ends in: {program} cannot be started: Exec format error.",
+        )
+
     def test_a_command_that_prints_nothing(self) -> None:
         case = self.shell("sleep 60", start_seconds=0.5)
         verdict = self.run_case(case)
@@ -340,6 +352,46 @@ class BadInputTest(CommandTest):
             _NotJudged(kind=_NotJudged.MORE_LINES, count=10_000),
             verdict.not_judged,
         )
+
+
+class ProgramTest(CommandTest):
+    def run_program(self, *more: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the program on the case that was written last."""
+        return subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "regress.command"),
+                f"--case={self.folder / 'case.textproto'}",
+                *more,
+            ],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "TEST_UNDECLARED_OUTPUTS_DIR": str(self.folder),
+                "XML_OUTPUT_FILE": str(self.folder / "test.xml"),
+                "BUILD_WORKING_DIRECTORY": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+        )
+
+    def test_a_program_that_is_not_there_is_told_in_one_sentence(self) -> None:
+        self.trainer()
+        run = self.run_program("--", "no_such_program", "{job}")
+        self.assertEqual(run.returncode, 2)
+        (line,) = run.stderr.splitlines()
+        self.assertIn('command begins with "no_such_program", expected', line)
+
+    def test_runs_in_the_users_folder_and_says_if_there_is_no_verdict(
+        self,
+    ) -> None:
+        case = self.trainer()
+        # Relative to where the user is.
+        case.command[1] = "train.py"
+        case.log[:] = [r"iter (?P<iteration>\d+)"]
+        (self.folder / "case.textproto").write_text(str(case))
+        run = self.run_program()
+        self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
+        self.assertIn("Nothing could be judged, as neither", run.stderr)
 
 
 if __name__ == "__main__":

@@ -188,9 +188,6 @@ class RankGroup:
                 if self._ending:
                     raise self._unreaped()
                 self._end_if_silent()
-            elif self._watchdog.overran(self._clock.now()):
-                # Ranks that always have something to say get no last look.
-                self._end_if_silent()
         self._seconds = time.monotonic() - self._started
 
     def close(self) -> None:

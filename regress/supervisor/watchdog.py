@@ -53,10 +53,6 @@ class Watchdog:
     def _end(self) -> float:
         return self._launched + self._bounds.attempt_seconds
 
-    def overran(self, now: float) -> bool:
-        """Whether the attempt takes too long, whatever the ranks send."""
-        return now >= self._end
-
     def heard(self, rank: int, now: float) -> None:
         """Notes that a rank sent a progress message."""
         self._silent.discard(rank)
