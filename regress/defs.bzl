@@ -13,6 +13,8 @@ This also defines a program that records the test's golden at the path that
 `golden` names:
 
     bazel run //path/of:my_case_test.record
+
+resume_command_test() tests any other training command, and needs no golden.
 """
 
 load("//tools/bundle:defs.bzl", "portable_bundle")
@@ -181,6 +183,31 @@ def resume_test(
         deps = [Label("//tools/golden:golden_lib")] + (
             [trainer] if trainer else []
         ),
+    )
+
+def resume_command_test(name, case, data = [], deps = [], **kwargs):
+    """Interrupts any training command, resumes it, and judges the result.
+
+    The command is unmodified, and is not this project's trainer. The case names
+    it, and says where its checkpoints lie and what its log looks like: see
+    docs/trainers.md. {python} in the case is the test's Python, which has the
+    packages of `deps`; paths are relative to the workspace.
+
+    Args:
+      name: name of the test.
+      case: the textproto of a CommandCase.
+      data: files that the command reads, such as its script.
+      deps: Python libraries that the command imports.
+      **kwargs: as for py_test.
+    """
+    py_test(
+        name = name,
+        args = ["--case=$(rootpath %s)" % case],
+        data = data + [case],
+        main = Label("//regress:command.py"),
+        srcs = [Label("//regress:command.py")],
+        deps = deps + [Label("//regress:command")],
+        **kwargs
     )
 
 def _key(channel, hardware):

@@ -459,6 +459,90 @@ READ_BACK_GOLDEN = Rule(
     "Is the state that was read back the golden's?",
 )
 
+# Of a command that knows nothing of the test. What cannot be seen from outside
+# is not compared, and the verdict says so.
+COMMAND_EXITS = Rule(
+    _RESUME_PROOF,
+    "the command ended well",
+    _CRASH,
+    "Did the command not fail on its own, in any attempt or run?",
+)
+COMMAND_IN_TIME = Rule(
+    _RESUME_PROOF,
+    "the command ended in time",
+    _HANG,
+    "Did the command print an iteration, go on to the next and end within the "
+    "case's bounds?",
+)
+COMMAND_RANKS = Rule(
+    _RESUME_PROOF,
+    "the command has its ranks",
+    _WRONG_ENVIRONMENT,
+    "Are there as many ranks below the command as the case says?",
+)
+COMMAND_INTERRUPTED = Rule(
+    _RESUME_PROOF,
+    "the command was interrupted",
+    _NOT_INTERRUPTED,
+    "Did the log name the iteration at which the case interrupts, before the "
+    "command ended, and did the signal end it?",
+)
+CHECKPOINT_LEFT = Rule(
+    _RESUME_PROOF,
+    "a checkpoint to resume from",
+    _NOT_RESUMED,
+    "Had the attempt that was interrupted left a checkpoint where the case "
+    "says?",
+)
+NOT_BEGUN_ANEW = Rule(
+    _RESUME_PROOF,
+    "the resume did not begin anew",
+    _NOT_RESUMED,
+    "Is the first iteration in the log of each resume a later one than that of "
+    "the run that nobody interrupted?",
+)
+ITERATIONS_PRINTED = Rule(
+    _RESUME_PROOF,
+    "every iteration in the log",
+    _NOT_RESUMED,
+    "Has some attempt printed each iteration that the uninterrupted run has?",
+)
+END_STATE = Rule(
+    _STATE,
+    "checkpoint of the end",
+    _RESUME_DIVERGENCE,
+    "Is the newest checkpoint that a command leaves, name by name, what the "
+    "uninterrupted run leaves?",
+)
+PRINTED_BEFORE = Rule(
+    _REPLAY,
+    "log of the first attempt",
+    _NONDETERMINISM,
+    "Does the attempt that began from nothing print what the uninterrupted run "
+    "does, digit for digit?",
+)
+PRINTED_AFTER = Rule(
+    _REPLAY,
+    "log of the resumes",
+    _RESUME_DIVERGENCE,
+    "Do the resumes print what the uninterrupted run does, digit for digit?",
+)
+REPEAT_PRINTED = Rule(
+    _REPLAY,
+    "log of a second uninterrupted run",
+    _NONDETERMINISM,
+    "Do two runs of a command that nobody interrupts print the same?",
+    of_repeat=True,
+)
+REPEAT_LEFT = Rule(
+    _REPLAY,
+    "end of a second uninterrupted run",
+    _NONDETERMINISM,
+    "Do two runs of a command that nobody interrupts leave the same "
+    "checkpoint?",
+    of_repeat=True,
+)
+
 # In the order of this file.
 ALL: tuple[Rule, ...] = tuple(
     rule for rule in tuple(vars().values()) if isinstance(rule, Rule)

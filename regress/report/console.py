@@ -54,6 +54,7 @@ def render(
             for line in resume_costs.lines(verdict)
             for wrapped in text_layout.wrap(line)
         ],
+        list(_not_judged(verdict)),
         checks.render_table(verdict),
         *(_next_steps(following) if following else []),
     ]
@@ -109,6 +110,14 @@ def _environment(verdict: verdict_pb2.Verdict) -> Iterator[str]:
 def _known_bug(verdict: verdict_pb2.Verdict) -> str:
     known = summary.known_bug(verdict)
     return f"Known bug: {known}" if known else ""
+
+
+def _not_judged(verdict: verdict_pb2.Verdict) -> Iterator[str]:
+    if not verdict.not_judged:
+        return
+    yield "Not judged, so neither right nor wrong:"
+    for one in verdict.not_judged:
+        yield from text_layout.wrap(wording.not_judged(one), "  ", "    ")
 
 
 def _next_steps(following: next_steps.NextSteps) -> Iterator[list[str]]:

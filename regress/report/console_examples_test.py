@@ -57,14 +57,16 @@ class ExamplesTest(parameterized.TestCase):
         ("crash", verdicts.crash(), _FOLLOWING),
         ("hang", verdicts.hang(), _FOLLOWING),
         ("not_resumed", verdicts.not_resumed(), _FOLLOWING),
+        ("of_command", verdicts.of_command(), None, "of_command_"),
     )
     def test_renders(
         self,
         verdict: verdict_pb2.Verdict,
         following: next_steps.NextSteps | None,
+        prefix: str = "",
     ) -> None:
         name = verdict_pb2.Verdict.Conclusion.Name(verdict.conclusion).lower()
-        path = _FOLDER / f"{name}.txt"
+        path = _FOLDER / f"{prefix}{name}.txt"
         rendered = console.render(verdict, following)
         if _UPDATE.value:
             root = pathlib.Path(os.environ["BUILD_WORKSPACE_DIRECTORY"])

@@ -189,6 +189,10 @@ _OF_STATES = {
         "State that changed after a save, before the next step",
         "saved -> trained on",
     ),
+    rules.END_STATE.name: (
+        "Checkpoint of the end that is not the uninterrupted run's",
+        "uninterrupted -> resumed",
+    ),
     rules.LOADED_STATE_KEPT.name: (
         "State that changed after a load, before the next step",
         "loaded -> trained on",

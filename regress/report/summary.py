@@ -119,6 +119,8 @@ def _lead(verdict: verdict_pb2.Verdict) -> str:
 
 def _passed(verdict: verdict_pb2.Verdict) -> str:
     outline = verdict.outline
+    if outline.of_command:
+        return _passed_command(verdict)
     skipped = _skipped(verdict)
     resumes = ", ".join(
         f"{case_pb2.Signal.Name(interruption.signal)} in iteration "
@@ -133,6 +135,23 @@ def _passed(verdict: verdict_pb2.Verdict) -> str:
         f"{outline.iterations}; "
         f"{sum(check.compared for check in verdict.checks)} comparisons, none "
         f"differs{_limit(verdict)}{'; ' if skipped else ''}{skipped}."
+    )
+
+
+def _passed_command(verdict: verdict_pb2.Verdict) -> str:
+    outline = verdict.outline
+    resumes = ", ".join(
+        f"{case_pb2.Signal.Name(interruption.signal)} at iteration "
+        f"{interruption.iteration}, resumed with {first}"
+        for interruption, first in zip(
+            outline.interruption, outline.resume_iteration, strict=True
+        )
+    )
+    return (
+        f"{conclusions.PASS.lead}, as far as its log and its checkpoints tell: "
+        f"{resumes}, trained to {outline.iterations}; "
+        f"{sum(check.compared for check in verdict.checks)} comparisons, none "
+        "differs"
     )
 
 
@@ -264,6 +283,13 @@ def _clue(clue: verdict_pb2.Clue, first: verdict_pb2.Finding) -> str:
 def _of_nondeterminism(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
+    if verdict.outline.of_command:
+        return [
+            _finding(verdict, first),
+            "both began from nothing, and expected is what the uninterrupted "
+            "run did",
+            "until this is fixed, no other mismatch can be told from noise",
+        ]
     return [
         _finding(verdict, first),
         "expected is what attempt 0 did"
@@ -306,6 +332,8 @@ def _of_drift(
 def _of_divergence(
     verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
 ) -> list[str]:
+    if verdict.outline.of_command:
+        return _of_command(verdict, first)
     state = _check(verdict, rules.STATE_RESTORED)
     if state and (state.differing or not state.compared):
         clauses = list(_of_state(verdict.restored_state))
@@ -336,6 +364,72 @@ def _of_divergence(
             "test give other wrong numbers"
         )
     return [_finding(verdict, first), *_pointer(verdict, first), why]
+
+
+_STATE_KINDS = {
+    verdict_pb2.Clue.RANDOM_STREAMS: "a random stream",
+    verdict_pb2.Clue.DATA_POSITION: "a position in the data",
+    verdict_pb2.Clue.OPTIMIZER: "an optimizer's state",
+    verdict_pb2.Clue.SCHEDULER: "a scheduler's state",
+}
+
+
+def _of_command(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    """Describes how a command's resume differs, and what may be lost."""
+    left = _check(verdict, rules.END_STATE)
+    missing = [
+        _STATE_KINDS[clue.not_in_checkpoint]
+        for clue in verdict.clues
+        if clue.not_in_checkpoint
+    ]
+    right = [
+        clue.right_after_resume
+        for clue in verdict.clues
+        if clue.HasField("right_after_resume")
+    ]
+    rates = [clue.rate for clue in verdict.clues if clue.rate]
+    return [
+        _finding(verdict, first),
+        *(_since_resume(one, *rates) for one in right),
+        f"no name in the checkpoint sounds like {' or '.join(missing)}"
+        if missing
+        else "",
+        f"of {left.compared} names in the last checkpoint {left.differing} "
+        "differ"
+        if left and left.differing
+        else "",
+        "a second uninterrupted run is as the first, so this is no noise"
+        if _check(verdict, rules.REPEAT_PRINTED)
+        or _check(verdict, rules.REPEAT_LEFT)
+        else "",
+    ]
+
+
+_SCHEDULER = "the scheduler, or its counter of steps"
+
+
+def _since_resume(
+    right: int,
+    rate: verdict_pb2.Clue.Rate = verdict_pb2.Clue.RATE_UNSPECIFIED,
+) -> str:
+    """Describes what the first numbers that differ after a resume point to."""
+    when = (
+        f"{right} in the log of the resume before it are right"
+        if right
+        else "that is the first iteration after the resume"
+    )
+    if rate == verdict_pb2.Clue.DIFFERS_ALONE:
+        return f"{when}, and only a rate differs, which points to {_SCHEDULER}"
+    points = (
+        "what weights are updated by: moments, rates, a loss scale"
+        if right
+        else "weights, a random stream or the position in the data"
+    )
+    if rate == verdict_pb2.Clue.DIFFERS_WITH_OTHERS:
+        points += f"; and a rate, to {_SCHEDULER}"
+    return f"{when}, which points to {points}"
 
 
 def _what_is_left(verdict: verdict_pb2.Verdict) -> str:

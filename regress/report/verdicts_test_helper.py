@@ -536,3 +536,88 @@ def not_resumed() -> verdict_pb2.Verdict:
             ),
         ],
     )
+
+
+def of_command() -> verdict_pb2.Verdict:
+    """A command prints other losses after the resume, and right rates."""
+    return _Verdict(
+        conclusion=_Verdict.RESUME_DIVERGENCE,
+        outline=verdict_pb2.Outline(
+            interruption=[
+                case_pb2.Interruption(
+                    iteration=20,
+                    phase=case_pb2.BETWEEN_STEPS,
+                    signal=case_pb2.SIGKILL,
+                )
+            ],
+            resume_iteration=[17],
+            iterations=60,
+            of_command=True,
+        ),
+        first_bad_iteration=17,
+        checks=[
+            _check(_RESUME_PROOF, "the command ended well", 4),
+            _check(_RESUME_PROOF, "every iteration in the log", 60),
+            _check(
+                _STATE,
+                "checkpoint of the end",
+                126,
+                1,
+                _Verdict.RESUME_DIVERGENCE,
+            ),
+            _check(_REPLAY, "log of the first attempt", 40),
+            _check(
+                _REPLAY,
+                "log of the resumes",
+                88,
+                2,
+                _Verdict.RESUME_DIVERGENCE,
+            ),
+            _check(_REPLAY, "log of a second uninterrupted run", 120),
+            _check(_REPLAY, "end of a second uninterrupted run", 126),
+        ],
+        findings=[
+            *(
+                _finding(
+                    oracle=_REPLAY,
+                    check="log of the resumes",
+                    attempt=1,
+                    iteration=iteration,
+                    subject=_metric("loss"),
+                    expected=expected,
+                    actual=actual,
+                    absolute=float(expected) - float(actual),
+                )
+                for iteration, expected, actual in (
+                    (17, "4.3166", "4.3148"),
+                    (18, "4.3139", "4.2977"),
+                )
+            ),
+            _finding(
+                oracle=_STATE,
+                check="checkpoint of the end",
+                attempt=1,
+                after_iteration=60,
+                subject=_entry("model/tokens.weight"),
+                expected=_loaded("", "0.18648167"),
+                actual=_loaded("", "0.18626621"),
+                differing_elements=4096,
+                of_elements=4100,
+                ulps=1972,
+            ),
+        ],
+        clues=[
+            verdict_pb2.Clue(right_after_resume=0),
+            verdict_pb2.Clue(not_in_checkpoint=verdict_pb2.Clue.RANDOM_STREAMS),
+        ],
+        not_judged=[
+            verdict_pb2.NotJudged(
+                kind=verdict_pb2.NotJudged.NOT_COMPARED,
+                what="notes.json",
+                why="The file notes.json is of no known format.",
+            ),
+            verdict_pb2.NotJudged(
+                kind=verdict_pb2.NotJudged.LEFT_RUNNING, what="sleep 60"
+            ),
+        ],
+    )

@@ -218,6 +218,44 @@ FACTS: dict[int, _Words] = {
     _Fact.LEFT_BY_RELAUNCH: _Words(
         "{name}", "A job that has finished must leave the disk as it is."
     ),
+    _Fact.LOG_LINE: _Words(
+        "line of the log",
+        "Without such a line, the command is not interrupted: correct the "
+        "patterns in log, or have the command print its iterations.",
+    ),
+    _Fact.END_BEFORE_INTERRUPTION: _Words(
+        "end of the command",
+        "It ended before it was to be interrupted: have the case interrupt it "
+        "earlier, or have the command train for longer.",
+    ),
+    _Fact.END_AFTER_SIGTERM: _Words(
+        "end after SIGTERM",
+        "A scheduler would have killed it, too: have the command heed SIGTERM, "
+        "have the case allow more in grace_seconds, or send SIGKILL at once.",
+    ),
+    _Fact.CHECKPOINT_TO_RESUME: _Words(
+        "checkpoint to resume from",
+        "Without one, the next attempt has nothing to resume: correct "
+        "checkpoints in the case, or have it interrupt after the first save.",
+    ),
+    _Fact.FIRST_ITERATION: _Words(
+        "first iteration in the log",
+        "The resume began from nothing: it did not find the checkpoint, or was "
+        "not told to load it.",
+    ),
+    _Fact.ITERATIONS_PRINTED: _Words(
+        "iterations in the log",
+        "The uninterrupted run has printed them, and no attempt has.",
+    ),
+    _Fact.NOTHING_RESUMED: _Words(
+        "iterations in the log",
+        "Nothing was left to train when the command was launched again: have "
+        "the case interrupt it earlier.",
+    ),
+    _Fact.NEWEST_CHECKPOINT: _Words(
+        "newest checkpoint",
+        "The uninterrupted run leaves the one that is expected.",
+    ),
     _Fact.REPORTED_SIZE: _Words(
         "bytes of {name}, by its rank",
         "The file is not the one that the rank reported.",
@@ -368,6 +406,16 @@ def explanation(finding: verdict_pb2.Finding) -> str:
             return said
     if finding.HasField("origin"):
         return _origin_sentence(finding.rank, finding.origin)
+    if finding.HasField("differing_elements"):
+        ulps = (
+            f", by at most {finding.ulps:,} ulps"
+            if finding.HasField("ulps")
+            else ""
+        )
+        return (
+            f"{finding.differing_elements:,} of {finding.of_elements:,} "
+            f"elements differ{ulps}; the first that does is shown."
+        )
     if finding.HasField("fact"):
         return FACTS[finding.fact.kind].explanation.format(
             name=finding.fact.name,
@@ -407,6 +455,8 @@ def attempt(finding: verdict_pb2.Finding) -> str:
     """
     if not finding.HasField("attempt"):
         return ""
+    if finding.of_uninterrupted:
+        return "the uninterrupted run"
     if finding.of_read_back:
         return "the read-back"
     if finding.of_relaunch:
@@ -420,8 +470,45 @@ def attempt_folder(finding: verdict_pb2.Finding) -> str:
 
     The finding must name an attempt.
     """
+    if finding.of_uninterrupted:
+        return "uninterrupted/attempt_0"
     repeat = "repeat/" if finding.of_repeat else ""
     return f"{repeat}attempt_{finding.attempt}"
+
+
+_NOT_JUDGED = {
+    verdict_pb2.NotJudged.METRICS: (
+        "numbers in the log: no pattern of the case names a metric that a "
+        "resume printed"
+    ),
+    verdict_pb2.NotJudged.CHECKPOINTS: (
+        "checkpoints: the case does not say where they lie"
+    ),
+    verdict_pb2.NotJudged.RANKS: (
+        "the number of ranks: no process says which rank it is"
+    ),
+}
+
+
+def not_judged(one: verdict_pb2.NotJudged) -> str:
+    """Returns what was not judged, and why, without a full stop."""
+    match one.kind:
+        case verdict_pb2.NotJudged.NOT_COMPARED:
+            if one.count:
+                return f"{one.count:,} more names or files"
+            return f"{one.what}: {one.why.removesuffix('.')}"
+        case verdict_pb2.NotJudged.EXTRA_ITERATIONS:
+            return (
+                f"{one.count:,} iterations that a resume printed, and the "
+                "uninterrupted run did not"
+            )
+        case verdict_pb2.NotJudged.MORE_LINES:
+            return f"{one.count:,} lines of the log beyond those recorded"
+        case verdict_pb2.NotJudged.NO_CHECKPOINT:
+            return f"{one.what}: the uninterrupted run leaves no checkpoint"
+        case verdict_pb2.NotJudged.LEFT_RUNNING:
+            return f"what the command left running, which was ended: {one.what}"
+    return _NOT_JUDGED[one.kind]
 
 
 def environment_difference(one: verdict_pb2.EnvironmentDifference) -> str:

@@ -48,6 +48,10 @@ def render(verdict: verdict_pb2.Verdict) -> str:
             ("environment", wording.environment_difference(difference))
             for difference in verdict.environment_differences
         ),
+        *(
+            ("not judged", wording.not_judged(one))
+            for one in verdict.not_judged
+        ),
     ):
         if value:
             ET.SubElement(

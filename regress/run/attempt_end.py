@@ -5,6 +5,7 @@ and by the errors of tools that need a complete run.
 """
 
 import signal
+from collections.abc import Iterable
 
 from regress.case import case_pb2
 from regress.run import control, run_pb2
@@ -23,11 +24,19 @@ def describe(end: run_pb2.AttemptEnd, folder: str = "") -> str:
     Returns:
         The sentence; "" if the supervisor did not end the attempt.
     """
+    if end.of_command:
+        return _describe_command(end, folder)
     match end.WhichOneof("reason"):
         case "failure":
             return _describe_failure(end.failure, folder)
         case "silence":
             return _describe_silence(end.silence, folder)
+        case "too_long":
+            return (
+                "The watchdog ended the attempt, as it took longer than "
+                f"{end.too_long.seconds:g} s: "
+                f"{_describe_running(end.too_long.ranks, folder)}."
+            )
         case "stop_signal":
             return f"The supervisor was sent {signal_name(end.stop_signal)}."
     return ""
@@ -86,12 +95,61 @@ def _describe_silence(silence: run_pb2.AttemptEnd.Silence, folder: str) -> str:
             f"no progress message of rank {unheard} within "
             f"{silence.seconds:g} s of the launch"
         )
-    ranks = "; ".join(
+    ranks = _describe_running(silence.ranks, folder)
+    return f"The watchdog ended the attempt, as there was {bound}: {ranks}."
+
+
+def _describe_command(end: run_pb2.AttemptEnd, folder: str) -> str:
+    match end.WhichOneof("reason"):
+        case "failure":
+            seen, failed = end.failure.rank, end.failure
+            how = (
+                f"was ended by {signal_name(failed.signal)}"
+                if failed.signal
+                else f"exited with code {failed.code}"
+            )
+            said = (
+                f"ends in: {seen.last_log_line}"
+                if seen.last_log_line
+                else "is empty"
+            )
+            return (
+                f"The command {how} {_command_progress(seen)}; its log "
+                f"{_log(seen, folder)} {said}"
+            )
+        case "silence":
+            what = (
+                "no line of its log matched a pattern of the case within "
+                f"{end.silence.seconds:g} s of the launch"
+                if end.silence.unheard_ranks
+                else "its log named no new iteration for "
+                f"{end.silence.seconds:g} s, and it did not end"
+            )
+            ranks = end.silence.ranks
+        case "too_long":
+            what = f"it took longer than {end.too_long.seconds:g} s"
+            ranks = end.too_long.ranks
+        case _:
+            return f"The supervisor was sent {signal_name(end.stop_signal)}."
+    return "".join(
+        f"The watchdog ended the command, as {what}; it was "
+        f"{_command_progress(seen)}, and its log is {_log(seen, folder)}."
+        for seen in ranks
+    )
+
+
+def _command_progress(seen: run_pb2.LastSeen) -> str:
+    if not seen.HasField("progress"):
+        return "before its log named an iteration"
+    return f"after its log named iteration {seen.progress.iteration}"
+
+
+def _describe_running(ranks: Iterable[run_pb2.LastSeen], folder: str) -> str:
+    return "; ".join(
         f"rank {seen.rank} is {describe_state(seen.process_state)}, "
         f"{describe_progress(seen)}, log {_log(seen, folder)}"
-        for seen in silence.ranks
+        for seen in ranks
     )
-    return f"The watchdog ended the attempt, as there was {bound}: {ranks}."
 
 
 def _log(seen: run_pb2.LastSeen, folder: str) -> str:

@@ -1,5 +1,7 @@
 """Tests for describing why an attempt ended."""
 
+from typing import Any
+
 from absl.testing import absltest, parameterized
 
 from regress.case import case_pb2
@@ -64,6 +66,41 @@ class AttemptEndTest(parameterized.TestCase):
             attempt_end.describe(run_pb2.AttemptEnd(silence=silence)),
             f"{began}message of rank 0, 1 within 5.5 s of the launch: {ranks}",
         )
+
+    @parameterized.parameters(
+        (
+            {"failure": {"rank": {"last_log_line": "no data"}, "code": 3}},
+            "The command exited with code 3 before its log named an iteration; "
+            "its log a/rank_0.log ends in: no data",
+        ),
+        (
+            {"failure": {"rank": {"progress": {"iteration": 7}}, "signal": 11}},
+            "The command was ended by SIGSEGV after its log named iteration 7; "
+            "its log a/rank_0.log is empty",
+        ),
+        (
+            {"silence": {"seconds": 5, "unheard_ranks": [0], "ranks": [{}]}},
+            "The watchdog ended the command, as no line of its log matched a "
+            "pattern of the case within 5 s of the launch; it was before its "
+            "log named an iteration, and its log is a/rank_0.log.",
+        ),
+        (
+            {
+                "too_long": {
+                    "seconds": 5,
+                    "ranks": [{"progress": {"iteration": 7}}],
+                }
+            },
+            "The watchdog ended the command, as it took longer than 5 s; it "
+            "was after its log named iteration 7, and its log is "
+            "a/rank_0.log.",
+        ),
+    )
+    def test_describes_a_command(
+        self, fields: dict[str, Any], words: str
+    ) -> None:
+        end = run_pb2.AttemptEnd(of_command=True, **fields)
+        self.assertEqual(attempt_end.describe(end, "a"), words)
 
     def test_says_that_it_was_told_to_stop(self) -> None:
         self.assertEqual(

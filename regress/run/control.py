@@ -122,6 +122,20 @@ class Control:
             run_pb2.Progress(iteration=iteration, phase=phase, waiting=True)
         )
 
+    def announce(self, iteration: int, phase: "case_pb2.Phase") -> None:
+        """Reports that a phase is reached, without waiting there.
+
+        For whoever stands between the supervisor and a process that it cannot
+        make wait. The supervisor's answer is left unread.
+
+        Args:
+            iteration: The iteration at which the supervisor may interrupt.
+            phase: The phase, likewise.
+        """
+        self._send(
+            run_pb2.Progress(iteration=iteration, phase=phase, waiting=True)
+        )
+
     def _wait(self, message: run_pb2.Progress) -> None:
         self._send(message)
         if self._channel is None:

@@ -3,23 +3,18 @@
 Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
 """
 
-import contextlib
-import importlib
 import os
 import pathlib
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent import futures
+from collections.abc import Sequence
 
 from absl import app, flags
 
 from regress import errors, terminal
-from regress.golden import golden_pb2
 from regress.oracle import judge, observations, verdict_pb2
-from regress.report import console, next_steps, xml
+from regress.report import console
 from regress.run import attempt_end, run_pb2
-from regress.runner import advice, selection
+from regress.runner import advice, outputs, selection
 from regress.runner import candidate_golden as candidate_golden_lib
 from regress.runner import environment as environment_lib
 from regress.runner import progress as progress_lib
@@ -61,8 +56,6 @@ _STEP_SECONDS = flags.DEFINE_float(
 )
 
 _NO_VERDICT = 2
-# Renders the HTML report. An image may lack the packages that it imports.
-_REPORT = "regress.report.html.page"
 
 
 @errors.ends_with(_NO_VERDICT)
@@ -77,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         channel=_CHANNEL.value,
     )
     terminal.show(selected.describe(_LAUNCHER.value))
-    with _directories() as files, _importing_report(files):
+    with outputs.directories() as files, outputs.importing_report(files):
         environment = environment_lib.TestEnvironment.from_variables(
             os.environ,
             files.outputs,
@@ -100,10 +93,10 @@ def main(argv: Sequence[str]) -> int:
         except supervisor_errors.UnreapedError as error:
             terminal.tell(error)
             sys.stdout.flush()
-            # Leaving `_directories` would delete files, perhaps of the file
+            # Leaving `directories` would delete files, perhaps of the file
             # system that the process waits for.
             os._exit(_NO_VERDICT)
-        _keep(files.outputs, record, verdict)
+        outputs.keep(files.outputs, record, verdict)
         following = advice.after(
             verdict,
             selected,
@@ -112,39 +105,8 @@ def main(argv: Sequence[str]) -> int:
             contents=[one.name for one in files.outputs.iterdir()],
         )
         terminal.show(console.render(verdict, following))
-        _draw(files, record, verdict, selected.golden, following)
+        outputs.draw(files, record, verdict, selected.golden, following)
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
-
-
-@contextlib.contextmanager
-def _directories() -> Iterator[job_files.JobFiles]:
-    """Yields the test's directories; only the outputs remain afterwards.
-
-    Without Bazel, the outputs go to a new temporary directory.
-    """
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as own:
-        work = pathlib.Path(own)
-        outputs = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR")
-        yield job_files.JobFiles(
-            work=work,
-            outputs=pathlib.Path(
-                outputs or tempfile.mkdtemp(prefix="regress_outputs_")
-            ),
-        )
-
-
-@contextlib.contextmanager
-def _importing_report(files: job_files.JobFiles) -> Iterator[None]:
-    """Imports the report's renderer while the ranks train.
-
-    Importing matplotlib takes one to three seconds, and this process is idle.
-    """
-    # matplotlib caches a list of fonts, by default in the home directory.
-    os.environ.setdefault("MPLCONFIGDIR", str(files.temporary))
-    with futures.ThreadPoolExecutor(max_workers=1) as beside:
-        # `_draw` imports it again and reports a failure.
-        beside.submit(importlib.import_module, _REPORT)
-        yield
 
 
 def _scenario(
@@ -236,43 +198,6 @@ def _print_partial_record(
     terminal.tell(progress_lib.describe(record, files))
     path = files.outputs / "run_record.binpb"
     path.write_bytes(record.SerializeToString())
-
-
-def _keep(
-    outputs: pathlib.Path,
-    record: run_pb2.RunRecord,
-    verdict: verdict_pb2.Verdict,
-) -> None:
-    """Writes the run record, the verdict and the JUnit XML."""
-    (outputs / "run_record.binpb").write_bytes(record.SerializeToString())
-    (outputs / "verdict.textproto").write_text(str(verdict))
-    xml_path = os.environ.get("XML_OUTPUT_FILE")
-    if xml_path:
-        pathlib.Path(xml_path).write_text(xml.render(verdict))
-
-
-def _draw(
-    files: job_files.JobFiles,
-    record: run_pb2.RunRecord,
-    verdict: verdict_pb2.Verdict,
-    golden: golden_pb2.Golden | None,
-    following: next_steps.NextSteps | None,
-) -> None:
-    """Writes the HTML report. Call it last: nothing depends on the report."""
-    report = files.outputs / "report.html"
-    try:
-        page = importlib.import_module(_REPORT)
-        beside = [
-            path.relative_to(files.outputs).as_posix()
-            for path in files.outputs.rglob("*")
-            if path.is_file()
-        ]
-        text = page.render(verdict, record, golden, following, beside)
-        report.write_text(text, encoding="utf-8")
-    except (ImportError, OSError) as error:
-        # The verdict stands even if the disk is full, or if the image has the
-        # packages for training but not those for the report.
-        terminal.tell(f"{report}: no report: {error}")
 
 
 if __name__ == "__main__":

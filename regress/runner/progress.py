@@ -115,6 +115,50 @@ class ProgressPrinter:
         return f"{signal} to rank {ranks}"
 
 
+class CommandProgress:
+    """A command scenario's `OnProgress`: prints what the log says, at times."""
+
+    # At most a line in so many seconds, but for the first of each run.
+    _SECONDS = 5.0
+
+    def __init__(
+        self, out: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prints to `out`, with the seconds since this call.
+
+        Args:
+            out: Where to print.
+            clock: Returns the time in seconds.
+        """
+        self._out = out
+        self._clock = clock
+        self._started = clock()
+        self._name = ""
+        self._said = 0.0
+
+    def say(self, text: str) -> None:
+        """Prints a line with the elapsed time."""
+        self._said = self._clock()
+        line = f"[{self._said - self._started:6.1f} s] {text}"
+        print(terminal.printable(line), file=self._out, flush=True)
+
+    def __call__(self, name: str, progress: run_pb2.Progress) -> None:
+        """Prints the command's message if it is notable.
+
+        Args:
+            name: The name of the run or attempt.
+            progress: What the log says, or that the command is interrupted.
+        """
+        if progress.waiting:
+            self.say(
+                f"{name}: the log names iteration {progress.iteration}, at "
+                "which the case interrupts"
+            )
+        elif name != self._name or self._clock() - self._said >= self._SECONDS:
+            self._name = name
+            self.say(f"{name}: {progress.text}")
+
+
 def _origin(progress: run_pb2.Progress) -> str:
     if progress.iteration:
         return f", resumed from iteration {progress.iteration}"

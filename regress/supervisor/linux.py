@@ -79,6 +79,39 @@ def children(parent: int | None = None) -> set[int]:
     return found
 
 
+def descendants(parent: int) -> list[int]:
+    """Returns the pids of a process's descendants, parents before children.
+
+    Of those that start or end meanwhile, some may be missing.
+    """
+    found = [parent]
+    for one in found:
+        found += sorted(children(one))
+    return found[1:]
+
+
+def environment(pid: int) -> dict[str, str]:
+    """Returns the environment that a process was started with.
+
+    It is empty if the process is gone, or if this user may not read it.
+    """
+    try:
+        text = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    settings = (one.partition(b"=") for one in text.split(b"\0") if one)
+    return {os.fsdecode(name): os.fsdecode(is_) for name, _, is_ in settings}
+
+
+def command_line(pid: int) -> str:
+    """Returns a process's command line; "" if it is gone or a zombie."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return text.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
 def processes_with(variable: str, word: str) -> set[int]:
     """Returns the pids of the other processes with a word in a variable.
 

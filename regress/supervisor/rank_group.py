@@ -327,11 +327,10 @@ class RankGroup:
     def _end_if_silent(self) -> None:
         if self._ending or self._clock.now() < self._watchdog.deadline:
             return
-        silence = self._watchdog.broken_bound()
         for process in self._alive():
             process.look()
-            silence.ranks.append(process.last_seen())
-        self._end(_HANG, run_pb2.AttemptEnd(silence=silence))
+        running = [process.last_seen() for process in self._alive()]
+        self._end(_HANG, self._watchdog.broken_bound(running))
 
     def _say_why(self) -> None:
         """Tells the user, once, why the attempt ends."""
@@ -359,7 +358,7 @@ class RankGroup:
         self._ending = True
         self._end_reason = reason
         self._reap_by = self._clock.now() + linux.REAP_SECONDS
-        if reason.HasField("silence"):
+        if reason.HasField("silence") or reason.HasField("too_long"):
             # Say what was seen before anything can get stuck.
             self._say_why()
         self._kill_undecided(cause)

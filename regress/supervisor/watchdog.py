@@ -1,6 +1,7 @@
-"""Decides when a job hangs."""
+"""Decides when a job hangs, or takes too long."""
 
 import dataclasses
+import math
 from collections.abc import Iterable
 
 from regress.run import run_pb2
@@ -8,17 +9,21 @@ from regress.run import run_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """How long a job may be silent.
+    """How long a job may be silent, and how long it may take.
 
     Attributes:
         start_seconds: Maximum from the launch until every rank has sent its
             first progress message.
         step_seconds: Maximum after that between two progress messages, from
             whichever ranks, and from the last message to the end.
+        attempt_seconds: Maximum from the launch to the end, whatever the ranks
+            send. A trainer of ours knows its last iteration; another one may
+            go on forever.
     """
 
     start_seconds: float
     step_seconds: float
+    attempt_seconds: float = math.inf
 
 
 class Watchdog:
@@ -35,10 +40,18 @@ class Watchdog:
 
     @property
     def deadline(self) -> float:
-        """The time at which the job counts as hung, unless it progresses."""
+        """The time at which the job is ended, unless it progresses."""
+        return min(self._silent_until, self._end)
+
+    @property
+    def _silent_until(self) -> float:
         if self._silent:
             return self._launched + self._bounds.start_seconds
         return self._heard + self._bounds.step_seconds
+
+    @property
+    def _end(self) -> float:
+        return self._launched + self._bounds.attempt_seconds
 
     def heard(self, rank: int, now: float) -> None:
         """Notes that a rank sent a progress message."""
@@ -54,11 +67,26 @@ class Watchdog:
         self._silent.clear()
         self._heard = now
 
-    def broken_bound(self) -> run_pb2.AttemptEnd.Silence:
-        """Returns the bound that sets `deadline`, and the silent ranks."""
-        return run_pb2.AttemptEnd.Silence(
-            seconds=self._bounds.start_seconds
-            if self._silent
-            else self._bounds.step_seconds,
-            unheard_ranks=sorted(self._silent),
+    def broken_bound(
+        self, running: Iterable[run_pb2.LastSeen]
+    ) -> run_pb2.AttemptEnd:
+        """Returns the bound that sets `deadline`, and whom it found.
+
+        Args:
+            running: The ranks that have not ended.
+        """
+        if self._end < self._silent_until:
+            return run_pb2.AttemptEnd(
+                too_long=run_pb2.AttemptEnd.TooLong(
+                    seconds=self._bounds.attempt_seconds, ranks=running
+                )
+            )
+        return run_pb2.AttemptEnd(
+            silence=run_pb2.AttemptEnd.Silence(
+                seconds=self._bounds.start_seconds
+                if self._silent
+                else self._bounds.step_seconds,
+                unheard_ranks=sorted(self._silent),
+                ranks=running,
+            )
         )

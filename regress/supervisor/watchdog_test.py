@@ -21,8 +21,12 @@ class WatchdogTest(absltest.TestCase):
         self.watchdog.heard(1, 150)
         self.assertEqual(self.watchdog.deadline, 160)
         self.assertEqual(
-            self.watchdog.broken_bound(),
-            run_pb2.AttemptEnd.Silence(seconds=60, unheard_ranks=[0]),
+            self.watchdog.broken_bound([run_pb2.LastSeen(rank=1)]).silence,
+            run_pb2.AttemptEnd.Silence(
+                seconds=60,
+                unheard_ranks=[0],
+                ranks=[run_pb2.LastSeen(rank=1)],
+            ),
         )
 
     def test_then_gives_the_job_its_step(self) -> None:
@@ -32,7 +36,7 @@ class WatchdogTest(absltest.TestCase):
         self.watchdog.heard(0, 104)
         self.assertEqual(self.watchdog.deadline, 109.5)
         self.assertEqual(
-            self.watchdog.broken_bound(),
+            self.watchdog.broken_bound([]).silence,
             run_pb2.AttemptEnd.Silence(seconds=5.5),
         )
 
@@ -45,6 +49,23 @@ class WatchdogTest(absltest.TestCase):
         self.watchdog.heard(0, 101)
         self.watchdog.interrupted(120)
         self.assertEqual(self.watchdog.deadline, 125.5)
+
+    def test_ends_a_job_that_goes_on_and_on(self) -> None:
+        bounded = watchdog.Watchdog(
+            watchdog.Bounds(60, 5.5, attempt_seconds=20), ranks=[0], now=100
+        )
+        self.assertEqual(bounded.deadline, 120)
+        bounded.heard(0, 110)
+        self.assertEqual(bounded.deadline, 115.5)
+        self.assertTrue(bounded.broken_bound([]).HasField("silence"))
+        bounded.heard(0, 119)
+        self.assertEqual(bounded.deadline, 120)
+        self.assertEqual(
+            bounded.broken_bound([run_pb2.LastSeen(rank=0)]).too_long,
+            run_pb2.AttemptEnd.TooLong(
+                seconds=20, ranks=[run_pb2.LastSeen(rank=0)]
+            ),
+        )
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ NEEDED = {
 def main() -> None:
     """Runs the program, with its files as the current folder."""
     folder = pathlib.Path(__file__).resolve().parent
-    _check_python()
     program = json.loads((folder / "program.json").read_text())
+    _check_python(program["unneeded"])
     files = folder / "files"
     # Like `python3 -P`: the folder itself has no modules.
     sys.path[0] = str(files)
@@ -44,7 +44,7 @@ def main() -> None:
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
 
 
-def _check_python() -> None:
+def _check_python(unneeded: list[str]) -> None:
     found = sys.version_info[:2]
     if found < _PYTHON:
         sys.exit(
@@ -54,7 +54,7 @@ def _check_python() -> None:
     missing = [
         distribution
         for module, distribution in NEEDED.items()
-        if not _is_there(module)
+        if module not in unneeded and not _is_there(module)
     ]
     if missing:
         sys.exit(

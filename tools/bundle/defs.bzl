@@ -49,6 +49,7 @@ def _portable_bundle_impl(ctx):
         name = ctx.label.name,
         target = str(ctx.label),
         module = ctx.attr.module,
+        unneeded = ctx.attr.unneeded,
         arguments = [
             ctx.expand_location(arg, ctx.attr.data)
             for arg in ctx.attr.arguments
@@ -75,6 +76,7 @@ _portable_bundle = rule(
         "data": attr.label_list(allow_files = True),
         "deps": attr.label_list(providers = [py_info]),
         "module": attr.string(mandatory = True),
+        "unneeded": attr.string_list(),
         "_pack": attr.label(
             cfg = "exec",
             default = "//tools/bundle:pack",
@@ -84,7 +86,14 @@ _portable_bundle = rule(
     doc = "Packs a Python program and its data, without wheels.",
 )
 
-def portable_bundle(name, module, deps, args = [], data = [], **kwargs):
+def portable_bundle(
+        name,
+        module,
+        deps,
+        args = [],
+        data = [],
+        unneeded = [],
+        **kwargs):
     """Packs a program for machines that have its wheels, and no Bazel.
 
     Args:
@@ -93,6 +102,8 @@ def portable_bundle(name, module, deps, args = [], data = [], **kwargs):
       deps: the Python libraries or programs that have it.
       args: its first arguments; $(rootpath) of a label in `data` is expanded.
       data: what it reads besides.
+      unneeded: modules that it does without, of those that every bundle
+        otherwise demands of the machine.
       **kwargs: as of every rule.
     """
     _portable_bundle(
@@ -101,5 +112,6 @@ def portable_bundle(name, module, deps, args = [], data = [], **kwargs):
         data = data,
         module = module,
         deps = deps,
+        unneeded = unneeded,
         **kwargs
     )

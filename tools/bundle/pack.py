@@ -18,15 +18,18 @@ def pack(manifest: Mapping[str, object], main: bytes) -> bytes:
     """Returns a .tar.gz with one folder, which `python3` can run.
 
     Args:
-        manifest: `name` of the folder; `target`, `module` and `arguments` for
-            bundle_main.py; `files`, which maps paths in the bundle to paths
-            here.
+        manifest: `name` of the folder; `target`, `module`, `arguments` and
+            `unneeded` for bundle_main.py; `files`, which maps paths in the
+            bundle to paths here.
         main: The folder's main program.
     """
     name = manifest["name"]
     files = manifest["files"]
     assert isinstance(files, Mapping)
-    program = {key: manifest[key] for key in ("target", "module", "arguments")}
+    program = {
+        key: manifest[key]
+        for key in ("target", "module", "arguments", "unneeded")
+    }
     archive = io.BytesIO()
     # gzip would record the time of the build and the name of a scratch file.
     with (

@@ -19,6 +19,7 @@ class PackTest(absltest.TestCase):
             "target": "//some:test.bundle",
             "module": "some.test",
             "arguments": ["--flag=1"],
+            "unneeded": ["some.package"],
             "files": {
                 "some/test.py": str(self.source),
                 "external/other/a.py": str(self.source),
@@ -49,6 +50,7 @@ class PackTest(absltest.TestCase):
                 "target": "//some:test.bundle",
                 "module": "some.test",
                 "arguments": ["--flag=1"],
+                "unneeded": ["some.package"],
             },
         )
 

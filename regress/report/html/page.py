@@ -111,7 +111,13 @@ def render(
         where=wording.first_bad(verdict),
         subject=f"{run.case.name}, {_described(golden)}",
         cause=_sentences(cause[: 1 if passed else 2]),
-        more=[text_layout.sentence(f"{clause}.") for clause in cause[2:]],
+        more=[
+            *(text_layout.sentence(f"{clause}.") for clause in cause[2:]),
+            *(
+                f"Not judged: {wording.not_judged(one)}."
+                for one in verdict.not_judged
+            ),
+        ],
         known_bug=summary.known_bug(verdict),
         environment_differences=[
             wording.environment_difference(difference)

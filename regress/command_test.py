@@ -1,0 +1,398 @@
+"""Tests of commands from end to end, with commands that need no torch."""
+
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from typing import Any
+
+from absl.testing import absltest, parameterized
+
+from regress.case import case_pb2, command_case
+from regress.oracle import command_judge, verdict_pb2
+from regress.report import console, summary, wording
+from regress.scenario import (
+    checkpoint_comparison,
+    command_scenario,
+    job_files,
+)
+from regress.supervisor import linux
+
+_Verdict = verdict_pb2.Verdict
+_Fact = verdict_pb2.Fact
+_NotJudged = verdict_pb2.NotJudged
+
+# Trains eight iterations and saves after each second one. `lost` is what a
+# resume forgets. The first launch of all waits to be killed.
+_TRAINER = """
+import json, os, pathlib, sys, time
+job, lost, waited = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+state = {"x": 1.0, "moment": 0.0, "at": 0}
+path = job / "state.json"
+if path.exists() and lost != "all":
+    state.update(json.loads(path.read_text()))
+    if lost == "moment":
+        state["moment"] = 0.0
+    if lost == "weight":
+        state["x"] += 0.001
+if lost == "noise":
+    state["x"] += os.getpid() / 1e6
+for at in range(state["at"] + 1, 9):
+    print(f"iter {at}: loss {state['x']:.6f}")
+    state["moment"] = 0.5 * state["moment"] + 1 / at
+    state["x"] += state["moment"]
+    state["at"] = at
+    if at % 2 == 0 and lost != "checkpoint":
+        path.with_suffix(".new").write_text(json.dumps(state))
+        path.with_suffix(".new").rename(path)
+    if at == 5 and not pathlib.Path(waited).exists():
+        pathlib.Path(waited).touch()
+        time.sleep(60)
+"""
+
+
+class CommandTest(parameterized.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = pathlib.Path(
+            self.enter_context(tempfile.TemporaryDirectory())
+        )
+        # Whatever the command starts inherits it.
+        self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
+
+    def case(self, *command: str, **fields: Any) -> case_pb2.CommandCase:
+        """Writes a case and loads it."""
+        case = case_pb2.CommandCase(
+            name="case",
+            command=command,
+            environment={"OF_TEST": self.mark},
+            ranks=1,
+            log=[r"iter (?P<iteration>\d+): loss (?P<loss>\S+)"],
+            checkpoints="state.json",
+            interruption=[
+                case_pb2.Interruption(iteration=5, signal=case_pb2.SIGKILL)
+            ],
+        )
+        case.MergeFrom(case_pb2.CommandCase(**fields))
+        path = self.folder / "case.textproto"
+        path.write_text(str(case))
+        return command_case.load(path)
+
+    def shell(self, script: str, **fields: Any) -> case_pb2.CommandCase:
+        """Returns the case of a shell script, which knows $JOB."""
+        case = self.case(
+            "/bin/sh", "-c", textwrap.dedent(script), "{job}", **fields
+        )
+        case.environment["JOB"] = "{job}"
+        return case
+
+    def trainer(self, lost: str = "nothing") -> case_pb2.CommandCase:
+        """Returns the case of a trainer with a fault."""
+        script = self.folder / "train.py"
+        script.write_text(_TRAINER)
+        return self.case(
+            sys.executable,
+            str(script),
+            "{job}",
+            lost,
+            str(self.folder / "waited"),
+        )
+
+    def run_case(self, case: case_pb2.CommandCase) -> _Verdict:
+        """Runs a case to its verdict; nothing may be left running."""
+        scenario = command_scenario.CommandScenario(
+            case,
+            job_files.JobFiles(self.folder / "work", self.folder / "outputs"),
+            lambda name, progress: None,
+            checkpoint_comparison.comparer(case.checkpoints, case.not_compared),
+        )
+        self.record = scenario.run()
+        verdict = command_judge.judge(self.record)
+        if verdict.HasField("repeat_through"):
+            scenario.repeat(self.record)
+            verdict = command_judge.judge(self.record)
+        self.assertEmpty(linux.processes_with("OF_TEST", self.mark))
+        # Whatever it is, it can be told.
+        console.render(verdict)
+        summary.summarize(verdict)
+        return verdict
+
+    def fact(self, verdict: verdict_pb2.Verdict, kind: _Fact.Kind) -> str:
+        """Returns what the first finding says, which is of this kind."""
+        first = verdict.findings[0]
+        self.assertEqual(
+            _Fact.Kind.Name(first.fact.kind), _Fact.Kind.Name(kind)
+        )
+        return f"{wording.actual(first)}. {wording.explanation(first)}"
+
+    def assert_concludes(
+        self, verdict: verdict_pb2.Verdict, conclusion: _Verdict.Conclusion
+    ) -> None:
+        self.assertEqual(
+            _Verdict.Conclusion.Name(verdict.conclusion),
+            _Verdict.Conclusion.Name(conclusion),
+            str(verdict),
+        )
+
+
+class VerdictTest(CommandTest):
+    def test_passes_an_exact_resume(self) -> None:
+        verdict = self.run_case(self.trainer())
+        self.assert_concludes(verdict, _Verdict.PASS)
+        self.assertEqual(verdict.outline.iterations, 8)
+        self.assertEqual(list(verdict.outline.resume_iteration), [5])
+        compared = {check.name: check.compared for check in verdict.checks}
+        self.assertEqual(compared["log of the first attempt"], 5)
+        self.assertEqual(compared["log of the resumes"], 4)
+        # JSON is no checkpoint that we know.
+        self.assertEqual(
+            [one.kind for one in verdict.not_judged], [_NotJudged.NOT_COMPARED]
+        )
+
+    def test_names_the_first_number_that_differs(self) -> None:
+        for lost, right in (("weight", 0), ("moment", 1)):
+            with self.subTest(lost):
+                self.folder = self.folder / lost
+                self.folder.mkdir()
+                verdict = self.run_case(self.trainer(lost))
+                self.assert_concludes(verdict, _Verdict.RESUME_DIVERGENCE)
+                first = verdict.findings[0]
+                self.assertEqual(first.metric.name, "loss")
+                self.assertEqual(first.iteration, 5 + right)
+                self.assertEqual(verdict.clues[0].right_after_resume, right)
+                # So it is no noise.
+                self.assertTrue(self.record.HasField("repeat"))
+
+    def test_tells_noise_from_a_fault_of_the_resume(self) -> None:
+        verdict = self.run_case(self.trainer("noise"))
+        self.assert_concludes(verdict, _Verdict.NONDETERMINISM)
+
+    def test_a_resume_that_begins_anew_does_not_pass(self) -> None:
+        verdict = self.run_case(self.trainer("all"))
+        self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
+        self.fact(verdict, _Fact.FIRST_ITERATION)
+
+    def test_sends_sigterm_to_the_command(self) -> None:
+        case = self.shell(
+            """
+            trap 'echo saving; echo $i > $JOB/state.json; exit 0' TERM
+            i=$(cat $JOB/state.json 2>/dev/null || echo 0)
+            while [ $i -lt 12 ]; do
+              i=$((i + 1)); echo "iter $i: loss 0.$i"; sleep 0.05
+            done
+            """
+        )
+        case.interruption[0].signal = case_pb2.SIGTERM
+        case.interruption[0].graceful = True
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        self.assertGreaterEqual(verdict.outline.resume_iteration[0], 6)
+
+
+class BadInputTest(CommandTest):
+    def test_a_command_that_fails_is_quoted(self) -> None:
+        case = self.shell("echo iter 1: loss 2; echo no such data; exit 3")
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.CRASH)
+        self.assertRegex(
+            self.fact(verdict, _Fact.EXIT_STATUS),
+            r"The command exited with code 3 after its log named iteration 1; "
+            r"its log attempt_0/rank_0.log ends in: no such data",
+        )
+
+    def test_a_command_that_cannot_be_started(self) -> None:
+        program = self.folder / "program"
+        program.write_bytes(b"\x7fELF of no machine")
+        program.chmod(0o755)
+        verdict = self.run_case(self.case(str(program), "{job}"))
+        self.assert_concludes(verdict, _Verdict.CRASH)
+        self.assertEndsWith(
+            self.fact(verdict, _Fact.EXIT_STATUS),
+            f"ends in: {program} cannot be started: Exec format error.",
+        )
+
+    def test_a_command_that_prints_nothing(self) -> None:
+        case = self.shell("sleep 60", start_seconds=0.5)
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.HANG)
+        self.assertIn(
+            "no line of its log matched a pattern of the case within 0.5 s of "
+            "the launch",
+            self.fact(verdict, _Fact.EXIT_STATUS),
+        )
+
+    def test_a_pattern_that_never_matches(self) -> None:
+        case = self.shell("echo step 1; echo step 2")
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_INTERRUPTED)
+        self.assertStartsWith(
+            self.fact(verdict, _Fact.LOG_LINE),
+            "none of 2 lines; the last is: step 2. ",
+        )
+
+    def test_a_command_that_ends_before_the_interruption(self) -> None:
+        case = self.shell("echo iter 3: loss 1")
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_INTERRUPTED)
+        self.assertStartsWith(
+            self.fact(verdict, _Fact.END_BEFORE_INTERRUPTION),
+            "exit code 0 after iteration 3. ",
+        )
+
+    def test_a_command_that_hangs(self) -> None:
+        case = self.shell("echo iter 3: loss 1; sleep 60", step_seconds=0.5)
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.HANG)
+        self.assertIn(
+            "its log named no new iteration for 0.5 s",
+            self.fact(verdict, _Fact.EXIT_STATUS),
+        )
+
+    def test_a_command_that_goes_on_and_on(self) -> None:
+        case = self.shell(
+            "i=0; while true; do i=$((i+1)); echo iter 1$i: loss; done",
+            attempt_seconds=2,
+        )
+        case.interruption[0].iteration = 1000000
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.HANG)
+        self.assertIn(
+            "it took longer than 2 s", self.fact(verdict, _Fact.EXIT_STATUS)
+        )
+
+    def test_a_command_that_ignores_sigterm(self) -> None:
+        case = self.shell(
+            "trap '' TERM; echo iter 5: loss 1; sleep 60; sleep 60",
+            grace_seconds=0.5,
+        )
+        case.interruption[0].signal = case_pb2.SIGTERM
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_INTERRUPTED)
+        self.assertStartsWith(
+            self.fact(verdict, _Fact.END_AFTER_SIGTERM),
+            "none; SIGKILL ended it. ",
+        )
+
+    def test_a_command_that_leaves_daemons(self) -> None:
+        case = self.trainer()
+        case.command[:] = [
+            "/bin/sh",
+            "-c",
+            'setsid sleep 61 & exec "$@"',
+            "sh",
+            *case.command,
+        ]
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        self.assertIn(
+            _NotJudged(kind=_NotJudged.LEFT_RUNNING, what="sleep 61"),
+            verdict.not_judged,
+        )
+
+    def test_a_command_that_writes_no_checkpoint(self) -> None:
+        verdict = self.run_case(self.trainer("checkpoint"))
+        self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
+        self.fact(verdict, _Fact.CHECKPOINT_TO_RESUME)
+
+    def test_a_command_with_fewer_ranks(self) -> None:
+        case = self.trainer()
+        case.ranks = 2
+        case.environment["RANK"] = "0"
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
+        self.assertStartsWith(self.fact(verdict, _Fact.RANKS), "0. ")
+
+    def test_of_ranks_that_do_not_show_nothing_is_said(self) -> None:
+        case = self.trainer()
+        case.ranks = 2
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        self.assertIn(_NotJudged(kind=_NotJudged.RANKS), verdict.not_judged)
+
+    def test_without_metrics_and_checkpoints_there_is_no_verdict(self) -> None:
+        case = self.trainer()
+        case.log[:] = [r"iter (?P<iteration>\d+)"]
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.CONCLUSION_UNSPECIFIED)
+        self.assertIn(_NotJudged.METRICS, [o.kind for o in verdict.not_judged])
+
+    def test_gigabytes_of_output_have_bounds(self) -> None:
+        case = self.shell(
+            """
+            echo iter 1: loss 1
+            head -c 300000000 /dev/zero
+            echo; yes "a line of a log that nobody needs" | head -c 20000000
+            echo; echo iter 3: loss 1
+            """
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_INTERRUPTED)
+        self.assertIn(
+            "after iteration 3",
+            self.fact(verdict, _Fact.END_BEFORE_INTERRUPTION),
+        )
+        (rank,) = self.record.attempts[0].ranks
+        # The kernel counts what this process had when it started that one.
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        self.assertLess(rank.exit.peak_resident_bytes, own + (100 << 20))
+        log = self.folder / "outputs/attempt_0/rank_0.log"
+        self.assertLess(log.stat().st_size, 17 << 20)
+
+    def test_so_have_lines_that_a_pattern_matches(self) -> None:
+        case = self.shell('yes "iter 1: loss 1" | head -n 60000')
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_INTERRUPTED)
+        (rank,) = self.record.attempts[0].ranks
+        self.assertLen(rank.events, 50_000 + 2)
+        self.assertIn(
+            _NotJudged(kind=_NotJudged.MORE_LINES, count=10_000),
+            verdict.not_judged,
+        )
+
+
+class ProgramTest(CommandTest):
+    def run_program(self, *more: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the program on the case that was written last."""
+        return subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "regress.command"),
+                f"--case={self.folder / 'case.textproto'}",
+                *more,
+            ],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "TEST_UNDECLARED_OUTPUTS_DIR": str(self.folder),
+                "XML_OUTPUT_FILE": str(self.folder / "test.xml"),
+                "BUILD_WORKING_DIRECTORY": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+        )
+
+    def test_a_program_that_is_not_there_is_told_in_one_sentence(self) -> None:
+        self.trainer()
+        run = self.run_program("--", "no_such_program", "{job}")
+        self.assertEqual(run.returncode, 2)
+        (line,) = run.stderr.splitlines()
+        self.assertIn('command begins with "no_such_program", expected', line)
+
+    def test_runs_in_the_users_folder_and_says_if_there_is_no_verdict(
+        self,
+    ) -> None:
+        case = self.trainer()
+        # Relative to where the user is.
+        case.command[1] = "train.py"
+        case.log[:] = [r"iter (?P<iteration>\d+)"]
+        (self.folder / "case.textproto").write_text(str(case))
+        run = self.run_program()
+        self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
+        self.assertIn("Nothing could be judged, as neither", run.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()

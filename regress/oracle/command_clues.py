@@ -1,0 +1,97 @@
+"""Finds out what the first wrong number of a resume says of lost state."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from regress.oracle import command_launch, rules, verdict_pb2
+from regress.run import run_pb2
+
+# Kinds of state that are no weights and no moments.
+_NO_FLOATS = (verdict_pb2.Clue.RANDOM_STREAMS, verdict_pb2.Clue.DATA_POSITION)
+
+# How a learning rate is called.
+_RATE = re.compile(r"(^|_)lr($|_)|learning.?rate", re.I)
+
+# How the names in a checkpoint sound that hold a kind of state.
+_NAMED_LIKE = {
+    verdict_pb2.Clue.RANDOM_STREAMS: re.compile(
+        r"rng|random|generator|seed", re.I
+    ),
+    verdict_pb2.Clue.DATA_POSITION: re.compile(
+        r"data|sampler|loader|batch|epoch|consumed|sample|position|cursor", re.I
+    ),
+    verdict_pb2.Clue.OPTIMIZER: re.compile(
+        r"optim|exp_avg|momentum|adam", re.I
+    ),
+    verdict_pb2.Clue.SCHEDULER: re.compile(r"sched", re.I),
+}
+
+
+def find(
+    run: run_pb2.RunRecord,
+    attempts: Sequence[command_launch.Launch],
+    findings: Sequence[verdict_pb2.Finding],
+) -> Iterator[verdict_pb2.Clue]:
+    """Yields what the first number that differs says of the lost state.
+
+    Args:
+        run: The record.
+        attempts: The attempts.
+        findings: Those of the verdict, the first of which is about the number.
+    """
+    first = next(iter(findings), None)
+    if (
+        first is None
+        or first.check != rules.PRINTED_AFTER.name
+        or not 0 < first.attempt < len(attempts)
+    ):
+        return
+    right = sum(
+        iteration < first.iteration
+        for iteration in attempts[first.attempt].iterations
+    )
+    yield verdict_pb2.Clue(right_after_resume=right)
+    are_rates = {
+        bool(_RATE.search(one.metric.name))
+        for one in findings
+        if (one.check, one.attempt, one.iteration)
+        == (first.check, first.attempt, first.iteration)
+    }
+    if True in are_rates:
+        yield verdict_pb2.Clue(
+            rate=verdict_pb2.Clue.DIFFERS_WITH_OTHERS
+            if False in are_rates
+            else verdict_pb2.Clue.DIFFERS_ALONE
+        )
+    if run.checkpoint.not_compared:
+        # It may be there.
+        return
+    for kind in _suspects(right, are_rates):
+        # The weights of position embeddings are no position in the data.
+        names = (
+            run.checkpoint.names_of_no_floats
+            if kind in _NO_FLOATS
+            else run.checkpoint.names
+        )
+        if names and not any(map(_NAMED_LIKE[kind].search, names)):
+            yield verdict_pb2.Clue(not_in_checkpoint=kind)
+
+
+def _suspects(
+    right: int, are_rates: Collection[bool]
+) -> list[verdict_pb2.Clue.StateKind]:
+    """Returns the kinds of state that may be lost.
+
+    Args:
+        right: How many iterations were right after the resume.
+        are_rates: For the first numbers that differ, whether they are rates.
+    """
+    suspects: list[verdict_pb2.Clue.StateKind] = []
+    if False in are_rates and not right:
+        suspects += _NO_FLOATS
+    if False in are_rates and right:
+        # Moments and rates show in other numbers only after an update.
+        suspects.append(verdict_pb2.Clue.OPTIMIZER)
+    if True in are_rates or right:
+        suspects.append(verdict_pb2.Clue.SCHEDULER)
+    return suspects

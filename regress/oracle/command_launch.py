@@ -1,0 +1,104 @@
+"""One launch of a command, as the oracle looks at it."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+
+from regress.oracle import check, verdict_pb2
+from regress.run import exit_codes, run_pb2
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """What a metric in a log is about."""
+
+    iteration: int
+    rank: int | None
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """One launch of the command.
+
+    Attributes:
+        attempt: The supervisor's record.
+        where: The fields of a finding that say which launch it is.
+        iterations: Those that the log names, in its order.
+        metrics: What it says of each. A number that several lines have is
+            there as often; their order is free.
+        end: How the command ended; empty if SIGKILL ended it.
+    """
+
+    attempt: run_pb2.Attempt
+    where: Mapping[str, bool]
+    iterations: list[int]
+    metrics: Mapping[Key, list[str]]
+    end: run_pb2.CommandEnd
+
+    @property
+    def exit(self) -> run_pb2.ExitStatus:
+        """How the relay ended, which ends as the command does."""
+        return next(
+            (rank.exit for rank in self.attempt.ranks), run_pb2.ExitStatus()
+        )
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether it ended on its own, with exit code 0."""
+        return (
+            self.exit.cause == run_pb2.ExitStatus.BY_ITSELF
+            and exit_codes.exited_with(self.exit, exit_codes.SUCCESS)
+        )
+
+    @property
+    def last(self) -> int:
+        """The last iteration that the log names; 0 if it names none."""
+        return max(self.iterations, default=0)
+
+    def find(
+        self,
+        result: check.Check,
+        subject: check.Subject,
+        expected: verdict_pb2.Value | str,
+        actual: verdict_pb2.Value | str,
+        *,
+        end: run_pb2.AttemptEnd | None = None,
+    ) -> verdict_pb2.Finding:
+        """Adds a finding about this launch, and counts it."""
+        result.count(1, 1)
+        found = result.find(
+            subject, expected, actual, attempt=self.attempt.index, end=end
+        )
+        for field, value in self.where.items():
+            setattr(found, field, value)
+        return found
+
+
+def read(attempt: run_pb2.Attempt, where: Mapping[str, bool]) -> Launch:
+    """Reads what was recorded of a launch.
+
+    Args:
+        attempt: The record.
+        where: As in `Launch`.
+    """
+    iterations: dict[int, None] = {}
+    metrics = collections.defaultdict[Key, list[str]](list)
+    end = run_pb2.CommandEnd()
+    for event in (event for rank in attempt.ranks for event in rank.events):
+        match event.WhichOneof("kind"):
+            case "printed":
+                one = event.printed
+                iterations.setdefault(one.iteration)
+                rank = one.rank if one.HasField("rank") else None
+                for name, text in one.metrics.items():
+                    metrics[Key(one.iteration, rank, name)].append(text)
+            case "command_end":
+                end = event.command_end
+    return Launch(
+        attempt,
+        where,
+        list(iterations),
+        {key: sorted(texts) for key, texts in metrics.items()},
+        end,
+    )

@@ -1,0 +1,139 @@
+"""Compares what two runs of a command show: their logs and checkpoints."""
+
+from collections.abc import Iterable, Sequence
+
+from regress.oracle import check, command_launch, rules, verdict_pb2
+from regress.run import run_pb2, state_entry
+
+_Fact = verdict_pb2.Fact
+_NotJudged = verdict_pb2.NotJudged
+
+# A list in a finding has so many at most.
+_LISTED = 20
+
+
+def iterations(
+    attempts: Sequence[command_launch.Launch],
+    whole: command_launch.Launch,
+    not_judged: list[verdict_pb2.NotJudged],
+) -> list[check.Outcome]:
+    """Whether the attempts print each iteration that the whole run prints."""
+    result = check.Check(rules.ITERATIONS_PRINTED, check.as_found)
+    printed = {one for attempt in attempts for one in attempt.iterations}
+    wanted = set(whole.iterations)
+    result.count(len(wanted & printed), 0)
+    if missing := sorted(wanted - printed):
+        attempts[-1].find(
+            result,
+            _Fact.ITERATIONS_PRINTED,
+            check.integers(missing[:_LISTED]),
+            check.ABSENT,
+        )
+    if extra := len(printed - wanted):
+        not_judged.append(
+            _NotJudged(kind=_NotJudged.EXTRA_ITERATIONS, count=extra)
+        )
+    return [result.outcome()]
+
+
+def printed(
+    rule: rules.Rule,
+    launches: Iterable[command_launch.Launch],
+    whole: command_launch.Launch,
+) -> check.Outcome | None:
+    """Compares logs; None if they have no metric in common."""
+    result = check.Check(rule)
+    compared = 0
+    for one in launches:
+        # In the order of the log.
+        for key, expected in whole.metrics.items():
+            if key not in one.metrics:
+                continue
+            compared += 1
+            actual = one.metrics[key]
+            if expected == actual:
+                result.count(1, 0)
+                continue
+            found = one.find(
+                result,
+                verdict_pb2.Metric(name=key.name),
+                " and ".join(expected),
+                " and ".join(actual),
+            )
+            found.iteration = key.iteration
+            if key.rank is not None:
+                found.rank = key.rank
+            _measure(found, expected, actual)
+    return result.outcome() if compared else None
+
+
+def _measure(
+    found: verdict_pb2.Finding, expected: list[str], actual: list[str]
+) -> None:
+    """Adds how far two printed numbers are apart."""
+    try:
+        (one,), (other,) = map(float, expected), map(float, actual)
+    except ValueError:
+        return
+    apart = abs(one - other)
+    if apart == apart:
+        found.absolute = apart
+        if one:
+            found.relative = apart / abs(one)
+
+
+def left(
+    rule: rules.Rule,
+    compared: run_pb2.CheckpointComparison,
+    one: command_launch.Launch,
+    last: int,
+) -> check.Outcome | None:
+    """Judges two checkpoints; None if nothing of them was compared.
+
+    Args:
+        rule: The rule.
+        compared: The checkpoints, compared.
+        one: The run that left the second.
+        last: The last iteration.
+    """
+    if not compared.a:
+        return None
+    result = check.Check(rule, check.as_found)
+    if compared.a != compared.b:
+        one.find(
+            result,
+            _Fact.NEWEST_CHECKPOINT,
+            compared.a or check.ABSENT,
+            compared.b or check.ABSENT,
+        )
+    only_one = sum(not (two.a and two.b) for two in compared.differences)
+    total = compared.common + only_one
+    result.count(total - len(compared.differences), 0)
+    for two in compared.differences:
+        key = state_entry.read(two.name)
+        found = one.find(
+            result,
+            verdict_pb2.StateEntryKey(
+                chunk=key.chunk, kind=key.kind, group=key.group, name=key.name
+            ),
+            _entry(two.name, two.a),
+            _entry(two.name, two.b),
+        )
+        found.after_iteration = last
+        if two.of_elements:
+            found.differing_elements = two.elements
+            found.of_elements = two.of_elements
+        if two.HasField("ulps"):
+            found.ulps = two.ulps
+    outcome = result.outcome()
+    return outcome if outcome.compared else None
+
+
+def _entry(name: str, text: str) -> verdict_pb2.Value:
+    if not text:
+        return check.ABSENT
+    return verdict_pb2.Value(
+        entries=verdict_pb2.StateEntries(
+            entries=[run_pb2.StateEntry(name=name, description=text)]
+        )
+    )

@@ -1,0 +1,119 @@
+"""Tests for the comparison of what two runs of a command leave."""
+
+import os
+import pathlib
+from typing import Any
+
+import torch
+from absl.testing import absltest
+
+from regress.run import run_pb2
+from regress.scenario import checkpoint_comparison, command_scenario
+
+
+class CheckpointComparisonTest(absltest.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self.a, self.b = folder / "a", folder / "b"
+
+    def save(self, name: str, a: Any, b: Any) -> None:
+        """Saves a checkpoint in both folders."""
+        for job, state in ((self.a, a), (self.b, b)):
+            path = job / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(state, path)
+
+    def compare(
+        self, pattern: str, *skipped: str
+    ) -> run_pb2.CheckpointComparison:
+        return checkpoint_comparison.compare(self.a, self.b, pattern, skipped)
+
+    def test_names_what_differs(self) -> None:
+        self.save(
+            "ckpt.pt",
+            {
+                "w": torch.tensor([1.0, 2.0]),
+                "step": 3,
+                "rng": torch.zeros(2, dtype=torch.uint8),
+            },
+            {"w": torch.tensor([1.0, 2.0000002]), "step": 3, "more": 1},
+        )
+        result = self.compare("ckpt.pt")
+        self.assertEqual((result.a, result.b), ("ckpt.pt", "ckpt.pt"))
+        self.assertEqual((result.common, result.differing), (2, 3))
+        self.assertEqual(
+            result.differences[0],
+            run_pb2.EntryDifference(
+                name="w",
+                a="2.0",
+                b="2.0000002",
+                elements=1,
+                of_elements=2,
+                ulps=1,
+            ),
+        )
+        self.assertEqual(
+            [
+                (one.name, bool(one.a), bool(one.b))
+                for one in result.differences[1:]
+            ],
+            [("rng", True, False), ("more", False, True)],
+        )
+        self.assertEqual(list(result.names), ["w", "step", "rng"])
+        self.assertEqual(list(result.names_of_no_floats), ["step", "rng"])
+
+    def test_takes_the_checkpoint_that_was_written_last(self) -> None:
+        for step in (5, 10):
+            self.save(f"checkpoint-{step}/state.pt", {"x": step}, {"x": step})
+        # Both at once, as a fast job may.
+        for job in (self.a, self.b):
+            for path in job.rglob("*"):
+                os.utime(path, ns=(7, 7))
+        result = self.compare("checkpoint-*")
+        self.assertEqual(result.a, "checkpoint-10")
+        os.utime(self.b / "checkpoint-5", ns=(8, 8))
+        self.assertEqual(self.compare("checkpoint-*").b, "checkpoint-5")
+
+    def test_compares_a_folder_file_by_file(self) -> None:
+        self.save("last/rank_0.pt", {"x": 1}, {"x": 1})
+        self.save("last/rank_1.pt", {"x": 1}, {"x": 2})
+        (self.a / "last/notes.txt").write_text("seven")
+        (self.b / "last/notes.txt").write_text("eight")
+        result = self.compare("last")
+        self.assertEqual((result.common, result.differing), (2, 1))
+        self.assertEqual(result.differences[0].name, "rank_1.pt/x")
+        (left_out,) = result.not_compared
+        self.assertEqual(left_out.what, "notes.txt")
+        self.assertIn("of no known format", left_out.why)
+
+    def test_a_file_that_one_side_has_differs(self) -> None:
+        self.save("last/rank_0.pt", {"x": 1}, {"x": 1})
+        self.save("last/rank_1.pt", {"x": 1}, {"x": 1})
+        (self.b / "last/rank_1.pt").unlink()
+        (one,) = self.compare("last").differences
+        self.assertEqual((one.name, one.b), ("rank_1.pt", ""))
+
+    def test_an_unknown_format_is_not_compared(self) -> None:
+        for job in (self.a, self.b):
+            job.mkdir()
+            (job / "state.json").write_text("{}")
+        result = self.compare("*.json")
+        self.assertEqual(result.common, 0)
+        self.assertIn("of no known format", result.not_compared[0].why)
+
+    def test_what_the_case_skips_is_not_compared(self) -> None:
+        self.save("ckpt.pt", {"x": 1, "time": 1.0}, {"x": 1, "time": 2.0})
+        result = self.compare("ckpt.pt", "^time$")
+        self.assertEqual((result.common, result.differing), (1, 0))
+        self.assertEqual(result.not_compared[0].what, "time")
+
+    def test_a_root_without_anything_has_no_checkpoint(self) -> None:
+        self.a.mkdir()
+        self.assertEmpty(command_scenario.checkpoints_in(self.a, "."))
+        (self.a / "latest_checkpointed_iteration.txt").touch()
+        self.assertEqual(command_scenario.checkpoints_in(self.a, "."), [self.a])
+
+
+if __name__ == "__main__":
+    absltest.main()

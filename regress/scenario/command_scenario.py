@@ -1,0 +1,209 @@
+"""Runs a command as a case says, and a second time without interruption.
+
+The folder of the job is empty at the first launch of each run, and is moved
+aside when the run is over. So every run finds the same paths.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+
+from regress.case import case_pb2, command_case
+from regress.run import event_stream, exit_codes, run_pb2
+from regress.scenario import job_files
+from regress.supervisor import attempt, exec_launcher, watchdog
+
+_RELAY = "regress.supervisor.command_relay"
+# The command is the only rank that the supervisor knows.
+_RANK = 0
+
+# How long the relay may take to end what outlives the command.
+_RELAY_SECONDS = 20.0
+
+# Called with the name of the run or attempt, and the command's progress.
+OnProgress = Callable[[str, run_pb2.Progress], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class CommandScenario:
+    """A command to run.
+
+    Attributes:
+        case: The case, as loaded.
+        files: Where the files go.
+        on_progress: Called with the command's progress.
+        compare: Compares the newest checkpoints of two job folders.
+    """
+
+    case: case_pb2.CommandCase
+    files: job_files.JobFiles
+    on_progress: OnProgress
+    compare: Callable[
+        [pathlib.Path, pathlib.Path], run_pb2.CheckpointComparison
+    ]
+
+    def run(self) -> run_pb2.RunRecord:
+        """Interrupts and resumes the command, then runs it uninterrupted.
+
+        The uninterrupted run and the comparison are left out if an attempt did
+        not end as it had to.
+        """
+        record = run_pb2.RunRecord(
+            case=case_pb2.Case(
+                name=self.case.name, interruption=self.case.interruption
+            ),
+            command=self.case,
+        )
+        for index in range(len(self.case.interruption) + 1):
+            result = self._attempt(index, self.files, f"attempt {index}")
+            record.attempts.append(result)
+            if not self._ended_as_asked(index, result):
+                return record
+        resumed = self._move_aside("resumed")
+        record.uninterrupted.CopyFrom(self.run_uninterrupted())
+        whole = self._move_aside("uninterrupted")
+        if _ended_well(record.uninterrupted):
+            record.checkpoint.CopyFrom(self.compare(whole, resumed))
+        return record
+
+    def run_uninterrupted(self) -> run_pb2.Attempt:
+        """Runs the command from its beginning to its end."""
+        return self._attempt(
+            len(self.case.interruption),
+            self.files.of_uninterrupted(),
+            "the uninterrupted run",
+        )
+
+    def repeat(self, record: run_pb2.RunRecord) -> None:
+        """Adds another uninterrupted run, to see whether it is the same."""
+        record.repeat.CopyFrom(
+            self._attempt(
+                len(self.case.interruption),
+                self.files.of_repeat(),
+                "the repeat",
+            )
+        )
+        again = self._move_aside("repeat")
+        if _ended_well(record.repeat):
+            record.repeated_checkpoint.CopyFrom(
+                self.compare(self.files.work / "uninterrupted_job", again)
+            )
+
+    @property
+    def _job(self) -> pathlib.Path:
+        return self.files.work / "job"
+
+    def _move_aside(self, name: str) -> pathlib.Path:
+        return self._job.rename(self.files.work / f"{name}_job")
+
+    def _attempt(
+        self, index: int, files: job_files.JobFiles, name: str
+    ) -> run_pb2.Attempt:
+        self._job.mkdir(parents=True, exist_ok=True)
+        last = len(self.case.interruption)
+        interruption = self.case.interruption[index] if index < last else None
+        # Runs of their own begin with attempt 0.
+        number = index if files is self.files else 0
+        events = files.events(number, _RANK)
+        events.unlink(missing_ok=True)
+        argv = [
+            f"--case={self._write_case(number, files)}",
+            f"--events={events}",
+            f"--python_path={os.environ.get('PYTHONPATH', '')}",
+        ]
+        step_seconds = self.case.step_seconds
+        if interruption is not None:
+            argv.append(f"--interrupt_at={interruption.iteration}")
+            if interruption.signal == case_pb2.SIGKILL:
+                argv.append("--stop")
+            else:
+                # The relay ends a command that SIGTERM does not.
+                grace = self.case.grace_seconds + _RELAY_SECONDS
+                step_seconds = max(step_seconds, grace)
+        result = attempt.run_attempt(
+            exec_launcher.ExecLauncher(_RELAY),
+            [attempt.RankCommand(argv, files.log(number, _RANK))],
+            interruption=interruption,
+            bounds=watchdog.Bounds(
+                self.case.start_seconds, step_seconds, self.case.attempt_seconds
+            ),
+            on_progress=lambda _, progress: self.on_progress(name, progress),
+        )
+        result.index = number
+        if result.HasField("end"):
+            result.end.of_command = True
+        if events.exists():
+            read, result.ranks[_RANK].torn = event_stream.read(events)
+            result.ranks[_RANK].events.extend(read)
+        result.checkpoints_left.extend(
+            self._checkpoints() if self.case.checkpoints else ()
+        )
+        return result
+
+    def _checkpoints(self) -> list[str]:
+        return [
+            path.relative_to(self._job).as_posix()
+            for path in checkpoints_in(self._job, self.case.checkpoints)
+        ]
+
+    def _write_case(
+        self, number: int, files: job_files.JobFiles
+    ) -> pathlib.Path:
+        path = files.attempt(number) / "command.textproto"
+        filled = command_case.fill_in(
+            self.case,
+            {
+                command_case.JOB: str(self._job),
+                command_case.PYTHON: sys.executable,
+            },
+        )
+        path.write_text(str(filled), encoding="utf-8")
+        return path
+
+    def _ended_as_asked(self, index: int, result: run_pb2.Attempt) -> bool:
+        if index == len(self.case.interruption):
+            return _ended_well(result)
+        graceful = self.case.interruption[index].graceful
+        return result.HasField("interruption") and not any(
+            event.command_end.overstayed
+            or (graceful and not exit_codes.exited_with(rank.exit, 0))
+            for rank in result.ranks
+            for event in rank.events
+        )
+
+
+def checkpoints_in(job: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """Returns the checkpoints in a job's folder, the newest last.
+
+    A checkpoint is as old as what was last written in it; of two that were
+    written at once, the one whose name has the higher numbers is newer.
+
+    Args:
+        job: The folder.
+        pattern: The case's `checkpoints`; "." is the folder itself.
+    """
+    if pattern == ".":
+        found = [job] if any(job.iterdir()) else []
+    else:
+        found = list(job.glob(pattern))
+    return sorted(found, key=lambda path: (_written_at(path), _numbers(path)))
+
+
+def _written_at(path: pathlib.Path) -> int:
+    inside = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return max(one.stat().st_mtime_ns for one in inside)
+
+
+def _numbers(path: pathlib.Path) -> tuple[int, ...]:
+    digits = "".join(c if c.isdecimal() else " " for c in path.name)
+    return tuple(map(int, digits.split()))
+
+
+def _ended_well(result: run_pb2.Attempt) -> bool:
+    return all(
+        rank.exit.cause == run_pb2.ExitStatus.BY_ITSELF
+        and exit_codes.exited_with(rank.exit, exit_codes.SUCCESS)
+        for rank in result.ranks
+    )
