@@ -249,6 +249,37 @@ class NearestTheCauseTest(parameterized.TestCase):
         )
 
 
+class RepeatThroughTest(parameterized.TestCase):
+    """Attempt 0 runs again only where wrong numbers have no known cause."""
+
+    @parameterized.parameters(
+        (_Verdict.NUMERIC_DRIFT, rules.INTERRUPTED_METRICS, False, 4),
+        (_Verdict.NUMERIC_DRIFT, rules.INTERRUPTED_METRICS, True, 4),
+        (_Verdict.RESUME_DIVERGENCE, rules.RESUMED_METRICS, False, 4),
+        (_Verdict.RESUME_DIVERGENCE, rules.RESUMED_METRICS, True, None),
+        (_Verdict.CRASH, rules.NO_CRASH, False, None),
+        (_Verdict.CRASH, rules.NO_CRASH, True, None),
+    )
+    def test_follows_from_the_conclusion_and_the_state(
+        self, conclusion, rule, state_differs, expected
+    ):
+        outcomes = [
+            _found(rule, _LOSS, 4),
+            _found(rules.STATE_RESTORED, _RNG, 4)
+            if state_differs
+            else _passed(rules.STATE_RESTORED),
+        ]
+        self.assertEqual(
+            decision.repeat_through(outcomes, conclusion), expected
+        )
+
+    def test_is_none_without_an_iteration(self):
+        outcomes = [_found(rules.RESUMED_METRICS, _LOSS, None)]
+        self.assertIsNone(
+            decision.repeat_through(outcomes, _Verdict.RESUME_DIVERGENCE)
+        )
+
+
 class NeverGreenTest(absltest.TestCase):
     def test_more_checks_never_make_a_pass_of_a_failure(self):
         for failing in rules.ALL:

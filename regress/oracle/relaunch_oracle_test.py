@@ -35,8 +35,7 @@ class RelaunchTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         finding = self.assert_fails(
             records, _Verdict.NOT_RESUMED, rule, **fields
         )
-        if finding.HasField("attempt"):
-            self.assertEqual(wording.attempt(finding), "the relaunch")
+        self.assertEqual(wording.attempt(finding), "the relaunch")
         verdict = records.judge()
         self.assertEqual(verdict.shortfall, _Verdict.NOT_LEFT_ALONE)
         self.assertStartsWith(
@@ -126,19 +125,22 @@ class RelaunchTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
 
     @parameterized.parameters(
-        (lambda disk: disk.ClearField("tracker"), "none"),
-        (lambda disk: setattr(disk, "tracker", 6), "6"),
-        (lambda disk: disk.checkpoints.add(iteration=9), "none"),
-        (lambda disk: disk.checkpoints.pop(), "absent"),
+        (lambda disk: disk.ClearField("tracker"), "8", "none"),
+        (lambda disk: setattr(disk, "tracker", 6), "8", "6"),
+        (lambda disk: disk.checkpoints.add(iteration=9), "absent", "none"),
+        (lambda disk: disk.checkpoints.pop(), "8", "absent"),
     )
     def test_finds_another_tracker_or_checkpoint(
         self,
         change: Callable[[run_pb2.CheckpointDirectory], object],
+        expected: str,
         actual: str,
     ) -> None:
         records = _records()
         change(records.run.checkpoints_after_relaunch)
-        self._assert_found(records, rules.RELAUNCH_DISK, actual=actual)
+        self._assert_found(
+            records, rules.RELAUNCH_DISK, expected=expected, actual=actual
+        )
 
     def test_a_process_that_lived_on_is_found(self) -> None:
         records = _records()
