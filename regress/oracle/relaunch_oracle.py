@@ -43,17 +43,17 @@ def _check_idle(observed: observations.Observations) -> check.Outcome:
     result = check.Check(rules.RELAUNCH_IDLE, check.as_found)
     attempt = observed.relaunch
     last = observed.case.training.iterations
-    timelines = attempt.timelines.items()
-    for rank, timeline in timelines:
+    nothing = check.integers([])
+    for rank, timeline in attempt.timelines.items():
         for subject, expected, actual in (
             (
                 _Fact.TRAINED_BY_RELAUNCH,
-                check.integers([]),
+                nothing,
                 check.integers(timeline.iterations),
             ),
             (
                 _Fact.SAVED_BY_RELAUNCH,
-                check.integers([]),
+                nothing,
                 check.integers(
                     timeline.checkpoint_iterations(
                         run_pb2.CheckpointEvent.SAVED
