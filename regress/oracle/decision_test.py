@@ -261,8 +261,12 @@ class RepeatThroughTest(parameterized.TestCase):
         (_Verdict.CRASH, rules.NO_CRASH, True, None),
     )
     def test_follows_from_the_conclusion_and_the_state(
-        self, conclusion, rule, state_differs, expected
-    ):
+        self,
+        conclusion: _Verdict.Conclusion,
+        rule: rules.Rule,
+        state_differs: bool,
+        expected: int | None,
+    ) -> None:
         outcomes = [
             _found(rule, _LOSS, 4),
             _found(rules.STATE_RESTORED, _RNG, 4)
@@ -273,7 +277,7 @@ class RepeatThroughTest(parameterized.TestCase):
             decision.repeat_through(outcomes, conclusion), expected
         )
 
-    def test_is_none_without_an_iteration(self):
+    def test_is_none_without_an_iteration(self) -> None:
         outcomes = [_found(rules.RESUMED_METRICS, _LOSS, None)]
         self.assertIsNone(
             decision.repeat_through(outcomes, _Verdict.RESUME_DIVERGENCE)

@@ -81,7 +81,7 @@ class ExpectedRunTest(parameterized.TestCase):
                 [(0, dict.fromkeys(ranks, expected))] if expected else [],
             )
 
-    def test_a_peer_need_not_have_begun_the_save_that_is_hit(self):
+    def test_a_peer_need_not_have_begun_the_save_that_is_hit(self) -> None:
         records = record_test_helper.passing(
             record_test_helper.small_case(6, case_pb2.CHECKPOINT_WRITE)
         )
