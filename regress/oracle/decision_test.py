@@ -31,22 +31,19 @@ class OrderTest(parameterized.TestCase):
 
     def test_is_from_the_cause_to_what_follows(self):
         self.assertEqual(
+            [one.name for one in conclusions.ORDER],
             [
-                _Verdict.Conclusion.Name(one.reached)
-                for one in conclusions.ORDER
-            ],
-            [
-                "CRASH",
-                "HANG",
-                "WRONG_ENVIRONMENT",
-                "STALE_GOLDEN",
-                "NOT_INTERRUPTED",
-                "DAMAGED_CHECKPOINT",
-                "NOT_RESUMED",
-                "NONDETERMINISM",
-                "NUMERIC_DRIFT",
-                "RESUME_DIVERGENCE",
-                "NOT_SAVED",
+                "crash",
+                "hang",
+                "wrong environment",
+                "stale golden",
+                "not interrupted",
+                "damaged checkpoint",
+                "not resumed",
+                "nondeterminism",
+                "numeric drift",
+                "resume divergence",
+                "not saved",
             ],
         )
 
