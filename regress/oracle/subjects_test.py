@@ -12,7 +12,7 @@ _ANOTHER = verdict_pb2.Value(text="another")
 
 
 def _finding(**fields: Any) -> verdict_pb2.Finding:
-    usual = {
+    usual: dict[str, Any] = {
         "oracle": verdict_pb2.RESUME_PROOF,
         "check": "attempt 1: finished",
         "attempt": 1,

@@ -156,13 +156,14 @@ class MismatchesTest(parameterized.TestCase):
         )
         expected = fault.Expected("PASS", "", ranks=(2,))
         self.assertEqual(expectation.mismatches(expected, verdict), [])
-        for change in ({"attempt": 2}, {"rank": 3}, {"exceeded_bound": None}):
-            other = verdict_pb2.ResumeCost(
-                **{"attempt": 1, "rank": 2, "exceeded_bound": 1.2, **change}
-            )
-            verdict.resume_costs[1].CopyFrom(other)
+        for field, value in (("attempt", 2), ("rank", 3)):
+            verdict.resume_costs[1].CopyFrom(cost)
+            setattr(verdict.resume_costs[1], field, value)
             (found,) = expectation.mismatches(expected, verdict)
             self.assertIn("not [(1, 2)]", found)
+        verdict.resume_costs.pop()
+        (found,) = expectation.mismatches(expected, verdict)
+        self.assertIn("are [], not [(1, 2)]", found)
 
     def test_no_memory_may_grow_unless_that_is_expected(self) -> None:
         verdict = _verdict()
