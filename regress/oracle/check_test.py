@@ -42,6 +42,13 @@ class CheckTest(absltest.TestCase):
         )
         self.assertEmpty(outcome.findings)
 
+    def test_says_of_a_repeat_that_it_is_one(self) -> None:
+        result = check.Check(rules.REPEAT_RAN)
+        result.expect(_Fact.RANKS, "0", "1")
+        outcome = result.outcome()
+        self.assertTrue(outcome.check.of_repeat)
+        self.assertTrue(outcome.findings[0].of_repeat)
+
     def test_finds_a_fact_that_differs(self):
         result = check.Check(rules.NO_CRASH)
         result.expect(_Fact.EXIT_STATUS, "0", "0")

@@ -31,22 +31,19 @@ class OrderTest(parameterized.TestCase):
 
     def test_is_from_the_cause_to_what_follows(self):
         self.assertEqual(
+            [one.name for one in conclusions.ORDER],
             [
-                _Verdict.Conclusion.Name(one.reached)
-                for one in conclusions.ORDER
-            ],
-            [
-                "CRASH",
-                "HANG",
-                "WRONG_ENVIRONMENT",
-                "STALE_GOLDEN",
-                "NOT_INTERRUPTED",
-                "DAMAGED_CHECKPOINT",
-                "NOT_RESUMED",
-                "NONDETERMINISM",
-                "NUMERIC_DRIFT",
-                "RESUME_DIVERGENCE",
-                "NOT_SAVED",
+                "crash",
+                "hang",
+                "wrong environment",
+                "stale golden",
+                "not interrupted",
+                "damaged checkpoint",
+                "not resumed",
+                "nondeterminism",
+                "numeric drift",
+                "resume divergence",
+                "not saved",
             ],
         )
 
@@ -246,6 +243,41 @@ class NearestTheCauseTest(parameterized.TestCase):
         self.assertEqual(
             decision.by_weight([state, drift], _Verdict.NUMERIC_DRIFT),
             [drift, state],
+        )
+
+
+class RepeatThroughTest(parameterized.TestCase):
+    """Attempt 0 runs again only where wrong numbers have no known cause."""
+
+    @parameterized.parameters(
+        (_Verdict.NUMERIC_DRIFT, rules.INTERRUPTED_METRICS, False, 4),
+        (_Verdict.NUMERIC_DRIFT, rules.INTERRUPTED_METRICS, True, 4),
+        (_Verdict.RESUME_DIVERGENCE, rules.RESUMED_METRICS, False, 4),
+        (_Verdict.RESUME_DIVERGENCE, rules.RESUMED_METRICS, True, None),
+        (_Verdict.CRASH, rules.NO_CRASH, False, None),
+        (_Verdict.CRASH, rules.NO_CRASH, True, None),
+    )
+    def test_follows_from_the_conclusion_and_the_state(
+        self,
+        conclusion: _Verdict.Conclusion,
+        rule: rules.Rule,
+        state_differs: bool,
+        expected: int | None,
+    ) -> None:
+        outcomes = [
+            _found(rule, _LOSS, 4),
+            _found(rules.STATE_RESTORED, _RNG, 4)
+            if state_differs
+            else _passed(rules.STATE_RESTORED),
+        ]
+        self.assertEqual(
+            decision.repeat_through(outcomes, conclusion), expected
+        )
+
+    def test_is_none_without_an_iteration(self) -> None:
+        outcomes = [_found(rules.RESUMED_METRICS, _LOSS, None)]
+        self.assertIsNone(
+            decision.repeat_through(outcomes, _Verdict.RESUME_DIVERGENCE)
         )
 
 

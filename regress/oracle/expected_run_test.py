@@ -7,7 +7,10 @@ from regress.oracle import expected_run, observations, record_test_helper
 
 
 def _facts(case: case_pb2.Case) -> observations.Observations:
-    records = record_test_helper.passing(case)
+    return _observed(record_test_helper.passing(case))
+
+
+def _observed(records: record_test_helper.Records) -> observations.Observations:
     return observations.gather(
         records.case, records.run, records.golden, record_test_helper.TARGET
     )
@@ -77,6 +80,18 @@ class ExpectedRunTest(parameterized.TestCase):
                 _listed(found),
                 [(0, dict.fromkeys(ranks, expected))] if expected else [],
             )
+
+    def test_a_peer_need_not_have_begun_the_save_that_is_hit(self) -> None:
+        records = record_test_helper.passing(
+            record_test_helper.small_case(6, case_pb2.CHECKPOINT_WRITE)
+        )
+        for rank in range(record_test_helper.RANKS):
+            events = records.rank(0, rank).events
+            self.assertEqual(events.pop().state.iteration, 6)
+        self.assertEqual(
+            expected_run.saves(_observed(records), 0),
+            {0: [3], 1: [3], 2: [3], 3: [3, 6]},
+        )
 
     def test_of_several_attempts_the_last_one_is_replayed(self):
         case = record_test_helper.small_case(

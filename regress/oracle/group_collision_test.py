@@ -21,6 +21,8 @@ class RefusedTest(parameterized.TestCase):
             "as many params: on rank 2 the group default has 6 and the group "
             "decoupled 1. megatron-core 0.16.0 ",
         )
+        refused = run.records.judge().known_bug.refused
+        self.assertEqual(refused.field, "params")
 
     def test_a_rank_without_a_decoupled_group_is_not_among_them(self):
         run = helper.Run()

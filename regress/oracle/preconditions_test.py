@@ -293,6 +293,7 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
         recorded = records.golden.provenance.environment
         recorded.versions["numpy"] = "2.4.6"
         recorded.settings["MKL_CBWR"] = "COMPATIBLE"
+        recorded.settings["ATEN_CPU_CAPABILITY"] = "avx512"
         recorded.device_name = "Intel Xeon"
         self.assert_passes(records)
         self.assertEqual(
@@ -305,6 +306,7 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
             [
                 "device name: AMD EPYC, golden Intel Xeon",
                 "numpy: absent, golden 2.4.6",
+                "ATEN_CPU_CAPABILITY: avx2, golden avx512",
                 "MKL_CBWR: absent, golden COMPATIBLE",
             ],
         )

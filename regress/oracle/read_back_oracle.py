@@ -64,7 +64,7 @@ def _check_ranks(observed: observations.Observations) -> check.Outcome:
 
 
 def _check_exits(observed: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.READ_BACK_EXITS, check.as_found)
+    result = check.Check(rules.READ_BACK_EXITS)
     expected = check.exit_status(_Exit(cause=_Exit.BY_ITSELF))
     # The rank that failed comes before those that were ended because of it.
     failed = observed.read_back.record.end.failure.rank.rank

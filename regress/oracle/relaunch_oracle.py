@@ -40,20 +40,20 @@ def _check_ranks(observed: observations.Observations) -> check.Outcome:
 
 
 def _check_idle(observed: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.RELAUNCH_IDLE, check.as_found)
+    result = check.Check(rules.RELAUNCH_IDLE)
     attempt = observed.relaunch
     last = observed.case.training.iterations
-    timelines = attempt.timelines.items()
-    for rank, timeline in timelines:
+    nothing = check.integers([])
+    for rank, timeline in attempt.timelines.items():
         for subject, expected, actual in (
             (
                 _Fact.TRAINED_BY_RELAUNCH,
-                check.integers([]),
+                nothing,
                 check.integers(timeline.iterations),
             ),
             (
                 _Fact.SAVED_BY_RELAUNCH,
-                check.integers([]),
+                nothing,
                 check.integers(
                     timeline.checkpoint_iterations(
                         run_pb2.CheckpointEvent.SAVED
@@ -88,7 +88,7 @@ def _said(finished: run_pb2.Finished) -> str:
 
 
 def _check_disk(observed: observations.Observations) -> check.Outcome:
-    result = check.Check(rules.RELAUNCH_DISK, check.as_found)
+    result = check.Check(rules.RELAUNCH_DISK)
     if observed.run.HasField("checkpoints_after_relaunch"):
         before = _contents(observed.run.checkpoints)
         after = _contents(observed.run.checkpoints_after_relaunch)

@@ -11,6 +11,7 @@ from regress.run import run_pb2
 
 _Verdict = verdict_pb2.Verdict
 _RELAUNCH = 3
+_TRACKER = "iteration that the tracker names"
 _FILE = "mp_rank_00_001/model_optim_rng.pt of iteration 6"
 
 
@@ -35,8 +36,7 @@ class RelaunchTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         finding = self.assert_fails(
             records, _Verdict.NOT_RESUMED, rule, **fields
         )
-        if finding.HasField("attempt"):
-            self.assertEqual(wording.attempt(finding), "the relaunch")
+        self.assertEqual(wording.attempt(finding), "the relaunch")
         verdict = records.judge()
         self.assertEqual(verdict.shortfall, _Verdict.NOT_LEFT_ALONE)
         self.assertStartsWith(
@@ -98,11 +98,27 @@ class RelaunchTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             actual="now, after iteration 8",
         )
 
+    def test_finds_that_it_said_so_twice(self) -> None:
+        records = _records()
+        said = records.rank(_RELAUNCH, 1).events[-1]
+        records.rank(_RELAUNCH, 1).events.append(said)
+        self._assert_found(
+            records,
+            rules.RELAUNCH_IDLE,
+            rank=1,
+            actual="before, after iteration 8, before, after iteration 8",
+        )
+
     def test_finds_that_it_failed(self) -> None:
         records = _records()
         records.rank(_RELAUNCH, 0).exit.code = 1
+        records.run.relaunch.end.CopyFrom(record_test_helper.failed(0))
         self._assert_found(
-            records, rules.RELAUNCH_IDLE, subject="exit status", rank=0
+            records,
+            rules.RELAUNCH_IDLE,
+            subject="exit status",
+            rank=0,
+            end=record_test_helper.failed(0),
         )
 
     def test_finds_that_a_rank_is_missing(self) -> None:
@@ -126,19 +142,37 @@ class RelaunchTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         )
 
     @parameterized.parameters(
-        (lambda disk: disk.ClearField("tracker"), "none"),
-        (lambda disk: setattr(disk, "tracker", 6), "6"),
-        (lambda disk: disk.checkpoints.add(iteration=9), "none"),
-        (lambda disk: disk.checkpoints.pop(), "absent"),
+        (lambda disk: disk.ClearField("tracker"), _TRACKER, "8", "none"),
+        (lambda disk: setattr(disk, "tracker", 6), _TRACKER, "8", "6"),
+        (
+            lambda disk: disk.checkpoints.add(iteration=9),
+            "manifest of iteration 9",
+            "absent",
+            "none",
+        ),
+        (
+            lambda disk: disk.checkpoints.pop(),
+            "manifest of iteration 8",
+            "8",
+            "absent",
+        ),
     )
     def test_finds_another_tracker_or_checkpoint(
         self,
         change: Callable[[run_pb2.CheckpointDirectory], object],
+        subject: str,
+        expected: str,
         actual: str,
     ) -> None:
         records = _records()
         change(records.run.checkpoints_after_relaunch)
-        self._assert_found(records, rules.RELAUNCH_DISK, actual=actual)
+        self._assert_found(
+            records,
+            rules.RELAUNCH_DISK,
+            subject=subject,
+            expected=expected,
+            actual=actual,
+        )
 
     def test_a_process_that_lived_on_is_found(self) -> None:
         records = _records()

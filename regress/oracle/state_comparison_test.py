@@ -65,6 +65,18 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(wording.explanation(finding), "")
         self.assertEqual(kinds, {"rng": 1})
 
+    def test_counts_the_entries_of_each_kind(self) -> None:
+        counts = state_comparison.compare(
+            check.Check(rules.STATE_RESTORED),
+            [_digest(rng__a="aa", rng__b="bb", rng__c="cc", scheduler="dd")],
+            [_digest(rng__a="xx", rng__b="xx", rng__c="cc", scheduler="dd")],
+            attempt=1,
+            rank=2,
+            iteration=20,
+        )
+        self.assertEqual(counts.compared, {"rng": 3, "scheduler": 1})
+        self.assertEqual(counts.differing, {"rng": 2})
+
     def test_names_missing_and_extra_entries(self):
         outcome, kinds = _compare(
             [_digest(a="aa", b="bb")], [_digest(a="aa", c="cc")]

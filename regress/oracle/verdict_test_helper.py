@@ -1,6 +1,5 @@
 """A base class for tests that check verdicts."""
 
-import operator
 from collections.abc import Callable, Mapping
 
 from absl.testing import absltest
@@ -16,6 +15,19 @@ _WORDS: Mapping[str, Callable[[verdict_pb2.Finding], object]] = {
     "actual": wording.actual,
     "explanation": wording.explanation,
 }
+
+
+def _value(finding: verdict_pb2.Finding, field: str) -> object:
+    """Returns a field, or the words for it; None for a field without a value.
+
+    Rank 0 of attempt 0 is not the same as no rank of no attempt.
+    """
+    if field in _WORDS:
+        return _WORDS[field](finding)
+    value: object = getattr(finding, field)
+    if finding.DESCRIPTOR.fields_by_name[field].has_presence:
+        return value if finding.HasField(field) else None
+    return value
 
 
 class VerdictTestCase(absltest.TestCase):
@@ -72,8 +84,7 @@ class VerdictTestCase(absltest.TestCase):
             for candidate in verdict.findings
             if (candidate.oracle, candidate.check) == (rule.oracle, rule.name)
             and all(
-                _WORDS.get(field, operator.attrgetter(field))(candidate)
-                == value
+                _value(candidate, field) == value
                 for field, value in finding.items()
             )
         ]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from regress.oracle import verdict_pb2
 from regress.report import wording
+from regress.testing.faults import expectation
 from regress.testing.faults import fault as fault_lib
 
 _Conclusion = verdict_pb2.Verdict.Conclusion
@@ -45,8 +46,10 @@ class Row:
 
     @property
     def caught(self) -> bool:
-        """Whether our test fails."""
-        return self.verdict.conclusion != verdict_pb2.Verdict.PASS
+        """Whether our test fails, or says what a rank's memory did."""
+        return self.verdict.conclusion != verdict_pb2.Verdict.PASS or bool(
+            expectation.grown(self.verdict)
+        )
 
 
 def render(
@@ -112,6 +115,8 @@ def _ours(row: Row) -> str:
     """Returns the verdict and its cause, without what varies between runs."""
     conclusion = _Conclusion.Name(row.verdict.conclusion)
     name = conclusion.lower().replace("_", " ")
+    for _, rank in expectation.grown(row.verdict):
+        return f"{name}, with a finding: memory, rank {rank}"
     if not row.verdict.findings:
         return name
     first = row.verdict.findings[0]

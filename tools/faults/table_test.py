@@ -99,6 +99,13 @@ class TableTest(absltest.TestCase):
         )
         self.assertIn("| missed | Some #1 | pass | **no** | **no** |", page)
 
+    def test_memory_that_grew_is_seen(self) -> None:
+        cost = verdict_pb2.ResumeCost(attempt=1, rank=2, exceeded_bound=1.2)
+        passed = _Verdict(conclusion=_Verdict.PASS, resume_costs=[cost])
+        page = table.render([_row("kept", passed)], [])
+        self.assertIn("| pass, with a finding: memory, rank 2 |", page)
+        self.assertIn("Of 1 faults, ours sees 1, ", page)
+
     def test_counts_who_sees_how_many(self) -> None:
         page = table.render(
             [

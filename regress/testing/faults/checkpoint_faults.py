@@ -20,6 +20,7 @@ from regress.trainer import hooks
 
 _LOADED = 4
 _ALL = (0, 1, 2, 3)
+_LARGE = 256 * 2**20
 _WEIGHT = "decoder.layers.0.mlp.linear_fc1.weight"
 
 
@@ -233,6 +234,23 @@ def _take_checkpoints_of_another_seed(
     shutil.rmtree(scenario.files.checkpoints)
     other.files.checkpoints.rename(scenario.files.checkpoints)
     return record
+
+
+def _keep_what_was_loaded(original: Any) -> Any:
+    kept: list[Any] = []
+
+    def read(*args: Any) -> Any:
+        saved = original(*args)
+        if instrumentation.rank() == 2:
+            # A real checkpoint is large, unlike that of the catalogue's case.
+            kept.extend((saved, b"\1" * _LARGE))
+        return saved
+
+    return read
+
+
+def _bound_memory(case: case_pb2.Case) -> None:
+    case.memory_growth_bound = 1.2
 
 
 def _damaged(
@@ -523,6 +541,18 @@ FAULTS = (
             ranks=(0,),
             summary="^a resume began where it had to",
         ),
+    ),
+    fault.Fault(
+        "loaded_checkpoint_kept",
+        "thought of",
+        "Rank 2 of attempt 1 keeps the checkpoint that it loaded in memory.",
+        fault.Injection(
+            trainer=instrumentation.wrapped(
+                hooks.READ_CHECKPOINT, _keep_what_was_loaded
+            ),
+            case=_bound_memory,
+        ),
+        fault.Expected("PASS", "", ranks=(2,)),
     ),
 )
 

@@ -22,18 +22,39 @@ def mismatches(
     return list(_mismatches(expected, verdict))
 
 
+def grown(verdict: verdict_pb2.Verdict) -> list[tuple[int, int]]:
+    """Returns each attempt and rank whose memory exceeded the case's bound."""
+    return [
+        (cost.attempt, cost.rank)
+        for cost in verdict.resume_costs
+        if cost.HasField("exceeded_bound")
+    ]
+
+
 def _mismatches(
     expected: fault_lib.Expected, verdict: verdict_pb2.Verdict
 ) -> Iterator[str]:
     conclusion = _Conclusion.Name(verdict.conclusion)
     if conclusion != expected.conclusion:
         yield f"The conclusion is {conclusion}, not {expected.conclusion}."
+    must_grow = (
+        [(expected.attempt, rank) for rank in expected.ranks]
+        if expected.conclusion == "PASS"
+        else []
+    )
+    if grown(verdict) != must_grow:
+        yield (
+            "The attempts and ranks whose memory grew by more than the case "
+            f"expects are {grown(verdict)}, not {must_grow}."
+        )
     for name, pattern, text in (
         ("summary", expected.summary, summary.summarize(verdict)),
         ("known bug", expected.known_bug, summary.known_bug(verdict)),
     ):
         if not re.search(pattern, text):
             yield f"The {name} {text!r} has nothing like {pattern!r}."
+    if expected.conclusion == "PASS":
+        return
     if not verdict.findings:
         yield "There is no finding."
         return

@@ -148,6 +148,29 @@ class MismatchesTest(parameterized.TestCase):
         (found,) = expectation.mismatches(expected, verdict)
         self.assertIn("rank is 0, not None", found)
 
+    def test_a_pass_must_have_a_finding_about_memory(self) -> None:
+        cost = verdict_pb2.ResumeCost(attempt=1, rank=2, exceeded_bound=1.2)
+        verdict = verdict_pb2.Verdict(
+            conclusion=verdict_pb2.Verdict.PASS,
+            resume_costs=[verdict_pb2.ResumeCost(attempt=1, rank=1), cost],
+        )
+        expected = fault.Expected("PASS", "", ranks=(2,))
+        self.assertEqual(expectation.mismatches(expected, verdict), [])
+        for field, value in (("attempt", 2), ("rank", 3)):
+            verdict.resume_costs[1].CopyFrom(cost)
+            setattr(verdict.resume_costs[1], field, value)
+            (found,) = expectation.mismatches(expected, verdict)
+            self.assertIn("not [(1, 2)]", found)
+        verdict.resume_costs.pop()
+        (found,) = expectation.mismatches(expected, verdict)
+        self.assertIn("are [], not [(1, 2)]", found)
+
+    def test_no_memory_may_grow_unless_that_is_expected(self) -> None:
+        verdict = _verdict()
+        verdict.resume_costs.add(attempt=1, rank=2, exceeded_bound=1.2)
+        (found,) = expectation.mismatches(_EXPECTED, verdict)
+        self.assertIn("are [(1, 2)], not []", found)
+
     def test_a_pass_is_no_catch(self) -> None:
         verdict = verdict_pb2.Verdict(conclusion=verdict_pb2.Verdict.PASS)
         self.assertContainsSubset(

@@ -77,7 +77,9 @@ class Expected:
     """The verdict that a fault must get.
 
     Attributes:
-        conclusion: Name of a `Verdict.Conclusion`.
+        conclusion: Name of a `Verdict.Conclusion`. PASS is for a fault that
+            fails no test: the memory of `ranks` grows in `attempt` by more than
+            the case expects. Such a verdict has no findings.
         subject: Regular expression that the whole subject of the first finding
             must match.
         attempt: The first finding's attempt; None if it has none.
