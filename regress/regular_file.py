@@ -18,13 +18,13 @@ def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
     Raises:
         OSError: The file cannot be opened, or is no regular file.
     """
-    file = open(path, "rb", opener=_without_waiting)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        _check(os.fstat(file.fileno()).st_mode, path)
+        _check(os.fstat(fd).st_mode, path)
+        return os.fdopen(fd, "rb")
     except BaseException:
-        file.close()
+        os.close(fd)
         raise
-    return file
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -46,10 +46,10 @@ def check(path: pathlib.Path) -> None:
     _check(path.stat().st_mode, path)
 
 
-def _without_waiting(name: str, flags: int) -> int:
-    return os.open(name, flags | os.O_NONBLOCK)
-
-
 def _check(mode: int, path: str | os.PathLike[str]) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(
+            errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path)
+        )
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
