@@ -6,13 +6,13 @@ are refused at once.
 """
 
 import errno
+import io
 import os
 import pathlib
 import stat
-from typing import BinaryIO
 
 
-def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
+def open_to_read(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Opens a regular file for reading.
 
     Raises:

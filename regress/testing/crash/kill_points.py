@@ -92,11 +92,12 @@ def counts(logs: pathlib.Path, rank: int, series: str) -> int:
 
 def install(argument: str) -> None:
     """Counts this rank's points. See `flag`."""
-    point, counted, logs = json.loads(argument)
-    counter = _Counter(
-        KillPoint(*point[:3], tuple(point[3])) if point else None,
-        pathlib.Path(logs),
-    )
+    fields, counted, logs = json.loads(argument)
+    point = None
+    if fields:
+        rank, series, number, others = fields
+        point = KillPoint(rank, series, number, tuple(others))
+    counter = _Counter(point, pathlib.Path(logs))
     for hook in hooks.ALL:
         hook.wrap(functools.partial(_counted, counter, hook))
     instrumentation.with_disk(
