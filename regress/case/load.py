@@ -5,6 +5,7 @@ import pathlib
 
 from google.protobuf import text_format
 
+from regress import regular_file
 from regress.case import case_pb2, errors, validation
 
 _SUFFIX = ".textproto"
@@ -31,7 +32,7 @@ def parse(path: str | os.PathLike[str]) -> case_pb2.Case:
     """
     path = pathlib.Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular_file.read(path).decode("utf-8")
     except FileNotFoundError:
         raise errors.CaseError(_missing(path)) from None
     except OSError as error:

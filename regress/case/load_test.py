@@ -1,5 +1,6 @@
 """Tests for loading cases from files."""
 
+import os
 import pathlib
 
 from absl.testing import absltest
@@ -91,6 +92,14 @@ class LoadTest(absltest.TestCase):
             f"{self.folder}: cannot read the case: Is a directory",
         ):
             load.load(self.folder)
+
+    def test_a_pipe_is_no_case(self) -> None:
+        path = self.folder / "pipe.textproto"
+        os.mkfifo(path)
+        with self.assertRaisesRegex(
+            errors.CaseError, "cannot read the case: Not a regular file"
+        ):
+            load.load(path)
 
     def test_one_sentence_for_each_problem(self) -> None:
         case = case_test_helper.valid_case()

@@ -37,7 +37,8 @@ class Disk:
     def create(self, path: pathlib.Path) -> int:
         """Creates or truncates a file. Returns its descriptor."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        return os.open(path, flags, 0o666)
+        # A named pipe would wait for a reader.
+        return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
     def write(self, fd: int, data: memoryview) -> int:
         """Writes at least a part of the data. Returns the number of bytes."""

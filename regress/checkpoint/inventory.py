@@ -8,6 +8,7 @@ import os
 import pathlib
 from concurrent import futures
 
+from regress import regular_file
 from regress.checkpoint import errors, layout, manifest
 from regress.run import run_pb2
 
@@ -56,7 +57,7 @@ def _checkpoint(
 def _file(folder: pathlib.Path, listed: manifest.File) -> run_pb2.StoredFile:
     size, digest, written_at = -1, "", 0
     try:
-        with open(folder / listed.path, "rb") as file:
+        with regular_file.open_to_read(folder / listed.path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
             written_at = os.fstat(file.fileno()).st_mtime_ns

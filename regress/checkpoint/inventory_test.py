@@ -1,6 +1,7 @@
 """Tests for listing a checkpoint directory."""
 
 import hashlib
+import os
 import pathlib
 from unittest import mock
 
@@ -64,6 +65,13 @@ class InventoryTest(absltest.TestCase):
         (checkpoint,) = inventory.take(self._root).checkpoints
         self.assertEqual(checkpoint.files[0].stored_bytes, -1)
         self.assertEqual(checkpoint.files[0].stored_digest, "")
+
+    def test_of_a_pipe_it_has_nothing(self) -> None:
+        path = self._save(3) / _FILES[0]
+        path.unlink()
+        os.mkfifo(path)
+        (checkpoint,) = inventory.take(self._root).checkpoints
+        self.assertEqual(checkpoint.files[0].stored_bytes, -1)
 
     def test_a_folder_without_a_manifest_has_no_files(self) -> None:
         (self._save(3) / layout.MANIFEST).write_bytes(b"{")

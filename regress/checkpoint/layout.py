@@ -12,6 +12,7 @@ ignore the manifest.
 import pathlib
 import re
 
+from regress import regular_file
 from regress.checkpoint import durable, errors
 
 TRACKER = "latest_checkpointed_iteration.txt"
@@ -76,14 +77,14 @@ def read_tracker(root: pathlib.Path) -> int | None:
     """
     path = root / TRACKER
     try:
-        with open(path, "rb") as file:
+        with regular_file.open_to_read(path) as file:
             content = file.read(_MAX_TRACKER_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise errors.CheckpointError(
             f"The checkpoint tracker {path} cannot be read: {error.strerror}. "
-            "Let this user read it."
+            "Make it a file that this user can read."
         ) from error
     text = content.decode(errors="replace")
     digits = text.strip()

@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from regress import regular_file
 from regress.checkpoint import layout
 
 _VERSION = 1
@@ -105,9 +106,11 @@ def read(folder: pathlib.Path) -> Manifest:
     """
     path = folder / layout.MANIFEST
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        with regular_file.open_to_read(path) as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
             raise ManifestError(f"it has more than {_MAX_BYTES} bytes")
-        return decode(path.read_bytes())
+        return decode(content)
     except OSError as error:
         raise ManifestError(f"it cannot be read: {error.strerror}") from None
 

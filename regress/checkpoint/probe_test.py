@@ -36,6 +36,11 @@ class ProbeTest(parameterized.TestCase):
         self._check()
         self.assertEmpty(list(self._root.iterdir()))
 
+    def test_a_pipe_is_refused_without_waiting_for_its_reader(self) -> None:
+        self._root.mkdir(exist_ok=True)
+        os.mkfifo(self._root / f".probe_002{durable.ASIDE}")
+        self._assert_refused("No such device or address")
+
     @parameterized.parameters(
         "make_folder", "create", "write", "flush", "rename", "flush_folder"
     )

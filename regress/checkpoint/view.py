@@ -12,6 +12,7 @@ import pathlib
 import zipfile
 from collections.abc import Sequence
 
+from regress import regular_file
 from regress.checkpoint import errors, layout, manifest
 
 
@@ -206,7 +207,7 @@ def check_file(folder: pathlib.Path, file: manifest.File) -> None:
                 f"The checkpoint file {path} is damaged: it has {size} bytes; "
                 f"expected {file.bytes}."
             )
-        with open(path, "rb") as content:
+        with regular_file.open_to_read(path) as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise errors.CheckpointError(
@@ -229,7 +230,10 @@ def check_without_manifest(folder: pathlib.Path, rank: int) -> None:
     """
     path = folder / layout.rank_file(rank)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            regular_file.open_to_read(path) as content,
+            zipfile.ZipFile(content) as archive,
+        ):
             broken = archive.testzip()
     except FileNotFoundError as error:
         raise errors.CheckpointError(

@@ -1,6 +1,7 @@
 """Tests for finding the newest checkpoint and agreeing on it."""
 
 import io
+import os
 import pathlib
 import zipfile
 
@@ -148,6 +149,27 @@ class ViewTest(parameterized.TestCase):
             self.assertRegex(
                 self._look().problem, "is damaged: (its|the) (SHA|sum)"
             )
+
+    @parameterized.product(
+        name=[
+            layout.TRACKER,
+            f"iter_0000010/{layout.MANIFEST}",
+            f"iter_0000010/{layout.rank_file(0)}",
+        ],
+        listed=[True, False],
+    )
+    def test_a_pipe_is_refused_without_waiting_for_its_writer(
+        self, name: str, listed: bool
+    ) -> None:
+        self._save(10, listed=listed)
+        (self._root / name).unlink(missing_ok=True)
+        os.mkfifo(self._root / name)
+        self.assertRegex(
+            self._look().problem,
+            rf"{name} (cannot be read|is damaged): "
+            "(Not a regular file|it cannot be read: Not a regular file"
+            r"|it has 0 bytes; expected \d+)\.",
+        )
 
     @parameterized.parameters(True, False)
     def test_a_file_that_is_missing_is_refused(self, listed: bool) -> None:

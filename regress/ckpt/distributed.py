@@ -25,6 +25,7 @@ from torch.distributed.checkpoint import (
     planner,
 )
 
+from regress import regular_file
 from regress.checkpoint import weights_only
 from regress.ckpt import entry, errors, flatten, pickled
 
@@ -94,6 +95,7 @@ def read(folder: pathlib.Path) -> dict[str, entry.Entry]:
             tensor is missing.
     """
     described = _metadata(folder / METADATA)
+    _check_files(folder, described)
     reader = filesystem.FileSystemReader(folder)
     reader.set_up_storage_reader(described, is_coordinator=True)
     flat: dict[str, entry.Entry] = {}
@@ -119,9 +121,27 @@ def read(folder: pathlib.Path) -> dict[str, entry.Entry]:
     return flat
 
 
+def _check_files(folder: pathlib.Path, described: metadata.Metadata) -> None:
+    """Refuses a file whose writer torch's reader would wait for."""
+    names = {
+        str(getattr(one, "relative_path", ""))
+        for one in described.storage_data.values()
+    }
+    for path in (folder / name for name in names):
+        try:
+            regular_file.check(path)
+        except FileNotFoundError:
+            # The reader says which value lies there.
+            continue
+        except OSError as error:
+            raise errors.CkptError(
+                f"{path} cannot be read: {error.strerror}."
+            ) from error
+
+
 def _metadata(path: pathlib.Path) -> metadata.Metadata:
     try:
-        with open(path, "rb") as file:
+        with regular_file.open_to_read(path) as file:
             read = _Unpickler(file).load()
     except OSError as error:
         raise errors.CkptError(

@@ -72,6 +72,16 @@ class DistributedTest(absltest.TestCase):
             read.read().tobytes(), weight.view(torch.uint8).numpy().tobytes()
         )
 
+    def test_pipes_are_refused_without_waiting_for_their_writers(self) -> None:
+        self._save({"w": torch.zeros(6)})
+        (part,) = self._folder.glob("*.distcp")
+        for path in (part, self._folder / distributed.METADATA):
+            path.unlink()
+            os.mkfifo(path)
+            self.assertEqual(
+                self._refusal(), f"{path} cannot be read: Not a regular file."
+            )
+
     def test_a_tensor_is_put_together_from_its_parts(self) -> None:
         parts = torch.arange(6.0).chunk(2)
         self._save({"w": torch.zeros(6), "a": parts[0], "b": parts[1]})

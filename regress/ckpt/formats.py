@@ -6,6 +6,7 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
+from regress import regular_file
 from regress.ckpt import (
     distributed,
     entry,
@@ -74,7 +75,7 @@ def find(path: pathlib.Path) -> Checkpoint:
 
 
 def _in_file(path: pathlib.Path) -> Checkpoint:
-    with open(path, "rb") as file:
+    with regular_file.open_to_read(path) as file:
         start = file.read(len(pickled.OLD_MAGIC))
     if path.suffix == safetensors_file.SUFFIX or start[8:9] == b"{":
         return Checkpoint(
@@ -111,7 +112,8 @@ def _in_folder(folder: pathlib.Path) -> Checkpoint:
 def _newest(root: pathlib.Path) -> pathlib.Path:
     """Returns the folder that the tracker in a root names."""
     tracker = root / TRACKER
-    text = tracker.read_text(encoding="utf-8", errors="replace").strip()
+    content = regular_file.read(tracker)
+    text = content.decode("utf-8", errors="replace").strip()
     if text == _RELEASE:
         folder = root / _RELEASE
     elif text.isascii() and text.isdecimal() and len(text) <= 10:
@@ -193,7 +195,11 @@ def _pickle(path: pathlib.Path, prefix: str = "") -> dict[str, entry.Entry]:
 
 def _json(path: pathlib.Path) -> dict[str, entry.Entry]:
     try:
-        return flatten.flatten(json.loads(path.read_bytes()), path.name)
+        return flatten.flatten(json.loads(regular_file.read(path)), path.name)
+    except OSError as error:
+        raise errors.CkptError(
+            f"{path} cannot be read: {error.strerror}."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise errors.CkptError(f"{path} is damaged: it is no JSON.") from error
 

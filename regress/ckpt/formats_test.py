@@ -1,6 +1,7 @@
 """Tests for formats."""
 
 import json
+import os
 import pathlib
 import warnings
 from typing import Any
@@ -143,6 +144,18 @@ class FormatsTest(parameterized.TestCase):
     def test_a_tracker_of_no_checkpoint_is_refused(self) -> None:
         (self._root / formats.TRACKER).write_text("30")
         self.assertIn("names 30, but", self._refusal(self._root))
+
+    def test_pipes_are_refused_without_waiting_for_their_writers(self) -> None:
+        folder = self._rank("mp_rank_00_000")
+        for path, from_path in (
+            (folder / "model_optim_rng.pt", folder.parent),
+            (self._root / formats.TRACKER, self._root),
+            (self._root / "x.safetensors", self._root / "x.safetensors"),
+        ):
+            os.mkfifo(path)
+            self.assertRegex(
+                self._refusal(from_path), "cannot be read: Not a regular file.$"
+            )
 
     def test_a_folder_of_a_rank_without_its_file_is_refused(self) -> None:
         folder = self._rank("mp_rank_00_000")

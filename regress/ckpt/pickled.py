@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
+from regress import regular_file
 from regress.checkpoint import weights_only
 from regress.ckpt import errors, inert
 
@@ -51,7 +52,7 @@ def read(path: pathlib.Path) -> Any:
             neither data nor one of Megatron's.
     """
     with _refuse(str(path)):
-        with open(path, "rb") as file:
+        with regular_file.open_to_read(path) as file:
             is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
         if is_zip and _is_script(path):
             raise errors.CkptError(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from regress import regular_file
 from regress.ckpt import entry, errors, flatten
 
 SUFFIX = ".safetensors"
@@ -56,7 +57,7 @@ def read(path: pathlib.Path) -> dict[str, entry.Entry]:
     """
     try:
         size = path.stat().st_size
-        with open(path, "rb") as file:
+        with regular_file.open_to_read(path) as file:
             length = int.from_bytes(file.read(_LENGTH), "little")
             if not 2 <= length <= min(MAX_HEADER, size - _LENGTH):
                 raise _damaged(

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from google.protobuf import text_format
 
-from regress import bazel
+from regress import bazel, regular_file
 from regress.case import limits
 from regress.golden import bands, errors, golden_pb2, selection_key, series
 
@@ -39,7 +39,7 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
     """
     path = pathlib.Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular_file.read(path).decode("utf-8")
     except FileNotFoundError:
         raise errors.GoldenError(
             f"{path}: no such golden; {_existing(path)}; {_how_to_record(path)}"
@@ -98,7 +98,7 @@ def digest(path: str | os.PathLike[str]) -> str:
         GoldenError: The file cannot be read.
     """
     try:
-        return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+        return hashlib.sha256(regular_file.read(path)).hexdigest()
     except OSError as error:
         raise errors.GoldenError(
             f"{path}: cannot read the golden: {error.strerror}"

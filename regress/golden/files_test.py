@@ -1,6 +1,7 @@
 """Tests for reading and writing golden records."""
 
 import math
+import os
 import pathlib
 import random
 import struct
@@ -260,6 +261,15 @@ class FilesTest(parameterized.TestCase):
             f"{self.path}: cannot read the golden: Is a directory",
         ):
             files.read(self.path)
+
+    def test_a_pipe_is_no_golden(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(self.path)
+        for read in (files.read, files.digest):
+            with self.assertRaisesRegex(
+                errors.GoldenError, "cannot read the golden: Not a regular file"
+            ):
+                read(self.path)
 
     def test_names_line_and_column_of_a_malformed_value(self) -> None:
         self.assert_refused(

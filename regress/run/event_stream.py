@@ -29,7 +29,7 @@ from typing import Self
 
 from google.protobuf import message
 
-from regress import errors
+from regress import errors, regular_file
 from regress.case import limits
 from regress.run import run_pb2
 
@@ -146,7 +146,7 @@ class Reader:
         """
         self.torn = False
         try:
-            with open(self._path, "rb") as stream:
+            with regular_file.open_to_read(self._path) as stream:
                 offset = 0
                 while (event := self._next(stream, offset)) is not None:
                     yield event

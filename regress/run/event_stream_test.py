@@ -233,6 +233,14 @@ class EventStreamTest(absltest.TestCase):
         ):
             event_stream.read(self.path)
 
+    def test_a_pipe_is_one_sentence(self) -> None:
+        os.mkfifo(self.path)
+        with self.assertRaisesWithLiteralMatch(
+            event_stream.EventStreamError,
+            f"{self.path}: cannot read events: Not a regular file",
+        ):
+            event_stream.read(self.path)
+
     def test_writer_in_a_missing_directory_is_one_sentence(self) -> None:
         path = self.path / "missing"
         with self.assertRaisesWithLiteralMatch(

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -242,6 +243,30 @@ class StuckTest(rank_group_test_helper.JobTestCase):
 
     @parameterized.parameters(*_LAUNCHERS)
     def test_is_named_within_a_bound(self, launcher: str) -> None:
+        self._assert_named(
+            launcher,
+            _IMPATIENCE,
+            lambda rank, progress: None,
+            "^The watchdog ended the attempt, as there was no progress message "
+            "for 1 s: rank 0 is running .state S., after iteration 3",
+        )
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_is_named_within_a_bound_after_sigterm(self, launcher: str) -> None:
+        self._assert_named(
+            launcher,
+            rank_group_test_helper.PATIENCE,
+            lambda rank, progress: os.kill(os.getpid(), signal.SIGTERM),
+            r"^The supervisor was sent SIGTERM\.$",
+        )
+
+    def _assert_named(
+        self,
+        launcher: str,
+        bounds: watchdog.Bounds,
+        on_progress: Callable[[int, run_pb2.Progress], None],
+        why: str,
+    ) -> None:
         # Only a process that waits in the kernel survives SIGKILL. This one is
         # not sent any, which looks the same to its supervisor.
         with (
@@ -266,16 +291,12 @@ class StuckTest(rank_group_test_helper.JobTestCase):
                         self.directory, ["progress:3:loss pause"]
                     ),
                     interruption=None,
-                    bounds=_IMPATIENCE,
-                    on_progress=lambda rank, progress: None,
+                    bounds=bounds,
+                    on_progress=on_progress,
                 )
             # Bazel gives a test 15 s after SIGTERM.
             self.assertLess(time.monotonic() - before, 15)
-        self.assertRegex(
-            told.getvalue(),
-            "^The watchdog ended the attempt, as there was no progress message "
-            "for 1 s: rank 0 is running .state S., after iteration 3",
-        )
+        self.assertRegex(told.getvalue(), why)
         linux.end_children(spare=set())
 
 
@@ -435,6 +456,38 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
             r"[^;]*\.$",
         )
 
+    @parameterized.product(
+        launcher=_LAUNCHERS,
+        # One does not want to save and stop, the other one cannot.
+        stuck=[
+            ("pause", r"running \(state S\)"),
+            ("raise:SIGSTOP", r"stopped \(state T\)"),
+        ],
+    )
+    def test_names_a_rank_that_is_stuck_in_a_graceful_stop(
+        self, launcher: str, stuck: tuple[str, str]
+    ) -> None:
+        # Rank 0 waits once rank 1 ignores the signal.
+        fifo = self.make_fifo()
+        command, state = stuck
+        interruption = _interruption("SIGTERM", [0, 1])
+        interruption.graceful = True
+        result = self.run_job(
+            launcher,
+            [
+                f"ignore:SIGTERM open:{fifo}:r wait:2:BACKWARD exit:0",
+                f"ignore:SIGTERM open:{fifo}:w progress:1:deaf {command}",
+            ],
+            interruption=interruption,
+            bounds=_IMPATIENCE,
+        )
+        self.assert_ends(result, ["INTERRUPTED 0", "INTERRUPTED SIGKILL"])
+        self.assertRegex(
+            attempt_end.describe(result.end),
+            rf"no progress message for 1 s: rank 1 is {state}, after iteration "
+            r"1 \(deaf\), [^;]*\.$",
+        )
+
     @parameterized.product(launcher=_LAUNCHERS, ranks=[[], [1]])
     def test_says_who_was_stopped(
         self, launcher: str, ranks: list[int]
@@ -559,6 +612,23 @@ class CancellationTest(rank_group_test_helper.JobTestCase):
         )
         self.assertEqual(raised.exception.signal, number)
         self.assertGreater(result.seconds, 0)
+
+    @parameterized.product(
+        launcher=_LAUNCHERS, stuck=["pause", "raise:SIGSTOP"]
+    )
+    def test_ends_ranks_that_are_stuck(self, launcher: str, stuck: str) -> None:
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        with self.assertRaises(cancellation.Cancelled) as raised:
+            self.run_job(
+                launcher,
+                [f"ignore:SIGTERM ignore:SIGINT daemon {stuck}"] * 2,
+                on_progress=on_progress,
+            )
+        self.assert_ends(raised.exception.attempt, ["CANCELLED SIGKILL"] * 2)
+        # Bazel gives a test 15 s after SIGTERM.
+        self.assertLess(raised.exception.attempt.seconds, 15)
 
     def test_is_not_lost_when_all_ranks_are_done(self) -> None:
         pidfds = []

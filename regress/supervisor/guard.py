@@ -5,13 +5,12 @@ When the supervisor dies, even by SIGKILL, the kernel kills the ranks
 guard reads a pipe whose write end only the supervisor holds. At end of file it
 kills every process group that it still watches.
 
-A process that made a session of its own is in none of these groups, and once
-its ancestors are dead, nothing shows where it came from but its environment.
-So every process that the supervisor starts is given a mark there, which its
-descendants inherit, and the guard kills those that have it. A process that
-clears its environment escapes. A subreaper would not let it, but would have to
-be an ancestor of the supervisor; Bazel, which waits for the supervisor itself,
-is one.
+A process that made a session of its own is in none of these groups. So every
+process that the supervisor starts is given a mark, which its descendants
+inherit (see python_process.py), and the guard kills those that have it. A
+subreaper would need no mark, but the guard cannot be theirs: orphans go to an
+ancestor, and an ancestor of the supervisor is what Bazel would wait for, and
+kill, in its place.
 """
 
 import contextlib
@@ -43,13 +42,12 @@ class Guard:
             self.pid = python_process.spawn(
                 __name__,
                 [str(reader), str(ready), python_process.own_mark()],
-                # A supervisor with several attempts has several guards, which
-                # must not kill each other.
-                environment={
-                    python_process.MARKS: python_process.inherited_marks()
-                },
+                environment={},
                 output=output,
                 descriptors=[reader, ready],
+                # A supervisor with several attempts has several guards, which
+                # must not kill each other.
+                marked=False,
             )
         except BaseException:
             os.close(self._pipe)
@@ -122,10 +120,16 @@ def main() -> None:
 
 def _kill_marked(mark: str) -> None:
     """Kills all processes that the supervisor has marked."""
-    while marked := linux.processes_with(python_process.MARKS, mark):
+    # Those that became another user's.
+    out_of_reach: set[int] = set()
+    while marked := python_process.processes_with(mark) - out_of_reach:
         for one in marked:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.kill(one, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                out_of_reach.add(one)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import resource
 import select
 import signal
 import time
@@ -133,6 +134,44 @@ def processes_with(variable: str, word: str) -> set[int]:
             ):
                 found.add(int(entry.name))
     return found
+
+
+def processes_limited_to(microseconds: int) -> set[int]:
+    """Returns the pids of the other processes with a soft limit RLIMIT_RTTIME.
+
+    Zombies are left out.
+    """
+    found = set()
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            limits = pathlib.Path(entry.path, "limits").read_text()
+            is_zombie = process_state(int(entry.name)) == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        _, _, limit = limits.partition("Max realtime timeout")
+        if limit.split()[:1] == [str(microseconds)] and not is_zombie:
+            found.add(int(entry.name))
+    return found
+
+
+@contextlib.contextmanager
+def limited_to(microseconds: int) -> Iterator[None]:
+    """Sets the soft limit RLIMIT_RTTIME, which children inherit.
+
+    It bounds the CPU time of real-time processes, and no others. Where the hard
+    limit is lower, nothing is set.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+    if hard != resource.RLIM_INFINITY and hard < microseconds:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_RTTIME, (microseconds, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_RTTIME, (soft, hard))
 
 
 def start_time(pid: int) -> int:

@@ -1,6 +1,7 @@
 """Tests for the process calls."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -25,6 +26,28 @@ def _start(code: str) -> int:
     return os.posix_spawn(
         sys.executable, [sys.executable, "-c", code], os.environ
     )
+
+
+class LimitTest(absltest.TestCase):
+    # More than any other process has, and another one for each process.
+    _LIMIT = (1 << 60) + os.getpid()
+
+    def test_is_inherited_and_found(self) -> None:
+        before = resource.getrlimit(resource.RLIMIT_RTTIME)
+        with linux.limited_to(self._LIMIT):
+            limited = os.posix_spawn(
+                sys.executable, [sys.executable, "-c", _PAUSE], {}
+            )
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_RTTIME), before)
+        other = _start(_PAUSE)
+        self.assertEqual(linux.processes_limited_to(self._LIMIT), {limited})
+        os.kill(limited, signal.SIGKILL)
+        # A zombie still has its limits.
+        os.waitid(os.P_PID, limited, os.WEXITED | os.WNOWAIT)
+        self.assertEmpty(linux.processes_limited_to(self._LIMIT))
+        os.kill(other, signal.SIGKILL)
+        for pid in (limited, other):
+            os.waitpid(pid, 0)
 
 
 class ChildrenTest(absltest.TestCase):

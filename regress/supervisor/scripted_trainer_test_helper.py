@@ -15,6 +15,7 @@
   burn:SECONDS               use that much more user CPU time
   child                      start a process and send its pid as text
   daemon                     the same, in a new session
+  stray                      the same, with an empty environment, too
   open:PATH:MODE             open a FIFO and keep it open
   read:PATH                  read a FIFO to its end
   report:PATH                write what the process sees, as JSON
@@ -106,10 +107,11 @@ def main(argv: Sequence[str]) -> int:
                 end = os.times().user + float(seconds)
                 while os.times().user < end:
                     sum(range(100_000))
-            case ["child" | "daemon" as kind]:
+            case ["child" | "daemon" | "stray" as kind]:
                 child = subprocess.Popen(
                     [sys.executable, "-c", "import signal; signal.pause()"],
-                    start_new_session=kind == "daemon",
+                    start_new_session=kind != "child",
+                    env={} if kind == "stray" else None,
                 )
                 channel.progress(0, str(child.pid))
             case ["open", path, mode]:

@@ -23,8 +23,8 @@ class SupervisorDeathTest(parameterized.TestCase):
     @parameterized.product(
         launcher=["exec", "zygote"],
         number=[signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGINT],
-        # A daemon has a session of its own.
-        kind=["child", "daemon"],
+        # A daemon has a session of its own; a stray has no environment either.
+        kind=["child", "daemon", "stray"],
         guard_stopped=[False, True],
     )
     def test_leaves_no_process(

@@ -1,8 +1,8 @@
 """A supervisor of four ranks.
 
 `supervisor_test_helper LAUNCHER DIRECTORY KIND PRELOAD_ARGV...`: each rank
-starts a process of a kind, `child` or `daemon`, and pauses. The supervisor
-prints the pids of these.
+starts a process of a kind, `child`, `daemon` or `stray`, and pauses. The
+supervisor prints the pids of these.
 """
 
 import pathlib

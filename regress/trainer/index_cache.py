@@ -29,12 +29,12 @@ import math
 import os
 import pathlib
 import secrets
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
 
+from regress import regular_file
 from regress.checkpoint import durable, errors
 from regress.run import run_pb2
 
@@ -170,15 +170,8 @@ def read(
     """
     most = most_bytes + _HEADER_BYTES + _DIGEST_BYTES
     try:
-        # A named pipe would wait for a writer.
-        with open(
-            path,
-            "rb",
-            opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK),
-        ) as file:
+        with regular_file.open_to_read(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise IndexCacheError("it is no regular file")
             if status.st_size > most:
                 raise IndexCacheError(
                     f"it has {status.st_size} bytes; expected at most {most}"

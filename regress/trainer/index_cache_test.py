@@ -204,7 +204,7 @@ class IndexCacheTest(parameterized.TestCase):
         ("pickle", "bytes do not have the SHA-256"),
         ("signed pickle", "its header is not JSON"),
         ("large", r"has 1099511627776 bytes; expected at most \d{5}\b"),
-        ("pipe", "it is no regular file"),
+        ("pipe", "Not a regular file"),
     )
     def test_what_is_planted_is_said_and_replaced(
         self, kind: str, why: str

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from regress import errors
 from regress.run import run_pb2
 from tools.bench import measured_run, phases, torchrun_job
 
@@ -29,8 +30,9 @@ _TARGET = flags.DEFINE_string(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    """Runs all measurements and prints them."""
+@errors.ends_with(1)
+def main(argv: Sequence[str]) -> int:
+    """Runs all measurements and prints them. Returns 0."""
     del argv
     path = pathlib.Path(_CASE.value)
     ours: list[tuple[float, float]] = []
@@ -53,6 +55,7 @@ def main(argv: Sequence[str]) -> None:
     _print_ratio("CPU", ours, theirs, 1)
     _print_phases(records[-1])
     _print_cached()
+    return 0
 
 
 def _times(measured: tuple[float, float]) -> str:

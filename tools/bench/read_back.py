@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from regress import errors
 from tools.bench import measured_run, phases
 
 _CASE = flags.DEFINE_string(
@@ -23,8 +24,9 @@ _CASE = flags.DEFINE_string(
 _REPEATS = flags.DEFINE_integer("repeats", 3, "How often to run it.", 1)
 
 
-def main(argv: Sequence[str]) -> None:
-    """Runs and prints."""
+@errors.ends_with(1)
+def main(argv: Sequence[str]) -> int:
+    """Runs and prints. Returns 0."""
     del argv
     ratios: dict[str, list[float]] = {"wall": [], "CPU": []}
     for number in range(_REPEATS.value):
@@ -40,6 +42,7 @@ def main(argv: Sequence[str]) -> None:
             )
     for name, found in ratios.items():
         print(f"{name}: median {statistics.median(found):.3f}")
+    return 0
 
 
 if __name__ == "__main__":

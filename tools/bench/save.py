@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from absl import app, flags
 
+from regress import errors
 from regress.checkpoint import commit, durable, layout, manifest
 
 _FOLDER = flags.DEFINE_string(
@@ -30,8 +31,9 @@ _ROUNDS = flags.DEFINE_integer("rounds", 7, "Of each size.", 1)
 _Save = Callable[[dict[str, torch.Tensor], pathlib.Path], None]
 
 
-def main(argv: Sequence[str]) -> None:
-    """Measures and prints a table."""
+@errors.ends_with(1)
+def main(argv: Sequence[str]) -> int:
+    """Measures and prints a table. Returns 0."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     names = ("torch.save", "and fsync", "durable")
@@ -46,6 +48,7 @@ def main(argv: Sequence[str]) -> None:
             f" {_ratio(whole, flushed)} of it and fsync",
             flush=True,
         )
+    return 0
 
 
 def _measure(mebibytes: int) -> list[list[float]]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from regress import errors
 from regress.oracle import judge, verdict_pb2
 from regress.report import summary
 from tools.bench import synthetic_records
@@ -34,8 +35,9 @@ class _Measured:
     peak_after: int
 
 
-def main(argv: Sequence[str]) -> None:
-    """Measures each size and prints the table."""
+@errors.ends_with(1)
+def main(argv: Sequence[str]) -> int:
+    """Measures each size and prints the table. Returns 0."""
     del argv
     print(
         "| steps | wall, s | CPU, s | record, MB | peak RSS before, MB"
@@ -54,6 +56,7 @@ def main(argv: Sequence[str]) -> None:
             f" | {_megabytes(found.peak_after)} |",
             flush=True,
         )
+    return 0
 
 
 def _measure(steps: int) -> _Measured:

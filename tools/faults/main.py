@@ -2,8 +2,9 @@
 
     tools/bazelw run //tools/faults
 
-Exit status: 0 if every fault got the verdict that it must get, else 1. If the
-control, which has no fault, does not pass, nothing is written.
+Exit status: 0 if every fault got the verdict that it must get; 1 if one did
+not, or if the control, which has no fault, does not pass, and then nothing is
+written; 2 if the catalogue could not be run.
 """
 
 import os
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import app
 
+from regress import errors
 from regress.oracle import verdict_pb2
 from regress.report import summary
 from regress.testing.faults import catalogue, expectation, harness
@@ -22,7 +24,10 @@ from tools.faults import peer, table
 
 _PAGE = pathlib.Path("docs/faults.md")
 
+_NOT_RUN = 2
 
+
+@errors.ends_with(_NOT_RUN)
 def main(argv: Sequence[str]) -> int:
     """Runs the catalogue. Returns the exit status."""
     if len(argv) > 1:

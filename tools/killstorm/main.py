@@ -1,10 +1,18 @@
-"""Kills random ranks of a job at random times, as often as asked.
+"""Kills ranks of jobs at points that the seed chooses, as often as asked.
 
-    tools/bazelw run //tools/killstorm -- --kills 300 --seed 1
+    tools/bazelw run //tools/killstorm -- --kills 1000 --seed 1
 
-It resumes every job until it is done; the whole trajectory and every state that
-was saved or loaded must be the golden's, to the bit. Exit status: 0 if nothing
-was lost; else 1, and the files of the job that lost something are kept.
+It resumes every job until it is done, and reads it back; the whole trajectory
+and every state that was saved or loaded must be the golden's, to the bit. A
+seed kills at the same points on any machine, so a job that lost something can
+be run again by its number:
+
+    tools/bazelw run //tools/killstorm -- --seed 1 --job 17
+
+With --wild it kills at random times instead, which no seed repeats.
+
+Exit status: 0 if nothing was lost; 1 if something was, and the files of that
+job are kept; 2 if the storm could not be run.
 """
 
 import pathlib
@@ -15,26 +23,36 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress.testing.crash import jobs, kill_storm
+from regress import errors
+from regress.testing.crash import jobs, kill_storm, seeded_storm
 
 _KILLS = flags.DEFINE_integer("kills", 300, "Kill at least this many ranks.", 1)
 _SEED = flags.DEFINE_integer(
-    "seed", 1, "Seed of the choice of who is killed, and when."
+    "seed", 1, "Seed of the choice of who is killed, and where."
 )
+_JOB = flags.DEFINE_integer(
+    "job", None, "Run only the job of this number, instead of --kills.", 0
+)
+_WILD = flags.DEFINE_bool("wild", False, "Kill at random times.")
+
+_NOT_RUN = 2
 
 
+@errors.ends_with(_NOT_RUN)
 def main(argv: Sequence[str]) -> int:
     """Runs the kill storm. Returns the exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
+    if _WILD.value and _JOB.value is not None:
+        raise app.UsageError(
+            "--job runs a job of a seed again, and --wild none: drop one."
+        )
     started = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="killstorm_"))
     with jobs.Jobs(folder, jobs.CATALOGUE) as all_jobs:
-        report = kill_storm.KillStorm(all_jobs, _SEED.value).run(
-            _KILLS.value, lambda line: print(line, flush=True)
-        )
+        report = _storm(all_jobs)
     print()
-    print("kills  phase that they found a rank in")
+    print("kills  phase or point of the rank")
     for phase, kills in report.phases.most_common():
         print(f"{kills:5}  {phase}")
     print()
@@ -43,21 +61,46 @@ def main(argv: Sequence[str]) -> int:
     print(f"attempts: {report.attempts}")
     print(f"resumes from a checkpoint: {report.resumes}")
     print(f"jobs trained to their end: {report.jobs}")
-    print(f"distinct phases: {len(report.phases)}")
-    print(
-        "longest time from an attempt's last kill to the end of all its "
-        f"ranks: {report.longest_end:.2f} s"
-    )
+    print(f"distinct phases or points: {len(report.phases)}")
+    if _WILD.value:
+        print(
+            "longest time from an attempt's last kill to the end of all its "
+            f"ranks: {report.longest_end:.2f} s"
+        )
     print(f"losses: {len(report.losses) or 'none'}")
     for loss in report.losses:
         print(f"  {loss}")
     if report.losses:
+        if isinstance(report, seeded_storm.Report):
+            _tell_how_to_repeat(report)
         print(f"The job's files are in {folder}.", file=sys.stderr)
         return 1
     (folder / "zygote" / "outputs" / "zygote.log").unlink()
     for empty in (*sorted(folder.rglob("*"), reverse=True), folder):
         empty.rmdir()
     return 0
+
+
+def _storm(all_jobs: jobs.Jobs) -> kill_storm.Report:
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    if _WILD.value:
+        storm = kill_storm.KillStorm(all_jobs, _SEED.value)
+        return storm.run(_KILLS.value, say)
+    return seeded_storm.SeededStorm(all_jobs, _SEED.value).run(
+        _KILLS.value, say, only=_JOB.value
+    )
+
+
+def _tell_how_to_repeat(report: seeded_storm.Report) -> None:
+    for kill in report.points:
+        if kill.job == report.lost_job:
+            print(f"  {kill}")
+    print(
+        f"To run job {report.lost_job} again: tools/bazelw run "
+        f"//tools/killstorm -- --seed={_SEED.value} --job={report.lost_job}"
+    )
 
 
 if __name__ == "__main__":

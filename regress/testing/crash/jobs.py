@@ -14,7 +14,7 @@ from regress.scenario import job_files, launchers
 from regress.scenario import scenario as scenario_lib
 from regress.supervisor import launcher as launcher_lib
 from regress.supervisor import watchdog
-from regress.testing.crash import die_at_step, phase_marker
+from regress.testing.crash import die_at_step, kill_points, phase_marker
 
 # Paths of cases, without their suffix.
 TINY = pathlib.Path("regress/testdata/tiny")
@@ -60,6 +60,7 @@ class Jobs:
                 *trainer_flags,
                 phase_marker.flag(folder),
                 die_at_step.flag(0, {}, folder),
+                kill_points.flag(None, folder, folder),
             ],
         )
 
@@ -151,6 +152,31 @@ class Job:
         self.attempts.append(attempt)
         return attempt
 
+    def run_until_point(
+        self, point: kill_points.KillPoint | None, *flags: str
+    ) -> run_pb2.Attempt:
+        """Runs an attempt in which ranks are killed at a point.
+
+        Args:
+            point: The point; None to count all of them, see `points`.
+            flags: Additional flags for every rank.
+        """
+        # Only the first attempt is sure to write the index of the data set: a
+        # rank that dies elsewhere may or may not leave one behind.
+        counted = self.checkpoints if self.attempts else self.work
+        return self.run(kill_points.flag(point, counted, self._markers), *flags)
+
+    def killed(self, rank: int) -> tuple[str, list[int]] | None:
+        """Returns where a rank was killed at its point, and who with it.
+
+        None if the last attempt's rank did not reach it.
+        """
+        return kill_points.killed(self._markers, rank)
+
+    def points(self, rank: int, series: str) -> int:
+        """Returns how many points the last attempt counted."""
+        return kill_points.counts(self._markers, rank, series)
+
     def run_until(self, iteration: int) -> None:
         """Runs an attempt whose ranks are killed in an iteration."""
         case = case_pb2.Case()
@@ -182,6 +208,11 @@ class Job:
             return int(path.read_text())
         except (FileNotFoundError, ValueError):
             return None
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """The folder of its checkpoints."""
+        return self._scenario.files.checkpoints
 
     def forget(self) -> None:
         """Deletes the job's files."""

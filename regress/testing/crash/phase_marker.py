@@ -104,11 +104,11 @@ class _MarkedDisk(instrumentation.WrappedDisk):
     def around(
         self, kind: str, path: pathlib.Path, step: Callable[[], _T]
     ) -> _T:
-        with self._marker.at(f"save: {kind} {_kind(path)}"):
+        with self._marker.at(f"save: {kind} {describe(path)}"):
             return step()
 
 
-def _kind(path: pathlib.Path) -> str:
+def describe(path: pathlib.Path) -> str:
     """Describes a path independently of rank and iteration."""
     name = path.name.removesuffix(durable.ASIDE)
     if name == layout.MANIFEST:

@@ -1,7 +1,7 @@
 """Commits checkpoints too early, which a kill storm must detect.
 
-The manifest and the tracker are written before the ranks' files, with a long
-delay in between.
+The manifest and the tracker are written before the ranks' files, with a delay
+in between.
 """
 
 import functools
@@ -17,19 +17,23 @@ from regress.run import run_pb2
 from regress.testing import instrumentation
 from regress.trainer import checkpoint, digest, hooks
 
-FLAG = instrumentation.flag(__name__)
-
-# Enough that about half of an attempt is spent where a kill must be detected.
-_DIGESTS = 100
+# The delay is such that about half of an attempt is spent where a kill must be
+# detected.
+FLAG = instrumentation.flag(__name__, "100")
+# For kills that need no luck.
+FLAG_WITHOUT_DELAY = instrumentation.flag(__name__, "0")
 
 
 def install(argument: str) -> None:
-    """Makes every save commit before it writes."""
-    del argument
-    hooks.WRITE_CHECKPOINT.wrap(_commit_prematurely)
+    """Makes every save commit before it writes, after as many digests."""
+    hooks.WRITE_CHECKPOINT.wrap(
+        functools.partial(_commit_prematurely, int(argument))
+    )
 
 
-def _commit_prematurely(save: Callable[..., Any]) -> Callable[..., Any]:
+def _commit_prematurely(
+    digests: int, save: Callable[..., Any]
+) -> Callable[..., Any]:
     @functools.wraps(save)
     def premature(
         self: checkpoint.Checkpoints,
@@ -49,7 +53,7 @@ def _commit_prematurely(save: Callable[..., Any]) -> Callable[..., Any]:
             durable.make_folder(self.disk, folder)
             self.commit(manifest.Manifest(state.iteration, tuple(files)))
         self.gather(None)
-        for _ in range(_DIGESTS):
+        for _ in range(digests):
             digest.digest_state(state, run_pb2.StateDigest.SAVED)
         return save(self, state, before_tracker)
 
