@@ -43,7 +43,7 @@ class TestEnvironment:
         outputs: pathlib.Path,
         hardware: str,
         argv: Sequence[str],
-        channel: str,
+        channel: str = "dev",
     ) -> "TestEnvironment":
         """Returns the environment of the running test.
 
