@@ -70,7 +70,7 @@ class ResumeCostTest(absltest.TestCase):
         self.assertEqual((cost.peak_bytes_before, cost.peak_bytes), (7, 8))
 
     def test_growth_beyond_the_bound_is_found_and_fails_nothing(self) -> None:
-        for bound, expected in ((0, 0), (1.5, 0), (1.49, 4)):
+        for bound, expected in ((0, 0), (1, 4), (1.49, 4), (1.5, 0)):
             with self.subTest(bound):
                 self.records = record_test_helper.passing()
                 _set_peaks(self.records, 100, 150)
