@@ -69,8 +69,19 @@ class ResumeCostTest(absltest.TestCase):
         self.assertTrue(cost.on_device)
         self.assertEqual((cost.peak_bytes_before, cost.peak_bytes), (7, 8))
 
+    def test_a_device_is_not_compared_with_the_host(self) -> None:
+        for attempt in (0, 1):
+            with self.subTest(attempt):
+                self.records = record_test_helper.passing()
+                _set_peaks(self.records, 100, 300)
+                for step in _steps(self.records, attempt, 1):
+                    step.peak_device_bytes = 7
+                cost = self.costs()[1]
+                self.assertTrue(cost.on_device)
+                self.assertFalse(cost.HasField("peak_bytes"))
+
     def test_growth_beyond_the_bound_is_found_and_fails_nothing(self) -> None:
-        for bound, expected in ((0, 0), (1.5, 0), (1.49, 4)):
+        for bound, expected in ((0, 0), (1, 4), (1.49, 4), (1.5, 0)):
             with self.subTest(bound):
                 self.records = record_test_helper.passing()
                 _set_peaks(self.records, 100, 150)

@@ -2,7 +2,7 @@
 
 from absl.testing import absltest
 
-from regress.oracle import record_test_helper, verdict_pb2
+from regress.oracle import check, record_test_helper, verdict_pb2
 from regress.oracle import verdict_test_helper as verdict_testing
 from regress.report import summary
 
@@ -59,6 +59,17 @@ class SkippedUpdatesTest(verdict_testing.VerdictTestCase):
             summary.summarize(verdict),
             "; the optimizer skipped the update of iteration 4 in attempt 0 on "
             "ranks 0, 1, 2, 3, and there are others.",
+        )
+
+    def test_of_many_the_first_are_kept(self) -> None:
+        records = record_test_helper.passing(
+            record_test_helper.small_case(iterations=30)
+        )
+        for iteration in range(_REPLAYED, 31):
+            self._skip(records, 1, iteration)
+        self.assertEqual(
+            [one.iteration for one in records.judge().skipped_updates],
+            list(range(_REPLAYED, _REPLAYED + check.SUBJECTS_KEPT)),
         )
 
     def test_a_repeat_is_named(self) -> None:
