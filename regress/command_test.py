@@ -176,6 +176,29 @@ class VerdictTest(CommandTest):
         self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
         self.fact(verdict, _Fact.FIRST_ITERATION)
 
+    def test_reads_all_that_was_printed_before_the_kill(self) -> None:
+        # More than the relay reads at once, written at once.
+        script = (
+            "import fcntl, os, time; "
+            "fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); "
+            r"os.write(1, b'iter 5: loss 1\n' + b'x\n' * 50000 + "
+            r"b'iter 6: loss 1\n'); "
+            "time.sleep(60)"
+        )
+        case = self.case(
+            sys.executable, "-c", script, "{job}", step_seconds=0.5
+        )
+        self.run_case(case)
+        (rank,) = self.record.attempts[0].ranks
+        self.assertEqual(
+            [
+                one.printed.iteration
+                for one in rank.events
+                if one.printed.metrics
+            ],
+            [5, 6],
+        )
+
     def test_sends_sigterm_to_the_command(self) -> None:
         case = self.shell(
             """

@@ -31,10 +31,16 @@ def _events() -> list[run_pb2.Event]:
         ),
         run_pb2.Event(state=run_pb2.StateDigest(iteration=1, entries=entries)),
         run_pb2.Event(checkpoint=run_pb2.CheckpointEvent(iteration=1)),
+        run_pb2.Event(printed=run_pb2.Printed(iteration=1)),
+        run_pb2.Event(command_processes=run_pb2.CommandProcesses()),
+        run_pb2.Event(command_end=run_pb2.CommandEnd(lines=1)),
         run_pb2.Event(span=run_pb2.Span(name="save", seconds=0.5)),
         run_pb2.Event(finished=run_pb2.Finished()),
         run_pb2.Event(settings_change=run_pb2.SettingsChange(iteration=1)),
         run_pb2.Event(data_index=run_pb2.DataIndex(split="train")),
+        run_pb2.Event(
+            hardware_found=run_pb2.HardwareFound(hardware="nvidia_l4")
+        ),
     ]
 
 
