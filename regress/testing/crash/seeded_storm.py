@@ -59,10 +59,21 @@ class Report(kill_storm.Report):
     Attributes:
         points: The kills, in order.
         lost_job: The number of the job that lost something; None if none did.
+        seed: The storm's seed.
     """
 
     points: list[Kill] = dataclasses.field(default_factory=list)
     lost_job: int | None = None
+    seed: int = 0
+
+    def how_it_was_lost(self) -> list[str]:
+        """Returns a line for each kill of the lost job, and the way back."""
+        kills = [str(kill) for kill in self.points if kill.job == self.lost_job]
+        return [
+            *kills,
+            f"To run job {self.lost_job} again: tools/bazelw run "
+            f"//tools/killstorm -- --seed={self.seed} --job={self.lost_job}",
+        ]
 
 
 class SeededStorm:
@@ -106,7 +117,7 @@ class SeededStorm:
             say: Called with one line after each job.
             only: Run the job of this number, and no other.
         """
-        report = Report()
+        report = Report(seed=self._seed)
         self._count_points()
         number = only or 0
         while not report.losses and (

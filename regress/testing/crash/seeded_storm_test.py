@@ -52,6 +52,10 @@ class SeededStormTest(absltest.TestCase):
         )
         report = storm.run(_ENOUGH_KILLS, logging.info)
         self.assertNotEmpty(report.losses)
+        self.assertEndsWith(
+            report.how_it_was_lost()[-1],
+            f"killstorm -- --seed=1 --job={report.lost_job}",
+        )
         again = another.run(1, logging.info, only=report.lost_job)
         self.assertEqual(again.lost_job, report.lost_job)
         self.assertEqual(
