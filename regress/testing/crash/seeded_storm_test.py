@@ -19,9 +19,11 @@ class SeededStormTest(absltest.TestCase):
         folder = self.enter_context(
             tempfile.TemporaryDirectory(dir=absltest.TEST_TMPDIR.value)
         )
-        return self.enter_context(
-            jobs.Jobs(pathlib.Path(folder), jobs.CATALOGUE, trainer_flags)
+        all_jobs = jobs.Jobs(
+            pathlib.Path(folder), jobs.CATALOGUE, trainer_flags
         )
+        self.enter_context(all_jobs)
+        return all_jobs
 
     def test_a_seed_kills_at_the_same_points_again(self) -> None:
         all_jobs = self.start_jobs()
