@@ -7,7 +7,9 @@ what no point stands for, but no second time.
 What a job does after a kill depends only on the newest complete checkpoint, and
 that only on the point: a save is complete only after every rank has reported
 its file and before any rank leaves the save, and no point is between a rank's
-report and its leave but rank 0's own.
+report and its leave but rank 0's own. The other ranks do not wait at points of
+their own, so a saver that is broken such that their progress matters, too, may
+need several tries to lose a job again.
 """
 
 import dataclasses

@@ -46,7 +46,7 @@ class SeededStormTest(absltest.TestCase):
     def test_a_lost_job_is_lost_again(self) -> None:
         storm, another = (
             seeded_storm.SeededStorm(
-                self.start_jobs(premature_commit.FLAG_WITHOUT_DELAY),
+                self.start_jobs(premature_commit.FLAG_OF_RANK_0),
                 1,
                 _POINTS,
             )
