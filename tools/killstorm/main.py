@@ -23,7 +23,8 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress import errors
+from regress import errors, terminal
+from regress.supervisor import cancellation
 from regress.testing.crash import jobs, kill_storm, seeded_storm
 
 _KILLS = flags.DEFINE_integer("kills", 300, "Kill at least this many ranks.", 1)
@@ -49,8 +50,12 @@ def main(argv: Sequence[str]) -> int:
         )
     started = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="killstorm_"))
-    with jobs.Jobs(folder, jobs.CATALOGUE) as all_jobs:
-        report = _storm(all_jobs)
+    try:
+        with jobs.Jobs(folder, jobs.CATALOGUE) as all_jobs:
+            report = _storm(all_jobs)
+    except cancellation.Cancelled as cancelled:
+        terminal.tell(f"{cancelled} The job's files are in {folder}.")
+        return _NOT_RUN
     print()
     print("kills  phase or point of the rank")
     for phase, kills in report.phases.most_common():
@@ -72,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"  {loss}")
     if report.losses:
         if isinstance(report, seeded_storm.Report):
-            _tell_how_to_repeat(report)
+            for line in report.how_it_was_lost():
+                print(f"  {line}")
         print(f"The job's files are in {folder}.", file=sys.stderr)
         return 1
     (folder / "zygote" / "outputs" / "zygote.log").unlink()
@@ -90,16 +96,6 @@ def _storm(all_jobs: jobs.Jobs) -> kill_storm.Report:
         return storm.run(_KILLS.value, say)
     return seeded_storm.SeededStorm(all_jobs, _SEED.value).run(
         _KILLS.value, say, only=_JOB.value
-    )
-
-
-def _tell_how_to_repeat(report: seeded_storm.Report) -> None:
-    for kill in report.points:
-        if kill.job == report.lost_job:
-            print(f"  {kill}")
-    print(
-        f"To run job {report.lost_job} again: tools/bazelw run "
-        f"//tools/killstorm -- --seed={_SEED.value} --job={report.lost_job}"
     )
 
 

@@ -7,7 +7,9 @@ what no point stands for, but no second time.
 What a job does after a kill depends only on the newest complete checkpoint, and
 that only on the point: a save is complete only after every rank has reported
 its file and before any rank leaves the save, and no point is between a rank's
-report and its leave but rank 0's own.
+report and its leave but rank 0's own. The other ranks do not wait at points of
+their own, so a saver that is broken such that their progress matters, too, may
+need several tries to lose a job again.
 """
 
 import dataclasses
@@ -59,10 +61,21 @@ class Report(kill_storm.Report):
     Attributes:
         points: The kills, in order.
         lost_job: The number of the job that lost something; None if none did.
+        seed: The storm's seed.
     """
 
     points: list[Kill] = dataclasses.field(default_factory=list)
     lost_job: int | None = None
+    seed: int = 0
+
+    def how_it_was_lost(self) -> list[str]:
+        """Returns a line for each kill of the lost job, and the way back."""
+        kills = [str(kill) for kill in self.points if kill.job == self.lost_job]
+        return [
+            *kills,
+            f"To run job {self.lost_job} again: tools/bazelw run "
+            f"//tools/killstorm -- --seed={self.seed} --job={self.lost_job}",
+        ]
 
 
 class SeededStorm:
@@ -106,7 +119,7 @@ class SeededStorm:
             say: Called with one line after each job.
             only: Run the job of this number, and no other.
         """
-        report = Report()
+        report = Report(seed=self._seed)
         self._count_points()
         number = only or 0
         while not report.losses and (

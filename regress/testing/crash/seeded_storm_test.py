@@ -19,10 +19,11 @@ class SeededStormTest(absltest.TestCase):
         folder = self.enter_context(
             tempfile.TemporaryDirectory(dir=absltest.TEST_TMPDIR.value)
         )
-        started: jobs.Jobs = self.enter_context(
-            jobs.Jobs(pathlib.Path(folder), jobs.CATALOGUE, trainer_flags)
+        all_jobs = jobs.Jobs(
+            pathlib.Path(folder), jobs.CATALOGUE, trainer_flags
         )
-        return started
+        self.enter_context(all_jobs)
+        return all_jobs
 
     def test_a_seed_kills_at_the_same_points_again(self) -> None:
         all_jobs = self.start_jobs()
@@ -45,7 +46,7 @@ class SeededStormTest(absltest.TestCase):
     def test_a_lost_job_is_lost_again(self) -> None:
         storm, another = (
             seeded_storm.SeededStorm(
-                self.start_jobs(premature_commit.FLAG_WITHOUT_DELAY),
+                self.start_jobs(premature_commit.FLAG_OF_RANK_0),
                 1,
                 _POINTS,
             )
@@ -53,6 +54,10 @@ class SeededStormTest(absltest.TestCase):
         )
         report = storm.run(_ENOUGH_KILLS, logging.info)
         self.assertNotEmpty(report.losses)
+        self.assertEndsWith(
+            report.how_it_was_lost()[-1],
+            f"killstorm -- --seed=1 --job={report.lost_job}",
+        )
         again = another.run(1, logging.info, only=report.lost_job)
         self.assertEqual(again.lost_job, report.lost_job)
         self.assertEqual(
