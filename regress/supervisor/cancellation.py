@@ -5,12 +5,13 @@ import socket
 from types import FrameType, TracebackType
 from typing import Self
 
+from regress import errors
 from regress.run import attempt_end, run_pb2
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Cancelled(Exception):  # noqa: N818  (not an error)
+class Cancelled(errors.UserError):
     """The attempt was cut short by a signal to the supervisor.
 
     Attributes:

@@ -1,11 +1,15 @@
 """Tests for handling SIGTERM and SIGINT."""
 
+import contextlib
+import io
 import os
 import select
 import signal
 
 from absl.testing import absltest, parameterized
 
+from regress import errors
+from regress.run import run_pb2
 from regress.supervisor import cancellation
 
 
@@ -50,6 +54,22 @@ class StopSignalsTest(parameterized.TestCase):
         self.assertEmpty(mine)
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(mine, [1])
+
+
+class CancelledTest(absltest.TestCase):
+    def test_ends_a_program_with_one_sentence(self) -> None:
+        attempt = run_pb2.Attempt()
+        attempt.end.stop_signal = signal.SIGTERM
+        cancelled = cancellation.Cancelled(attempt, signal.SIGTERM)
+
+        @errors.ends_with(3)
+        def main(argv: object) -> int:
+            del argv
+            raise cancelled
+
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            self.assertEqual(main([]), 3)
+        self.assertEqual(told.getvalue(), f"{cancelled}\n")
 
 
 if __name__ == "__main__":

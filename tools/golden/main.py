@@ -25,8 +25,6 @@ from absl.flags import argparse_flags
 
 from regress import bazel, terminal
 from regress import errors as user_errors
-from regress.run import attempt_end
-from regress.supervisor import cancellation
 from tools.golden import (
     diff,
     recorder,
@@ -92,8 +90,6 @@ def main(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
     except user_errors.UserError as error:
         terminal.tell(error)
-    except cancellation.Cancelled as cancelled:
-        terminal.tell(attempt_end.describe(cancelled.attempt.end))
     except BrokenPipeError:
         # `| head` has read enough. Python would complain when it flushes the
         # rest at exit, so let it flush into nothing.
