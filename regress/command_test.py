@@ -42,6 +42,10 @@ if path.exists() and lost != "all":
 if lost == "noise":
     state["x"] += os.getpid() / 1e6
 for at in range(state["at"] + 1, 9):
+    # Whoever reads the line may kill this at once.
+    waits = at == 5 and not pathlib.Path(waited).exists()
+    if waits:
+        pathlib.Path(waited).touch()
     print(f"iter {at}: loss {state['x']:.6f}")
     state["moment"] = 0.5 * state["moment"] + 1 / at
     state["x"] += state["moment"]
@@ -49,8 +53,7 @@ for at in range(state["at"] + 1, 9):
     if at % 2 == 0 and lost != "checkpoint":
         path.with_suffix(".new").write_text(json.dumps(state))
         path.with_suffix(".new").rename(path)
-    if at == 5 and not pathlib.Path(waited).exists():
-        pathlib.Path(waited).touch()
+    if waits:
         time.sleep(60)
 """
 

@@ -140,18 +140,22 @@ class NumbersTest(_MutantsTestCase):
             tried += 1
         self.assertGreater(tried, 3)
 
-    @parameterized.parameters(*_NUMBERS)
-    def test_of_the_golden(self, name):
+    @parameterized.parameters(*enumerate(_NUMBERS))
+    def test_of_the_golden(self, shift, name):
         records = record_test_helper.passing()
         tried = 0
+        # Attempt 0 runs the first four iterations. One of them and one of the
+        # others are enough for each series: together, all kinds of wrong
+        # numbers have been everywhere.
+        places = (shift % 4, 4 + shift % 4)
         for series in records.golden.series:
             metric = metrics.BY_NAME[series.metric]
-            for place, value in enumerate(list(series.values)):
+            for place in places:
+                value = series.values[place]
                 wrong = _NUMBERS[name](value, metric)
                 if wrong is None:
                     continue
                 series.values[place] = wrong
-                # Attempt 0 runs the first four iterations.
                 expected = _WRONG_NUMBER[0 if place < 4 else 1]
                 if math.isnan(wrong):
                     expected = _Verdict.STALE_GOLDEN
