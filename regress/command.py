@@ -22,11 +22,10 @@ from regress import errors, terminal
 from regress.case import case_pb2, command_case
 from regress.oracle import command_judge, verdict_pb2
 from regress.report import console, next_steps, wording
-from regress.run import attempt_end, run_pb2
+from regress.run import run_pb2
 from regress.runner import environment as environment_lib
 from regress.runner import outputs, progress
 from regress.scenario import checkpoint_comparison, command_scenario
-from regress.supervisor import cancellation
 from regress.supervisor import errors as supervisor_errors
 
 _CASE = flags.DEFINE_string(
@@ -61,9 +60,6 @@ def main(argv: Sequence[str]) -> int:
         )
         try:
             record, verdict = _run(scenario, printer)
-        except cancellation.Cancelled as cancelled:
-            terminal.tell(attempt_end.describe(cancelled.attempt.end))
-            return _NO_VERDICT
         except supervisor_errors.UnreapedError as error:
             terminal.tell(error)
             sys.stdout.flush()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from google.protobuf import text_format
 
+from regress import regular_file
 from regress.case import case_pb2, errors, limits
 
 JOB = "{job}"
@@ -43,7 +44,7 @@ def load(
     path = pathlib.Path(path)
     try:
         case = text_format.Parse(
-            path.read_text(encoding="utf-8"), case_pb2.CommandCase()
+            regular_file.read(path).decode("utf-8"), case_pb2.CommandCase()
         )
     except (OSError, UnicodeDecodeError) as error:
         raise errors.CaseError(

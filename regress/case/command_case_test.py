@@ -1,5 +1,6 @@
 """Tests for the case of a command."""
 
+import os
 import pathlib
 
 from absl.testing import absltest, parameterized
@@ -32,6 +33,14 @@ class CommandCaseTest(parameterized.TestCase):
             (180, 7, 30),
         )
         self.assertEqual(case.interruption[0].phase, case_pb2.BETWEEN_STEPS)
+
+    def test_a_pipe_is_no_case(self) -> None:
+        path = pathlib.Path(self.create_tempdir(), "pipe.textproto")
+        os.mkfifo(path)
+        with self.assertRaisesRegex(
+            errors.CaseError, "cannot read the case: .*Not a regular file"
+        ):
+            command_case.load(path)
 
     def test_takes_another_command(self) -> None:
         case = self.load(_CASE, "/bin/sh", "{job}")
