@@ -61,11 +61,7 @@ def main(argv: Sequence[str]) -> int:
         try:
             record, verdict = _run(scenario, printer)
         except supervisor_errors.UnreapedError as error:
-            terminal.tell(error)
-            sys.stdout.flush()
-            # Leaving `directories` would delete files, perhaps of the file
-            # system that the process waits for.
-            os._exit(_NO_VERDICT)
+            outputs.end_at_once(error, _NO_VERDICT)
         outputs.keep(files.outputs, record, verdict)
         if not verdict.conclusion:
             raise NothingJudgedError(_nothing_judged(verdict))

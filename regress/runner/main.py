@@ -91,11 +91,7 @@ def main(argv: Sequence[str]) -> int:
             _print_partial_record(cancelled, selected, files)
             return _NO_VERDICT
         except supervisor_errors.UnreapedError as error:
-            terminal.tell(error)
-            sys.stdout.flush()
-            # Leaving `directories` would delete files, perhaps of the file
-            # system that the process waits for.
-            os._exit(_NO_VERDICT)
+            outputs.end_at_once(error, _NO_VERDICT)
         outputs.keep(files.outputs, record, verdict)
         following = advice.after(
             verdict,

@@ -4,9 +4,11 @@ import contextlib
 import importlib
 import os
 import pathlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent import futures
+from typing import NoReturn
 
 from regress import terminal
 from regress.golden import golden_pb2
@@ -34,6 +36,17 @@ def directories() -> Iterator[job_files.JobFiles]:
                 outputs or tempfile.mkdtemp(prefix="regress_outputs_")
             ),
         )
+
+
+def end_at_once(reason: Exception, status: int) -> NoReturn:
+    """Ends the program with a sentence, and without leaving `directories`.
+
+    That would delete files, perhaps of the file system that a process which
+    cannot be reaped waits for.
+    """
+    terminal.tell(reason)
+    sys.stdout.flush()
+    os._exit(status)
 
 
 @contextlib.contextmanager

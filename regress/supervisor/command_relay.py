@@ -250,7 +250,6 @@ class _Relay:
         self._due |= 0 < self._interrupt_at <= iteration
 
     def _have_it_interrupted(self) -> None:
-        self._due = False
         if self._stops:
             _stop_all(os.getpid())
             # What it has printed meanwhile would be lost with this process.
