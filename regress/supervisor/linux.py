@@ -121,18 +121,16 @@ def processes_with(variable: str, word: str) -> set[int]:
     """
     found = set()
     prefix = f"{variable}=".encode()
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for pid in _others():
         try:
-            environment = pathlib.Path(entry.path, "environ").read_bytes()
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:
             continue
         for setting in environment.split(b"\0"):
             if setting.startswith(prefix) and word.encode() in (
                 setting[len(prefix) :].split()
             ):
-                found.add(int(entry.name))
+                found.add(pid)
     return found
 
 
@@ -142,18 +140,23 @@ def processes_limited_to(microseconds: int) -> set[int]:
     Zombies are left out.
     """
     found = set()
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for pid in _others():
         try:
-            limits = pathlib.Path(entry.path, "limits").read_text()
-            is_zombie = process_state(int(entry.name)) == "Z"
+            limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+            is_zombie = process_state(pid) == "Z"
         except (FileNotFoundError, ProcessLookupError):
             continue
         _, _, limit = limits.partition("Max realtime timeout")
         if limit.split()[:1] == [str(microseconds)] and not is_zombie:
-            found.add(int(entry.name))
+            found.add(pid)
     return found
+
+
+def _others() -> Iterator[int]:
+    """Yields the pid of every process but this one."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            yield int(entry.name)
 
 
 @contextlib.contextmanager

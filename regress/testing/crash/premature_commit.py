@@ -43,19 +43,11 @@ def _write_late(save: Callable[..., Any]) -> Callable[..., Any]:
         state: Any,
         before_tracker: Callable[[], None],
     ) -> Any:
-        content = io.BytesIO()
-        torch.save(checkpoint.to_saved(state), content)
-        whole = content.getvalue()
+        whole = _serialized(state)
         path = self.path(state.iteration)
         durable.make_folder(self.disk, path.parent)
         # The other ranks have written their files when this returns.
-        files = self.gather(
-            manifest.File(
-                layout.rank_file(0),
-                len(whole),
-                hashlib.sha256(whole).hexdigest(),
-            )
-        )
+        files = self.gather(_listed(0, whole))
         self.commit(manifest.Manifest(state.iteration, tuple(files)))
         durable.write(self.disk, path, lambda file: file.write(whole))
         before_tracker()
@@ -76,14 +68,7 @@ def _commit_prematurely(
         state: Any,
         before_tracker: Callable[[], None],
     ) -> Any:
-        content = io.BytesIO()
-        torch.save(checkpoint.to_saved(state), content)
-        promised = manifest.File(
-            layout.rank_file(self.rank),
-            len(content.getvalue()),
-            hashlib.sha256(content.getvalue()).hexdigest(),
-        )
-        files = self.gather(promised)
+        files = self.gather(_listed(self.rank, _serialized(state)))
         if self.rank == 0:
             folder = layout.folder(self.directory, state.iteration)
             durable.make_folder(self.disk, folder)
@@ -94,3 +79,18 @@ def _commit_prematurely(
         return save(self, state, before_tracker)
 
     return premature
+
+
+def _serialized(state: Any) -> bytes:
+    content = io.BytesIO()
+    torch.save(checkpoint.to_saved(state), content)
+    return content.getvalue()
+
+
+def _listed(rank: int, content: bytes) -> manifest.File:
+    """Returns a rank's file as the manifest lists it."""
+    return manifest.File(
+        layout.rank_file(rank),
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+    )
