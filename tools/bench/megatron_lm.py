@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from regress import errors
 from regress.case import case_pb2
@@ -61,6 +61,7 @@ class Flow:
         folder: For checkpoints, indices and logs.
         gpus: How many there are; ranks share them if they are more.
         environment: Additions to every rank's.
+        more_arguments: Flags of Megatron-LM besides those of the case.
     """
 
     checkout: pathlib.Path
@@ -69,6 +70,7 @@ class Flow:
     folder: pathlib.Path
     gpus: int
     environment: Mapping[str, str]
+    more_arguments: Sequence[str] = ()
 
     def run(self) -> Seconds:
         """Runs both.
@@ -135,6 +137,7 @@ class Flow:
             "--no-gradient-accumulation-fusion",
             "--attention-softmax-in-fp32",
             "--use-checkpoint-opt_param-scheduler",
+            *self.more_arguments,
         ]
 
     @property

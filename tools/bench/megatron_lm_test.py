@@ -34,6 +34,7 @@ if os.environ["RANK"] == "0":
             "folders": sorted(p.name for p in root.glob("iter_*")),
             "host": os.environ.get("NCCL_HOSTID"),
             "layers": flags["--num-layers"],
+            "graphs": flags.get("--cuda-graph-impl"),
         }), file=file)
     for iteration in (2, 4):
         (root / f"iter_{iteration:07d}").mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,7 @@ class MegatronLMTest(absltest.TestCase):
             folder=self.folder,
             gpus=gpus,
             environment={"STATUS": str(status)},
+            more_arguments=["--cuda-graph-impl=local"],
         )
 
     def _calls(self) -> list[dict[str, object]]:
@@ -73,6 +75,7 @@ class MegatronLMTest(absltest.TestCase):
             (resumed["began"], resumed["folders"]), ("2", ["iter_0000002"])
         )
         self.assertEqual(first["layers"], "12")
+        self.assertEqual(first["graphs"], "local")
         self.assertIsNone(first["host"])
         devices = [(self.checkout / str(rank)).read_text() for rank in (0, 1)]
         self.assertEqual(devices, ["0", "1"])

@@ -38,6 +38,9 @@ _GOLDEN = flags.DEFINE_string(
     "golden", "", "Path of the golden; without one, the test needs none."
 )
 _ROUNDS = flags.DEFINE_integer("rounds", 1, "Of both.", 1)
+_MEGATRON_LM_FLAGS = flags.DEFINE_multi_string(
+    "megatron_lm_flag", [], "One more for it, as `--cuda-graph-impl=local`."
+)
 
 
 @errors.ends_with(1)
@@ -77,6 +80,7 @@ def _run_megatron_lm(folder: pathlib.Path) -> megatron_lm.Seconds:
             gpus=gpus.count(),
             # torchrun gives all ranks one environment.
             environment=sharing[0],
+            more_arguments=_MEGATRON_LM_FLAGS.value,
         ).run()
 
 
