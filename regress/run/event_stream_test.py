@@ -143,7 +143,7 @@ class EventStreamTest(absltest.TestCase):
             "import os, sys\n"
             "from regress.run import event_stream, run_pb2\n"
             "writer = event_stream.Writer(sys.argv[1])\n"
-            "span = run_pb2.Span(name='init')\n"
+            "span = run_pb2.Span(name='build')\n"
             "writer.write(run_pb2.Event(span=span))\n"
             f"os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
         )
@@ -153,7 +153,7 @@ class EventStreamTest(absltest.TestCase):
         )
         self.assertEqual(killed.returncode, -signal.SIGKILL)
         (event,), torn = event_stream.read(self.path)
-        self.assertEqual(event.span.name, "init")
+        self.assertEqual(event.span.name, "build")
         self.assertFalse(torn)
 
     def test_writes_an_event_by_one_write(self) -> None:

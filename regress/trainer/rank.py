@@ -109,13 +109,15 @@ class Rank:
         connects_early = self._backend.connects_early
         if not connects_early:
             self._stand_by()
-        with self._span("init"):
+        with self._span("connect"):
             device = self._join()
+        with self._span("build"):
             state = training_state.build(self._case, self._backend, device)
-            if self._backend.rehearses and not self._settings.read_back:
-                # The warm-up must not stop, not even if wait_at is in the first
-                # iteration.
-                gate = phase_gate.PhaseGate(self._control, wait_at=None)
+        if self._backend.rehearses and not self._settings.read_back:
+            # The warm-up must not stop, not even if wait_at is in the first
+            # iteration.
+            gate = phase_gate.PhaseGate(self._control, wait_at=None)
+            with self._span("rehearse"):
                 step.rehearse(self._case, state, device, gate)
         if connects_early:
             self._stand_by()

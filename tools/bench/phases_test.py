@@ -46,7 +46,7 @@ class PhasesTest(absltest.TestCase):
         for attempt in self._record.attempts:
             spans = [
                 run_pb2.Event(span=run_pb2.Span(name=name, seconds=2.0))
-                for name in ("init", "wait")
+                for name in ("build", "wait")
             ]
             events = [*spans, *attempt.ranks[0].events]
             del attempt.ranks[0].events[:]
@@ -54,7 +54,7 @@ class PhasesTest(absltest.TestCase):
         self._record.attempts[1].index = 1
         # Rank 0 of attempt 0 is one of two.
         found = phases.seconds_by_phase(self._record)
-        self.assertEqual((found["init"], found["wait"]), (1.0, 1.0))
+        self.assertEqual((found["build"], found["wait"]), (1.0, 1.0))
 
     def test_the_read_back_is_counted_by_itself(self) -> None:
         self._record.read_back.seconds = 0.5

@@ -23,6 +23,9 @@ from regress.case import load
 from regress.supervisor import gpu_sharing, gpus, python_process
 from tools.bench import megatron_lm
 
+# Of a log, in characters: torchrun's own report ends it.
+_SHOWN = 20_000
+
 _CASE = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
 
 _MEGATRON_LM = flags.DEFINE_string(
@@ -92,7 +95,7 @@ def _kept_logs(folder: pathlib.Path) -> Iterator[None]:
     except megatron_lm.MegatronLMError:
         logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
         for log in logs[-1:]:
-            sys.stderr.write(log.read_text(errors="replace")[-4000:])
+            sys.stderr.write(log.read_text(errors="replace")[-_SHOWN:])
         raise
 
 

@@ -15,7 +15,6 @@ from regress.run import run_pb2
 # Color role of each kind of activity. All other kinds are "faint".
 _KINDS = {
     "import": "fourth",
-    "init": "fourth",
     "wait": "wait",
     "load": "second",
     "step": "first",
@@ -28,6 +27,8 @@ _LABELS = {
     "step": "train",
     "save": "save",
 }
+# What a rank does before it is ready counts as its start.
+_START = {name: "import" for name in ("connect", "build", "rehearse")}
 _OTHERS = "other"
 _ROW_INCHES = 0.17
 # Shorter pauses between the last activity and the end are not drawn.
@@ -159,7 +160,7 @@ def _parts(rank: run_pb2.RankRecord) -> Iterator[tuple[str, float]]:
             yield "step", event.step.seconds
         elif event.HasField("span"):
             name = event.span.name
-            yield "import" if name == "init" else name, event.span.seconds
+            yield _START.get(name, name), event.span.seconds
 
 
 def draw(processes: Sequence[Process]) -> chart.Chart | None:

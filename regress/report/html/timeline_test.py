@@ -28,7 +28,7 @@ def _attempt(
 class OfRunTest(parameterized.TestCase):
     def test_one_thing_follows_the_other(self) -> None:
         events = [
-            *(_span("import", 1), _span("init", 2), _step(0.5), _step(0.25)),
+            *(_span("import", 1), _span("connect", 2), _step(0.5), _step(0.25)),
             *(_span("save", 1), _step(0.5)),
         ]
         run = run_pb2.RunRecord(
