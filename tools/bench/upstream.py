@@ -21,7 +21,7 @@ from absl import app, flags
 from regress import errors
 from regress.case import load
 from regress.supervisor import gpu_sharing, gpus, python_process
-from tools.bench import megatron_lm
+from tools.megatron_lm import flow
 
 # Of a log, in characters: torchrun's own report ends it.
 _SHOWN = 20_000
@@ -68,14 +68,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _run_megatron_lm(folder: pathlib.Path) -> megatron_lm.Seconds:
+def _run_megatron_lm(folder: pathlib.Path) -> flow.Seconds:
     case = load.load(pathlib.Path(_CASE_FILE.value))
     ranks = case.parallelism.pipeline
     with (
         _kept_logs(folder),
         gpu_sharing.environments(_HARDWARE.value, ranks, folder) as sharing,
     ):
-        return megatron_lm.Flow(
+        return flow.Flow(
             checkout=pathlib.Path(_MEGATRON_LM.value).absolute(),
             case=case,
             corpus=pathlib.Path(case.data.corpus).absolute(),
@@ -92,7 +92,7 @@ def _kept_logs(folder: pathlib.Path) -> Iterator[None]:
     """Shows the end of the last log if the block fails."""
     try:
         yield
-    except megatron_lm.MegatronLMError:
+    except flow.MegatronLMError:
         logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
         for log in logs[-1:]:
             sys.stderr.write(log.read_text(errors="replace")[-_SHOWN:])

@@ -7,7 +7,7 @@ from absl.testing import absltest
 from google.protobuf import text_format
 
 from regress.case import case_pb2
-from tools.bench import megatron_lm
+from tools.megatron_lm import flow
 
 _CASE = text_format.Parse(
     """
@@ -52,8 +52,8 @@ class MegatronLMTest(absltest.TestCase):
         self.checkout.mkdir()
         (self.checkout / "pretrain_gpt.py").write_text(_PROGRAM)
 
-    def _flow(self, gpus: int, status: int = 0) -> megatron_lm.Flow:
-        return megatron_lm.Flow(
+    def _flow(self, gpus: int, status: int = 0) -> flow.Flow:
+        return flow.Flow(
             checkout=self.checkout,
             case=_CASE,
             corpus=self.folder / "corpus",
@@ -89,7 +89,7 @@ class MegatronLMTest(absltest.TestCase):
 
     def test_a_run_that_failed_is_one_sentence(self) -> None:
         with self.assertRaisesRegex(
-            megatron_lm.MegatronLMError, "first run ended with status 1"
+            flow.MegatronLMError, "first run ended with status 1"
         ):
             self._flow(gpus=2, status=3).run()
 
@@ -97,14 +97,14 @@ class MegatronLMTest(absltest.TestCase):
         program = self.checkout / "pretrain_gpt.py"
         program.write_text(_PROGRAM.replace("4/       4", "3/       4"))
         with self.assertRaisesRegex(
-            megatron_lm.MegatronLMError, "did not come to iteration 4"
+            flow.MegatronLMError, "did not come to iteration 4"
         ):
             self._flow(gpus=2).run()
 
     def test_a_folder_that_is_no_checkout_is_one_sentence(self) -> None:
         (self.checkout / "pretrain_gpt.py").unlink()
         with self.assertRaisesRegex(
-            megatron_lm.MegatronLMError, "a checkout of Megatron-LM"
+            flow.MegatronLMError, "a checkout of Megatron-LM"
         ):
             self._flow(gpus=2).run()
 

@@ -108,8 +108,8 @@ class Flow:
             "train-iters": training.iterations,
             "seed": training.seed,
             "save-interval": training.save_interval,
-            "save": self._checkpoints,
-            "load": self._checkpoints,
+            "save": self.checkpoints,
+            "load": self.checkpoints,
             "ckpt-format": "torch",
             "data-path": self.corpus,
             "data-cache-path": self.folder / "cache",
@@ -145,41 +145,53 @@ class Flow:
         return self.gpus < self.case.parallelism.pipeline
 
     @property
-    def _checkpoints(self) -> pathlib.Path:
+    def checkpoints(self) -> pathlib.Path:
+        """The folder of both runs' checkpoints."""
         return self.folder / "checkpoints"
 
-    def _train(self, name: str) -> float:
+    def command(self) -> list[str]:
+        """Returns the command of either run.
+
+        Raises:
+            MegatronLMError: The checkout has no such program.
+        """
         program = self.checkout / _PROGRAM
         if not program.is_file():
             raise MegatronLMError(
                 f"Expected a checkout of Megatron-LM with {_PROGRAM}, found "
                 f"none in {self.checkout}."
             )
+        return [
+            *(sys.executable, "-P", "-m", "torch.distributed.run"),
+            f"--nproc-per-node={self.case.parallelism.pipeline}",
+            *("--standalone", "--no-python", "/bin/sh", "-c"),
+            _SHARING_RANK_MAIN if self._shares_gpus else _RANK_MAIN,
+            *("sh", str(program), *self.arguments()),
+        ]
+
+    def command_environment(self) -> dict[str, str]:
+        """Returns what the command's environment has besides one's own."""
+        return {
+            **cuda_backend.CudaBackend.settings,
+            **self.environment,
+            "GPUS": str(self.gpus),
+            "PYTHON": sys.executable,
+            # Its own megatron.core comes before the one installed.
+            "PYTHONPATH": os.pathsep.join(
+                [str(self.checkout), python_process.search_path()]
+            ),
+        }
+
+    def _train(self, name: str) -> float:
         log = self.folder / f"{name}.log"
         started = time.monotonic()
         with open(log, "wb") as output:
             status = subprocess.run(
-                [
-                    *(sys.executable, "-P", "-m", "torch.distributed.run"),
-                    f"--nproc-per-node={self.case.parallelism.pipeline}",
-                    *("--standalone", "--no-python", "/bin/sh", "-c"),
-                    _SHARING_RANK_MAIN if self._shares_gpus else _RANK_MAIN,
-                    *("sh", str(program), *self.arguments()),
-                ],
+                self.command(),
                 check=False,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={
-                    **os.environ,
-                    **cuda_backend.CudaBackend.settings,
-                    **self.environment,
-                    "GPUS": str(self.gpus),
-                    "PYTHON": sys.executable,
-                    # Its own megatron.core comes before the one installed.
-                    "PYTHONPATH": os.pathsep.join(
-                        [str(self.checkout), python_process.search_path()]
-                    ),
-                },
+                env={**os.environ, **self.command_environment()},
             ).returncode
         seconds = time.monotonic() - started
         last = self.case.training.iterations
@@ -194,7 +206,7 @@ class Flow:
 
     def _take_last_checkpoint(self) -> None:
         last = self.case.training.iterations
-        shutil.rmtree(layout.folder(self._checkpoints, last))
-        (self._checkpoints / layout.TRACKER).write_text(
+        shutil.rmtree(layout.folder(self.checkpoints, last))
+        (self.checkpoints / layout.TRACKER).write_text(
             str(last - self.case.training.save_interval)
         )
