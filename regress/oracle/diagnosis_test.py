@@ -134,6 +134,14 @@ class DataTest(parameterized.TestCase):
             said,
         )
 
+    def test_a_stage_that_is_wrong_later_was_right_at_first(self):
+        records = _records_with_batch(5, 4, (0,))
+        records.step(1, 3, 6).data_digest = 0xABCDEF
+        self.assertIn(
+            "rank 3 read the right batch and rank 0 did not",
+            summary.summarize(records.judge()),
+        )
+
     def test_says_nothing_of_a_batch_that_nobody_trained(self):
         records = record_test_helper.passing()
         for rank in _STAGES:
@@ -208,10 +216,10 @@ class RandomTest(parameterized.TestCase):
     def test_names_the_rank_whose_streams_a_step_began_with(self):
         records = record_test_helper.passing()
         records.step(1, 2, 5).random_state_digest = records.step(
-            1, 0, 5
+            1, 1, 5
         ).random_state_digest
         self.assertIn(
-            "rank 2 began iteration 5 with the random streams of rank 0;",
+            "rank 2 began iteration 5 with the random streams of rank 1;",
             summary.summarize(records.judge()),
         )
 

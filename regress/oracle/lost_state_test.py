@@ -1,6 +1,7 @@
 """Tests for how state was lost, and of the clause that says so."""
 
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
 
 from absl.testing import absltest, parameterized
 
@@ -26,10 +27,12 @@ def _absent(*kinds: str, chunk: str = "") -> _Lose:
     return lose
 
 
-def _zeros(*kinds: str) -> _Lose:
+def _zeros(
+    *kinds: str, chunk: str = "", names: Sequence[str] = _NAMES
+) -> _Lose:
     def lose(state: run_pb2.StateDigest) -> None:
         for one in state.entries:
-            if _is(one, kinds):
+            if _is(one, kinds, chunk) and one.name.endswith(tuple(names)):
                 one.digest = "zeros"
                 if "/step/" in one.name:
                     one.description = "0.0"
@@ -54,14 +57,20 @@ def _is(one: run_pb2.StateEntry, kinds: Sequence[str], chunk: str = "") -> bool:
     )
 
 
-def _verdict(lose: _Lose, ranks: Sequence[int] = _RANKS) -> verdict_pb2.Verdict:
+def _verdict(
+    lose: _Lose,
+    ranks: Sequence[int] = _RANKS,
+    names_of_chunk: Mapping[int, Sequence[str]] = types.MappingProxyType(
+        _NAMES_OF_CHUNK
+    ),
+) -> verdict_pb2.Verdict:
     """Judges a load that lost something on some ranks."""
     records = record_test_helper.passing()
     for rank in _RANKS:
         saved = records.state(0, rank, _Digest.SAVED)
         del saved.entries[:]
         saved.entries.add(name="iteration", digest="3", description="3")
-        for chunk, names in _NAMES_OF_CHUNK.items():
+        for chunk, names in names_of_chunk.items():
             for kind in (
                 "param",
                 "main param",
@@ -159,6 +168,34 @@ class LostStateTest(parameterized.TestCase):
         self.assertIn(
             "; chunk 0/param/bias of attempt 1 on ranks 0, 1, 2, 3 at ",
             summary.summarize(verdict),
+        )
+
+    def test_two_moments_that_became_alike_are_reset(self) -> None:
+        one_of_each_chunk = _zeros("exp_avg", names=["weight"])
+        self.assertTrue(
+            self._kind("exp_avg", _verdict(one_of_each_chunk)).reset
+        )
+
+    def test_one_moment_alone_is_not_alike(self) -> None:
+        one = _zeros("exp_avg", chunk="0", names=["weight"])
+        self.assertFalse(self._kind("exp_avg", _verdict(one)).reset)
+
+    def test_a_chunk_is_named_only_if_there_are_others(self) -> None:
+        of_two = self._kind("param", _verdict(_other("param", chunk="0")))
+        self.assertEqual((of_two.chunk, of_two.entries_of_chunk), (0, 3))
+        alone = self._kind(
+            "param", _verdict(_other("param"), names_of_chunk={0: _NAMES})
+        )
+        self.assertFalse(alone.HasField("chunk"))
+        self.assertEqual(alone.entries_of_chunk, 0)
+
+    def _kind(
+        self, name: str, verdict: verdict_pb2.Verdict
+    ) -> verdict_pb2.RestoredKind:
+        return next(
+            one
+            for one in verdict.restored_state.kinds
+            if (one.kind, one.rank) == (name, 0)
         )
 
     def test_moments_that_differ_from_one_another_are_not_reset(self) -> None:
