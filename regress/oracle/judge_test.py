@@ -338,6 +338,22 @@ class FindingsTest(verdict_testing.VerdictTestCase):
             [rules.INTERRUPTION.name, rules.ATTEMPTS.name],
         )
 
+    def test_each_attempt_of_a_chain_has_checks_of_its_own(self):
+        case = record_test_helper.small_case()
+        case.interruption.add(
+            iteration=5, phase=case_pb2.FORWARD, signal=case_pb2.SIGKILL
+        )
+        verdict = record_test_helper.passing(case).judge()
+        self.assertEqual(verdict.conclusion, _Verdict.PASS)
+        self.assertEqual(
+            [
+                check.name
+                for check in verdict.checks
+                if check.name.endswith(rules.RESUMED_STEPS.title)
+            ],
+            ["attempt 1: every step once", "attempt 2: every step once"],
+        )
+
     def test_a_check_that_compared_nothing_finds_nothing(self):
         records = record_test_helper.passing()
         del records.run.attempts[1]
