@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from regress.oracle import observations, verdict_pb2
 from regress.run import run_pb2, state_entry
 
-_Digest = run_pb2.StateDigest
 
 # Digests of state entries, by key.
 Entries = Mapping[state_entry.Key, str]
@@ -79,11 +78,11 @@ def _saved_states(
     for saver in reversed(load.savers):
         timeline = saver.timelines.get(rank, observations.NO_TIMELINE)
         for state in reversed(timeline.states):
-            if state.moment == _Digest.SAVED:
-                yield (
-                    verdict_pb2.StateOrigin(iteration=state.iteration),
-                    _entries(state),
-                )
+            # What a rank loads, or goes on with, has been saved, too.
+            yield (
+                verdict_pb2.StateOrigin(iteration=state.iteration),
+                _entries(state),
+            )
 
 
 def _explains(source: Entries, wrong: Entries) -> bool:
