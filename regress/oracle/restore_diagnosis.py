@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from regress.oracle import observations, verdict_pb2
 from regress.run import run_pb2, state_entry
 
-
 # Digests of state entries, by key.
 Entries = Mapping[state_entry.Key, str]
 
