@@ -7,11 +7,12 @@ aside when the run is over. So every run finds the same paths.
 import dataclasses
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Callable
 
 from regress.case import case_pb2, command_case
-from regress.run import event_stream, exit_codes, run_pb2
+from regress.run import client_file, event_stream, exit_codes, run_pb2
 from regress.scenario import job_files
 from regress.supervisor import attempt, exec_launcher, watchdog
 
@@ -113,9 +114,17 @@ class CommandScenario:
             f"--events={events}",
             f"--python_path={os.environ.get('PYTHONPATH', '')}",
         ]
+        observed = files.work / f"observed_{number}"
+        if self.case.observe:
+            shutil.rmtree(observed, ignore_errors=True)
+            observed.mkdir(parents=True)
+            argv.append(f"--observed={observed}")
+            argv.append(f"--saves={files.work / 'saves.jsonl'}")
         step_seconds = self.case.step_seconds
         if interruption is not None:
+            phase = case_pb2.Phase.Name(interruption.phase)
             argv.append(f"--interrupt_at={interruption.iteration}")
+            argv.append(f"--phase={phase}")
             if interruption.signal == case_pb2.SIGKILL:
                 argv.append("--stop")
             else:
@@ -137,6 +146,8 @@ class CommandScenario:
         if events.exists():
             read, result.ranks[_RANK].torn = event_stream.read(events)
             result.ranks[_RANK].events.extend(read)
+        if self.case.observe:
+            result.observed.extend(client_file.read_all(observed))
         result.checkpoints_left.extend(
             self._checkpoints() if self.case.checkpoints else ()
         )

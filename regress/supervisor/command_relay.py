@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from google.protobuf import text_format
 
 from regress.case import case_pb2, limits
+from regress.client import channel
 from regress.run import control, event_stream, exit_codes, run_pb2
 from regress.supervisor import bounded_log, cancellation, linux
 
@@ -33,17 +34,19 @@ RANK = "rank"
 # So many lines that a pattern matches are recorded.
 MOST_LINES = 50_000
 
-# What a launcher tells a process about its rank: torchrun's, Open MPI's,
-# SLURM's and that of MPICH.
-_RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "PMI_RANK")
-
 # What the supervisor tells its ranks is not for the command.
 _OF_SUPERVISOR = (
     control.CONTROL_FD,
     control.STORE_PORT,
     control.STORE_FD,
     control.STANDS_BY,
+    channel.FOLDER,
+    channel.SAVES,
+    channel.HOLD_AT,
 )
+
+# The folder whose sitecustomize has a Python program observed.
+_SITE = pathlib.Path(channel.__file__).parent / "site"
 
 # How much of a log line is told to whoever watches.
 _TOLD = 120
@@ -67,13 +70,14 @@ def main(argv: Sequence[str]) -> int:
     case = text_format.Parse(
         options.case.read_text(encoding="utf-8"), case_pb2.CommandCase()
     )
+    reached = _open_pipes(options.observed) if options.observed else -1
     with cancellation.StopSignals() as stop:
         try:
             command = _start(case, options)
         except OSError as error:
             print(f"{case.command[0]} cannot be started: {error.strerror}.")
             return exit_codes.FAILURE
-        relay = _Relay(case, options, command, stop)
+        relay = _Relay(case, options, command, stop, reached)
         status = relay.run()
     if status < 0:
         if -status != signal.SIGKILL:
@@ -90,8 +94,18 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--interrupt_at", type=int, default=0)
     # Whether to stop the command there, so that it gets no further.
     parser.add_argument("--stop", action="store_true")
+    # The phase in which to, if ranks say where they are.
+    parser.add_argument(
+        "--phase",
+        type=case_pb2.Phase.Value,
+        default=case_pb2.BETWEEN_STEPS,
+    )
     # The PYTHONPATH that the command would have without a supervisor.
     parser.add_argument("--python_path")
+    # Where the ranks of a command that is observed write, and the file in which
+    # all attempts remember their saves.
+    parser.add_argument("--observed", type=pathlib.Path)
+    parser.add_argument("--saves", type=pathlib.Path)
     return parser.parse_args(argv)
 
 
@@ -107,16 +121,46 @@ def _start(
         environment["PYTHONPATH"] = options.python_path
     # A line that stays in a buffer is seen too late, or never.
     environment["PYTHONUNBUFFERED"] = "1"
+    environment |= case.environment
+    if options.observed:
+        environment |= _of_observed(options, environment)
     parent = os.getpid()
     return subprocess.Popen(
         case.command,
-        env={**environment, **case.environment},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         # This process has one thread.
         preexec_fn=lambda: linux.die_with_parent(parent),
     )
+
+
+def _open_pipes(folder: pathlib.Path) -> int:
+    """Makes the pipes for ranks; returns the one in which they say things."""
+    for name in (channel.REACHED, channel.GO_ON):
+        os.mkfifo(folder / name)
+    # Both ends are opened, so that no reader is ever missing.
+    flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.open(folder / channel.REACHED, flags)
+
+
+def _of_observed(
+    options: argparse.Namespace, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns the variables that have a command observed."""
+    before = environment.get("PYTHONPATH")
+    added = {
+        "PYTHONPATH": os.pathsep.join(
+            [str(_SITE), *([before] if before else [])]
+        ),
+        channel.FOLDER: str(options.observed),
+        channel.SAVES: str(options.saves),
+    }
+    if options.interrupt_at:
+        phase = case_pb2.Phase.Name(options.phase)
+        added[channel.HOLD_AT] = f"{options.interrupt_at}:{phase}"
+    return added
 
 
 class _Relay:
@@ -128,10 +172,16 @@ class _Relay:
         options: argparse.Namespace,
         command: "subprocess.Popen[bytes]",
         stop: cancellation.StopSignals,
+        reached: int,
     ) -> None:
         self._patterns = [re.compile(pattern.encode()) for pattern in case.log]
         self._grace = case.grace_seconds
         self._interrupt_at = options.interrupt_at
+        self._phase = options.phase
+        # What the ranks of a command that is observed say; -1 if it is not.
+        self._reached = reached
+        self._said = b""
+        self._observed: pathlib.Path | None = options.observed
         # Whether nobody has the other end of the pipe.
         self._closed = False
         self._stops = options.stop
@@ -156,8 +206,14 @@ class _Relay:
         """Returns how the command ended, as subprocess does."""
         with linux.child_subreaper(), selectors.DefaultSelector() as selector:
             ended = os.pidfd_open(self._command.pid)
-            for source in (self._output, ended, self._stop.fileno()):
-                selector.register(source, selectors.EVENT_READ)
+            for source in (
+                self._output,
+                ended,
+                self._stop.fileno(),
+                self._reached,
+            ):
+                if source >= 0:
+                    selector.register(source, selectors.EVENT_READ)
             running = True
             while running:
                 timeout = (
@@ -173,6 +229,8 @@ class _Relay:
                     self._read()
                     if self._closed:
                         selector.unregister(self._output)
+                if self._reached in ready:
+                    self._hear()
                 if self._due:
                     self._have_it_interrupted()
                 if self._kill_at and time.monotonic() >= self._kill_at:
@@ -199,6 +257,11 @@ class _Relay:
         self._stop.read()
         if self._stop.received is not None:
             self._command.send_signal(self._stop.received)
+            if self._observed:
+                # Kept open, so that nobody holds still from now on.
+                os.open(
+                    self._observed / channel.GO_ON, os.O_RDWR | os.O_CLOEXEC
+                )
             self._kill_at = time.monotonic() + self._grace
 
     def _read(self) -> bool:
@@ -212,6 +275,18 @@ class _Relay:
         for line in self._lines.feed(some):
             self._look_at(line)
         return bool(some)
+
+    def _hear(self) -> None:
+        """Reads what ranks say of where they are."""
+        *lines, self._said = (
+            self._said + os.read(self._reached, 1 << 16)
+        ).split(b"\n")
+        for line in lines:
+            iteration, _, phase = line.decode(errors="replace").partition(" ")
+            if phase:
+                self._due |= self._interrupt_at > 0
+            elif (number := _number(iteration)) is not None:
+                self._advance(number, "")
 
     def _look_at(self, line: bytes) -> None:
         if text := line.strip():
@@ -231,10 +306,6 @@ class _Relay:
         iteration = _number(texts.pop(ITERATION, ""))
         if iteration is None or iteration > limits.ITERATIONS:
             return
-        if self._latest < 0:
-            self._events.write(
-                run_pb2.Event(command_processes=_processes(os.getpid()))
-            )
         if self._matched < MOST_LINES:
             printed = run_pb2.Printed(
                 iteration=iteration, rank=_number(texts.pop(RANK, ""))
@@ -244,10 +315,19 @@ class _Relay:
         else:
             self._end.lines_left_out += 1
         self._matched += 1
-        if iteration > self._latest:
+        self._advance(iteration, _told(line))
+        if self._reached < 0:
+            self._due |= 0 < self._interrupt_at <= iteration
+
+    def _advance(self, iteration: int, text: str) -> None:
+        """Tells the supervisor of an iteration, if it is a new one."""
+        if iteration > self._latest and (iteration or text):
+            if self._latest < 0:
+                self._events.write(
+                    run_pb2.Event(command_processes=_processes(os.getpid()))
+                )
             self._latest = iteration
-            self._control.progress(iteration, _told(line))
-        self._due |= 0 < self._interrupt_at <= iteration
+            self._control.progress(iteration, text)
 
     def _have_it_interrupted(self) -> None:
         if self._stops:
@@ -255,7 +335,7 @@ class _Relay:
             # What it has printed meanwhile would be lost with this process.
             while self._read():
                 pass
-        self._control.announce(self._interrupt_at, case_pb2.BETWEEN_STEPS)
+        self._control.announce(self._interrupt_at, self._phase)
         self._interrupt_at = 0
         self._due = False
 
@@ -300,14 +380,7 @@ def _processes(root: int) -> run_pb2.CommandProcesses:
     """
     found: dict[int, int] = {}
     for pid in linux.descendants(root):
-        rank = _rank_of(linux.environment(pid))
+        rank = channel.rank_by_environment(linux.environment(pid))
         if rank is not None:
             found.setdefault(rank, pid)
     return run_pb2.CommandProcesses(ranks=found)
-
-
-def _rank_of(environment: Mapping[str, str]) -> int | None:
-    for variable in _RANK_VARIABLES:
-        if (rank := _number(environment.get(variable, ""))) is not None:
-            return rank
-    return None
