@@ -26,6 +26,9 @@ from typing import Any
 FOLDER = "REGRESS_CLIENT_FOLDER"
 # A file that all attempts of a chain share: which iteration was saved as what.
 SAVES = "REGRESS_CLIENT_SAVES"
+# After which iterations a run that is not resumed is to digest its state, as the
+# next step begins: "16,32".
+DIGEST_AFTER = "REGRESS_CLIENT_DIGEST_AFTER"
 # Where the ranks hold still until they are interrupted: "20:BACKWARD".
 HOLD_AT = "REGRESS_CLIENT_HOLD_AT"
 
@@ -41,6 +44,11 @@ GO_ON = "go_on"
 
 # A rank that has written so much writes one more line, which says so.
 MOST_BYTES = 64 << 20
+
+
+def numbers(text: str) -> list[int]:
+    """Returns the numbers in a variable, which has commas between them."""
+    return [int(one) for one in text.split(",") if one.isdecimal()]
 
 
 def file_name(rank: int) -> str:

@@ -78,8 +78,12 @@ class Observer:
         self._known = 0
         # If the program says the iterations, the last one that it completed.
         self._said = 0
-        # Whether the state is to be digested as the next step begins.
+        # Whether the state is to be digested as the next step begins, and after
+        # which iterations in any case.
         self._wants_state = False
+        self._digest_after = channel_lib.numbers(
+            os.environ.get(channel_lib.DIGEST_AFTER, "")
+        )
         at, _, self._hold_phase = os.environ.get(
             channel_lib.HOLD_AT, ""
         ).partition(":")
@@ -114,7 +118,7 @@ class Observer:
         self._step.batches.append(batch)
         if not first:
             return
-        if self._wants_state:
+        if self._wants_state or self.completed in self._digest_after:
             self._wants_state = False
             self._tell_state("continued", self.completed, "", state())
 
@@ -192,7 +196,6 @@ class Observer:
                     },
                 }
             )
-        self._wants_state = True
 
     def load(self, path: str, state: Any, iteration: int | None = None) -> None:
         """A state was loaded; arguments as in `save`."""

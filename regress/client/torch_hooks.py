@@ -4,7 +4,7 @@ They are installed when the program imports torch, and look at what it does by
 public ways in: what saves and loads, what begins a backward pass, what follows
 an optimizer's step, and the first module of a forward pass. In evaluation
 nothing is looked at. Weights are digested as they are saved or loaded, and as
-the step after that begins; in other steps only what is small.
+the step after a load begins; in other steps only what is small.
 
 A hook never ends or changes the program. One that fails says so in the rank's
 file, and from then on nothing is observed.
@@ -205,6 +205,8 @@ class _Hooks:
                 return plain(*args, **named)
             state = _argument(args, named, state_at, _STATES)
             path = _argument(args, named, path_at, _PATHS)
+            if _is_storage(state):
+                return plain(*args, **named)
             self._inside = True
             try:
                 self._guard(
@@ -259,10 +261,11 @@ class _Hooks:
                     else _argument(args, named, state_at, _STATES)
                 )
                 path = _argument(args, named, path_at, _PATHS)
-                self._guard(
-                    "a load",
-                    lambda: self._observer.load(_path(path), _plain(state)),
-                )
+                if not _is_storage(state):
+                    self._guard(
+                        "a load",
+                        lambda: self._observer.load(_path(path), _plain(state)),
+                    )
                 return result
             finally:
                 self._inside = False
@@ -476,6 +479,11 @@ def _path(file: Any) -> str:
         return str(os.fspath(file))
     name = getattr(file, "name", "")
     return name if isinstance(name, str) else ""
+
+
+def _is_storage(state: Any) -> bool:
+    """Whether it is a part of a tensor that is pickled, as between ranks."""
+    return type(state).__name__ in ("TypedStorage", "UntypedStorage")
 
 
 def _plain(state: Any) -> Any:

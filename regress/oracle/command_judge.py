@@ -1,10 +1,11 @@
 """Judges a command that knows nothing of the test, by what it shows.
 
 Three things show: how its processes ended, what its log says, and what it left
-on the disk. A run of the same command that nobody interrupted stands in for the
-golden. Numbers of the log are compared as they are printed: no digit may
-differ, and digits that are not printed are not known. What one of the runs does
-not show is not compared, and the verdict lists it.
+on the disk. If it is observed, its ranks tell more. A run of the same command
+that nobody interrupted stands in for the golden. Numbers of the log are
+compared as they are printed: no digit may differ, and digits that are not
+printed are not known. What one of the runs does not show is not compared, and
+the verdict lists it.
 
 If the resumes differ, a second uninterrupted run tells a fault of the resume
 from noise. It is not run otherwise.
@@ -16,6 +17,7 @@ from regress.oracle import (
     check,
     command_clues,
     command_launch,
+    command_observed,
     command_output_checks,
     command_process_checks,
     decision,
@@ -32,7 +34,11 @@ _ENDING = (_Verdict.CRASH, _Verdict.HANG)
 
 # Checks whose findings follow from those of others: what a run leaves comes
 # after what it prints.
-_LAST = (rules.END_STATE.name, rules.REPEAT_LEFT.name)
+_LAST = (
+    rules.OBSERVED_SAVES.name,
+    rules.END_STATE.name,
+    rules.REPEAT_LEFT.name,
+)
 
 # What was not compared is listed so far.
 _LISTED = 20
@@ -70,7 +76,12 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         *command_process_checks.checkpoint_left(case, attempts),
         *command_process_checks.not_begun_anew(attempts),
     ]
+    if case.observe:
+        outcomes.append(command_observed.ranks(case, launches))
+        not_judged += command_observed.incomplete(launches)
     shown: list[check.Outcome] = []
+    observed: command_observed.Observed | None = None
+    restored = verdict_pb2.RestoredState()
     if (
         whole is not None
         and whole.ended_well
@@ -92,10 +103,27 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
             not_judged.append(
                 _NotJudged(kind=_NotJudged.NO_CHECKPOINT, what=run.checkpoint.b)
             )
-        if after is None:
+        if after is None and case.log:
             not_judged.append(_NotJudged(kind=_NotJudged.METRICS))
-        shown = [one for one in (after, left) if one is not None]
-        outcomes += [one for one in (before, *shown) if one is not None]
+        told: Sequence[check.Outcome | None] = ()
+        if case.observe:
+            observed = command_observed.Observed(case, attempts, whole)
+            not_judged += observed.left_out()
+            begun, restored = observed.begun(not_judged)
+            told = (
+                observed.loaded(not_judged),
+                begun,
+                observed.steps(rules.OBSERVED_AFTER, attempts[1:]),
+                observed.saves(),
+            )
+            outcomes += _there(
+                observed.steps(rules.OBSERVED_BEFORE, attempts[:1]),
+                observed.steps(rules.OBSERVED_REPEATED, [again])
+                if again
+                else None,
+            )
+        shown = _there(*told, after, left)
+        outcomes += [*_there(before), *shown]
         if again is not None:
             outcomes += _repeated(run, whole, again)
     reached = decision.conclude(outcomes)
@@ -120,9 +148,19 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         findings=findings,
         first_bad_iteration=bad.iteration if bad else None,
         repeat_through=last
-        if reached == _Verdict.RESUME_DIVERGENCE and again is None
+        if reached == _Verdict.RESUME_DIVERGENCE
+        and again is None
+        and not _explains_itself(findings)
         else None,
-        clues=command_clues.find(run, attempts, findings),
+        clues=[
+            *command_clues.find(run, attempts, findings),
+            *(
+                observed.clues(findings[0])
+                if observed is not None and findings
+                else ()
+            ),
+        ],
+        restored_state=restored if restored.kinds else None,
         not_judged=not_judged,
         outline=verdict_pb2.Outline(
             interruption=case.interruption,
@@ -138,13 +176,28 @@ def _repeated(
     whole: command_launch.Launch,
     again: command_launch.Launch,
 ) -> list[check.Outcome]:
-    made = (
+    return _there(
         command_output_checks.printed(rules.REPEAT_PRINTED, [again], whole),
         command_output_checks.left(
             rules.REPEAT_LEFT, run.repeated_checkpoint, again, whole.last
         ),
     )
-    return [one for one in made if one is not None]
+
+
+def _there(*outcomes: check.Outcome | None) -> list[check.Outcome]:
+    return [one for one in outcomes if one is not None]
+
+
+def _explains_itself(findings: Sequence[verdict_pb2.Finding]) -> bool:
+    """Whether the first thing that is wrong is lost state, and no number.
+
+    Noise makes numbers differ, and neither batches nor random streams.
+    """
+    return any(
+        one.check in (rules.OBSERVED_LOADED.name, rules.OBSERVED_BEGUN.name)
+        or command_observed.is_of_input(one)
+        for one in findings[:1]
+    )
 
 
 def _not_observed(

@@ -24,10 +24,12 @@ class Launch:
     Attributes:
         attempt: The supervisor's record.
         where: The fields of a finding that say which launch it is.
-        iterations: Those that the log names, in its order.
+        iterations: Those that the log names, in its order. If it names none,
+            those that the ranks tell of.
         metrics: What it says of each. A number that several lines have is
             there as often; their order is free.
         end: How the command ended; empty if SIGKILL ended it.
+        observed: What each rank has told, if the command is observed.
     """
 
     attempt: run_pb2.Attempt
@@ -35,6 +37,7 @@ class Launch:
     iterations: list[int]
     metrics: Mapping[Key, list[str]]
     end: run_pb2.CommandEnd
+    observed: Mapping[int, run_pb2.ObservedRank]
 
     @property
     def exit(self) -> run_pb2.ExitStatus:
@@ -95,10 +98,23 @@ def read(attempt: run_pb2.Attempt, where: Mapping[str, bool]) -> Launch:
                     metrics[Key(one.iteration, rank, name)].append(text)
             case "command_end":
                 end = event.command_end
+    observed = {one.rank: one for one in attempt.observed}
     return Launch(
         attempt,
         where,
-        list(iterations),
+        list(iterations) or _told(observed),
         {key: sorted(texts) for key, texts in metrics.items()},
         end,
+        observed,
+    )
+
+
+def _told(observed: Mapping[int, run_pb2.ObservedRank]) -> list[int]:
+    return sorted(
+        {
+            step.iteration
+            for rank in observed.values()
+            for step in rank.steps
+            if not step.optimizer
+        }
     )

@@ -27,9 +27,25 @@ def describe(
             key: entry
             for state in states
             for key, entry in state_entry.by_key(state).items()
-            if key.kind == kind.kind
         }
         for states in (load.saved(rank), load.loaded(rank))
+    )
+    describe_entries(saved, loaded, kind)
+
+
+def describe_entries(
+    saved: _Entries, loaded: _Entries, kind: verdict_pb2.RestoredKind
+) -> None:
+    """Fills in how the entries of a kind differ; leaves the counts alone.
+
+    Args:
+        saved: What there was, of all kinds.
+        loaded: What there is.
+        kind: The row of the kind in the verdict.
+    """
+    saved, loaded = (
+        {key: entry for key, entry in entries.items() if key.kind == kind.kind}
+        for entries in (saved, loaded)
     )
     wrong = [
         key

@@ -514,6 +514,53 @@ END_STATE = Rule(
     "Is the newest checkpoint that a command leaves, name by name, what the "
     "uninterrupted run leaves?",
 )
+OBSERVED_RANKS = Rule(
+    _PRECONDITIONS,
+    "the ranks are observed",
+    _WRONG_ENVIRONMENT,
+    "Has each rank of a command that is to be observed told what it does, in "
+    "each attempt and run?",
+)
+OBSERVED_LOADED = Rule(
+    _STATE,
+    "what was loaded is what was saved",
+    _RESUME_DIVERGENCE,
+    "Is each entry that a resume loads what an earlier attempt has saved?",
+)
+OBSERVED_BEGUN = Rule(
+    _STATE,
+    "state as the resume begins",
+    _RESUME_DIVERGENCE,
+    "Is each weight, moment and rate, as the first step of a resume begins, "
+    "what it is as that step of the uninterrupted run begins?",
+)
+OBSERVED_BEFORE = Rule(
+    _REPLAY,
+    "steps of the first attempt",
+    _NONDETERMINISM,
+    "Are the random streams, batches, losses and rates of the attempt that "
+    "began from nothing those of the uninterrupted run, on every rank?",
+)
+OBSERVED_AFTER = Rule(
+    _REPLAY,
+    "steps of the resumes",
+    _RESUME_DIVERGENCE,
+    "Are the random streams, batches, losses and rates of the resumes those of "
+    "the uninterrupted run, on every rank?",
+)
+OBSERVED_SAVES = Rule(
+    _REPLAY,
+    "saves of the resumes",
+    _RESUME_DIVERGENCE,
+    "Is each entry that a resume saves what the uninterrupted run saves then?",
+)
+OBSERVED_REPEATED = Rule(
+    _REPLAY,
+    "steps of a second uninterrupted run",
+    _NONDETERMINISM,
+    "Are the steps of two runs of a command that nobody interrupts the same?",
+    of_repeat=True,
+)
 PRINTED_BEFORE = Rule(
     _REPLAY,
     "log of the first attempt",

@@ -193,6 +193,18 @@ _OF_STATES = {
         "Checkpoint of the end that is not the uninterrupted run's",
         "uninterrupted -> resumed",
     ),
+    rules.OBSERVED_LOADED.name: (
+        "What was loaded and is not what was saved",
+        "saved -> loaded",
+    ),
+    rules.OBSERVED_BEGUN.name: (
+        "State as the resume begins that is not the uninterrupted run's",
+        "uninterrupted -> resumed",
+    ),
+    rules.OBSERVED_SAVES.name: (
+        "What a resume saves and the uninterrupted run does not",
+        "uninterrupted -> resumed",
+    ),
     rules.LOADED_STATE_KEPT.name: (
         "State that changed after a load, before the next step",
         "loaded -> trained on",
@@ -205,11 +217,7 @@ def _render_states_of(
     findings: Sequence[verdict_pb2.Finding],
     verdict: verdict_pb2.Verdict,
 ) -> list[str]:
-    counts = [
-        one
-        for one in verdict.checks
-        if (one.oracle, one.name) == (verdict_pb2.STATE, check)
-    ]
+    counts = [one for one in verdict.checks if one.name == check]
     differing = sum(one.differing for one in counts)
     compared = sum(one.compared for one in counts)
     shown = same_findings.merge(findings)[:_ENTRIES_SHOWN]

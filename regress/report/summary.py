@@ -148,11 +148,17 @@ def _passed_command(verdict: verdict_pb2.Verdict) -> str:
         )
     )
     return (
-        f"{conclusions.PASS.lead}, as far as its log and its checkpoints tell: "
+        f"{conclusions.PASS.lead}, as far as {_tellers(verdict)} tell: "
         f"{resumes}, trained to {outline.iterations}; "
         f"{sum(check.compared for check in verdict.checks)} comparisons, none "
         "differs"
     )
+
+
+def _tellers(verdict: verdict_pb2.Verdict) -> str:
+    if _check(verdict, rules.OBSERVED_RANKS):
+        return "its ranks, its log and its checkpoints"
+    return "its log and its checkpoints"
 
 
 def _skipped(verdict: verdict_pb2.Verdict) -> str:
@@ -391,7 +397,7 @@ def _of_command(
     ]
     rates = [clue.rate for clue in verdict.clues if clue.rate]
     return [
-        _finding(verdict, first),
+        *(_observed(verdict, first) or [_finding(verdict, first)]),
         *(_since_resume(one, *rates) for one in right),
         f"no name in the checkpoint sounds like {' or '.join(missing)}"
         if missing
@@ -403,11 +409,66 @@ def _of_command(
         "a second uninterrupted run is as the first, so this is no noise"
         if _check(verdict, rules.REPEAT_PRINTED)
         or _check(verdict, rules.REPEAT_LEFT)
+        or _check(verdict, rules.OBSERVED_REPEATED)
         else "",
     ]
 
 
 _SCHEDULER = "the scheduler, or its counter of steps"
+
+
+def _observed(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    """Describes what ranks tell of a resume; empty if it is nothing of that."""
+    if first.check == rules.OBSERVED_LOADED.name:
+        return [
+            _finding(verdict, first),
+            "what was loaded is not what was saved",
+        ]
+    if first.check == rules.OBSERVED_BEGUN.name:
+        kinds = "; ".join(_of_state(verdict.restored_state))
+        return [
+            lost_state.describe(verdict.restored_state)
+            or _finding(verdict, first),
+            f"as the resume begins, these differ from the uninterrupted run: "
+            f"{kinds}",
+        ]
+    if first.check == rules.OBSERVED_AFTER.name:
+        return [_finding(verdict, first), *_of_input(verdict, first)]
+    return []
+
+
+def _of_input(
+    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
+) -> list[str]:
+    """Describes whose a wrong batch or stream is, or what a number shows."""
+    name = first.metric.name
+    if name != _BATCH and not name.startswith(_STREAM):
+        return [_OBSERVED_POINTERS[name]] if name in _OBSERVED_POINTERS else []
+    lost = (
+        "the position in the data was not restored"
+        if name == _BATCH
+        else "it was not restored"
+    )
+    for clue in verdict.clues:
+        match clue.WhichOneof("kind"):
+            case "batch_of_iteration" | "random_of_iteration":
+                at = clue.batch_of_iteration or clue.random_of_iteration
+                return [f"it is that of iteration {at}, so {lost}"]
+            case "batch_of_rank" | "random_of_rank" as kind:
+                return [f"it is that of rank {getattr(clue, kind)}, so {lost}"]
+    return [f"it is that of no other step, so {lost}, or not as it was saved"]
+
+
+_BATCH = "batch"
+_STREAM = "random stream of "
+_OBSERVED_POINTERS = {
+    "loss of the backward pass": "the batch and the random streams are right, "
+    "which points to weights, buffers or state that is not saved",
+    "learning rate": f"all else is right, which points to {_SCHEDULER}",
+    "weight decay": f"all else is right, which points to {_SCHEDULER}",
+}
 
 
 def _since_resume(

@@ -252,6 +252,12 @@ FACTS: dict[int, _Words] = {
         "Nothing was left to train when the command was launched again: have "
         "the case interrupt it earlier.",
     ),
+    _Fact.OBSERVED_RANKS: _Words(
+        "ranks that told what they do",
+        "Hooks come by PYTHONPATH, which Python does not heed with -I or -E, "
+        "nor a sitecustomize with -S, and look at torch: correct the command, "
+        "have it call regress.client, or leave out observe.",
+    ),
     _Fact.NEWEST_CHECKPOINT: _Words(
         "newest checkpoint",
         "The uninterrupted run leaves the one that is expected.",
@@ -487,6 +493,10 @@ _NOT_JUDGED = {
     verdict_pb2.NotJudged.RANKS: (
         "the number of ranks: no process says which rank it is"
     ),
+    verdict_pb2.NotJudged.STATE_AS_BEGUN: (
+        "the state as the resume begins: no load was seen, or no step after it "
+        "that the uninterrupted run begins after a save"
+    ),
 }
 
 
@@ -506,6 +516,24 @@ def not_judged(one: verdict_pb2.NotJudged) -> str:
             return f"{one.count:,} lines of the log beyond those recorded"
         case verdict_pb2.NotJudged.NO_CHECKPOINT:
             return f"{one.what}: the uninterrupted run leaves no checkpoint"
+        case verdict_pb2.NotJudged.UNSTEADY_STREAM:
+            return (
+                f"{one.what}: two runs from the beginning do not have the "
+                "same, so nobody seeds it"
+            )
+        case verdict_pb2.NotJudged.UNSTEADY_ENTRY:
+            return (
+                f"{one.what} of what is saved: two runs from the beginning do "
+                "not have the same"
+            )
+        case verdict_pb2.NotJudged.NOT_OBSERVED:
+            return f"{one.what}: no rank told of one"
+        case verdict_pb2.NotJudged.LOADED_UNKNOWN:
+            return f"{one.what}: it was loaded, and no attempt had saved it"
+        case verdict_pb2.NotJudged.OBSERVED_IN_PART:
+            if one.what:
+                return f"what came after a hook failed ({one.what})"
+            return "what a rank told beyond the bound of its file"
         case verdict_pb2.NotJudged.LEFT_RUNNING:
             return f"what the command left running, which was ended: {one.what}"
     return _NOT_JUDGED[one.kind]

@@ -86,7 +86,7 @@ class ClientFileTest(parameterized.TestCase):
         ("[1]", "indices"),
         ('{"kind":"stop"}', "no kind of event is 'stop'"),
         (json.dumps({**_STEP, "iteration": -1}), "no case has iteration -1"),
-        (json.dumps({**_STEP, "losses": [1]}), "expected str"),
+        (json.dumps({**_STEP, "losses": [1]}), r"\("),
     )
     def test_damage_names_file_and_line(self, line: str, why: str) -> None:
         path = self.write(f"{json.dumps(_STEP)}\n{line}\n")

@@ -151,12 +151,14 @@ class CommandProgress:
         """
         if progress.waiting:
             self.say(
-                f"{name}: the log names iteration {progress.iteration}, at "
-                "which the case interrupts"
+                f"{name}: iteration {progress.iteration} is reached, at which "
+                "the case interrupts"
             )
         elif name != self._name or self._clock() - self._said >= self._SECONDS:
             self._name = name
-            self.say(f"{name}: {progress.text}")
+            self.say(
+                f"{name}: {progress.text or f'iteration {progress.iteration}'}"
+            )
 
 
 def _origin(progress: run_pb2.Progress) -> str:

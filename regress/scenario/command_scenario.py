@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from regress.case import case_pb2, command_case
 from regress.run import client_file, event_stream, exit_codes, run_pb2
@@ -63,19 +63,18 @@ class CommandScenario:
             if not self._ended_as_asked(index, result):
                 return record
         resumed = self._move_aside("resumed")
-        record.uninterrupted.CopyFrom(self.run_uninterrupted())
+        record.uninterrupted.CopyFrom(
+            self._attempt(
+                len(self.case.interruption),
+                self.files.of_uninterrupted(),
+                "the uninterrupted run",
+                digest_after=resumed_after(record),
+            )
+        )
         whole = self._move_aside("uninterrupted")
         if _ended_well(record.uninterrupted):
             record.checkpoint.CopyFrom(self.compare(whole, resumed))
         return record
-
-    def run_uninterrupted(self) -> run_pb2.Attempt:
-        """Runs the command from its beginning to its end."""
-        return self._attempt(
-            len(self.case.interruption),
-            self.files.of_uninterrupted(),
-            "the uninterrupted run",
-        )
 
     def repeat(self, record: run_pb2.RunRecord) -> None:
         """Adds another uninterrupted run, to see whether it is the same."""
@@ -100,7 +99,12 @@ class CommandScenario:
         return self._job.rename(self.files.work / f"{name}_job")
 
     def _attempt(
-        self, index: int, files: job_files.JobFiles, name: str
+        self,
+        index: int,
+        files: job_files.JobFiles,
+        name: str,
+        *,
+        digest_after: Sequence[int] = (),
     ) -> run_pb2.Attempt:
         self._job.mkdir(parents=True, exist_ok=True)
         last = len(self.case.interruption)
@@ -120,6 +124,8 @@ class CommandScenario:
             observed.mkdir(parents=True)
             argv.append(f"--observed={observed}")
             argv.append(f"--saves={files.work / 'saves.jsonl'}")
+            after = ",".join(map(str, digest_after))
+            argv.append(f"--digest_after={after}")
         step_seconds = self.case.step_seconds
         if interruption is not None:
             phase = case_pb2.Phase.Name(interruption.phase)
@@ -183,6 +189,19 @@ class CommandScenario:
             for rank in result.ranks
             for event in rank.events
         )
+
+
+def resumed_after(record: run_pb2.RunRecord) -> list[int]:
+    """Returns the iterations after which the resumes have begun, as observed."""
+    return sorted(
+        {
+            state.iteration
+            for resume in record.attempts[1:]
+            for rank in resume.observed
+            for state in rank.states
+            if state.moment == run_pb2.StateDigest.CONTINUED
+        }
+    )
 
 
 def checkpoints_in(job: pathlib.Path, pattern: str) -> list[pathlib.Path]:

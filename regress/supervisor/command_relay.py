@@ -42,6 +42,7 @@ _OF_SUPERVISOR = (
     control.STANDS_BY,
     channel.FOLDER,
     channel.SAVES,
+    channel.DIGEST_AFTER,
     channel.HOLD_AT,
 )
 
@@ -106,6 +107,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     # all attempts remember their saves.
     parser.add_argument("--observed", type=pathlib.Path)
     parser.add_argument("--saves", type=pathlib.Path)
+    # The iterations after which they are to digest their state.
+    parser.add_argument("--digest_after", default="")
     return parser.parse_args(argv)
 
 
@@ -156,6 +159,7 @@ def _of_observed(
         ),
         channel.FOLDER: str(options.observed),
         channel.SAVES: str(options.saves),
+        channel.DIGEST_AFTER: options.digest_after,
     }
     if options.interrupt_at:
         phase = case_pb2.Phase.Name(options.phase)
