@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from absl.testing import absltest, parameterized
 from regress.case import case_pb2, command_case
 from regress.oracle import command_judge, verdict_pb2
 from regress.report import console, summary, wording
+from regress.run import client_file
 from regress.scenario import (
     checkpoint_comparison,
     command_scenario,
@@ -378,6 +380,144 @@ class BadInputTest(CommandTest):
             _NotJudged(kind=_NotJudged.MORE_LINES, count=10_000),
             verdict.not_judged,
         )
+
+
+# The same trainer, which tells what it does.
+_TELLING = """
+import json, os, pathlib, sys
+from regress import client
+job, lost = pathlib.Path(sys.argv[1]), sys.argv[2]
+client.join()
+state = {"x": 1.0, "moment": 0.0, "at": 0}
+path = job / "state.json"
+if path.exists():
+    state.update(json.loads(path.read_text()))
+    client.loaded(state["at"], state)
+    if lost == "moment":
+        state["moment"] = 0.0
+for at in range(state["at"] + 1, 9):
+    client.phase("FORWARD")
+    loss = state["x"]
+    client.phase("BACKWARD")
+    state["moment"] = 0.5 * state["moment"] + 1 / at
+    state["x"] += state["moment"]
+    state["at"] = at
+    client.step(at, loss=loss)
+    if at % 2 == 0:
+        client.saved(at, state)
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(state))
+        client.phase("CHECKPOINT_WRITE")
+        new.rename(path)
+    client.phase("BETWEEN_STEPS")
+client.finished()
+"""
+
+
+class ObservedTest(CommandTest):
+    def telling(
+        self,
+        phase: case_pb2.Phase = case_pb2.BETWEEN_STEPS,
+        lost: str = "nothing",
+        *options: str,
+        **fields: Any,
+    ) -> case_pb2.CommandCase:
+        """Returns the case of a trainer that tells what it does."""
+        script = self.folder / "train.py"
+        script.write_text(_TELLING)
+        case = self.case(
+            sys.executable,
+            *options,
+            str(script),
+            "{job}",
+            lost,
+            observe=True,
+            **fields,
+        )
+        del case.log[:]
+        case.interruption[0].phase = phase
+        return case
+
+    def test_interrupts_in_each_phase(self) -> None:
+        for phase, at, resumed in (
+            (case_pb2.FORWARD, 5, 5),
+            (case_pb2.BACKWARD, 5, 5),
+            (case_pb2.BETWEEN_STEPS, 5, 5),
+            # Written, and not yet what the next attempt finds.
+            (case_pb2.CHECKPOINT_WRITE, 4, 3),
+        ):
+            with self.subTest(case_pb2.Phase.Name(phase)):
+                case = self.telling(phase)
+                case.interruption[0].iteration = at
+                verdict = self.run_case(case)
+                self.assert_concludes(verdict, _Verdict.PASS)
+                first = self.record.attempts[0]
+                self.assertEqual(first.interruption.phase, phase)
+                # It got so far, and no further.
+                completed = at - (
+                    phase in (case_pb2.FORWARD, case_pb2.BACKWARD)
+                )
+                self.assertEqual(
+                    [step.iteration for step in first.observed[0].steps],
+                    list(range(1, completed + 1)),
+                )
+                self.assertEqual(
+                    list(verdict.outline.resume_iteration), [resumed]
+                )
+                shutil.rmtree(self.folder / "work")
+
+    def test_names_the_first_number_that_differs(self) -> None:
+        verdict = self.run_case(self.telling(lost="moment"))
+        self.assert_concludes(verdict, _Verdict.RESUME_DIVERGENCE)
+        first = verdict.findings[0]
+        self.assertEqual((first.metric.name, first.iteration), ("loss", 6))
+        self.assertEqual(first.rank, 0)
+        self.assertTrue(self.record.HasField("repeat"))
+
+    def test_sigterm_lets_ranks_go_on(self) -> None:
+        case = self.telling(case_pb2.BACKWARD)
+        case.interruption[0].signal = case_pb2.SIGTERM
+        # Without a handler it ends at once, where it holds still.
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        self.assertLen(self.record.attempts[0].observed[0].steps, 4)
+
+    def test_a_command_that_cannot_be_observed(self) -> None:
+        for option in ("-I", "-S"):
+            with self.subTest(option):
+                case = self.telling()
+                (self.folder / "train.py").write_text(_TRAINER)
+                case.command.insert(1, option)
+                case.command.append(str(self.folder / "waited"))
+                (self.folder / "waited").touch()
+                verdict = self.run_case(case)
+                self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
+                self.assertStartsWith(
+                    self.fact(verdict, _Fact.OBSERVED_RANKS),
+                    "none. Hooks come by PYTHONPATH, which Python does not "
+                    "heed with -I",
+                )
+                shutil.rmtree(self.folder / "work")
+
+    def test_fewer_ranks_than_the_case_has(self) -> None:
+        verdict = self.run_case(self.telling(ranks=2))
+        self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
+        self.assertStartsWith(self.fact(verdict, _Fact.OBSERVED_RANKS), "0. ")
+
+    def test_a_file_that_somebody_damages(self) -> None:
+        case = self.telling()
+        script = self.folder / "train.py"
+        script.write_text(
+            f"{_TELLING}\n"
+            "folder = pathlib.Path(os.environ['REGRESS_CLIENT_FOLDER'])\n"
+            "with open(folder / 'rank_0.jsonl', 'a') as file:\n"
+            "    file.write('no event\\n')\n"
+        )
+        with self.assertRaisesRegex(
+            client_file.ClientFileError,
+            r"rank_0.jsonl, line \d+: expected an event in JSON, found 'no eve",
+        ):
+            self.run_case(case)
 
 
 class ProgramTest(CommandTest):

@@ -26,8 +26,8 @@ from typing import Any
 FOLDER = "REGRESS_CLIENT_FOLDER"
 # A file that all attempts of a chain share: which iteration was saved as what.
 SAVES = "REGRESS_CLIENT_SAVES"
-# After which iterations a run that is not resumed is to digest its state, as the
-# next step begins: "16,32".
+# After which iterations the uninterrupted run digests its state, as the next
+# step begins: "16,32".
 DIGEST_AFTER = "REGRESS_CLIENT_DIGEST_AFTER"
 # Where the ranks hold still until they are interrupted: "20:BACKWARD".
 HOLD_AT = "REGRESS_CLIENT_HOLD_AT"

@@ -141,7 +141,7 @@ def _canonical(value: Any) -> tuple[str, Any]:
         kind = f"{value.dtype}{list(value.shape)}"
         if value.size == 1:
             return kind, repr(value.item()).encode()
-        return kind, value.tobytes()
+        return kind, memoryview(value.tobytes())
     kind = type(value).__name__
     if isinstance(value, (bytes, bytearray)):
         return f"{kind}[{len(value)}]", memoryview(value)

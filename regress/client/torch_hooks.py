@@ -51,7 +51,7 @@ _PATHS = ("f", "checkpoint_id", "filename")
 def install(observer: observer_lib.Observer) -> None:
     """Has the hooks installed as soon as torch is imported."""
     finder = _AfterImport()
-    hooks = _Hooks(observer)
+    hooks = Hooks(observer)
     finder.call("torch", hooks.install)
     for name in _SAVES:
         if name != "torch":
@@ -59,10 +59,11 @@ def install(observer: observer_lib.Observer) -> None:
     sys.meta_path.insert(0, finder)
 
 
-class _Hooks:
+class Hooks:
     """The hooks of a process."""
 
     def __init__(self, observer: observer_lib.Observer) -> None:
+        """Has them call an observer, once they are installed."""
         self._observer = observer
         self._torch: Any = None
         # The modules that forward passes begin with, and all optimizers.

@@ -103,7 +103,7 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
             not_judged.append(
                 _NotJudged(kind=_NotJudged.NO_CHECKPOINT, what=run.checkpoint.b)
             )
-        if after is None and case.log:
+        if after is None and (case.log or not case.observe):
             not_judged.append(_NotJudged(kind=_NotJudged.METRICS))
         told: Sequence[check.Outcome | None] = ()
         if case.observe:

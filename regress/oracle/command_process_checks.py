@@ -68,7 +68,8 @@ def ranks(
                 one.find(result, _Fact.RANKS, wanted, actual)
     if seen:
         return [result.outcome()]
-    if case.ranks > 1:
+    # Ranks that are observed say themselves who they are.
+    if case.ranks > 1 and not case.observe:
         not_judged.append(_NotJudged(kind=_NotJudged.RANKS))
     return []
 

@@ -192,7 +192,7 @@ class CommandScenario:
 
 
 def resumed_after(record: run_pb2.RunRecord) -> list[int]:
-    """Returns the iterations after which the resumes have begun, as observed."""
+    """Returns the iterations after which the resumes have begun."""
     return sorted(
         {
             state.iteration
