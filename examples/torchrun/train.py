@@ -2,8 +2,8 @@
 
     torchrun --standalone --nproc-per-node=2 train.py --out=out
 
-It knows nothing of the test that interrupts it. With --forget-position it has a
-bug, as such scripts do: a resume reads the data from the beginning.
+It knows nothing of the test that interrupts it. With --forget it has a bug, as
+such scripts do: a resume begins anew with the position in the data, say.
 """
 
 import argparse
@@ -26,6 +26,9 @@ _BATCH = 8
 _SAMPLES = 1024
 _RATE = 3e-3
 _SEED = 1337
+
+# What a resume may forget.
+_FORGETS = ("position", "stream", "stream-of-rank-1", "moments", "schedule")
 
 
 class Block(nn.Module):
@@ -103,7 +106,7 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--save-every", type=int, default=8)
-    parser.add_argument("--forget-position", action="store_true")
+    parser.add_argument("--forget", choices=_FORGETS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
@@ -112,18 +115,21 @@ def main() -> None:
     model = DistributedDataParallel(Gpt())
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
     data = corpus()
-    step, position = 0, 0
+    step, position, updates = 0, 0, 0
     path = options.out / "ckpt.pt"
     if path.exists():
         saved: dict[str, Any] = torch.load(path, map_location="cpu")
         model.module.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+        if options.forget != "moments":
+            optimizer.load_state_dict(saved["optimizer"])
         step = saved["step"]
         position = saved.get("data_position", 0)
-        torch.set_rng_state(saved["random_states"][rank])
+        updates = saved.get("schedule_updates", 0)
+        if options.forget not in ("stream", f"stream-of-rank-{rank}"):
+            torch.set_rng_state(saved["random_states"][rank])
     while step < options.steps:
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, options.steps)
+            group["lr"] = rate(updates, options.steps)
         picked = [
             (position + rank * _BATCH + one) % _SAMPLES for one in range(_BATCH)
         ]
@@ -133,6 +139,7 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         step += 1
+        updates += 1
         if rank == 0:
             print(
                 f"iter {step}: loss {loss.item():.4f}, "
@@ -147,10 +154,13 @@ def main() -> None:
                     "optimizer": optimizer.state_dict(),
                     "step": step,
                     "data_position": position,
+                    "schedule_updates": updates,
                     "random_states": states,
                 }
-                if options.forget_position:
+                if options.forget == "position":
                     del state["data_position"]
+                if options.forget == "schedule":
+                    del state["schedule_updates"]
                 torch.save(state, path.with_suffix(".new"))
                 path.with_suffix(".new").replace(path)
     dist.destroy_process_group()
