@@ -244,8 +244,8 @@ class ObservedTest(parameterized.TestCase):
             verdict,
             "batch",
             [0, 1],
-            "it is that of iteration 1, so the position in the data was not "
-            "restored",
+            "the batch of iteration 5 on ranks 0, 1 in attempt 1 is that of "
+            "iteration 1: the position in the data was not restored",
         )
         self.assertEqual(verdict.first_bad_iteration, 5)
         # The rest does not depend on it, and noise does not explain it.
@@ -256,7 +256,7 @@ class ObservedTest(parameterized.TestCase):
             self.resume(_leave_out("stream")),
             "random stream of torch",
             [0, 1],
-            "so it was not restored",
+            "random stream of torch of iteration 5 on ranks 0, 1",
         )
 
     def test_the_random_stream_of_one_rank(self) -> None:
@@ -268,7 +268,8 @@ class ObservedTest(parameterized.TestCase):
             self.resume(forget),
             "random stream of torch",
             [1],
-            "random stream of torch of attempt 1 on rank 1 at iteration 5",
+            "the random stream of torch of iteration 5 on rank 1 in attempt 1 "
+            "is that of iteration 1: it was not restored",
         )
 
     def test_the_moments(self) -> None:
@@ -327,6 +328,16 @@ class ObservedTest(parameterized.TestCase):
         self.assertEqual(verdict.conclusion, _Verdict.WRONG_ENVIRONMENT)
         self.assertIn("expected 0, 1, actual 0", self.said)
         self.assertIn("Python does not heed with -I", self.said)
+
+    def test_a_rank_that_does_not_finish(self) -> None:
+        self.resume(_nothing)
+        for one in (self.resumed.attempts[-1], self.resumed.uninterrupted):
+            for rank in one.observed:
+                rank.finished = _STEPS
+        self.assertEqual(self.judge().conclusion, _Verdict.PASS)
+        self.resumed.attempts[-1].observed[1].ClearField("finished")
+        self.assertEqual(self.judge().conclusion, _Verdict.NOT_RESUMED)
+        self.assertIn("on rank 1: expected after iteration 8", self.said)
 
     def test_noise_is_no_fault_of_the_resume(self) -> None:
         self.resume(_nothing)

@@ -117,6 +117,7 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
                 observed.saves(),
             )
             outcomes += _there(
+                observed.finished(),
                 observed.steps(rules.OBSERVED_BEFORE, attempts[:1]),
                 observed.steps(rules.OBSERVED_REPEATED, [again])
                 if again

@@ -224,6 +224,32 @@ class Observed:
         )
         return (result.outcome() if compared else None), restored
 
+    def finished(self) -> check.Outcome | None:
+        """Whether the last attempt finished; None if no rank ever says so."""
+        wanted = {
+            rank: one.finished
+            for rank, one in self.whole.observed.items()
+            if one.HasField("finished")
+        }
+        if not wanted:
+            return None
+        result = check.Check(rules.OBSERVED_FINISHED, check.as_found)
+        last = self.attempts[-1]
+        for rank, iteration in wanted.items():
+            one = last.observed.get(rank, run_pb2.ObservedRank())
+            if one.HasField("finished") and one.finished == iteration:
+                result.count(1, 0)
+                continue
+            last.find(
+                result,
+                _Fact.FINISHED,
+                f"after iteration {iteration}",
+                f"after iteration {one.finished}"
+                if one.HasField("finished")
+                else check.ABSENT,
+            ).rank = rank
+        return result.outcome()
+
     def saves(self) -> check.Outcome | None:
         """Compares what the resumes save; None if nothing was."""
         result = check.Check(rules.OBSERVED_SAVES, state_comparison.by_cause)

@@ -521,6 +521,13 @@ OBSERVED_RANKS = Rule(
     "Has each rank of a command that is to be observed told what it does, in "
     "each attempt and run?",
 )
+OBSERVED_FINISHED = Rule(
+    _RESUME_PROOF,
+    "each rank has finished",
+    _NOT_RESUMED,
+    "Does each rank that says so in the uninterrupted run say in the last "
+    "attempt, too, that nothing is left to train?",
+)
 OBSERVED_LOADED = Rule(
     _STATE,
     "what was loaded is what was saved",

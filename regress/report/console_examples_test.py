@@ -58,6 +58,7 @@ class ExamplesTest(parameterized.TestCase):
         ("hang", verdicts.hang(), _FOLLOWING),
         ("not_resumed", verdicts.not_resumed(), _FOLLOWING),
         ("of_command", verdicts.of_command(), None, "of_command_"),
+        ("observed", verdicts.observed(), None, "observed_"),
     )
     def test_renders(
         self,

@@ -434,31 +434,34 @@ def _observed(
             f"as the resume begins, these differ from the uninterrupted run: "
             f"{kinds}",
         ]
-    if first.check == rules.OBSERVED_AFTER.name:
-        return [_finding(verdict, first), *_of_input(verdict, first)]
-    return []
+    if first.check != rules.OBSERVED_AFTER.name:
+        return []
+    if first.metric.name == _BATCH or first.metric.name.startswith(_STREAM):
+        return [_of_input(verdict, first)]
+    points_to = _OBSERVED_POINTERS.get(first.metric.name, "")
+    return [_finding(verdict, first), points_to]
 
 
-def _of_input(
-    verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding
-) -> list[str]:
-    """Describes whose a wrong batch or stream is, or what a number shows."""
-    name = first.metric.name
-    if name != _BATCH and not name.startswith(_STREAM):
-        return [_OBSERVED_POINTERS[name]] if name in _OBSERVED_POINTERS else []
-    lost = (
-        "the position in the data was not restored"
-        if name == _BATCH
-        else "it was not restored"
+def _of_input(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
+    """Describes what a wrong batch or stream is instead."""
+    ranks = wording.ranks(subjects.ranks(first, verdict.findings))
+    what, lost = (
+        ("batch", "the position in the data")
+        if first.metric.name == _BATCH
+        else (first.metric.name, "it")
     )
+    instead = "no step of the uninterrupted run"
     for clue in verdict.clues:
         match clue.WhichOneof("kind"):
-            case "batch_of_iteration" | "random_of_iteration":
-                at = clue.batch_of_iteration or clue.random_of_iteration
-                return [f"it is that of iteration {at}, so {lost}"]
+            case "batch_of_iteration" | "random_of_iteration" as kind:
+                instead = f"iteration {getattr(clue, kind)}"
             case "batch_of_rank" | "random_of_rank" as kind:
-                return [f"it is that of rank {getattr(clue, kind)}, so {lost}"]
-    return [f"it is that of no other step, so {lost}, or not as it was saved"]
+                instead = f"rank {getattr(clue, kind)}"
+    return (
+        f"the {what} of iteration {first.iteration} on {ranks} in "
+        f"{wording.attempt(first)} is that of {instead}: {lost} was not "
+        "restored"
+    )
 
 
 _BATCH = "batch"

@@ -621,3 +621,56 @@ def of_command() -> verdict_pb2.Verdict:
             ),
         ],
     )
+
+
+def observed() -> verdict_pb2.Verdict:
+    """A command that is observed reads other data on one rank."""
+    check = "steps of the resumes"
+    return _Verdict(
+        conclusion=_Verdict.RESUME_DIVERGENCE,
+        outline=of_command().outline,
+        first_bad_iteration=17,
+        checks=[
+            _check(verdict_pb2.PRECONDITIONS, "the ranks are observed", 3),
+            _check(_RESUME_PROOF, "the command ended well", 3),
+            _check(_STATE, "state as the resume begins", 248),
+            _check(_REPLAY, "steps of the first attempt", 190),
+            _check(_REPLAY, check, 440, 86, _Verdict.RESUME_DIVERGENCE),
+        ],
+        findings=[
+            _finding(
+                oracle=_REPLAY,
+                check=check,
+                attempt=1,
+                rank=1,
+                iteration=17,
+                subject=_metric(name),
+                expected=expected,
+                actual=actual,
+            )
+            for name, expected, actual in (
+                ("batch", "143e965997ab", "27e05c17aa9a"),
+                (
+                    "loss of the backward pass",
+                    "4.31663703918457",
+                    "4.013507843017578",
+                ),
+            )
+        ],
+        clues=[verdict_pb2.Clue(batch_of_iteration=1)],
+        not_judged=[
+            verdict_pb2.NotJudged(kind=kind, what=what)
+            for kind, what in (
+                (
+                    verdict_pb2.NotJudged.UNSTEADY_STREAM,
+                    "random stream of numpy",
+                ),
+                (verdict_pb2.NotJudged.UNSTEADY_ENTRY, "saved_at"),
+                (verdict_pb2.NotJudged.NOT_OBSERVED, "loss"),
+                (verdict_pb2.NotJudged.LOADED_UNKNOWN, "pretrained.pt"),
+                (verdict_pb2.NotJudged.STATE_AS_BEGUN, ""),
+                (verdict_pb2.NotJudged.OBSERVED_IN_PART, "a save: OSError: x"),
+                (verdict_pb2.NotJudged.OBSERVED_IN_PART, ""),
+            )
+        ],
+    )

@@ -494,8 +494,8 @@ _NOT_JUDGED = {
         "the number of ranks: no process says which rank it is"
     ),
     verdict_pb2.NotJudged.STATE_AS_BEGUN: (
-        "the state as the resume begins: no load was seen, or no step after it "
-        "that the uninterrupted run begins after a save"
+        "the state as the resume begins: no load was seen, or no forward pass "
+        "after it"
     ),
 }
 
