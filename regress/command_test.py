@@ -499,6 +499,21 @@ class ObservedTest(CommandTest):
                 )
                 shutil.rmtree(self.folder / "work")
 
+    def test_a_rank_that_hangs(self) -> None:
+        case = self.telling(step_seconds=1, start_seconds=30)
+        script = self.folder / "train.py"
+        script.write_text(
+            _TELLING.replace(
+                "loss = ", "os.read(os.pipe()[0], at > 2); loss = "
+            )
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.HANG)
+        self.assertIn(
+            "no rank told of a new step for 1 s",
+            self.fact(verdict, _Fact.EXIT_STATUS),
+        )
+
     def test_fewer_ranks_than_the_case_has(self) -> None:
         verdict = self.run_case(self.telling(ranks=2))
         self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)

@@ -10,6 +10,7 @@ torch and numpy are used if the training program has imported them, and are not
 imported here.
 """
 
+import array
 import ctypes
 import hashlib
 import random
@@ -83,17 +84,26 @@ def random_streams() -> dict[str, str]:
 
     They are those of Python, numpy and torch, and of each GPU that is in use.
     """
-    streams = {"Python": short(random.getstate())}
+    # At every step, so as bytes, which cost least.
+    version, numbers, gauss = random.getstate()
+    streams = {
+        "Python": array.array("Q", numbers).tobytes()
+        + f"{version} {gauss}".encode()
+    }
     if (numpy := sys.modules.get("numpy.random")) is not None:
-        streams["numpy"] = short(numpy.get_state())
+        name, keys, *rest = numpy.get_state()
+        streams["numpy"] = keys.tobytes() + f"{name} {rest}".encode()
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_rng_state"):
-        streams["torch"] = short(torch.get_rng_state())
+        streams["torch"] = _tensor_bytes(torch.get_rng_state())
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             # A seed and an offset, which the host has.
             own = torch.cuda.default_generators[torch.cuda.current_device()]
-            streams["the GPU"] = short(own.get_state())
-    return streams
+            streams["the GPU"] = _tensor_bytes(own.get_state())
+    return {
+        name: hashlib.sha256(content).hexdigest()[:_SHORT_DIGITS]
+        for name, content in streams.items()
+    }
 
 
 def _leaves(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -149,7 +159,8 @@ def _canonical(value: Any) -> tuple[str, Any]:
         inside = value.getvalue()
         return kind, inside if isinstance(inside, bytes) else inside.encode()
     text = repr(value)
-    if _ADDRESS.search(text):
+    # A container that gets here has numbers and texts alone.
+    if not isinstance(value, (list, tuple)) and _ADDRESS.search(text):
         return kind, type(value).__qualname__.encode()
     return kind, text.encode(errors="surrogatepass")
 

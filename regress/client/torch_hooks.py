@@ -53,6 +53,7 @@ def install(observer: observer_lib.Observer) -> None:
     finder = _AfterImport()
     hooks = Hooks(observer)
     finder.call("torch", hooks.install)
+    finder.call("torch._dynamo.eval_frame", hooks.wrap_compiled)
     for name in _SAVES:
         if name != "torch":
             finder.call(name, functools.partial(hooks.wrap_files, name))
@@ -115,21 +116,53 @@ class Hooks:
                 self._before_forward
             )
 
-    def _before_forward(self, module: Any, args: tuple[Any, ...]) -> None:
-        torch = self._torch
-        if (
-            torch.compiler.is_compiling()
-            or not module.training
-            or not torch.is_grad_enabled()
-            or self._armed is None
-        ):
-            return
-        self._armed.remove()
+    def _disarm(self) -> None:
+        if self._armed is not None:
+            self._armed.remove()
         self._armed = None
-        if not self._observer.listened_to:
+
+    def _before_forward(self, module: Any, args: tuple[Any, ...]) -> None:
+        if self._torch.compiler.is_compiling():
             return
         # torch passes what is given by name to the hooks of one module only.
-        batch = [*args, _named_arguments(sys._getframe(1))]
+        named = _named_arguments(sys._getframe(1))
+        if self._armed is not None and self._is_training(module):
+            self._disarm()
+            self._forward_begins(module, args, named)
+
+    def wrap_compiled(self, dynamo: Any) -> None:
+        """Has compiled modules call the hook themselves.
+
+        torch warns of hooks on all modules when such a module is called.
+        """
+        compiled = dynamo.OptimizedModule
+        plain = compiled.__call__
+
+        @functools.wraps(plain)
+        def call(module: Any, *args: Any, **named: Any) -> Any:
+            if self._armed is None or self._torch.compiler.is_compiling():
+                return plain(module, *args, **named)
+            self._disarm()
+            training = self._is_training(module)
+            if training:
+                self._forward_begins(module, args, named)
+            try:
+                return plain(module, *args, **named)
+            finally:
+                if not training:
+                    self._arm()
+
+        compiled.__call__ = call
+
+    def _is_training(self, module: Any) -> bool:
+        return module.training and self._torch.is_grad_enabled()
+
+    def _forward_begins(
+        self, module: Any, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
+        if not self._observer.listened_to:
+            return
+        batch = [*args, named]
         self._guard("a forward pass", lambda: self._begin_step(module, batch))
         self._observer.hold(observer_lib.BETWEEN_STEPS)
         self._observer.hold(observer_lib.FORWARD)

@@ -57,7 +57,7 @@ class HooksTest(absltest.TestCase):
     def test_observes_all_that_a_program_does(self) -> None:
         self.run_program(
             """
-            import io, random
+            import io, warnings
             import torch
             import torch.distributed.checkpoint as dcp
             from torch.utils.data import DataLoader
@@ -79,7 +79,7 @@ class HooksTest(absltest.TestCase):
                 {"params": [model.last.weight], "lr": 0.2, "weight_decay": 0},
                 {"params": [model.last.bias]},
             ])
-            data = torch.arange(32.0, requires_grad=True).reshape(8, 4)
+            data = torch.arange(32.0).reshape(8, 4).requires_grad_()
 
             class Loads(torch.utils.data.Dataset):
                 def __len__(self):
@@ -89,7 +89,7 @@ class HooksTest(absltest.TestCase):
                     torch.load("data.pt")
                     return at
 
-            torch.save(data[0], io.BytesIO())
+            torch.save(data[0].detach(), io.BytesIO())
             torch.save(data.detach(), "data.pt")
             for _ in DataLoader(Loads(), num_workers=1):
                 pass
@@ -108,17 +108,26 @@ class HooksTest(absltest.TestCase):
             state["model"]["last.bias"].data.zero_()
             dcp.load(state, checkpoint_id="dcp", no_dist=True)
             model(x=data[:1]).backward()
+            second.step()
+            # torch has warnings for those who compile what has hooks.
+            warnings.simplefilter("error")
+            whole = torch.compile(model.last, backend="eager", fullgraph=True)
+            whole(data[:1]).sum().backward()
+            second.step()
             """
         )
         steps = self.events("step")
         self.assertEqual(
             [(one["iteration"], one["optimizer"]) for one in steps],
-            [(1, 0), (1, 1), (2, 0), (2, 1)],
+            [(1, 0), (1, 1), (2, 0), (2, 1), (3, 1), (4, 1)],
         )
+        # It has the same input, which is given by place.
+        self.assertLen(steps[5]["batches"], 1)
+        self.assertNotEqual(steps[5]["batches"], steps[4]["batches"])
         self.assertLen(steps[0]["batches"], 2)
         # Those of the second optimizer come from the same forward passes.
         self.assertEmpty(steps[1]["batches"])
-        batches = {one for step in steps for one in step["batches"]}
+        batches = {one for step in steps[:4] for one in step["batches"]}
         self.assertLen(batches, 4)
         self.assertLen(steps[2]["losses"], 2)
         self.assertIn(".", steps[2]["losses"][0])

@@ -118,12 +118,19 @@ def _describe_command(end: run_pb2.AttemptEnd, folder: str) -> str:
                 f"{_log(seen, folder)} {said}"
             )
         case "silence":
+            first, later = (
+                ("no rank told of a step", "no rank told of a new step")
+                if end.observed
+                else (
+                    "no line of its log matched a pattern of the case",
+                    "its log named no new iteration",
+                )
+            )
             what = (
-                "no line of its log matched a pattern of the case within "
-                f"{end.silence.seconds:g} s of the launch"
+                f"{first} within {end.silence.seconds:g} s of the launch"
                 if end.silence.unheard_ranks
-                else "its log named no new iteration for "
-                f"{end.silence.seconds:g} s, and it did not end"
+                else f"{later} for {end.silence.seconds:g} s, and it did not "
+                "end"
             )
             ranks = end.silence.ranks
         case "too_long":

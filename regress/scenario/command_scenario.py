@@ -149,6 +149,7 @@ class CommandScenario:
         result.index = number
         if result.HasField("end"):
             result.end.of_command = True
+            result.end.observed = self.case.observe
         if events.exists():
             read, result.ranks[_RANK].torn = event_stream.read(events)
             result.ranks[_RANK].events.extend(read)
