@@ -42,6 +42,16 @@ class CommandCaseTest(parameterized.TestCase):
         ):
             command_case.load(path)
 
+    def test_what_is_observed_needs_no_log_and_has_phases(self) -> None:
+        lines = [
+            line for line in _CASE.splitlines() if not line.startswith("log")
+        ]
+        text = "\n".join(lines).replace("SIGKILL", "SIGKILL phase: BACKWARD")
+        case = self.load(f"{text}\nobserve: true")
+        self.assertEqual(case.interruption[0].phase, case_pb2.BACKWARD)
+        with self.assertRaisesRegex(errors.CaseError, "or observe: true"):
+            self.load(text)
+
     def test_takes_another_command(self) -> None:
         case = self.load(_CASE, "/bin/sh", "{job}")
         self.assertEqual(list(case.command), ["/bin/sh", "{job}"])
