@@ -245,6 +245,16 @@ class FilesTest(parameterized.TestCase):
         ):
             files.read(self.path)
 
+    def test_a_test_has_its_own_command_to_record(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for _ in ("missing", "incomplete"):
+            with self.assertRaisesRegex(
+                errors.GoldenError,
+                "; to record it, run: bazel run //a:b_test.record$",
+            ):
+                files.read(self.path, "bazel run //a:b_test.record")
+            self.path.touch()
+
     def test_missing_file_of_another_name(self) -> None:
         path = self.root / "expected.textproto"
         with self.assertRaisesRegex(
