@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress import errors
+from regress import bazel, errors
 from tools.ci import checkout, graph, impact, workspace
 
 _BASE = flags.DEFINE_string("base", None, "A revision of git.", required=True)
@@ -29,9 +29,8 @@ def main(argv: Sequence[str]) -> int:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     root = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not root:
-        raise app.UsageError(
-            "Run it as `tools/bazelw run //tools/ci:affected`."
-        )
+        run = bazel.command("run", bazel.own("//tools/ci:affected"))
+        raise app.UsageError(f"Run it as `{run}`.")
     here = workspace.Workspace(pathlib.Path(root))
     with checkout.checkout(here.root, _BASE.value) as there:
         before = {**there.nodes(), **there.settings()}
@@ -61,4 +60,6 @@ def _affected(
 
 
 if __name__ == "__main__":
+    # What --help shows.
+    __doc__ = bazel.spelled(__doc__)
     app.run(main)

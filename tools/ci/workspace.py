@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from regress import errors
+from regress import bazel, errors
 from tools.ci import graph
 
 # Every rule depends on these, and no query shows it: Bazel's settings, the
@@ -127,7 +127,7 @@ class Workspace:
 
     def _bazel(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            ["tools/bazelw", *self.startup_options, *arguments],
+            [bazel.program(), *self.startup_options, *arguments],
             capture_output=True,
             check=False,
             cwd=self.root,

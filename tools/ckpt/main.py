@@ -21,8 +21,8 @@ from typing import NoReturn
 from absl import app
 from absl.flags import argparse_flags
 
+from regress import bazel, terminal
 from regress import errors as user_errors
-from regress import terminal
 from regress.ckpt import difference, entry, formats, output
 
 _SAME = 0
@@ -44,7 +44,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parses the command line; exits if it cannot."""
     parser = _Parser(
         prog="ckpt",
-        description=__doc__,
+        description=bazel.spelled(__doc__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
