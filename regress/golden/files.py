@@ -259,6 +259,12 @@ def _existing(path: pathlib.Path) -> str:
 def _how_to_record(path: pathlib.Path, record_command: str) -> str:
     if record_command:
         return f"to record it, run: {record_command}"
+    if bazel.own(""):
+        # Only the test's own program has the corpus of another workspace.
+        return (
+            "to record it, run: bazel run <test>.record, where <test> is the "
+            "resume_test that names it"
+        )
     program = bazel.command("run", bazel.own("//tools/golden"))
     command = f"{program} -- record --case"
     try:

@@ -26,6 +26,16 @@ _TESTS = (
 _WHEEL = re.compile(r"@+pypi_[^/]*//")
 
 
+def _leads_to_wheels(label: str) -> bool:
+    """Whether a target is a wheel's, or one of this repository elsewhere.
+
+    In another workspace no target of its own names a wheel: this repository's
+    do.
+    """
+    own = bazel.own("//")
+    return bool(_WHEEL.match(label)) or (own != "//" and label.startswith(own))
+
+
 class QueryError(errors.UserError):
     """Bazel cannot load the targets. The message is Bazel's own."""
 
@@ -70,7 +80,7 @@ class Workspace:
             label
             for node in nodes.values()
             for label in node.inputs
-            if _WHEEL.match(label)
+            if _leads_to_wheels(label)
         }
         return graph.nodes_of_query(
             self._query(
