@@ -29,8 +29,16 @@ def main(argv: Sequence[str]) -> int:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     root = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not root:
-        run = bazel.command("run", bazel.own("//tools/ci:affected"))
-        raise app.UsageError(f"Run it as `{run}`.")
+        raise app.UsageError(
+            "Run it as `tools/bazelw run //tools/ci:affected`."
+        )
+    if bazel.own(""):
+        raise errors.UserError(
+            "affected: expected to run in this program's own repository, whose "
+            f"targets name the wheels that they need, but {root} is another "
+            "workspace, of which a change of the lock would go unseen: ask "
+            "`bazel query 'rdeps(//..., <changed files>)'` there."
+        )
     here = workspace.Workspace(pathlib.Path(root))
     with checkout.checkout(here.root, _BASE.value) as there:
         before = {**there.nodes(), **there.settings()}
@@ -60,6 +68,4 @@ def _affected(
 
 
 if __name__ == "__main__":
-    # What --help shows.
-    __doc__ = bazel.spelled(__doc__)
     app.run(main)

@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from regress import bazel, errors
+from regress import errors
 from tools.ci import graph
 
 # Every rule depends on these, and no query shows it: Bazel's settings, the
@@ -24,16 +24,6 @@ _TESTS = (
     r" kind('_test rule', $all) - attr(tags, '\bmanual\b', $all)"
 )
 _WHEEL = re.compile(r"@+pypi_[^/]*//")
-
-
-def _leads_to_wheels(label: str) -> bool:
-    """Whether a target is a wheel's, or one of this repository elsewhere.
-
-    In another workspace no target of its own names a wheel: this repository's
-    do.
-    """
-    own = bazel.own("//")
-    return bool(_WHEEL.match(label)) or (own != "//" and label.startswith(own))
 
 
 class QueryError(errors.UserError):
@@ -80,7 +70,7 @@ class Workspace:
             label
             for node in nodes.values()
             for label in node.inputs
-            if _leads_to_wheels(label)
+            if _WHEEL.match(label)
         }
         return graph.nodes_of_query(
             self._query(
@@ -137,7 +127,7 @@ class Workspace:
 
     def _bazel(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [bazel.program(), *self.startup_options, *arguments],
+            ["tools/bazelw", *self.startup_options, *arguments],
             capture_output=True,
             check=False,
             cwd=self.root,
