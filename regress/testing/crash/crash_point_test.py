@@ -1,8 +1,8 @@
 """Kills real ranks at every step of a real save; the resume must be exact.
 
 Rank 0 is killed at every step of its own, and all ranks together at every step
-that they share. Ranks 1 to 3 save alike, as the control asserts, so each step of
-theirs is tried on one of them, in turn.
+that they share. Ranks 1 to 3 save alike, as the control asserts, so each of
+their steps is tried on one of them, in turn.
 
 sweep_test.py does the same without training, for every step of every rank, and
 for every disk that a power failure may leave.
