@@ -66,7 +66,12 @@ class CpuBackend(backend.Backend):
         os.environ.update(self.settings)
         import torch
 
-        from regress.trainer import cpu_kernels, cpu_patches, no_compile
+        from regress.trainer import (
+            cpu_kernels,
+            cpu_patches,
+            no_compile,
+            shared_groups,
+        )
 
         torch.backends.mkldnn.set_flags(False)
         torch.set_num_interop_threads(1)
@@ -74,6 +79,7 @@ class CpuBackend(backend.Backend):
         backend.pin_algorithms()
         cpu_kernels.apply()
         cpu_patches.apply()
+        shared_groups.apply()
         # It warns at every dropout that the CPU's random stream advanced while
         # the device's was in use; here they are the same stream.
         logging.getLogger("megatron.core.tensor_parallel.random").setLevel(
