@@ -37,6 +37,10 @@ MOST_LINES = 50_000
 # SLURM's and that of MPICH.
 _RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "PMI_RANK")
 
+# Lightning's own launcher: the first rank starts the others, and tells them no
+# more than this, as all are on one machine.
+_LOCAL_RANK_VARIABLES = ("LOCAL_RANK",)
+
 # What the supervisor tells its ranks is not for the command.
 _OF_SUPERVISOR = (
     control.CONTROL_FD,
@@ -298,16 +302,29 @@ def _processes(root: int) -> run_pb2.CommandProcesses:
 
     A rank's own children inherit what it was told, so its parent counts.
     """
-    found: dict[int, int] = {}
-    for pid in linux.descendants(root):
-        rank = _rank_of(linux.environment(pid))
-        if rank is not None:
-            found.setdefault(rank, pid)
+    told = {pid: linux.environment(pid) for pid in linux.descendants(root)}
+    found = _ranks(told, _RANK_VARIABLES)
+    if not found and (found := _ranks(told, _LOCAL_RANK_VARIABLES)):
+        # The first rank was started by nobody who knew.
+        found.setdefault(0, linux.parent(min(found.values())))
     return run_pb2.CommandProcesses(ranks=found)
 
 
-def _rank_of(environment: Mapping[str, str]) -> int | None:
-    for variable in _RANK_VARIABLES:
+def _ranks(
+    told: Mapping[int, Mapping[str, str]], variables: Sequence[str]
+) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for pid, environment in told.items():
+        rank = _rank_of(environment, variables)
+        if rank is not None:
+            found.setdefault(rank, pid)
+    return found
+
+
+def _rank_of(
+    environment: Mapping[str, str], variables: Sequence[str]
+) -> int | None:
+    for variable in variables:
         if (rank := _number(environment.get(variable, ""))) is not None:
             return rank
     return None
