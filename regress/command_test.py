@@ -363,6 +363,7 @@ class BadInputTest(CommandTest):
     def test_without_metrics_and_checkpoints_there_is_no_verdict(self) -> None:
         case = self.trainer()
         case.log[:] = [r"iter (?P<iteration>\d+)"]
+        case.checkpoints = ""
         verdict = self.run_case(case)
         self.assert_concludes(verdict, _Verdict.CONCLUSION_UNSPECIFIED)
         self.assertIn(_NotJudged.METRICS, [o.kind for o in verdict.not_judged])

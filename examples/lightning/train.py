@@ -23,14 +23,20 @@ _FEATURES = 64
 _CLASSES = 10
 _SAMPLES = 768
 _BATCH = 16
+_RANKS = 2
 
 
 class Classifier(lightning.LightningModule):
     """A perceptron with dropout."""
 
-    def __init__(self) -> None:
-        """Makes the weights."""
+    def __init__(self, steps: int | None) -> None:
+        """Makes the weights.
+
+        Args:
+            steps: How many there will be; None if Lightning must tell.
+        """
         super().__init__()
+        self._steps = steps
         self.layers = nn.Sequential(
             nn.Linear(_FEATURES, 256),
             nn.GELU(),
@@ -61,12 +67,12 @@ class Classifier(lightning.LightningModule):
     def configure_optimizers(self) -> dict[str, object]:
         """Returns the optimizer, with rates that follow a cosine."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=1e-2)
+        steps = self._steps or int(self.trainer.estimated_stepping_batches)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {
                 "scheduler": torch.optim.lr_scheduler.CosineAnnealingLR(
-                    optimizer,
-                    T_max=int(self.trainer.estimated_stepping_batches),
+                    optimizer, steps
                 ),
                 "interval": "step",
             },
@@ -137,8 +143,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--epochs", type=int, default=2)
+    # 0 means at the end of each epoch.
     parser.add_argument("--save-every", type=int, default=16)
     parser.add_argument("--resumable", action="store_true")
+    parser.add_argument("--count-steps", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     lightning.seed_everything(1337, workers=True)
@@ -159,7 +167,7 @@ def main() -> None:
     trainer = lightning.Trainer(
         accelerator="cpu",
         strategy="ddp",
-        devices=2,
+        devices=_RANKS,
         max_epochs=options.epochs,
         logger=False,
         enable_model_summary=False,
@@ -167,14 +175,17 @@ def main() -> None:
         callbacks=[
             callbacks.ModelCheckpoint(
                 options.out,
-                every_n_train_steps=options.save_every,
+                every_n_train_steps=options.save_every or None,
+                every_n_epochs=None if options.save_every else 1,
                 save_top_k=-1,
                 save_last=True,
             ),
             *more,
         ],
     )
-    trainer.fit(Classifier(), loader, ckpt_path="last")
+    steps = options.epochs * len(loader) // _RANKS
+    model = Classifier(steps if options.count_steps else None)
+    trainer.fit(model, loader, ckpt_path="last")
 
 
 if __name__ == "__main__":

@@ -105,11 +105,17 @@ CLIENTS = (
             Row(
                 "mid_epoch_resumable",
                 "with a loader that has a state, and a callback that saves the "
-                "streams of all ranks",
+                "streams of all ranks; saved in mid-epoch",
+                _DIVERGES,
+                f"{_DATA}: the loader's state is not loaded if "
+                "estimated_stepping_batches was asked for",
+                "Lightning-AI/pytorch-lightning #20550",
             ),
             Row(
-                "epoch_end_resumable", "the same, saved at the end of an epoch"
+                "mid_epoch_exact",
+                "the same, and the script counts the steps itself",
             ),
+            Row("epoch_end_exact", "the same, saved at the end of an epoch"),
         ),
     ),
     Client(
