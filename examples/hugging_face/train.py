@@ -49,25 +49,6 @@ class Sequences(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         return {"input_ids": tokens, "labels": tokens}
 
 
-class Printer(transformers.TrainerCallback):
-    """Prints what is logged, with its step."""
-
-    def on_log(
-        self,
-        args: transformers.TrainingArguments,
-        state: transformers.TrainerState,
-        control: transformers.TrainerControl,
-        logs: dict[str, float],
-        **kwargs: object,
-    ) -> None:
-        """Prints a line for each step."""
-        if "loss" in logs:
-            print(
-                f"step {state.global_step}: loss {logs['loss']}, "
-                f"lr {logs['learning_rate']}, norm {logs['grad_norm']}"
-            )
-
-
 def main() -> None:
     """Trains."""
     parser = argparse.ArgumentParser()
@@ -107,7 +88,6 @@ def main() -> None:
             use_cpu=True,
         ),
         train_dataset=Sequences(options.augment),
-        callbacks=[Printer()],
     )
     trainer.train(
         resume_from_checkpoint=trainer_utils.get_last_checkpoint(

@@ -26,7 +26,7 @@ _BATCH = 16
 _RANKS = 2
 
 
-class Classifier(lightning.LightningModule):
+class Classifier(lightning.LightningModule):  # type: ignore[misc]
     """A perceptron with dropout."""
 
     def __init__(self, steps: int | None) -> None:
@@ -113,7 +113,7 @@ class ResumableLoader(data.DataLoader[list[torch.Tensor]]):
         self._resume_at = state["given"] % len(self)
 
 
-class RandomStreams(lightning.Callback):
+class RandomStreams(lightning.Callback):  # type: ignore[misc]
     """Saves the random stream of each rank, and goes on with it."""
 
     def __init__(self) -> None:

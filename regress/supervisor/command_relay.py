@@ -23,11 +23,10 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf import text_format
 
-from regress.case import case_pb2, limits
+from regress.case import case_pb2
 from regress.run import control, event_stream, exit_codes, run_pb2
-from regress.supervisor import bounded_log, cancellation, linux
+from regress.supervisor import bounded_log, cancellation, linux, log_iteration
 
-ITERATION = "iteration"
 RANK = "rank"
 
 # So many lines that a pattern matches are recorded.
@@ -134,6 +133,7 @@ class _Relay:
         stop: cancellation.StopSignals,
     ) -> None:
         self._patterns = [re.compile(pattern.encode()) for pattern in case.log]
+        self._per_epoch = case.iterations_per_epoch
         self._grace = case.grace_seconds
         self._interrupt_at = options.interrupt_at
         # Whether nobody has the other end of the pipe.
@@ -232,8 +232,8 @@ class _Relay:
             for name, text in match.groupdict().items()
             if text is not None
         }
-        iteration = _number(texts.pop(ITERATION, ""))
-        if iteration is None or iteration > limits.ITERATIONS:
+        iteration = log_iteration.take(texts, self._per_epoch)
+        if iteration is None:
             return
         if self._latest < 0:
             self._events.write(
@@ -241,7 +241,8 @@ class _Relay:
             )
         if self._matched < MOST_LINES:
             printed = run_pb2.Printed(
-                iteration=iteration, rank=_number(texts.pop(RANK, ""))
+                iteration=iteration,
+                rank=log_iteration.number(texts.pop(RANK, "")),
             )
             printed.metrics.update(texts)
             self._events.write(run_pb2.Event(printed=printed))
@@ -292,11 +293,6 @@ def _told(line: bytes) -> str:
     return line.decode(errors="replace").strip()[:_TOLD]
 
 
-def _number(text: str) -> int | None:
-    digits = text.replace(",", "").strip()
-    return int(digits) if digits.isascii() and digits.isdecimal() else None
-
-
 def _processes(root: int) -> run_pb2.CommandProcesses:
     """Finds the ranks among a process's descendants, by their environment.
 
@@ -325,6 +321,8 @@ def _rank_of(
     environment: Mapping[str, str], variables: Sequence[str]
 ) -> int | None:
     for variable in variables:
-        if (rank := _number(environment.get(variable, ""))) is not None:
+        if (
+            rank := log_iteration.number(environment.get(variable, ""))
+        ) is not None:
             return rank
     return None
