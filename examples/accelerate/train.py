@@ -36,8 +36,8 @@ def main() -> None:
     """Trains one rank."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--save-every", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--save-every", type=int, default=20)
     parser.add_argument("--seedable", action="store_true")
     parser.add_argument("--own-generator", action="store_true")
     options = parser.parse_args()
@@ -71,7 +71,7 @@ def main() -> None:
         model, optimizer, loader, scheduler
     )
     step = 0
-    if saved := sorted(options.out.glob("step_*")):
+    if saved := sorted(options.out.glob("step_????")):
         accelerator.load_state(str(saved[-1]))
         step = int(saved[-1].name.removeprefix("step_"))
     while step < options.epochs * len(loader):
@@ -91,7 +91,13 @@ def main() -> None:
                 f"lr {scheduler.get_last_lr()[0]:.4e}"
             )
             if step % options.save_every == 0:
-                accelerator.save_state(str(options.out / f"step_{step:04}"))
+                path = options.out / f"step_{step:04}"
+                # A resume may find a part of what it names so.
+                unfinished = path.with_suffix(".unfinished")
+                accelerator.save_state(str(unfinished))
+                accelerator.wait_for_everyone()
+                if accelerator.is_main_process:
+                    unfinished.rename(path)
     accelerator.end_training()
 
 

@@ -53,8 +53,8 @@ def main() -> None:
     """Trains."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--save-every", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--save-every", type=int, default=20)
     parser.add_argument("--augment", action="store_true")
     parser.add_argument("--save-on-sigterm", action="store_true")
     options = parser.parse_args()

@@ -142,9 +142,9 @@ def main() -> None:
     """Trains."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
     # 0 means at the end of each epoch.
-    parser.add_argument("--save-every", type=int, default=16)
+    parser.add_argument("--save-every", type=int, default=20)
     parser.add_argument("--resumable", action="store_true")
     parser.add_argument("--count-steps", action="store_true")
     options = parser.parse_args()
