@@ -16,9 +16,10 @@ HEAD = """\
 
 What is true today of frameworks that others train with. Each row is a script in
 [`examples/`](../examples) that uses a framework as its guide says, unmodified
-and at a release from the package index, and the verdict on a resume of it. All
-of them have dropout and shuffled data, three epochs of 24 steps on a CPU, and no
-line that knows of the test. What a depth is, [trainers.md](trainers.md) says.
+and at a release from the package index, and the verdict on a resume of it. The
+frameworks' scripts have dropout, shuffled data and three epochs of 24 steps, on
+a CPU. No line of a script knows of the test. What a depth is,
+[trainers.md](trainers.md) says.
 
 "not restored" and "reported as" were found by people who read the verdict, the
 framework and its issues, and tried what makes the row pass. The rest is of the
