@@ -87,7 +87,7 @@ def samples() -> data.TensorDataset:
     return data.TensorDataset(features, (features @ directions).argmax(dim=1))
 
 
-class ResumableLoader(data.DataLoader[list[torch.Tensor]]):
+class ResumableLoader(data.DataLoader[tuple[torch.Tensor, ...]]):
     """A loader that resumes within an epoch; Lightning saves its state."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -96,7 +96,7 @@ class ResumableLoader(data.DataLoader[list[torch.Tensor]]):
         self._given = 0
         self._resume_at = 0
 
-    def __iter__(self) -> Iterator[list[torch.Tensor]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:  # type: ignore[override]
         """Yields the batches that the epoch still has."""
         start, self._resume_at = self._resume_at, 0
         batches = super().__iter__()
@@ -150,7 +150,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     lightning.seed_everything(1337, workers=True)
-    loader: data.DataLoader[list[torch.Tensor]]
+    loader: data.DataLoader[tuple[torch.Tensor, ...]]
     more: list[lightning.Callback] = []
     if options.resumable:
         loader = ResumableLoader(

@@ -8,9 +8,9 @@ requirements_source.in names, with the SHA-256 of each file that one of the
 Pythons would install. A channel's lock has only the versions that differ: what
 tools/channels/channels.bzl names, resolved together with everything in the
 first lock. tools/python/clients_lock.txt has what requirements_clients.in needs
-on top of the first lock. The package index is the one in pip's configuration. With --check
-before the Pythons, the program resolves and writes nothing, and says whether
-the package index still has every file that the locks pin.
+on top of the first lock. The package index is the one in pip's configuration.
+With --check before the Pythons, the program resolves and writes nothing, and
+says whether the package index still has every file that the locks pin.
 
 It uses no other module of this project, nor Bazel, so it can also fix a lock
 that cannot be read.
