@@ -18,7 +18,10 @@ _NAMED_LIKE = {
         r"rng|random|generator|seed", re.I
     ),
     verdict_pb2.Clue.DATA_POSITION: re.compile(
-        r"data|sampler|loader|batch|epoch|consumed|sample|position|cursor", re.I
+        # The metadata of safetensors is none.
+        r"(?<!meta)data|sampler|loader|batch|epoch|consumed|sample|position"
+        r"|cursor",
+        re.I,
     ),
     verdict_pb2.Clue.OPTIMIZER: re.compile(
         r"optim|exp_avg|momentum|adam", re.I

@@ -127,8 +127,8 @@ class CommandJudgeTest(parameterized.TestCase):
         self.record.checkpoint.not_compared.add(what="rank_1.json", why="no")
         self.assertLen(self.judge().clues, 1)
 
-    def test_a_schedulers_epoch_is_no_position_in_the_data(self) -> None:
-        names = ["random_states", "scheduler/last_epoch"]
+    def test_what_only_sounds_like_a_position_in_the_data(self) -> None:
+        names = ["random_states", "scheduler/last_epoch", "__metadata__/format"]
         self.record.checkpoint.names_of_no_floats[:] = names
         self.resume_prints({3: "2.1", 4: "1.0"})
         self.assertEqual(

@@ -156,6 +156,7 @@ CLIENTS = (
                 f"the order of the data: that of the next epoch is taken; "
                 f"{_STREAM}",
                 "huggingface/accelerate #2823",
+                (verdict_pb2.Clue.DATA_POSITION,),
             ),
             Row(
                 "epoch_end",
@@ -163,6 +164,7 @@ CLIENTS = (
                 _DIVERGES,
                 "the order of the data: that of the first epoch is taken",
                 "huggingface/accelerate #3996",
+                (verdict_pb2.Clue.DATA_POSITION,),
             ),
             Row(
                 "mid_epoch_seedable",
@@ -171,6 +173,8 @@ CLIENTS = (
                 f"{_STREAM}: the iterator, made after load_state(), draws a "
                 "number from it",
                 "nowhere that we found",
+                # It is not there, either, but can be told without it.
+                (verdict_pb2.Clue.DATA_POSITION,),
             ),
             Row(
                 "epoch_end_seedable",
