@@ -22,8 +22,8 @@ a CPU. No line of a script knows of the test. What a depth is,
 [trainers.md](trainers.md) says.
 
 "not restored" and "reported as" were found by people who read the verdict, the
-framework and its issues, and tried what makes the row pass. The rest is of the
-runs. This page is written by
+framework and its issues, and tried what makes such a row pass: the rows that
+pass show it. The rest is of the runs. This page is written by
 
     tools/bazelw run //tools/clients
 """
