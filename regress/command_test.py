@@ -332,6 +332,27 @@ class BadInputTest(CommandTest):
         self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
         self.assertStartsWith(self.fact(verdict, _Fact.RANKS), "0. ")
 
+    @parameterized.parameters(
+        (2, _Verdict.PASS), (3, _Verdict.WRONG_ENVIRONMENT)
+    )
+    def test_a_first_rank_that_starts_the_others(
+        self, ranks: int, conclusion: _Verdict.Conclusion
+    ) -> None:
+        case = self.trainer()
+        case.ranks = ranks
+        trainer = " ".join(case.command)
+        del case.command[:]
+        case.command.extend(
+            ("/bin/sh", "-c", f"LOCAL_RANK=1 sleep 60 & {trainer}; kill $!")
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, conclusion)
+        self.assertNotIn(
+            _NotJudged.RANKS, [one.kind for one in verdict.not_judged]
+        )
+        if conclusion != _Verdict.PASS:
+            self.assertStartsWith(self.fact(verdict, _Fact.RANKS), "0, 1. ")
+
     def test_of_ranks_that_do_not_show_nothing_is_said(self) -> None:
         case = self.trainer()
         case.ranks = 2
@@ -342,6 +363,7 @@ class BadInputTest(CommandTest):
     def test_without_metrics_and_checkpoints_there_is_no_verdict(self) -> None:
         case = self.trainer()
         case.log[:] = [r"iter (?P<iteration>\d+)"]
+        case.checkpoints = ""
         verdict = self.run_case(case)
         self.assert_concludes(verdict, _Verdict.CONCLUSION_UNSPECIFIED)
         self.assertIn(_NotJudged.METRICS, [o.kind for o in verdict.not_judged])

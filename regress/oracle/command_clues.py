@@ -18,7 +18,10 @@ _NAMED_LIKE = {
         r"rng|random|generator|seed", re.I
     ),
     verdict_pb2.Clue.DATA_POSITION: re.compile(
-        r"data|sampler|loader|batch|epoch|consumed|sample|position|cursor", re.I
+        # The metadata of safetensors is none.
+        r"(?<!meta)data|sampler|loader|batch|epoch|consumed|sample|position"
+        r"|cursor",
+        re.I,
     ),
     verdict_pb2.Clue.OPTIMIZER: re.compile(
         r"optim|exp_avg|momentum|adam", re.I
@@ -67,14 +70,26 @@ def find(
         # It may be there.
         return
     for kind in _suspects(right, are_rates):
-        # The weights of position embeddings are no position in the data.
-        names = (
+        names = list(
             run.checkpoint.names_of_no_floats
             if kind in _NO_FLOATS
             else run.checkpoint.names
         )
-        if names and not any(map(_NAMED_LIKE[kind].search, names)):
+        if names and not any(_is_like(kind, name) for name in names):
             yield verdict_pb2.Clue(not_in_checkpoint=kind)
+
+
+def _is_like(kind: verdict_pb2.Clue.StateKind, name: str) -> bool:
+    """Whether a name in a checkpoint sounds like a kind of state.
+
+    The weights of position embeddings, which are floats, are no position in the
+    data; nor is a scheduler's last_epoch.
+    """
+    if kind == verdict_pb2.Clue.DATA_POSITION and _is_like(
+        verdict_pb2.Clue.SCHEDULER, name
+    ):
+        return False
+    return _NAMED_LIKE[kind].search(name) is not None
 
 
 def _suspects(

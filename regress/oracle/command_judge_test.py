@@ -127,6 +127,15 @@ class CommandJudgeTest(parameterized.TestCase):
         self.record.checkpoint.not_compared.add(what="rank_1.json", why="no")
         self.assertLen(self.judge().clues, 1)
 
+    def test_what_only_sounds_like_a_position_in_the_data(self) -> None:
+        names = ["random_states", "scheduler/last_epoch", "__metadata__/format"]
+        self.record.checkpoint.names_of_no_floats[:] = names
+        self.resume_prints({3: "2.1", 4: "1.0"})
+        self.assertEqual(
+            [one.not_in_checkpoint for one in self.judge().clues[1:]],
+            [verdict_pb2.Clue.DATA_POSITION],
+        )
+
     def test_a_rate_points_to_the_scheduler(self) -> None:
         for loss, rate, clues in (
             ("2.0", "0.2", (0, _Clue.DIFFERS_ALONE, _Clue.SCHEDULER)),

@@ -23,11 +23,10 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf import text_format
 
-from regress.case import case_pb2, limits
+from regress.case import case_pb2
 from regress.run import control, event_stream, exit_codes, run_pb2
-from regress.supervisor import bounded_log, cancellation, linux
+from regress.supervisor import bounded_log, cancellation, linux, log_iteration
 
-ITERATION = "iteration"
 RANK = "rank"
 
 # So many lines that a pattern matches are recorded.
@@ -36,6 +35,10 @@ MOST_LINES = 50_000
 # What a launcher tells a process about its rank: torchrun's, Open MPI's,
 # SLURM's and that of MPICH.
 _RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "PMI_RANK")
+
+# Lightning's own launcher: the first rank starts the others, and tells them no
+# more than this, as all are on one machine.
+_LOCAL_RANK_VARIABLES = ("LOCAL_RANK",)
 
 # What the supervisor tells its ranks is not for the command.
 _OF_SUPERVISOR = (
@@ -130,6 +133,7 @@ class _Relay:
         stop: cancellation.StopSignals,
     ) -> None:
         self._patterns = [re.compile(pattern.encode()) for pattern in case.log]
+        self._per_epoch = case.iterations_per_epoch
         self._grace = case.grace_seconds
         self._interrupt_at = options.interrupt_at
         # Whether nobody has the other end of the pipe.
@@ -228,8 +232,8 @@ class _Relay:
             for name, text in match.groupdict().items()
             if text is not None
         }
-        iteration = _number(texts.pop(ITERATION, ""))
-        if iteration is None or iteration > limits.ITERATIONS:
+        iteration = log_iteration.take(texts, self._per_epoch)
+        if iteration is None:
             return
         if self._latest < 0:
             self._events.write(
@@ -237,7 +241,8 @@ class _Relay:
             )
         if self._matched < MOST_LINES:
             printed = run_pb2.Printed(
-                iteration=iteration, rank=_number(texts.pop(RANK, ""))
+                iteration=iteration,
+                rank=log_iteration.number(texts.pop(RANK, "")),
             )
             printed.metrics.update(texts)
             self._events.write(run_pb2.Event(printed=printed))
@@ -288,26 +293,36 @@ def _told(line: bytes) -> str:
     return line.decode(errors="replace").strip()[:_TOLD]
 
 
-def _number(text: str) -> int | None:
-    digits = text.replace(",", "").strip()
-    return int(digits) if digits.isascii() and digits.isdecimal() else None
-
-
 def _processes(root: int) -> run_pb2.CommandProcesses:
     """Finds the ranks among a process's descendants, by their environment.
 
     A rank's own children inherit what it was told, so its parent counts.
     """
-    found: dict[int, int] = {}
-    for pid in linux.descendants(root):
-        rank = _rank_of(linux.environment(pid))
-        if rank is not None:
-            found.setdefault(rank, pid)
+    told = {pid: linux.environment(pid) for pid in linux.descendants(root)}
+    found = _ranks(told, _RANK_VARIABLES)
+    if not found and (found := _ranks(told, _LOCAL_RANK_VARIABLES)):
+        # The first rank was started by nobody who knew.
+        found.setdefault(0, linux.parent(min(found.values())))
     return run_pb2.CommandProcesses(ranks=found)
 
 
-def _rank_of(environment: Mapping[str, str]) -> int | None:
-    for variable in _RANK_VARIABLES:
-        if (rank := _number(environment.get(variable, ""))) is not None:
+def _ranks(
+    told: Mapping[int, Mapping[str, str]], variables: Sequence[str]
+) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for pid, environment in told.items():
+        rank = _rank_of(environment, variables)
+        if rank is not None:
+            found.setdefault(rank, pid)
+    return found
+
+
+def _rank_of(
+    environment: Mapping[str, str], variables: Sequence[str]
+) -> int | None:
+    for variable in variables:
+        if (
+            rank := log_iteration.number(environment.get(variable, ""))
+        ) is not None:
             return rank
     return None
