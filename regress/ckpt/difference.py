@@ -3,13 +3,16 @@
 Of each checkpoint one part is open at a time, and one array is read at a time.
 """
 
+import collections
 import dataclasses
 import enum
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
-from regress.ckpt import bits, entry, formats
+from regress.ckpt import bits, entry, formats, place
+
+_NOT_KNOWN = place.Place(place.OTHER)
 
 
 class Kind(enum.StrEnum):
@@ -50,6 +53,7 @@ class Difference:
             differs. "" if there is nothing.
         b: The same in B.
         elements: Which elements differ, of two arrays.
+        where: The kind of state, and the rank.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Difference:
     a: str
     b: str
     elements: Elements | None = None
+    where: place.Place = _NOT_KNOWN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Comparison:
         common: The number of names that both have.
         bytes: The bytes of all arrays that were compared, of one checkpoint.
         differences: All differences, in the order of A's names, then B's.
+        names: How many names at least one of them has, by place.
     """
 
     a: formats.Checkpoint
@@ -76,6 +82,7 @@ class Comparison:
     common: int
     bytes: int
     differences: tuple[Difference, ...]
+    names: Mapping[place.Place, int]
 
     @property
     def same(self) -> bool:
@@ -96,32 +103,32 @@ def compare(a: formats.Checkpoint, b: formats.Checkpoint) -> Comparison:
     """
     common = size = 0
     differences: list[Difference] = []
+    names = collections.Counter[place.Place]()
     for label in dict.fromkeys((*a.parts, *b.parts)):
         in_a = a.parts[label]() if label in a.parts else {}
         in_b = b.parts[label]() if label in b.parts else {}
-        for name in in_a.keys() & in_b.keys():
-            common += 1
-            own = in_a[name]
-            size += own.bytes if isinstance(own, entry.Array) else 0
-        differences += _differences(in_a, in_b)
-    return Comparison(a, b, common, size, tuple(differences))
+        for name in dict.fromkeys((*in_a, *in_b)):
+            own, other = in_a.get(name), in_b.get(name)
+            if own is not None and other is not None:
+                common += 1
+                size += own.bytes if isinstance(own, entry.Array) else 0
+            value = own if own is not None else other
+            assert value is not None
+            where = place.find(name, value, label)
+            names[where] += 1
+            if found := _difference(name, own, other):
+                differences.append(dataclasses.replace(found, where=where))
+    return Comparison(a, b, common, size, tuple(differences), names)
 
 
-def _differences(
-    in_a: dict[str, entry.Entry], in_b: dict[str, entry.Entry]
-) -> Iterator[Difference]:
-    for name in dict.fromkeys((*in_a, *in_b)):
-        a, b = in_a.get(name), in_b.get(name)
-        if b is None:
-            assert a is not None
-            yield Difference(name, Kind.ONLY_IN_A, a.describe(), "")
-        elif a is None:
-            yield Difference(name, Kind.ONLY_IN_B, "", b.describe())
-        elif found := _difference(name, a, b):
-            yield found
-
-
-def _difference(name: str, a: entry.Entry, b: entry.Entry) -> Difference | None:
+def _difference(
+    name: str, a: entry.Entry | None, b: entry.Entry | None
+) -> Difference | None:
+    if b is None:
+        assert a is not None
+        return Difference(name, Kind.ONLY_IN_A, a.describe(), "")
+    if a is None:
+        return Difference(name, Kind.ONLY_IN_B, "", b.describe())
     if isinstance(a, entry.Plain) and isinstance(b, entry.Plain):
         if a.kind != b.kind:
             return Difference(name, Kind.TYPE, a.describe(), b.describe())

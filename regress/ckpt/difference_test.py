@@ -70,10 +70,14 @@ class DifferenceTest(absltest.TestCase):
             with self.subTest(a=a, b=b):
                 found = _diff({"y": 0, **a}, {"y": 0, **b})
                 self.assertFalse(found.same)
+                (one,) = found.differences
                 self.assertEqual(
-                    found.differences,
-                    (difference.Difference("r/x", *expected),),
+                    one,
+                    difference.Difference("r/x", *expected, where=one.where),
                 )
+                self.assertEqual(one.where.rank, "r")
+                # y is no float, either.
+                self.assertEqual(sum(found.names.values()), 2)
                 self.assertEqual(found.counts()[expected[0]], 1)
 
     def test_the_first_element_that_differs_is_told(self) -> None:

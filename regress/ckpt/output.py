@@ -13,7 +13,7 @@ MOST_NAMES = 20
 _MOST_LETTERS = 60
 _MOST_LETTERS_OF_NAME = 160
 
-_WORDS = {
+WORDS = {
     difference.Kind.ONLY_IN_A: "only in A",
     difference.Kind.ONLY_IN_B: "only in B",
     difference.Kind.TYPE: "other type",
@@ -25,20 +25,20 @@ _WORDS = {
 def diff_text(found: difference.Comparison) -> str:
     """Returns a comparison for a reader in a hurry: the verdict comes first."""
     lines = [
-        _verdict(found),
-        f"A: {_origin(found.a)}",
-        f"B: {_origin(found.b)}",
+        verdict(found),
+        f"A: {origin(found.a)}",
+        f"B: {origin(found.b)}",
         *_unread(found),
     ]
     counts = [
-        f"{number:,} {_WORDS[kind]}"
+        f"{number:,} {WORDS[kind]}"
         for kind, number in found.counts().items()
         if number
     ]
     if counts:
         lines += [f"Differences: {', '.join(counts)}.", ""]
     for one in found.differences[:MOST_NAMES]:
-        lines.append(f"{_WORDS[one.kind]}: {_cut(one.name, of_name=True)}")
+        lines.append(f"{WORDS[one.kind]}: {_cut(one.name, of_name=True)}")
         lines.append(f"    {_detail(one)}")
     more = len(found.differences) - MOST_NAMES
     if more > 0:
@@ -46,14 +46,15 @@ def diff_text(found: difference.Comparison) -> str:
     return "\n".join(lines)
 
 
-def _verdict(found: difference.Comparison) -> str:
-    compared = f"{_count(found.common, 'name')}, {_size(found.bytes)}"
+def verdict(found: difference.Comparison) -> str:
+    """Returns one sentence that says whether there is a difference."""
+    compared = f"{counted(found.common, 'name')}, {in_units(found.bytes)}"
     if found.same:
         return f"SAME: {compared}, bit for bit."
     if not found.common:
         return "DIFFERENT: no name is in both."
     return (
-        f"DIFFERENT in {_count(len(found.differences), 'name')}; in both: "
+        f"DIFFERENT in {counted(len(found.differences), 'name')}; in both: "
         f"{compared}."
     )
 
@@ -68,7 +69,7 @@ def _detail(one: difference.Difference) -> str:
         return both
     elements = one.elements
     ulps = elements.ulps
-    apart = "" if ulps is None else f", at most {_count(ulps, 'ulp')} apart"
+    apart = "" if ulps is None else f", at most {counted(ulps, 'ulp')} apart"
     return (
         f"{elements.differing:,} of {elements.total:,} elements{apart}; "
         f"first at {list(elements.first_index)}: {both}"
@@ -116,7 +117,7 @@ def show_text(
         size += value.bytes if isinstance(value, entry.Array) else 0
         lines.append(f"{_cut(name, of_name=True)}  {_cut(value.describe())}")
     head = [
-        f"{_origin(one)}: {_count(len(lines), 'name')}, {_size(size)}",
+        f"{origin(one)}: {counted(len(lines), 'name')}, {in_units(size)}",
         *([f"Not read: {', '.join(one.unread)}"] if one.unread else []),
     ]
     return "\n".join([*head, *lines])
@@ -148,7 +149,8 @@ def show_json(
     )
 
 
-def _origin(one: formats.Checkpoint) -> str:
+def origin(one: formats.Checkpoint) -> str:
+    """Returns where a checkpoint lies, and its format."""
     parts = f", {len(one.parts)} files of ranks" if len(one.parts) > 1 else ""
     return f"{one.path} ({one.format}{parts})"
 
@@ -166,11 +168,13 @@ def _unread(found: difference.Comparison) -> list[str]:
     return [f"Not compared: {', '.join(names)}"] if names else []
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Returns e.g. "1 name" or "1,200 names"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _size(count: float) -> str:
+def in_units(count: float) -> str:
+    """Returns a number of bytes, such as "12.58 kB"."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.4g} {unit}"
