@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from regress.ckpt import bits, entry, formats, place
+from regress.ckpt import bits, entry, errors, formats, place
 
 _NOT_KNOWN = place.Place(place.OTHER)
 
@@ -75,6 +75,7 @@ class Comparison:
         bytes: The bytes of all arrays that were compared, of one checkpoint.
         differences: All differences, in the order of A's names, then B's.
         names: How many names at least one of them has, by place.
+        left_out: The files beside them that could not be compared, and why.
     """
 
     a: formats.Checkpoint
@@ -83,6 +84,7 @@ class Comparison:
     bytes: int
     differences: tuple[Difference, ...]
     names: Mapping[place.Place, int]
+    left_out: Mapping[str, str]
 
     @property
     def same(self) -> bool:
@@ -99,26 +101,63 @@ def compare(a: formats.Checkpoint, b: formats.Checkpoint) -> Comparison:
     """Compares two checkpoints.
 
     Raises:
-        CkptError: A part of one of them cannot be read.
+        CkptError: A part of one of them, which is no file beside it, cannot be
+            read.
     """
-    common = size = 0
-    differences: list[Difference] = []
-    names = collections.Counter[place.Place]()
+    total = _Part()
+    left_out: dict[str, str] = {}
     for label in dict.fromkeys((*a.parts, *b.parts)):
-        in_a = a.parts[label]() if label in a.parts else {}
-        in_b = b.parts[label]() if label in b.parts else {}
-        for name in dict.fromkeys((*in_a, *in_b)):
-            own, other = in_a.get(name), in_b.get(name)
-            if own is not None and other is not None:
-                common += 1
-                size += own.bytes if isinstance(own, entry.Array) else 0
-            value = own if own is not None else other
-            assert value is not None
-            where = place.find(name, value, label)
-            names[where] += 1
-            if found := _difference(name, own, other):
-                differences.append(dataclasses.replace(found, where=where))
-    return Comparison(a, b, common, size, tuple(differences), names)
+        try:
+            total.add(_compare_part(a, b, label))
+        except errors.CkptError as error:
+            if label not in a.beside | b.beside:
+                raise
+            left_out[label] = str(error)
+    return Comparison(
+        a,
+        b,
+        total.common,
+        total.bytes,
+        tuple(total.differences),
+        total.names,
+        left_out,
+    )
+
+
+@dataclasses.dataclass
+class _Part:
+    common: int = 0
+    bytes: int = 0
+    differences: list[Difference] = dataclasses.field(default_factory=list)
+    names: collections.Counter[place.Place] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+
+    def add(self, other: "_Part") -> None:
+        self.common += other.common
+        self.bytes += other.bytes
+        self.differences += other.differences
+        self.names += other.names
+
+
+def _compare_part(
+    a: formats.Checkpoint, b: formats.Checkpoint, label: str
+) -> _Part:
+    in_a = a.parts[label]() if label in a.parts else {}
+    in_b = b.parts[label]() if label in b.parts else {}
+    result = _Part()
+    for name in dict.fromkeys((*in_a, *in_b)):
+        own, other = in_a.get(name), in_b.get(name)
+        if own is not None and other is not None:
+            result.common += 1
+            result.bytes += own.bytes if isinstance(own, entry.Array) else 0
+        value = own if own is not None else other
+        assert value is not None
+        where = place.find(name, value, label)
+        result.names[where] += 1
+        if found := _difference(name, own, other):
+            result.differences.append(dataclasses.replace(found, where=where))
+    return result
 
 
 def _difference(

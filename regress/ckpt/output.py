@@ -24,11 +24,13 @@ WORDS = {
 
 def diff_text(found: difference.Comparison) -> str:
     """Returns a comparison for a reader in a hurry: the verdict comes first."""
+    names = unread(found)
     lines = [
         verdict(found),
         f"A: {origin(found.a)}",
         f"B: {origin(found.b)}",
-        *_unread(found),
+        *([f"Not compared: {', '.join(names)}"] if names else []),
+        *(f"Not compared: {why}" for why in found.left_out.values()),
     ]
     counts = [
         f"{number:,} {WORDS[kind]}"
@@ -88,6 +90,7 @@ def diff_json(found: difference.Comparison) -> str:
             "b": _origin_fields(found.b),
             "names_in_both": found.common,
             "bytes_in_both": found.bytes,
+            "not_compared": dict(found.left_out),
             "counts": {str(k): n for k, n in found.counts().items()},
             "differences": [_fields(one) for one in found.differences],
         }
@@ -163,9 +166,9 @@ def _origin_fields(one: formats.Checkpoint) -> dict[str, Any]:
     }
 
 
-def _unread(found: difference.Comparison) -> list[str]:
-    names = dict.fromkeys((*found.a.unread, *found.b.unread))
-    return [f"Not compared: {', '.join(names)}"] if names else []
+def unread(found: difference.Comparison) -> list[str]:
+    """Returns the files that are no part of a checkpoint of a known format."""
+    return list(dict.fromkeys((*found.a.unread, *found.b.unread)))
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,7 +5,6 @@ conventions of torch, Megatron and the frameworks on top of them. A kind is for
 a reader; nothing is compared, or left out, because of it.
 """
 
-import pathlib
 import re
 from typing import NamedTuple
 
@@ -36,6 +35,10 @@ KINDS = (
 )
 
 
+# How the folder or the file of a rank is called.
+_RANK = re.compile(r"(\w+_)?rank_?\d+(_\d+)*(?=[/.]|$)", re.ASCII)
+
+
 class Place(NamedTuple):
     """Where a value belongs.
 
@@ -54,14 +57,13 @@ def find(name: str, value: entry.Entry, part: str) -> Place:
     Args:
         name: Its name.
         value: The value.
-        part: The part of the checkpoint that has it: what the names of one
-            rank start with.
+        part: The part of the checkpoint that has it.
     """
-    rank = pathlib.PurePath(part).parts[0] if part else ""
-    own = name.removeprefix(part)
+    of_rank = _RANK.match(part)
+    rank = of_rank[0] if of_rank else ""
     floats = isinstance(value, entry.Array) and "float" in value.dtype
     patterns = _ANY if floats else (*_NO_FLOATS, *_ANY)
     for kind, pattern in patterns:
-        if pattern.search(own):
+        if pattern.search(name):
             return Place(kind, rank)
     return Place(WEIGHT if floats else OTHER, rank)

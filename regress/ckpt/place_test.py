@@ -31,15 +31,19 @@ class PlaceTest(parameterized.TestCase):
         ((_, found),) = flatten.flatten({name: value}).items()
         self.assertEqual(place.find(name, found, ""), place.Place(kind))
 
-    def test_the_rank_is_the_folder_of_the_part(self) -> None:
-        for part in ("mp_rank_00_001", "mp_rank_00_001/distrib_optim.pt"):
-            name = f"{part}/w"
-            ((_, found),) = flatten.flatten({name: _FLOATS}).items()
-            # The name of the file says nothing of the kind.
-            self.assertEqual(
-                place.find(name, found, part),
-                place.Place("weights", "mp_rank_00_001"),
-            )
+    @parameterized.parameters(
+        ("mp_rank_00_001", "mp_rank_00_001"),
+        ("mp_rank_00_001/distrib_optim.pt", "mp_rank_00_001"),
+        ("rank_1.pt", "rank_1"),
+        ("", ""),
+        ("optimizer.pt", ""),
+        ("franks_2", ""),
+    )
+    def test_the_rank_is_that_of_the_part(self, part: str, rank: str) -> None:
+        ((_, found),) = flatten.flatten({"w": _FLOATS}).items()
+        self.assertEqual(
+            place.find("w", found, part), place.Place("weights", rank)
+        )
 
 
 if __name__ == "__main__":

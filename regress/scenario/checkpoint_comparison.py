@@ -1,15 +1,9 @@
-"""Compares the newest checkpoints of two runs of a command.
-
-A folder of no known format is compared file by file, and so are the files in a
-folder that are no part of its checkpoint: some frameworks put the weights into
-one format, and the optimizer beside it into another.
-"""
+"""Compares the newest checkpoints of two runs of a command, by regress.ckpt."""
 
 import importlib
-import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from regress import errors
@@ -22,9 +16,6 @@ _CKPT = "regress.ckpt"
 # Of the names in a checkpoint, and of differences, the record has so many.
 _MOST_NAMES = 10_000
 _MOST_DIFFERENCES = 1_000
-
-# A checkpoint of a framework may come with as many files as there are ranks.
-_MOST_FILES = 1_000
 
 
 def compare(
@@ -67,66 +58,20 @@ class _Comparison:
 
     def add(self, a: pathlib.Path, b: pathlib.Path) -> None:
         """Compares two checkpoints, each a file or a folder."""
-        opened = self._open(a), self._open(b)
-        if None not in opened:
-            self._compare(a.name, *opened)
-            rest: Iterator[str] = iter(
-                sorted({name for one in opened for name in one.unread})
-            )
-        elif a.is_dir() and b.is_dir():
-            rest = _files(a, b)
-        else:
-            self._leave_out(a.name, self._why_not(a, b))
-            return
-        for name in itertools.islice(rest, _MOST_FILES):
-            self._add_file(name, a / name, b / name)
-
-    def _add_file(self, name: str, a: pathlib.Path, b: pathlib.Path) -> None:
-        if not a.is_file() or not b.is_file():
-            if not a.exists() or not b.exists():
-                self._differ(
-                    run_pb2.EntryDifference(
-                        name=name,
-                        a="a file" if a.exists() else "",
-                        b="a file" if b.exists() else "",
-                    )
-                )
-            return
-        opened = self._open(a), self._open(b)
-        if None in opened:
-            self._leave_out(name, self._why_not(a, b))
-        else:
-            self._compare(name, *opened)
-
-    def _open(self, path: pathlib.Path) -> Any:
         try:
-            return self._formats.find(path)
-        except errors.UserError:
-            return None
-
-    def _why_not(self, a: pathlib.Path, b: pathlib.Path) -> str:
-        for path in (a, b):
-            try:
-                self._formats.find(path)
-            except errors.UserError as error:
-                return str(error)
-        return "one is a file, and the other a folder"
-
-    def _compare(self, label: str, a: Any, b: Any) -> None:
-        prefix = "" if label == pathlib.PurePath(self._result.a).name else label
-        try:
-            comparison = self._difference.compare(a, b)
+            opened = self._formats.find(a), self._formats.find(b)
+            comparison = self._difference.compare(*opened)
             entries = [
-                (self._named(prefix, name), entry)
-                for part in a.parts.values()
-                for name, entry in part().items()
+                (name, entry)
+                for label, read in opened[0].parts.items()
+                if label not in comparison.left_out
+                for name, entry in read().items()
             ]
         except errors.UserError as error:
-            self._leave_out(label, str(error))
+            self._leave_out(a.name, str(error))
             return
         self._result.common += comparison.common
-        room = _MOST_NAMES - len(self._result.names)
-        for name, entry in entries[:room]:
+        for name, entry in entries[:_MOST_NAMES]:
             self._result.names.append(name)
             if "float" not in getattr(entry, "dtype", ""):
                 self._result.names_of_no_floats.append(name)
@@ -134,7 +79,7 @@ class _Comparison:
             elements = one.elements
             self._differ(
                 run_pb2.EntryDifference(
-                    name=self._named(prefix, one.name),
+                    name=one.name,
                     a=one.a,
                     b=one.b,
                     elements=elements.differing if elements else 0,
@@ -142,9 +87,32 @@ class _Comparison:
                     ulps=elements.ulps if elements else None,
                 )
             )
+        for what, why in comparison.left_out.items():
+            self._leave_out(what, why)
+        for name in dict.fromkeys((*opened[0].unread, *opened[1].unread)):
+            self._add_unread(name, *opened)
 
-    def _named(self, prefix: str, name: str) -> str:
-        return f"{prefix}/{name}" if prefix else name
+    def _add_unread(self, name: str, a: Any, b: Any) -> None:
+        """Adds a file that is of no format, at least on one side."""
+        there = [(one.path / name).exists() for one in (a, b)]
+        if all(there):
+            one = a if name in a.unread else b
+            self._leave_out(name, self._why_not(one.path / name))
+            return
+        self._differ(
+            run_pb2.EntryDifference(
+                name=name,
+                a="a file" if there[0] else "",
+                b="a file" if there[1] else "",
+            )
+        )
+
+    def _why_not(self, path: pathlib.Path) -> str:
+        try:
+            self._formats.find(path)
+        except errors.UserError as error:
+            return str(error)
+        return "there are too many files"
 
     def _differ(self, one: run_pb2.EntryDifference) -> None:
         if any(pattern.search(one.name) for pattern in self._skipped):
@@ -164,18 +132,6 @@ def _leave_out(
 ) -> None:
     if len(result.not_compared) < _MOST_DIFFERENCES:
         result.not_compared.add(what=what, why=why)
-
-
-def _files(*folders: pathlib.Path) -> Iterator[str]:
-    """Yields the paths of all files in some folders, within these."""
-    yield from sorted(
-        {
-            path.relative_to(folder).as_posix()
-            for folder in folders
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
-    )
 
 
 def comparer(

@@ -10,7 +10,6 @@ be compared.
 """
 
 import argparse
-import itertools
 import os
 import pathlib
 import signal
@@ -24,6 +23,7 @@ from absl.flags import argparse_flags
 from regress import errors as user_errors
 from regress import terminal
 from regress.ckpt import difference, entry, formats, output
+from regress.ckpt import errors as ckpt_errors
 from regress.report.html import checkpoints
 
 _SAME = 0
@@ -114,9 +114,13 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _entries(one: formats.Checkpoint) -> Iterator[tuple[str, entry.Entry]]:
-    return itertools.chain.from_iterable(
-        read().items() for read in one.parts.values()
-    )
+    for label, read in one.parts.items():
+        try:
+            yield from read().items()
+        except ckpt_errors.CkptError as error:
+            if label not in one.beside:
+                raise
+            yield label, entry.Plain("not read:", b"", str(error))
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -78,7 +78,8 @@ def render(found: difference.Comparison) -> str:
         columns=[one or "all ranks" for one in _ranks(found.names)],
         rows=_grid(found),
         tables=[one for one in tables if one.first],
-        unread=list(dict.fromkeys((*found.a.unread, *found.b.unread))),
+        unread=output.unread(found),
+        left_out=list(found.left_out.values()),
     )
 
 
