@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import resource
 import subprocess
 import sys
@@ -29,7 +30,7 @@ _NotJudged = verdict_pb2.NotJudged
 # Trains eight iterations and saves after each second one. `lost` is what a
 # resume forgets. The first launch of all waits to be killed.
 _TRAINER = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, struct, sys, time
 job, lost, waited = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 state = {"x": 1.0, "moment": 0.0, "at": 0}
 path = job / "state.json"
@@ -51,6 +52,14 @@ for at in range(state["at"] + 1, 9):
     state["x"] += state["moment"]
     state["at"] = at
     if at % 2 == 0 and lost != "checkpoint":
+        # One number, as safetensors has it.
+        header = json.dumps(
+            {"x": {"dtype": "F64", "shape": [], "data_offsets": [0, 8]}}
+        ).encode()
+        path.with_suffix(".safetensors").write_bytes(
+            len(header).to_bytes(8, "little")
+            + header + struct.pack("<d", state["x"])
+        )
         path.with_suffix(".new").write_text(json.dumps(state))
         path.with_suffix(".new").rename(path)
     if waits:
@@ -406,6 +415,31 @@ class ProgramTest(CommandTest):
         self.assertEqual(run.returncode, 2)
         (line,) = run.stderr.splitlines()
         self.assertIn('command begins with "no_such_program", expected', line)
+
+    def test_offers_to_compare_checkpoints_that_differ(self) -> None:
+        case = self.trainer("weight")
+        case.checkpoints = "state.safetensors"
+        (self.folder / "case.textproto").write_text(str(case))
+        run = self.run_program()
+        self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
+        (command,) = re.findall(
+            r"^.*tools\.ckpt\.main diff .*$", run.stdout, re.M
+        )
+        compared = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "BUILD_WORKING_DIRECTORY": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(compared.returncode, 1, compared.stderr)
+        self.assertStartsWith(compared.stdout, "DIFFERENT in 1 name; in both")
+        self.assertTrue((self.folder / "checkpoints.html").exists())
 
     def test_runs_in_the_users_folder_and_says_if_there_is_no_verdict(
         self,

@@ -19,6 +19,11 @@ _RELAY = "regress.supervisor.command_relay"
 # The command is the only rank that the supervisor knows.
 _RANK = 0
 
+# The runs, as the folders of their jobs are called.
+RESUMED = "resumed"
+UNINTERRUPTED = "uninterrupted"
+REPEAT = "repeat"
+
 # How long the relay may take to end what outlives the command.
 _RELAY_SECONDS = 20.0
 
@@ -61,9 +66,9 @@ class CommandScenario:
             record.attempts.append(result)
             if not self._ended_as_asked(index, result):
                 return record
-        resumed = self._move_aside("resumed")
+        resumed = self._move_aside(RESUMED)
         record.uninterrupted.CopyFrom(self.run_uninterrupted())
-        whole = self._move_aside("uninterrupted")
+        whole = self._move_aside(UNINTERRUPTED)
         if _ended_well(record.uninterrupted):
             record.checkpoint.CopyFrom(self.compare(whole, resumed))
         return record
@@ -85,10 +90,10 @@ class CommandScenario:
                 "the repeat",
             )
         )
-        again = self._move_aside("repeat")
+        again = self._move_aside(REPEAT)
         if _ended_well(record.repeat):
             record.repeated_checkpoint.CopyFrom(
-                self.compare(self.files.work / "uninterrupted_job", again)
+                self.compare(job_aside(self.files, UNINTERRUPTED), again)
             )
 
     @property
@@ -96,7 +101,7 @@ class CommandScenario:
         return self.files.work / "job"
 
     def _move_aside(self, name: str) -> pathlib.Path:
-        return self._job.rename(self.files.work / f"{name}_job")
+        return self._job.rename(job_aside(self.files, name))
 
     def _attempt(
         self, index: int, files: job_files.JobFiles, name: str
@@ -172,6 +177,11 @@ class CommandScenario:
             for rank in result.ranks
             for event in rank.events
         )
+
+
+def job_aside(files: job_files.JobFiles, run: str) -> pathlib.Path:
+    """Returns the folder of a run's job, after the run."""
+    return files.work / f"{run}_job"
 
 
 def checkpoints_in(job: pathlib.Path, pattern: str) -> list[pathlib.Path]:
