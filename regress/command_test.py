@@ -19,6 +19,7 @@ from regress.report import console, summary, wording
 from regress.scenario import (
     checkpoint_comparison,
     command_scenario,
+    event_file_test_helper,
     job_files,
 )
 from regress.supervisor import linux
@@ -226,6 +227,39 @@ class VerdictTest(CommandTest):
         verdict = self.run_case(case)
         self.assert_concludes(verdict, _Verdict.PASS)
         self.assertGreaterEqual(verdict.outline.resume_iteration[0], 6)
+
+    def test_compares_what_tensorboard_has(self) -> None:
+        for name, first, losses in (
+            ("whole", 1, [1.0] * 8),
+            ("resumed", 6, [1.0, 1.0, 1.0000001]),
+        ):
+            (self.folder / name).write_bytes(
+                b"".join(
+                    event_file_test_helper.scalar(first + index, loss)
+                    for index, loss in enumerate(losses)
+                )
+            )
+        case = self.shell(
+            f"""
+            events=whole; i=0; cd {self.folder}
+            if [ -e $JOB/state.json ]; then events=resumed; i=5; fi
+            mkdir -p $JOB/runs/$$; touch $JOB/state.json
+            cp $events $JOB/runs/$$/events.out.tfevents.1
+            while [ $i -lt 8 ]; do
+              i=$((i + 1))
+              echo "iter $i: loss 1.00"
+              if [ $i = 5 -a ! -e waited ]; then touch waited; sleep 60; fi
+            done
+            """,
+            tensorboard="runs/**",
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.RESUME_DIVERGENCE)
+        first = verdict.findings[0]
+        self.assertEqual(first.metric.name, "loss in TensorBoard")
+        self.assertEqual(first.iteration, 8)
+        self.assertEqual(wording.expected(first), "1")
+        self.assertEqual(wording.actual(first), "1.0000001")
 
 
 class BadInputTest(CommandTest):

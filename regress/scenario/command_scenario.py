@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from regress.case import case_pb2, command_case
 from regress.run import event_stream, exit_codes, run_pb2
-from regress.scenario import job_files
+from regress.scenario import job_files, tensorboard_files
 from regress.supervisor import attempt, exec_launcher, watchdog
 
 _RELAY = "regress.supervisor.command_relay"
@@ -127,6 +127,7 @@ class CommandScenario:
                 # The relay ends a command that SIGTERM does not.
                 grace = self.case.grace_seconds + _RELAY_SECONDS
                 step_seconds = max(step_seconds, grace)
+        before = tensorboard_files.sizes(self._job, self.case.tensorboard)
         result = attempt.run_attempt(
             exec_launcher.ExecLauncher(_RELAY),
             [attempt.RankCommand(argv, files.log(number, _RANK))],
@@ -144,6 +145,9 @@ class CommandScenario:
             result.ranks[_RANK].events.extend(read)
         result.checkpoints_left.extend(
             self._checkpoints() if self.case.checkpoints else ()
+        )
+        result.event_files.extend(
+            tensorboard_files.read_new(self._job, self.case.tensorboard, before)
         )
         return result
 
