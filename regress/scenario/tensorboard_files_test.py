@@ -80,6 +80,8 @@ class TensorboardFilesTest(parameterized.TestCase):
         0x80000000,
         0x00000001,
         0x3F800001,
+        # Has nine digits.
+        0x3764E943,
         0x7F7FFFFF,
         0x7F800000,
         0xFF800000,
@@ -146,9 +148,12 @@ class TensorboardFilesTest(parameterized.TestCase):
         self.assertEmpty(tensorboard_files.sizes(self.job, ""))
 
     def test_pictures_are_skipped_and_other_content_too(self) -> None:
+        picture = bytearray(event_file_test_helper.record(bytes(2**20 + 1)))
+        # Nobody looks at it.
+        picture[-1] ^= 1
         self.write(
             event_file_test_helper.record(b"\xff" * 10)
-            + event_file_test_helper.record(bytes((1 << 20) + 1))
+            + picture
             + event_file_test_helper.scalar(1, 2.0, b"\xff")
         )
         self.assertEqual(self.numbers(self.read()), [(1, "\ufffd", "2")])
