@@ -137,29 +137,34 @@ def _measure(root: pathlib.Path, size: int) -> None:
     programs = {
         "cat": ["cat", *of_a, *of_b],
         "cmp": ["sh", "-c", pairs],
-        "sha256sum": ["sha256sum", *of_a, *of_b],
         "ckpt diff": [
             *(sys.executable, "-P", "-m", "tools.ckpt.main"),
             *("diff", str(root / "a"), str(root / "b")),
         ],
+        "sha256sum": ["sha256sum", *of_a, *of_b],
     }
+    print(
+        f"{'':12}{'s':>8}{'GB/s':>8}{'CPU s':>8}{'own MB':>8}{'mapped MB':>11}"
+    )
     taken: dict[str, list[tuple[float, float, int, int]]] = {}
     for _ in range(_ROUNDS.value):
         for name, command in programs.items():
             _forget(root)
-            taken.setdefault(name, []).append(_run(command))
-    print(
-        f"{'':12}{'s':>8}{'GB/s':>8}{'CPU s':>8}{'own MB':>8}{'mapped MB':>11}"
-    )
+            runs = taken.setdefault(name, [])
+            runs.append(_run(command))
+            print(_row(name, size, runs[-1]), flush=True)
+    print("medians:")
     for name, runs in taken.items():
-        seconds, cpu, own, mapped = map(
-            statistics.median, zip(*runs, strict=True)
-        )
-        print(
-            f"{name:12}{seconds:8.1f}{size / 1e9 / seconds:8.2f}{cpu:8.1f}"
-            f"{own / 1e6:8.0f}{mapped / 1e6:11.0f}",
-            flush=True,
-        )
+        medians = map(statistics.median, zip(*runs, strict=True))
+        print(_row(name, size, tuple(medians)), flush=True)
+
+
+def _row(name: str, size: int, measured: Sequence[float]) -> str:
+    seconds, cpu, own, mapped = measured
+    return (
+        f"{name:12}{seconds:8.1f}{size / 1e9 / seconds:8.2f}{cpu:8.1f}"
+        f"{own / 1e6:8.0f}{mapped / 1e6:11.0f}"
+    )
 
 
 def _forget(root: pathlib.Path) -> None:
