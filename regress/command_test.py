@@ -162,8 +162,12 @@ class VerdictTest(CommandTest):
         self.assertEqual(compared["log of the first attempt"], 5)
         self.assertEqual(compared["log of the resumes"], 4)
         # JSON is no checkpoint that we know.
-        self.assertEqual(
-            [one.kind for one in verdict.not_judged], [_NotJudged.NOT_COMPARED]
+        (left_out,) = verdict.not_judged
+        self.assertEqual(left_out.kind, _NotJudged.NOT_COMPARED)
+        self.assertRegex(
+            wording.not_judged(left_out),
+            r"^state.json: The file .*/state.json is of no known format; "
+            "expected Megatron's",
         )
 
     def test_names_the_first_number_that_differs(self) -> None:
@@ -366,6 +370,44 @@ class BadInputTest(CommandTest):
         verdict = self.run_case(self.trainer("checkpoint"))
         self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
         self.fact(verdict, _Fact.CHECKPOINT_TO_RESUME)
+
+    def test_a_checkpoint_that_the_kill_cuts_off(self) -> None:
+        # The file has its name before another process has written all of it.
+        case = self.shell(
+            """
+            if [ -e $JOB/state.json ] && ! grep -q end $JOB/state.json; then
+              echo state.json is cut off; exit 1
+            fi
+            (printf begin > $JOB/state.json; echo iter 5: loss 1
+             sleep 60; printf end >> $JOB/state.json) & wait
+            """
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.CRASH)
+        self.assertEqual(verdict.findings[0].attempt, 1)
+        self.assertRegex(
+            self.fact(verdict, _Fact.EXIT_STATUS),
+            r"The command exited with code 1 .*ends in: state.json is cut off",
+        )
+
+    def test_a_checkpoint_that_is_written_after_the_end(self) -> None:
+        case = self.trainer()
+        case.checkpoints = "*.safetensors"
+        case.command[:] = [
+            "/bin/sh",
+            "-c",
+            '"$@" || exit; (printf x > "$3/late.safetensors"; sleep 61) &',
+            "sh",
+            *case.command,
+        ]
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        told = [wording.not_judged(one) for one in verdict.not_judged]
+        self.assertLen(told, 2)
+        self.assertRegex(
+            told[0], r"^late.safetensors: .* is damaged: its header"
+        )
+        self.assertIn("which was ended: sleep 61", told[1])
 
     def test_a_command_with_fewer_ranks(self) -> None:
         case = self.trainer()
