@@ -233,13 +233,13 @@ class VerdictTest(CommandTest):
         self.assertGreaterEqual(verdict.outline.resume_iteration[0], 6)
 
     def test_compares_what_tensorboard_has(self) -> None:
-        for name, first, losses in (
+        for name, begin, losses in (
             ("whole", 1, [1.0] * 8),
             ("resumed", 6, [1.0, 1.0, 1.0000001]),
         ):
             (self.folder / name).write_bytes(
                 b"".join(
-                    event_file_test_helper.scalar(first + index, loss)
+                    event_file_test_helper.scalar(begin + index, loss)
                     for index, loss in enumerate(losses)
                 )
             )

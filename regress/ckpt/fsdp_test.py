@@ -2,12 +2,18 @@
 
 import os
 import pathlib
+from typing import Any
 
 import torch
 from absl.testing import absltest
-from torch import distributed, multiprocessing, nn
-from torch.distributed import checkpoint, fsdp
-from torch.distributed.checkpoint import state_dict
+from torch import distributed, nn
+from torch.distributed import device_mesh, fsdp
+from torch.distributed.checkpoint import (
+    state_dict,
+    state_dict_loader,
+    state_dict_saver,
+)
+from torch.multiprocessing.spawn import start_processes
 
 from regress.ckpt import difference, formats, place
 
@@ -30,8 +36,8 @@ def _train(
         world_size=ranks,
     )
     torch.manual_seed(1)
-    model = nn.Sequential(nn.Linear(*_SIZES), nn.Linear(*reversed(_SIZES)))
-    mesh = distributed.init_device_mesh("cpu", (ranks,))
+    model = nn.Sequential(nn.Linear(*_SIZES), nn.Linear(*_SIZES[::-1]))
+    mesh = device_mesh.init_device_mesh("cpu", (ranks,))
     for module in (*model, model):
         fsdp.fully_shard(module, mesh=mesh)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
@@ -41,11 +47,11 @@ def _train(
     of_model, of_optimizer = state_dict.get_state_dict(model, optimizer)
     content = {"model": of_model, "optim": of_optimizer, "iteration": 1}
     if load_from:
-        checkpoint.load(content, checkpoint_id=folder / load_from)
+        state_dict_loader.load(content, checkpoint_id=folder / load_from)
         if rank:
-            moment = of_optimizer["state"]["0.weight"]["exp_avg"]
-            moment.to_local()[0, 0] += 1
-    checkpoint.save(content, checkpoint_id=folder / save_to)
+            states: Any = of_optimizer["state"]
+            states["0.weight"]["exp_avg"].to_local()[0, 0] += 1
+    state_dict_saver.save(content, checkpoint_id=folder / save_to)
     distributed.destroy_process_group()
 
 
@@ -57,7 +63,7 @@ class FsdpTest(absltest.TestCase):
 
     def save(self, ranks: int, name: str, load_from: str = "") -> None:
         # A fork has torch imported. This process has no other thread.
-        multiprocessing.start_processes(
+        start_processes(
             _train,
             (ranks, self.folder, load_from, name),
             nprocs=ranks,

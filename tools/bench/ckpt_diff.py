@@ -201,7 +201,8 @@ def _run(command: Sequence[str]) -> tuple[float, float, int, int]:
         - before.children_user
         - before.children_system
     )
-    return seconds, cpu, *peaks
+    own, mapped = peaks
+    return seconds, cpu, own, mapped
 
 
 def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:

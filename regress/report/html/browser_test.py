@@ -5,6 +5,7 @@ are among the test's outputs, so that a person can look at them.
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -332,7 +333,7 @@ def _two_checkpoints() -> str:
             pathlib.Path(f"/{layers}/x"),
             "Megatron torch",
             {
-                rank: lambda rank=rank, one=one: flatten.flatten(one, rank)
+                rank: functools.partial(flatten.flatten, one, rank)
                 for rank, one in {
                     **dict.fromkeys(ranks, of_a),
                     ranks[3]: of_rank_3,

@@ -1,5 +1,6 @@
 """Tests for the page of two checkpoints."""
 
+import functools
 import pathlib
 import re
 from typing import Any
@@ -18,7 +19,7 @@ def _checkpoint(
         pathlib.Path("/x"),
         "made up",
         {
-            rank: lambda rank=rank, one=one: flatten.flatten(one, rank)
+            rank: functools.partial(flatten.flatten, one, rank)
             for rank, one in ranks.items()
         },
         unread,
@@ -48,7 +49,7 @@ class CheckpointsTest(absltest.TestCase):
 
     def test_differences_stand_by_kind_and_rank(self) -> None:
         weight = torch.tensor([1.0, 2.5])
-        ranks = [
+        ranks: list[dict[str, Any]] = [
             {
                 f"mp_rank_0{rank}": {
                     "model": {"w": weight, "v": weight},
