@@ -96,12 +96,14 @@ def _problems(case: case_pb2.CommandCase, name: str) -> Iterator[str]:
             re.compile(pattern)
         except re.error as error:
             yield f"not_compared {pattern!r} is no regular expression: {error}"
-    checkpoints = pathlib.PurePath(case.checkpoints)
-    if checkpoints.is_absolute() or ".." in checkpoints.parts:
-        yield (
-            f'checkpoints is "{case.checkpoints}", expected a path within the '
-            f"job's folder, {JOB}"
-        )
+    for field in ("checkpoints", "tensorboard"):
+        pattern = getattr(case, field)
+        parts = pathlib.PurePath(pattern).parts
+        if pattern.startswith("/") or ".." in parts:
+            yield (
+                f'{field} is "{pattern}", expected a path within the job\'s '
+                f"folder, {JOB}"
+            )
     for bound in _DEFAULTS:
         seconds = getattr(case, bound)
         if not 0 < seconds < 1e6:

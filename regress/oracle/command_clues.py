@@ -10,7 +10,7 @@ from regress.run import run_pb2
 _NO_FLOATS = (verdict_pb2.Clue.RANDOM_STREAMS, verdict_pb2.Clue.DATA_POSITION)
 
 # How a learning rate is called.
-_RATE = re.compile(r"(^|_)lr($|_)|learning.?rate", re.I)
+_RATE = re.compile(r"(^|[_/ ])lr($|[_/ ])|learning.?rate", re.I)
 
 # How the names in a checkpoint sound that hold a kind of state.
 _NAMED_LIKE = {
@@ -49,10 +49,16 @@ def find(
         or not 0 < first.attempt < len(attempts)
     ):
         return
-    right = sum(
-        iteration < first.iteration
-        for iteration in attempts[first.attempt].iterations
-    )
+    launch = attempts[first.attempt]
+    counted = launch.iterations
+    if first.metric.name.endswith(command_launch.IN_TENSORBOARD):
+        # Steps in TensorBoard need not be counted as the log does.
+        counted = [
+            key.iteration
+            for key in launch.metrics
+            if key.name == first.metric.name
+        ]
+    right = sum(iteration < first.iteration for iteration in counted)
     yield verdict_pb2.Clue(right_after_resume=right)
     are_rates = {
         bool(_RATE.search(one.metric.name))

@@ -93,7 +93,13 @@ class CheckpointComparisonTest(absltest.TestCase):
         self.save("last/rank_1.pt", {"x": 1}, {"x": 1})
         (self.b / "last/rank_1.pt").unlink()
         (one,) = self.compare("last").differences
-        self.assertEqual((one.name, one.b), ("rank_1.pt", ""))
+        self.assertEqual((one.name, one.b), ("rank_1.pt/x", ""))
+
+    def test_so_does_one_of_no_format(self) -> None:
+        self.save("last/rank_0.pt", {"x": 1}, {"x": 1})
+        (self.a / "last/notes.txt").touch()
+        (one,) = self.compare("last").differences
+        self.assertEqual((one.name, one.a, one.b), ("notes.txt", "a file", ""))
 
     def write(self, name: str, a: str, b: str) -> None:
         """Writes a file of no known format in both folders."""
