@@ -66,12 +66,7 @@ class CpuBackend(backend.Backend):
         os.environ.update(self.settings)
         import torch
 
-        from regress.trainer import (
-            cpu_kernels,
-            cpu_patches,
-            no_compile,
-            shared_groups,
-        )
+        from regress.trainer import cpu_kernels, cpu_patches, no_compile
 
         torch.backends.mkldnn.set_flags(False)
         torch.set_num_interop_threads(1)
@@ -79,7 +74,6 @@ class CpuBackend(backend.Backend):
         backend.pin_algorithms()
         cpu_kernels.apply()
         cpu_patches.apply()
-        shared_groups.apply()
         # It warns at every dropout that the CPU's random stream advanced while
         # the device's was in use; here they are the same stream.
         logging.getLogger("megatron.core.tensor_parallel.random").setLevel(
