@@ -8,8 +8,10 @@ the name, and writes it to a file beside this module; see repository_label.bzl.
 
 import functools
 import pathlib
+import re
 import shlex
 
+_OWN_COMMAND = re.compile(r"tools/bazelw (?P<verb>\w+) (?P<target>//[\w/:]+)")
 _LABEL_FILE = pathlib.Path(__file__).with_name("repository_label.txt")
 
 
@@ -24,12 +26,29 @@ def command(
         hardware: The hardware to build for: `none`, `nvidia_h200`, ...
         channel: The channel of packages to build with.
     """
-    words = ["bazel" if _repository() else "tools/bazelw", verb]
+    words = [program(), verb]
     if hardware != "none":
         words.append(f"--config={hardware.removeprefix('nvidia_')}")
     if channel != "dev":
         words.append(f"--{own('//tools/channels:channel')}={channel}")
     return shlex.join([*words, target])
+
+
+def program() -> str:
+    """Returns the Bazel of the user's workspace, to be started in its root."""
+    return "bazel" if _repository() else "tools/bazelw"
+
+
+def spelled(text: str) -> str:
+    """Returns a text with this repository's commands as the user types them.
+
+    Args:
+        text: A program's description, with commands such as
+            `tools/bazelw run //tools/golden`.
+    """
+    return _OWN_COMMAND.sub(
+        lambda found: command(found["verb"], own(found["target"])), text
+    )
 
 
 def own(label: str) -> str:

@@ -24,6 +24,9 @@ class BazelTest(parameterized.TestCase):
             bazel.command("run", bazel.own("//tools/golden")),
             "tools/bazelw run //tools/golden",
         )
+        self.assertEqual(bazel.program(), "tools/bazelw")
+        text = "tools/bazelw run //tools/golden -- show"
+        self.assertEqual(bazel.spelled(text), text)
 
     @parameterized.parameters("@resume", "@@regress+")
     def test_in_another_workspace(self, repository: str) -> None:
@@ -39,6 +42,11 @@ class BazelTest(parameterized.TestCase):
         self.assertEqual(
             bazel.command("test", "//models:a_test"),
             "bazel test //models:a_test",
+        )
+        self.assertEqual(bazel.program(), "bazel")
+        self.assertEqual(
+            bazel.spelled("As tools/bazelw run //tools/x:y -- --test=//a:b."),
+            f"As bazel run {repository}//tools/x:y -- --test=//a:b.",
         )
 
     def test_bazel_has_written_its_name_in_this_repository(self) -> None:

@@ -13,19 +13,25 @@ Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
 
 import os
 import pathlib
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress import errors, terminal
+from regress import bazel, errors, terminal
 from regress.case import case_pb2, command_case
 from regress.oracle import command_judge, verdict_pb2
 from regress.report import console, next_steps, wording
 from regress.run import run_pb2
 from regress.runner import environment as environment_lib
 from regress.runner import outputs, progress
-from regress.scenario import checkpoint_comparison, command_scenario
+from regress.scenario import (
+    checkpoint_comparison,
+    command_scenario,
+    job_files,
+    kept_checkpoints,
+)
 from regress.supervisor import errors as supervisor_errors
 
 _CASE = flags.DEFINE_string(
@@ -65,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         outputs.keep(files.outputs, record, verdict)
         if not verdict.conclusion:
             raise NothingJudgedError(_nothing_judged(verdict))
-        following = _advice(verdict, environment, files.outputs)
+        following = _advice(verdict, record, environment, files)
         terminal.show(console.render(verdict, following))
         outputs.draw(files, record, verdict, None, following)
     return int(verdict.conclusion != verdict_pb2.Verdict.PASS)
@@ -107,8 +113,9 @@ def _nothing_judged(verdict: verdict_pb2.Verdict) -> str:
 
 def _advice(
     verdict: verdict_pb2.Verdict,
+    record: run_pb2.RunRecord,
     environment: environment_lib.TestEnvironment,
-    folder: pathlib.Path,
+    files: job_files.JobFiles,
 ) -> next_steps.NextSteps | None:
     """Returns where to read on after a failure; None after a pass."""
     if verdict.conclusion == verdict_pb2.Verdict.PASS:
@@ -119,6 +126,7 @@ def _advice(
     first = next(about_attempts, verdict_pb2.Finding(attempt=0))
     return next_steps.NextSteps(
         (
+            *_diff(kept_checkpoints.keep(record, files), environment),
             next_steps.Step(
                 "To see the end of what the command printed in "
                 f"{wording.attempt(first)}:",
@@ -131,8 +139,44 @@ def _advice(
         environment.record,
         environment.unpack_command,
         environment.folder if environment.unpack_command else "",
-        tuple(one.name for one in folder.iterdir()),
+        tuple(one.name for one in files.outputs.iterdir()),
     )
+
+
+def _diff(
+    kept: kept_checkpoints.Kept | None,
+    environment: environment_lib.TestEnvironment,
+) -> Iterator[next_steps.Step]:
+    """Yields how to compare the checkpoints, if they differ."""
+    if kept is None:
+        return
+    if environment.target:
+        program = f"{bazel.command('run', bazel.own('//tools/ckpt'))} --"
+    else:
+        # A bundle or a checkout: the program is where this one is.
+        root = shlex.quote(str(pathlib.Path(__file__).absolute().parents[1]))
+        python = shlex.quote(sys.executable)
+        program = (
+            f"PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}} "
+            f"{python} -P -m tools.ckpt.main"
+        )
+    if kept.a:
+        yield next_steps.Step(
+            "To see all that differs in the last checkpoints, as a page, too:",
+            environment.file_command(
+                kept.a,
+                f"{program} diff",
+                shlex.quote(f"{environment.folder}/{kept.b}")
+                + " --html=checkpoints.html",
+            ),
+        )
+    else:
+        yield next_steps.Step(
+            f"The last checkpoints differ, but have {kept.bytes / 1e9:.1f} GB; "
+            f"up to {kept.most_bytes / 1e9:.1f} GB are kept. To compare two "
+            "that you keep:",
+            f"{program} diff A B --html=checkpoints.html",
+        )
 
 
 if __name__ == "__main__":

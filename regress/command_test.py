@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from regress.run import client_file
 from regress.scenario import (
     checkpoint_comparison,
     command_scenario,
+    event_file_test_helper,
     job_files,
 )
 from regress.supervisor import linux
@@ -31,7 +33,7 @@ _NotJudged = verdict_pb2.NotJudged
 # Trains eight iterations and saves after each second one. `lost` is what a
 # resume forgets. The first launch of all waits to be killed.
 _TRAINER = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, struct, sys, time
 job, lost, waited = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 state = {"x": 1.0, "moment": 0.0, "at": 0}
 path = job / "state.json"
@@ -53,6 +55,14 @@ for at in range(state["at"] + 1, 9):
     state["x"] += state["moment"]
     state["at"] = at
     if at % 2 == 0 and lost != "checkpoint":
+        # One number, as safetensors has it.
+        header = json.dumps(
+            {"x": {"dtype": "F64", "shape": [], "data_offsets": [0, 8]}}
+        ).encode()
+        path.with_suffix(".safetensors").write_bytes(
+            len(header).to_bytes(8, "little")
+            + header + struct.pack("<d", state["x"])
+        )
         path.with_suffix(".new").write_text(json.dumps(state))
         path.with_suffix(".new").rename(path)
     if waits:
@@ -154,8 +164,12 @@ class VerdictTest(CommandTest):
         self.assertEqual(compared["log of the first attempt"], 5)
         self.assertEqual(compared["log of the resumes"], 4)
         # JSON is no checkpoint that we know.
-        self.assertEqual(
-            [one.kind for one in verdict.not_judged], [_NotJudged.NOT_COMPARED]
+        (left_out,) = verdict.not_judged
+        self.assertEqual(left_out.kind, _NotJudged.NOT_COMPARED)
+        self.assertRegex(
+            wording.not_judged(left_out),
+            r"^state.json: The file .*/state.json is of no known format; "
+            "expected Megatron's",
         )
 
     def test_names_the_first_number_that_differs(self) -> None:
@@ -219,6 +233,39 @@ class VerdictTest(CommandTest):
         verdict = self.run_case(case)
         self.assert_concludes(verdict, _Verdict.PASS)
         self.assertGreaterEqual(verdict.outline.resume_iteration[0], 6)
+
+    def test_compares_what_tensorboard_has(self) -> None:
+        for name, begin, losses in (
+            ("whole", 1, [1.0] * 8),
+            ("resumed", 6, [1.0, 1.0, 1.0000001]),
+        ):
+            (self.folder / name).write_bytes(
+                b"".join(
+                    event_file_test_helper.scalar(begin + index, loss)
+                    for index, loss in enumerate(losses)
+                )
+            )
+        case = self.shell(
+            f"""
+            events=whole; i=0; cd {self.folder}
+            if [ -e $JOB/state.json ]; then events=resumed; i=5; fi
+            mkdir -p $JOB/runs/$$; touch $JOB/state.json
+            cp $events $JOB/runs/$$/events.out.tfevents.1
+            while [ $i -lt 8 ]; do
+              i=$((i + 1))
+              echo "iter $i: loss 1.00"
+              if [ $i = 5 -a ! -e waited ]; then touch waited; sleep 60; fi
+            done
+            """,
+            tensorboard="runs/**",
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.RESUME_DIVERGENCE)
+        first = verdict.findings[0]
+        self.assertEqual(first.metric.name, "loss in TensorBoard")
+        self.assertEqual(first.iteration, 8)
+        self.assertEqual(wording.expected(first), "1")
+        self.assertEqual(wording.actual(first), "1.0000001")
 
 
 class BadInputTest(CommandTest):
@@ -326,6 +373,44 @@ class BadInputTest(CommandTest):
         self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
         self.fact(verdict, _Fact.CHECKPOINT_TO_RESUME)
 
+    def test_a_checkpoint_that_the_kill_cuts_off(self) -> None:
+        # The file has its name before another process has written all of it.
+        case = self.shell(
+            """
+            if [ -e $JOB/state.json ] && ! grep -q end $JOB/state.json; then
+              echo state.json is cut off; exit 1
+            fi
+            (printf begin > $JOB/state.json; echo iter 5: loss 1
+             sleep 60; printf end >> $JOB/state.json) & wait
+            """
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.CRASH)
+        self.assertEqual(verdict.findings[0].attempt, 1)
+        self.assertRegex(
+            self.fact(verdict, _Fact.EXIT_STATUS),
+            r"The command exited with code 1 .*ends in: state.json is cut off",
+        )
+
+    def test_a_checkpoint_that_is_written_after_the_end(self) -> None:
+        case = self.trainer()
+        case.checkpoints = "*.safetensors"
+        case.command[:] = [
+            "/bin/sh",
+            "-c",
+            '"$@" || exit; (printf x > "$3/late.safetensors"; sleep 61) &',
+            "sh",
+            *case.command,
+        ]
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.PASS)
+        told = [wording.not_judged(one) for one in verdict.not_judged]
+        self.assertLen(told, 2)
+        self.assertRegex(
+            told[0], r"^late.safetensors: .* is damaged: its header"
+        )
+        self.assertIn("which was ended: sleep 61", told[1])
+
     def test_a_command_with_fewer_ranks(self) -> None:
         case = self.trainer()
         case.ranks = 2
@@ -333,6 +418,27 @@ class BadInputTest(CommandTest):
         verdict = self.run_case(case)
         self.assert_concludes(verdict, _Verdict.WRONG_ENVIRONMENT)
         self.assertStartsWith(self.fact(verdict, _Fact.RANKS), "0. ")
+
+    @parameterized.parameters(
+        (2, _Verdict.PASS), (3, _Verdict.WRONG_ENVIRONMENT)
+    )
+    def test_a_first_rank_that_starts_the_others(
+        self, ranks: int, conclusion: _Verdict.Conclusion
+    ) -> None:
+        case = self.trainer()
+        case.ranks = ranks
+        trainer = " ".join(case.command)
+        del case.command[:]
+        case.command.extend(
+            ("/bin/sh", "-c", f"LOCAL_RANK=1 sleep 60 & {trainer}; kill $!")
+        )
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, conclusion)
+        self.assertNotIn(
+            _NotJudged.RANKS, [one.kind for one in verdict.not_judged]
+        )
+        if conclusion != _Verdict.PASS:
+            self.assertStartsWith(self.fact(verdict, _Fact.RANKS), "0, 1. ")
 
     def test_of_ranks_that_do_not_show_nothing_is_said(self) -> None:
         case = self.trainer()
@@ -344,6 +450,7 @@ class BadInputTest(CommandTest):
     def test_without_metrics_and_checkpoints_there_is_no_verdict(self) -> None:
         case = self.trainer()
         case.log[:] = [r"iter (?P<iteration>\d+)"]
+        case.checkpoints = ""
         verdict = self.run_case(case)
         self.assert_concludes(verdict, _Verdict.CONCLUSION_UNSPECIFIED)
         self.assertIn(_NotJudged.METRICS, [o.kind for o in verdict.not_judged])
@@ -561,6 +668,31 @@ class ProgramTest(CommandTest):
         self.assertEqual(run.returncode, 2)
         (line,) = run.stderr.splitlines()
         self.assertIn('command begins with "no_such_program", expected', line)
+
+    def test_offers_to_compare_checkpoints_that_differ(self) -> None:
+        case = self.trainer("weight")
+        case.checkpoints = "state.safetensors"
+        (self.folder / "case.textproto").write_text(str(case))
+        run = self.run_program()
+        self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
+        (command,) = re.findall(
+            r"^.*tools\.ckpt\.main diff .*$", run.stdout, re.M
+        )
+        compared = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "BUILD_WORKING_DIRECTORY": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(compared.returncode, 1, compared.stderr)
+        self.assertStartsWith(compared.stdout, "DIFFERENT in 1 name; in both")
+        self.assertTrue((self.folder / "checkpoints.html").exists())
 
     def test_runs_in_the_users_folder_and_says_if_there_is_no_verdict(
         self,

@@ -28,13 +28,14 @@ _RANKS = 4
 
 _HARDWARE = ["none"] + GPUS
 
-# For --test_tag_filters, and for test runners that schedule by tags. Each rank
-# takes a GPU of its own if there are enough.
+# For --test_tag_filters, and for test runners that schedule by tags.
 _GPU_TAGS = [
     "gpu",
     "multi_accelerator",
     "requires-gpu-nvidia",
 ]
+
+_GPU_RESOURCE = "resources:gpu:"
 
 def resume_test(
         name,
@@ -61,6 +62,9 @@ def resume_test(
     `<name>.record` records the golden in the source tree. The file need not
     exist yet: name it in `golden` first, then record it.
 
+    If there is a golden for hardware `any`, `<name>.bands` derives it from the
+    exact one of --golden, on the hardware that --config selects.
+
     `<name>.bundle` is the same test as an archive for machines without Bazel;
     see //tools/bundle:defs.bzl.
 
@@ -83,7 +87,9 @@ def resume_test(
       size: as for py_test. It bounds the run: a hang ends at its timeout if the
         test has not ended it before.
       tags: as usual. A test that can only run on GPUs also gets the usual tags
-        of GPU tests.
+        of GPU tests, and `resources:gpu:4`, unless `resources:gpu:<other>` is
+        given. For that, Bazel 7.4 and later needs --local_resources=gpu=4;
+        4.2.3 ignores it.
       **kwargs: as for py_test.
     """
     supported = [
@@ -122,8 +128,15 @@ def resume_test(
     }, [])
     compatible = _only_for(supported)
     deps = [Label("//regress/runner:main")] + ([trainer] if trainer else [])
+
+    # Ranks wait for each other, so one that lacks a core delays them all.
+    test_tags = ["cpu:%d" % _RANKS]
     if supported and "none" not in [hardware for _, hardware in supported]:
         tags = tags + _GPU_TAGS
+
+        # Each rank takes a GPU of its own if there are enough.
+        if not [tag for tag in tags if tag.startswith(_GPU_RESOURCE)]:
+            test_tags.append(_GPU_RESOURCE + str(_RANKS))
     py_test(
         name = name,
         args = args,
@@ -139,8 +152,7 @@ def resume_test(
         main = Label("//regress/runner:main.py"),
         size = size,
         srcs = [Label("//regress/runner:main.py")],
-        # Ranks wait for each other, so one that lacks a core delays them all.
-        tags = tags + ["cpu:%d" % _RANKS],
+        tags = tags + test_tags,
         target_compatible_with = compatible,
         deps = deps,
         **kwargs
@@ -184,6 +196,32 @@ def resume_test(
             [trainer] if trainer else []
         ),
     )
+
+    derived = [channel for channel in CHANNELS if _key(channel, "any") in golden]
+    exact = [
+        (channel, hardware)
+        for channel, hardware in supported
+        if channel in derived and hardware not in ["any", "none"]
+    ]
+    if exact:
+        py_binary(
+            name = name + ".bands",
+            args = _by_runner({
+                (channel, hardware): ["--case=$(rootpath %s)" % case[hardware]]
+                for channel, hardware in exact
+            }, []),
+            data = _by_runner({
+                (channel, hardware): [case[hardware], corpus[hardware]]
+                for channel, hardware in exact
+            }, []),
+            env = env,
+            main = Label("//tools/bands:main.py"),
+            srcs = [Label("//tools/bands:main.py")],
+            tags = ["manual"],
+            target_compatible_with = _only_for(exact),
+            testonly = True,
+            deps = [Label("//tools/bands:bands_lib")],
+        )
 
 def resume_command_test(name, case, data = [], deps = [], **kwargs):
     """Interrupts any training command, resumes it, and judges the result.

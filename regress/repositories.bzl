@@ -17,7 +17,7 @@ load("//tools/rules:repository.bzl", "rules_repository")
 load("//tools/stubs:repositories.bzl", "stub_repositories")
 
 # buildifier: disable=unnamed-macro
-def regress_repositories(lock = None):
+def regress_repositories(lock = None, additions = []):
     """Declares the Python toolchain and the wheels.
 
     The repositories are `python`, `pypi` and, derived from `pypi`, one per
@@ -27,6 +27,7 @@ def regress_repositories(lock = None):
 
     Args:
       lock: label of a lock file whose wheels to use instead of this project's.
+      additions: labels of lock files with more wheels, which that lock has not.
     """
     stub_repositories()
     rules_repository(
@@ -38,6 +39,7 @@ def regress_repositories(lock = None):
     native.register_toolchains("@python//:toolchain")
     lock_repository(
         name = "pypi",
+        additions = additions,
         # The other channels belong to this project's lock.
         channels = {} if lock else other_locks(),
         lock = lock or str(Label("//:requirements_lock.txt")),

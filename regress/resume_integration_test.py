@@ -82,9 +82,9 @@ class ResumeIntegrationTest(parameterized.TestCase):
             summary.summarize(verdict),
         )
 
+    # ("BACKWARD", 6) is the case as it is, which other tests run.
     @parameterized.parameters(
         ("FORWARD", 6),
-        ("BACKWARD", 6),
         ("OPTIMIZER_STEP", 5),
         ("CHECKPOINT_WRITE", 6),
         ("BETWEEN_STEPS", 5),
@@ -140,15 +140,16 @@ class ResumeIntegrationTest(parameterized.TestCase):
         run = self._run(lambda case: case.interruption[0].ranks.append(1))
         self._assert_concluded(self._judge(run), "PASS")
 
-    @parameterized.parameters("torn", "zeroed", "pickled", "of megatron-core")
+    @parameterized.parameters(
+        ("torn", "zeroed", "pickled"), ("of megatron-core",) * 3
+    )
     def test_an_index_that_cannot_be_trusted_is_built_anew(
-        self, damage: str
+        self, *damages: str
     ) -> None:
         scenario = _scenario(self._folder())
         run = scenario.run_interrupted(self._zygote, _ignore)
-        indices = list(scenario.files.data_cache.iterdir())
-        self.assertLen(indices, 3)
-        for path in indices:
+        indices = sorted(scenario.files.data_cache.iterdir())
+        for path, damage in zip(indices, damages, strict=True):
             whole = path.read_bytes()
             match damage:
                 case "torn":

@@ -15,6 +15,7 @@ JOB = "{job}"
 PYTHON = "{python}"
 
 _ITERATION = "iteration"
+_EPOCH = "epoch"
 _DEFAULTS = {
     "grace_seconds": 30.0,
     "start_seconds": 180.0,
@@ -82,19 +83,26 @@ def _problems(case: case_pb2.CommandCase, name: str) -> Iterator[str]:
             r'iteration, such as "iter (?P<iteration>\\d+): loss '
             r'(?P<loss>\\S+)", or observe: true'
         )
+    if not 0 <= case.iterations_per_epoch <= limits.ITERATIONS:
+        yield (
+            f"iterations_per_epoch is {case.iterations_per_epoch}, expected a "
+            "number of iterations, or 0 if the log does not count epochs"
+        )
     for pattern in case.log:
-        yield from _of_pattern(pattern)
+        yield from _of_pattern(pattern, case.iterations_per_epoch > 0)
     for pattern in case.not_compared:
         try:
             re.compile(pattern)
         except re.error as error:
             yield f"not_compared {pattern!r} is no regular expression: {error}"
-    checkpoints = pathlib.PurePath(case.checkpoints)
-    if checkpoints.is_absolute() or ".." in checkpoints.parts:
-        yield (
-            f'checkpoints is "{case.checkpoints}", expected a path within the '
-            f"job's folder, {JOB}"
-        )
+    for field in ("checkpoints", "tensorboard"):
+        pattern = getattr(case, field)
+        parts = pathlib.PurePath(pattern).parts
+        if pattern.startswith("/") or ".." in parts:
+            yield (
+                f'{field} is "{pattern}", expected a path within the job\'s '
+                f"folder, {JOB}"
+            )
     for bound in _DEFAULTS:
         seconds = getattr(case, bound)
         if not 0 < seconds < 1e6:
@@ -122,17 +130,24 @@ def _of_command(case: case_pb2.CommandCase) -> Iterator[str]:
         )
 
 
-def _of_pattern(pattern: str) -> Iterator[str]:
+def _of_pattern(pattern: str, by_epoch: bool) -> Iterator[str]:
     try:
         groups = re.compile(pattern.encode()).groupindex
     except re.error as error:
         yield f"log {pattern!r} is no regular expression: {error}"
         return
-    if _ITERATION not in groups:
-        yield (
-            f"log {pattern!r} has no group that is named {_ITERATION}, "
-            rf"expected (?P<{_ITERATION}>\d+)"
-        )
+    if _ITERATION in groups or (by_epoch and _EPOCH in groups):
+        return
+    instead = (
+        f"; (?P<{_EPOCH}>...) takes its place only if iterations_per_epoch is "
+        "set"
+        if _EPOCH in groups
+        else ""
+    )
+    yield (
+        f"log {pattern!r} has no group that is named {_ITERATION}, "
+        rf"expected (?P<{_ITERATION}>\d+){instead}"
+    )
 
 
 def _of_interruptions(case: case_pb2.CommandCase) -> Iterator[str]:

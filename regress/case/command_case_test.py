@@ -73,6 +73,12 @@ class CommandCaseTest(parameterized.TestCase):
         ("{job}", "out", "command and environment do not name {job}"),
         ("ranks: 2", "", "ranks is 0, expected 1 to 256"),
         ("<iteration>", "<step>", "has no group that is named iteration"),
+        ("<iteration>", "<epoch>", "only if iterations_per_epoch is set"),
+        (
+            "ranks: 2",
+            "ranks: 2 iterations_per_epoch: -1",
+            "iterations_per_epoch is -1, expected a number of iterations",
+        ),
         (r"(?P<loss>\\S+)", "(", "is no regular expression"),
         ('"ckpt-*"', '"/out/ckpt-*"', "expected a path within the job's"),
         ('"ckpt-*"', '"../ckpt"', "expected a path within the job's"),
@@ -94,6 +100,11 @@ class CommandCaseTest(parameterized.TestCase):
             self.load(_CASE.replace(right, wrong))
         self.assertIn(said, str(raised.exception))
         self.assertLen(str(raised.exception).splitlines(), 1)
+
+    def test_a_log_may_count_epochs(self) -> None:
+        text = _CASE.replace("<iteration>", "<epoch>")
+        case = self.load(f"{text}\niterations_per_epoch: 24")
+        self.assertEqual(case.iterations_per_epoch, 24)
 
     def test_a_case_needs_an_interruption(self) -> None:
         text = _CASE.replace(

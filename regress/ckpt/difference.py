@@ -3,13 +3,16 @@
 Of each checkpoint one part is open at a time, and one array is read at a time.
 """
 
+import collections
 import dataclasses
 import enum
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
-from regress.ckpt import bits, entry, formats
+from regress.ckpt import bits, entry, errors, formats, place
+
+_NOT_KNOWN = place.Place(place.OTHER)
 
 
 class Kind(enum.StrEnum):
@@ -50,6 +53,7 @@ class Difference:
             differs. "" if there is nothing.
         b: The same in B.
         elements: Which elements differ, of two arrays.
+        where: The kind of state, and the rank.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Difference:
     a: str
     b: str
     elements: Elements | None = None
+    where: place.Place = _NOT_KNOWN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Comparison:
         common: The number of names that both have.
         bytes: The bytes of all arrays that were compared, of one checkpoint.
         differences: All differences, in the order of A's names, then B's.
+        names: How many names at least one of them has, by place.
+        left_out: The files beside them that could not be compared, and why.
     """
 
     a: formats.Checkpoint
@@ -76,6 +83,8 @@ class Comparison:
     common: int
     bytes: int
     differences: tuple[Difference, ...]
+    names: Mapping[place.Place, int]
+    left_out: Mapping[str, str]
 
     @property
     def same(self) -> bool:
@@ -92,36 +101,73 @@ def compare(a: formats.Checkpoint, b: formats.Checkpoint) -> Comparison:
     """Compares two checkpoints.
 
     Raises:
-        CkptError: A part of one of them cannot be read.
+        CkptError: A part of one of them, which is no file beside it, cannot be
+            read.
     """
-    common = size = 0
-    differences: list[Difference] = []
+    total = _Part()
+    left_out: dict[str, str] = {}
     for label in dict.fromkeys((*a.parts, *b.parts)):
-        in_a = a.parts[label]() if label in a.parts else {}
-        in_b = b.parts[label]() if label in b.parts else {}
-        for name in in_a.keys() & in_b.keys():
-            common += 1
-            own = in_a[name]
-            size += own.bytes if isinstance(own, entry.Array) else 0
-        differences += _differences(in_a, in_b)
-    return Comparison(a, b, common, size, tuple(differences))
+        try:
+            total.add(_compare_part(a, b, label))
+        except errors.CkptError as error:
+            if label not in a.beside | b.beside:
+                raise
+            left_out[label] = str(error)
+    return Comparison(
+        a,
+        b,
+        total.common,
+        total.bytes,
+        tuple(total.differences),
+        total.names,
+        left_out,
+    )
 
 
-def _differences(
-    in_a: dict[str, entry.Entry], in_b: dict[str, entry.Entry]
-) -> Iterator[Difference]:
+@dataclasses.dataclass
+class _Part:
+    common: int = 0
+    bytes: int = 0
+    differences: list[Difference] = dataclasses.field(default_factory=list)
+    names: collections.Counter[place.Place] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+
+    def add(self, other: "_Part") -> None:
+        self.common += other.common
+        self.bytes += other.bytes
+        self.differences += other.differences
+        self.names += other.names
+
+
+def _compare_part(
+    a: formats.Checkpoint, b: formats.Checkpoint, label: str
+) -> _Part:
+    in_a = a.parts[label]() if label in a.parts else {}
+    in_b = b.parts[label]() if label in b.parts else {}
+    result = _Part()
     for name in dict.fromkeys((*in_a, *in_b)):
-        a, b = in_a.get(name), in_b.get(name)
-        if b is None:
-            assert a is not None
-            yield Difference(name, Kind.ONLY_IN_A, a.describe(), "")
-        elif a is None:
-            yield Difference(name, Kind.ONLY_IN_B, "", b.describe())
-        elif found := _difference(name, a, b):
-            yield found
+        own, other = in_a.get(name), in_b.get(name)
+        if own is not None and other is not None:
+            result.common += 1
+            result.bytes += own.bytes if isinstance(own, entry.Array) else 0
+        value = own if own is not None else other
+        assert value is not None
+        where = place.find(name, value, label)
+        result.names[where] += 1
+        if found := _difference(name, own, other):
+            result.differences.append(dataclasses.replace(found, where=where))
+    return result
 
 
-def _difference(name: str, a: entry.Entry, b: entry.Entry) -> Difference | None:
+def _difference(
+    name: str, a: entry.Entry | None, b: entry.Entry | None
+) -> Difference | None:
+    if b is None:
+        assert a is not None
+        return Difference(name, Kind.ONLY_IN_A, a.describe(), "")
+    if a is None:
+        return Difference(name, Kind.ONLY_IN_B, "", b.describe())
     if isinstance(a, entry.Plain) and isinstance(b, entry.Plain):
         if a.kind != b.kind:
             return Difference(name, Kind.TYPE, a.describe(), b.describe())

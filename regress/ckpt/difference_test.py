@@ -1,5 +1,6 @@
 """Tests for difference."""
 
+import dataclasses
 import math
 import pathlib
 import weakref
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from absl.testing import absltest
 
-from regress.ckpt import difference, entry, flatten, formats
+from regress.ckpt import difference, entry, errors, flatten, formats
 
 
 def _checkpoint(**ranks: Any) -> formats.Checkpoint:
@@ -70,11 +71,32 @@ class DifferenceTest(absltest.TestCase):
             with self.subTest(a=a, b=b):
                 found = _diff({"y": 0, **a}, {"y": 0, **b})
                 self.assertFalse(found.same)
+                (one,) = found.differences
                 self.assertEqual(
-                    found.differences,
-                    (difference.Difference("r/x", *expected),),
+                    one,
+                    difference.Difference("r/x", *expected, where=one.where),
                 )
+                # y is no float, either.
+                self.assertEqual(sum(found.names.values()), 2)
                 self.assertEqual(found.counts()[expected[0]], 1)
+
+    def test_a_file_beside_that_cannot_be_read_is_left_out(self) -> None:
+        def refuse() -> dict[str, entry.Entry]:
+            raise errors.CkptError("x.bin cannot be read: it holds a Trainer.")
+
+        whole = _checkpoint(w={"x": 1}, x={"x": 1})
+        broken = dataclasses.replace(whole, parts={**whole.parts, "x": refuse})
+        with self.assertRaises(errors.CkptError):
+            difference.compare(whole, broken)
+        for a, b in ((whole, broken), (broken, whole)):
+            a = dataclasses.replace(a, beside=frozenset({"x"}))
+            found = difference.compare(a, b)
+            self.assertTrue(found.same)
+            self.assertEqual(found.common, 1)
+            self.assertEqual(
+                found.left_out,
+                {"x": "x.bin cannot be read: it holds a Trainer."},
+            )
 
     def test_the_first_element_that_differs_is_told(self) -> None:
         a = torch.zeros(3, 4)

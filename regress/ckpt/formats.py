@@ -1,10 +1,17 @@
-"""Finds out which format a checkpoint has, and opens it."""
+"""Finds out which format a checkpoint has, and opens it.
+
+Frameworks put files of their own beside a checkpoint of some format, such as
+the optimizer beside weights in safetensors. Each of them that has a format
+itself is a part of the checkpoint. A folder of no format is as good as its
+files.
+"""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from regress import regular_file
 from regress.ckpt import (
@@ -26,11 +33,17 @@ _RANK_FILE = "model_optim_rng.pt"
 _COMMON = "common.pt"
 _FORMAT_NOTE = "metadata.json"
 
+# Of files beside a checkpoint, so many are opened.
+_MOST_FILES = 1_000
+
 _EXPECTED = (
     "expected Megatron's torch layout (mp_rank_*/model_optim_rng.pt), "
     "torch.distributed.checkpoint (.metadata), safetensors or a file of "
     "torch.save"
 )
+
+
+_Read = Callable[[], dict[str, entry.Entry]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +55,17 @@ class Checkpoint:
         format: The name of its format.
         parts: Opens each part, by what the part's names start with. The parts
             of Megatron's torch layout are the files of ranks; other formats
-            have one, "".
+            have one, "". Files beside it are parts, too.
         unread: Files in its folder that are no part of it.
+        beside: The parts that are files beside it. They may hold what cannot be
+            compared.
     """
 
     path: pathlib.Path
     format: str
-    parts: Mapping[str, Callable[[], dict[str, entry.Entry]]]
+    parts: Mapping[str, _Read]
     unread: tuple[str, ...] = ()
+    beside: frozenset[str] = frozenset()
 
 
 def find(path: pathlib.Path) -> Checkpoint:
@@ -98,15 +114,69 @@ def _in_folder(folder: pathlib.Path) -> Checkpoint:
         return _ranks(folder, names)
     tensors = [n for n in names if n.endswith(safetensors_file.SUFFIX)]
     if tensors:
-        return Checkpoint(
+        return _with_files(
             folder,
             "safetensors",
             {"": lambda: _merged(folder, tensors)},
-            tuple(n for n in names if n not in tensors),
+            [n for n in names if n not in tensors],
         )
+    files = _with_files(folder, "folder of files", {}, names)
+    if files.parts:
+        return files
     raise errors.CkptError(
         f"The folder {folder} is of no known format; {_EXPECTED}."
     )
+
+
+def _with_files(
+    folder: pathlib.Path,
+    format_name: str,
+    parts: dict[str, _Read],
+    names: Iterable[str],
+) -> Checkpoint:
+    """Returns a checkpoint with the files beside it.
+
+    Args:
+        folder: Its folder.
+        format_name: The name of its format.
+        parts: Its own parts.
+        names: What else is in the folder.
+    """
+    beside: dict[str, _Read] = {}
+    unread = []
+    for path in itertools.chain.from_iterable(
+        _below(folder / name) for name in names
+    ):
+        name = path.relative_to(folder).as_posix()
+        try:
+            if len(beside) >= _MOST_FILES:
+                raise errors.CkptError("There are too many.")
+            found = _in_folder(path) if path.is_dir() else _in_file(path)
+        except (OSError, errors.CkptError):
+            unread.append(name)
+        else:
+            beside[name] = _under(name, found.parts)
+    return Checkpoint(
+        folder, format_name, parts | beside, tuple(unread), frozenset(beside)
+    )
+
+
+def _below(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a file, or the files in a folder, as far as it has no format."""
+    if path.is_dir() and not (path / distributed.METADATA).exists():
+        for one in sorted(path.iterdir()):
+            yield from _below(one)
+    else:
+        yield path
+
+
+def _under(name: str, parts: Mapping[str, _Read]) -> _Read:
+    return lambda: {
+        # A file may hold one tensor, which has no name.
+        name if own == "." else f"{name}/{own}": value
+        for read in parts.values()
+        for own, value in read().items()
+    }
 
 
 def _newest(root: pathlib.Path) -> pathlib.Path:
@@ -142,25 +212,25 @@ def _distributed(folder: pathlib.Path, names: list[str]) -> Checkpoint:
             flat.update(_json(folder / _FORMAT_NOTE))
         return flat
 
-    return Checkpoint(
+    return _with_files(
         folder,
         "torch.distributed.checkpoint",
         {"": read},
-        tuple(
+        [
             name
             for name in names
             if name not in (*beside, distributed.METADATA)
             and not name.endswith(".distcp")
-        ),
+        ],
     )
 
 
 def _ranks(folder: pathlib.Path, names: list[str]) -> Checkpoint:
-    parts: dict[str, Callable[[], dict[str, entry.Entry]]] = {}
-    unread = []
+    parts: dict[str, _Read] = {}
+    rest = []
     for name in names:
         if not _RANK.fullmatch(name) or not (folder / name).is_dir():
-            unread.append(name)
+            rest.append(name)
             continue
         files = sorted(one.name for one in (folder / name).iterdir())
         if _RANK_FILE not in files:
@@ -174,13 +244,11 @@ def _ranks(folder: pathlib.Path, names: list[str]) -> Checkpoint:
                 prefix = name if file == _RANK_FILE else f"{name}/{file}"
                 parts[prefix] = _opening(folder / name / file, prefix)
             else:
-                unread.append(f"{name}/{file}")
-    return Checkpoint(folder, "Megatron torch", parts, tuple(unread))
+                rest.append(f"{name}/{file}")
+    return _with_files(folder, "Megatron torch", parts, rest)
 
 
-def _opening(
-    path: pathlib.Path, prefix: str
-) -> Callable[[], dict[str, entry.Entry]]:
+def _opening(path: pathlib.Path, prefix: str) -> _Read:
     return lambda: _pickle(path, prefix)
 
 

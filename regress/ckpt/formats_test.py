@@ -123,6 +123,31 @@ class FormatsTest(parameterized.TestCase):
             "x-2.safetensors holds a, which", self._refusal(self._root)
         )
 
+    def test_files_beside_a_checkpoint_are_its_parts(self) -> None:
+        (self._root / "model.safetensors").write_bytes(_safetensors(a=(0, 1)))
+        torch.save({"step": 1}, self._root / "optimizer.pt")
+        (self._root / "states").mkdir()
+        torch.save([1.5], self._root / "states" / "rng_0.pth")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state_dict_saver.save(
+                {"w": torch.ones(1)},
+                checkpoint_id=self._root / "states" / "model_0",
+                no_dist=True,
+            )
+        (self._root / "trainer_state.json").write_text("{}")
+        beside = ["optimizer.pt/step", "states/model_0/w", "states/rng_0.pth"]
+        found = formats.find(self._root)
+        self.assertEqual(found.format, "safetensors")
+        self.assertEqual(_names(found), ["a", *beside])
+        self.assertEqual(found.unread, ("trainer_state.json",))
+        self.assertEqual(found.beside, set(found.parts) - {""})
+        # Without the weights it is as good as its files.
+        (self._root / "model.safetensors").unlink()
+        found = formats.find(self._root)
+        self.assertEqual(found.format, "folder of files")
+        self.assertEqual(_names(found), beside)
+
     def test_unknown_formats_are_refused(self) -> None:
         self.assertIn("There is no checkpoint", self._refusal(self._root / "x"))
         self.assertRegex(

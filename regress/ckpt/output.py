@@ -13,7 +13,7 @@ MOST_NAMES = 20
 _MOST_LETTERS = 60
 _MOST_LETTERS_OF_NAME = 160
 
-_WORDS = {
+WORDS = {
     difference.Kind.ONLY_IN_A: "only in A",
     difference.Kind.ONLY_IN_B: "only in B",
     difference.Kind.TYPE: "other type",
@@ -24,21 +24,23 @@ _WORDS = {
 
 def diff_text(found: difference.Comparison) -> str:
     """Returns a comparison for a reader in a hurry: the verdict comes first."""
+    names = unread(found)
     lines = [
-        _verdict(found),
-        f"A: {_origin(found.a)}",
-        f"B: {_origin(found.b)}",
-        *_unread(found),
+        verdict(found),
+        f"A: {origin(found.a)}",
+        f"B: {origin(found.b)}",
+        *([f"Not compared: {', '.join(names)}"] if names else []),
+        *(f"Not compared: {why}" for why in found.left_out.values()),
     ]
     counts = [
-        f"{number:,} {_WORDS[kind]}"
+        f"{number:,} {WORDS[kind]}"
         for kind, number in found.counts().items()
         if number
     ]
     if counts:
         lines += [f"Differences: {', '.join(counts)}.", ""]
     for one in found.differences[:MOST_NAMES]:
-        lines.append(f"{_WORDS[one.kind]}: {_cut(one.name, of_name=True)}")
+        lines.append(f"{WORDS[one.kind]}: {_cut(one.name, of_name=True)}")
         lines.append(f"    {_detail(one)}")
     more = len(found.differences) - MOST_NAMES
     if more > 0:
@@ -46,14 +48,15 @@ def diff_text(found: difference.Comparison) -> str:
     return "\n".join(lines)
 
 
-def _verdict(found: difference.Comparison) -> str:
-    compared = f"{_count(found.common, 'name')}, {_size(found.bytes)}"
+def verdict(found: difference.Comparison) -> str:
+    """Returns one sentence that says whether there is a difference."""
+    compared = f"{counted(found.common, 'name')}, {in_units(found.bytes)}"
     if found.same:
         return f"SAME: {compared}, bit for bit."
     if not found.common:
         return "DIFFERENT: no name is in both."
     return (
-        f"DIFFERENT in {_count(len(found.differences), 'name')}; in both: "
+        f"DIFFERENT in {counted(len(found.differences), 'name')}; in both: "
         f"{compared}."
     )
 
@@ -68,7 +71,7 @@ def _detail(one: difference.Difference) -> str:
         return both
     elements = one.elements
     ulps = elements.ulps
-    apart = "" if ulps is None else f", at most {_count(ulps, 'ulp')} apart"
+    apart = "" if ulps is None else f", at most {counted(ulps, 'ulp')} apart"
     return (
         f"{elements.differing:,} of {elements.total:,} elements{apart}; "
         f"first at {list(elements.first_index)}: {both}"
@@ -87,6 +90,7 @@ def diff_json(found: difference.Comparison) -> str:
             "b": _origin_fields(found.b),
             "names_in_both": found.common,
             "bytes_in_both": found.bytes,
+            "not_compared": dict(found.left_out),
             "counts": {str(k): n for k, n in found.counts().items()},
             "differences": [_fields(one) for one in found.differences],
         }
@@ -116,7 +120,7 @@ def show_text(
         size += value.bytes if isinstance(value, entry.Array) else 0
         lines.append(f"{_cut(name, of_name=True)}  {_cut(value.describe())}")
     head = [
-        f"{_origin(one)}: {_count(len(lines), 'name')}, {_size(size)}",
+        f"{origin(one)}: {counted(len(lines), 'name')}, {in_units(size)}",
         *([f"Not read: {', '.join(one.unread)}"] if one.unread else []),
     ]
     return "\n".join([*head, *lines])
@@ -148,7 +152,8 @@ def show_json(
     )
 
 
-def _origin(one: formats.Checkpoint) -> str:
+def origin(one: formats.Checkpoint) -> str:
+    """Returns where a checkpoint lies, and its format."""
     parts = f", {len(one.parts)} files of ranks" if len(one.parts) > 1 else ""
     return f"{one.path} ({one.format}{parts})"
 
@@ -161,16 +166,18 @@ def _origin_fields(one: formats.Checkpoint) -> dict[str, Any]:
     }
 
 
-def _unread(found: difference.Comparison) -> list[str]:
-    names = dict.fromkeys((*found.a.unread, *found.b.unread))
-    return [f"Not compared: {', '.join(names)}"] if names else []
+def unread(found: difference.Comparison) -> list[str]:
+    """Returns the files that are no part of a checkpoint of a known format."""
+    return list(dict.fromkeys((*found.a.unread, *found.b.unread)))
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Returns e.g. "1 name" or "1,200 names"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _size(count: float) -> str:
+def in_units(count: float) -> str:
+    """Returns a number of bytes, such as "12.58 kB"."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.4g} {unit}"

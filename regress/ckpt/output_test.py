@@ -83,6 +83,7 @@ class OutputTest(absltest.TestCase):
                 },
                 "names_in_both": 4,
                 "bytes_in_both": 32,
+                "not_compared": {},
                 "counts": {
                     "only_in_a": 1,
                     "only_in_b": 1,

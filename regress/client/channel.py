@@ -17,7 +17,7 @@ program imports this.
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Environment variables set by the supervisor.
@@ -38,6 +38,9 @@ _OWNER = "REGRESS_CLIENT_OWNER"
 # What a launcher tells a process about its rank: torchrun's, Open MPI's,
 # SLURM's and that of MPICH.
 RANK_VARIABLES = ("RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "PMI_RANK")
+# Lightning's own launcher: the first rank starts the others, and tells them no
+# more than this, as all are on one machine.
+LOCAL_RANK_VARIABLES = ("LOCAL_RANK",)
 
 REACHED = "reached"
 GO_ON = "go_on"
@@ -56,9 +59,12 @@ def file_name(rank: int) -> str:
     return f"rank_{rank}.jsonl"
 
 
-def rank_by_environment(environment: Mapping[str, str]) -> int | None:
+def rank_by_environment(
+    environment: Mapping[str, str],
+    variables: Sequence[str] = (*RANK_VARIABLES, *LOCAL_RANK_VARIABLES),
+) -> int | None:
     """Returns the rank that a launcher has told a process; None if none has."""
-    for variable in RANK_VARIABLES:
+    for variable in variables:
         text = environment.get(variable, "").strip()
         if text.isascii() and text.isdecimal():
             return int(text)

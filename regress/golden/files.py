@@ -30,8 +30,15 @@ _VALUES_IN_A_LINE = 5
 _WIDTH = 80
 
 
-def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
+def read(
+    path: str | os.PathLike[str], record_command: str = ""
+) -> golden_pb2.Golden:
     """Reads a golden.
+
+    Args:
+        path: The file.
+        record_command: The command that records it, if a test has one of its
+            own for that.
 
     Raises:
         GoldenError: The file is missing, is not a golden, or is an incomplete
@@ -42,7 +49,8 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
         text = regular_file.read(path).decode("utf-8")
     except FileNotFoundError:
         raise errors.GoldenError(
-            f"{path}: no such golden; {_existing(path)}; {_how_to_record(path)}"
+            f"{path}: no such golden; {_existing(path)}; "
+            f"{_how_to_record(path, record_command)}"
         ) from None
     except OSError as error:
         raise errors.GoldenError(
@@ -63,7 +71,8 @@ def read(path: str | os.PathLike[str]) -> golden_pb2.Golden:
         ) from error
     if reason := _why_incomplete(golden):
         raise errors.GoldenError(
-            f"{path}: incomplete golden: {reason}; {_how_to_record(path)}"
+            f"{path}: incomplete golden: {reason}; "
+            f"{_how_to_record(path, record_command)}"
         )
     return golden
 
@@ -247,7 +256,15 @@ def _existing(path: pathlib.Path) -> str:
     return f"the goldens in {folder} are: {', '.join(names) or 'none'}"
 
 
-def _how_to_record(path: pathlib.Path) -> str:
+def _how_to_record(path: pathlib.Path, record_command: str) -> str:
+    if record_command:
+        return f"to record it, run: {record_command}"
+    if bazel.own(""):
+        # Only the test's own program has the corpus of another workspace.
+        return (
+            "to record it, run: bazel run <test>.record, where <test> is the "
+            "resume_test that names it"
+        )
     program = bazel.command("run", bazel.own("//tools/golden"))
     command = f"{program} -- record --case"
     try:

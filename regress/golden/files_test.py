@@ -6,10 +6,12 @@ import pathlib
 import random
 import struct
 from collections.abc import Callable, Iterable
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 from google.protobuf import text_format
 
+from regress import bazel
 from regress.golden import errors, files, golden_pb2
 from regress.run import run_pb2
 
@@ -242,6 +244,25 @@ class FilesTest(parameterized.TestCase):
             errors.GoldenError,
             f"{self.path}: no such golden; the goldens in {self.path.parent} "
             f"are: dev_any, dev_none; to record it, run: {_COMMAND}",
+        ):
+            files.read(self.path)
+
+    def test_a_test_has_its_own_command_to_record(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for _ in ("missing", "incomplete"):
+            with self.assertRaisesRegex(
+                errors.GoldenError,
+                "; to record it, run: bazel run //a:b_test.record$",
+            ):
+                files.read(self.path, "bazel run //a:b_test.record")
+            self.path.touch()
+
+    def test_in_another_workspace_the_test_records_it(self) -> None:
+        self.enter_context(
+            mock.patch.object(bazel, "_repository", lambda: "@resume")
+        )
+        with self.assertRaisesRegex(
+            errors.GoldenError, "to record it, run: bazel run <test>.record, "
         ):
             files.read(self.path)
 

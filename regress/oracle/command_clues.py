@@ -10,7 +10,7 @@ from regress.run import run_pb2
 _NO_FLOATS = (verdict_pb2.Clue.RANDOM_STREAMS, verdict_pb2.Clue.DATA_POSITION)
 
 # How a learning rate is called.
-_RATE = re.compile(r"(^|_)lr($|_)|learning.?rate", re.I)
+_RATE = re.compile(r"(^|[_/ ])lr($|[_/ ])|learning.?rate", re.I)
 
 # How the names in a checkpoint sound that hold a kind of state.
 _NAMED_LIKE = {
@@ -18,7 +18,10 @@ _NAMED_LIKE = {
         r"rng|random|generator|seed", re.I
     ),
     verdict_pb2.Clue.DATA_POSITION: re.compile(
-        r"data|sampler|loader|batch|epoch|consumed|sample|position|cursor", re.I
+        # The metadata of safetensors is none.
+        r"(?<!meta)data|sampler|loader|batch|epoch|consumed|sample|position"
+        r"|cursor",
+        re.I,
     ),
     verdict_pb2.Clue.OPTIMIZER: re.compile(
         r"optim|exp_avg|momentum|adam", re.I
@@ -46,10 +49,16 @@ def find(
         or not 0 < first.attempt < len(attempts)
     ):
         return
-    right = sum(
-        iteration < first.iteration
-        for iteration in attempts[first.attempt].iterations
-    )
+    launch = attempts[first.attempt]
+    counted = launch.iterations
+    if first.metric.name.endswith(command_launch.IN_TENSORBOARD):
+        # Steps in TensorBoard need not be counted as the log does.
+        counted = [
+            key.iteration
+            for key in launch.metrics
+            if key.name == first.metric.name
+        ]
+    right = sum(iteration < first.iteration for iteration in counted)
     yield verdict_pb2.Clue(right_after_resume=right)
     are_rates = {
         bool(_RATE.search(one.metric.name))
@@ -67,14 +76,26 @@ def find(
         # It may be there.
         return
     for kind in _suspects(right, are_rates):
-        # The weights of position embeddings are no position in the data.
-        names = (
+        names = list(
             run.checkpoint.names_of_no_floats
             if kind in _NO_FLOATS
             else run.checkpoint.names
         )
-        if names and not any(map(_NAMED_LIKE[kind].search, names)):
+        if names and not any(_is_like(kind, name) for name in names):
             yield verdict_pb2.Clue(not_in_checkpoint=kind)
+
+
+def _is_like(kind: verdict_pb2.Clue.StateKind, name: str) -> bool:
+    """Whether a name in a checkpoint sounds like a kind of state.
+
+    The weights of position embeddings, which are floats, are no position in the
+    data; nor is a scheduler's last_epoch.
+    """
+    if kind == verdict_pb2.Clue.DATA_POSITION and _is_like(
+        verdict_pb2.Clue.SCHEDULER, name
+    ):
+        return False
+    return _NAMED_LIKE[kind].search(name) is not None
 
 
 def _suspects(

@@ -4,8 +4,8 @@ Three things show: how its processes ended, what its log says, and what it left
 on the disk. If it is observed, its ranks tell more. A run of the same command
 that nobody interrupted stands in for the golden. Numbers of the log are
 compared as they are printed: no digit may differ, and digits that are not
-printed are not known. What one of the runs does not show is not compared, and
-the verdict lists it.
+printed are not known. TensorBoard's files have all of them. What one of the
+runs does not show is not compared, and the verdict lists it.
 
 If the resumes differ, a second uninterrupted run tells a fault of the resume
 from noise. It is not run otherwise.
@@ -13,6 +13,7 @@ from noise. It is not run otherwise.
 
 from collections.abc import Iterator, Sequence
 
+from regress.case import case_pb2
 from regress.oracle import (
     check,
     command_clues,
@@ -217,6 +218,7 @@ def _not_observed(
         )
     if more := sum(one.end.lines_left_out for one in launches):
         yield _NotJudged(kind=_NotJudged.MORE_LINES, count=more)
+    yield from _not_in_tensorboard(run.command, launches)
     left = dict.fromkeys(
         process.rpartition(" (process ")[0]
         for one in launches
@@ -224,6 +226,21 @@ def _not_observed(
     )
     for command in left:
         yield _NotJudged(kind=_NotJudged.LEFT_RUNNING, what=command)
+
+
+def _not_in_tensorboard(
+    case: case_pb2.CommandCase, launches: Sequence[command_launch.Launch]
+) -> Iterator[verdict_pb2.NotJudged]:
+    files = [file for one in launches for file in one.attempt.event_files]
+    for file in files:
+        if file.damage:
+            yield _NotJudged(
+                kind=_NotJudged.NOT_COMPARED, what=file.path, why=file.damage
+            )
+    if more := sum(file.left_out for file in files):
+        yield _NotJudged(kind=_NotJudged.MORE_NUMBERS, count=more)
+    if case.tensorboard and not any(file.scalars for file in files):
+        yield _NotJudged(kind=_NotJudged.NO_NUMBERS, what=case.tensorboard)
 
 
 def _by_weight(

@@ -127,6 +127,15 @@ class CommandJudgeTest(parameterized.TestCase):
         self.record.checkpoint.not_compared.add(what="rank_1.json", why="no")
         self.assertLen(self.judge().clues, 1)
 
+    def test_what_only_sounds_like_a_position_in_the_data(self) -> None:
+        names = ["random_states", "scheduler/last_epoch", "__metadata__/format"]
+        self.record.checkpoint.names_of_no_floats[:] = names
+        self.resume_prints({3: "2.1", 4: "1.0"})
+        self.assertEqual(
+            [one.not_in_checkpoint for one in self.judge().clues[1:]],
+            [verdict_pb2.Clue.DATA_POSITION],
+        )
+
     def test_a_rate_points_to_the_scheduler(self) -> None:
         for loss, rate, clues in (
             ("2.0", "0.2", (0, _Clue.DIFFERS_ALONE, _Clue.SCHEDULER)),
@@ -317,6 +326,74 @@ class CommandJudgeTest(parameterized.TestCase):
             self.assertNotEqual(
                 command_judge.judge(record).conclusion, _Verdict.PASS
             )
+
+    def write_numbers(
+        self, attempt: run_pb2.Attempt, folder: str, numbers: Mapping[int, str]
+    ) -> run_pb2.EventFile:
+        """Adds a file of TensorBoard to an attempt."""
+        return attempt.event_files.add(
+            path=f"{folder}/events",
+            scalars=[
+                run_pb2.Printed(iteration=at, metrics={"loss": text})
+                for at, text in numbers.items()
+            ],
+        )
+
+    def test_numbers_of_tensorboard_are_compared(self) -> None:
+        first, resumed = self.record.attempts
+        # Each launch has another folder, and counts from 0.
+        self.write_numbers(first, "runs/1", {0: "4.01", 1: "3.01", 2: "2.01"})
+        self.write_numbers(resumed, "runs/2", {2: "2.01", 3: "1.01"})
+        whole = self.write_numbers(
+            self.record.uninterrupted,
+            "runs/3",
+            {0: "4.01", 1: "3.01", 2: "2.01", 3: "1.01"},
+        )
+        verdict = self.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.PASS)
+        compared = {one.name: one.compared for one in verdict.checks}
+        self.assertEqual(compared["log of the first attempt"], 6)
+        self.assertEqual(compared["log of the resumes"], 4)
+        whole.scalars[3].metrics["loss"] = "1.02"
+        verdict = self.judge()
+        self.assertEqual(verdict.conclusion, _Verdict.RESUME_DIVERGENCE)
+        (found,) = verdict.findings
+        self.assertEqual(found.metric.name, "loss in TensorBoard")
+        self.assertEqual((found.iteration, found.attempt), (3, 1))
+        # Counted as TensorBoard does, not as the log.
+        self.assertEqual(verdict.clues[0].right_after_resume, 1)
+
+    def test_folders_of_tensorboard_are_told_apart(self) -> None:
+        for index, attempt in enumerate(
+            (*self.record.attempts, self.record.uninterrupted)
+        ):
+            for of, text in (("train", "1.0"), ("val", "2.0")):
+                self.write_numbers(attempt, f"runs/{index}/{of}", {3: text})
+        self.assert_concludes(_Verdict.PASS)
+        self.record.attempts[1].event_files[1].scalars[0].metrics["loss"] = "3"
+        (found,) = self.judge().findings
+        self.assertEqual(found.metric.name, "loss of val in TensorBoard")
+
+    def test_what_tensorboard_does_not_show_is_listed(self) -> None:
+        self.record.command.tensorboard = "runs"
+        self.assertIn(
+            _NotJudged(kind=_NotJudged.NO_NUMBERS, what="runs"),
+            self.judge().not_judged,
+        )
+        file = self.write_numbers(self.record.attempts[1], "runs", {3: "1"})
+        file.damage = "damaged at byte 7: no"
+        file.left_out = 5
+        self.assertEqual(
+            list(self.judge().not_judged),
+            [
+                _NotJudged(
+                    kind=_NotJudged.NOT_COMPARED,
+                    what="runs/events",
+                    why="damaged at byte 7: no",
+                ),
+                _NotJudged(kind=_NotJudged.MORE_NUMBERS, count=5),
+            ],
+        )
 
 
 if __name__ == "__main__":

@@ -2,15 +2,21 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
 
 from regress.oracle import check, verdict_pb2
 from regress.run import exit_codes, run_pb2
 
+# How the name of a number ends that is in a file of TensorBoard: the log may
+# have the same number, with fewer digits.
+IN_TENSORBOARD = " in TensorBoard"
+
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """What a metric in a log is about."""
+    """What a metric in a log, or in a file of TensorBoard, is about."""
 
     iteration: int
     rank: int | None
@@ -26,8 +32,9 @@ class Launch:
         where: The fields of a finding that say which launch it is.
         iterations: Those that the log names, in its order. If it names none,
             those that the ranks tell of.
-        metrics: What it says of each. A number that several lines have is
-            there as often; their order is free.
+        metrics: What it says of each, and what TensorBoard's files say. A
+            number that several lines have is there as often; their order is
+            free.
         end: How the command ended; empty if SIGKILL ended it.
         observed: What each rank has told, if the command is observed.
     """
@@ -99,6 +106,9 @@ def read(attempt: run_pb2.Attempt, where: Mapping[str, bool]) -> Launch:
             case "command_end":
                 end = event.command_end
     observed = {one.rank: one for one in attempt.observed}
+    for name, one in _numbers(attempt.event_files):
+        for text in one.metrics.values():
+            metrics[Key(one.iteration, None, name)].append(text)
     return Launch(
         attempt,
         where,
@@ -118,3 +128,22 @@ def _told(observed: Mapping[int, run_pb2.ObservedRank]) -> list[int]:
             if not step.optimizer
         }
     )
+
+
+def _numbers(
+    files: Sequence[run_pb2.EventFile],
+) -> Iterator[tuple[str, run_pb2.Printed]]:
+    """Yields each number in TensorBoard's files, with its name.
+
+    Frameworks put the time, or a count of the launches, into the name of a
+    folder, so a folder says something only beside another: "loss of train".
+    """
+    folders = [pathlib.PurePosixPath(file.path).parent for file in files]
+    apart = len(set(folders)) > 1
+    common = os.path.commonpath(folders) if apart else ""
+    for file, folder in zip(files, folders, strict=True):
+        own = folder.relative_to(common).as_posix() if apart else "."
+        of = f" of {own}" if own != "." else ""
+        for one in file.scalars:
+            for tag in one.metrics:
+                yield f"{tag}{of}{IN_TENSORBOARD}", one

@@ -45,8 +45,11 @@ def printed(
     result = check.Check(rule)
     compared = 0
     for one in launches:
-        # In the order of the log.
-        for key, expected in whole.metrics.items():
+        # In the order of the log. TensorBoard's numbers come after those of the
+        # log that are of the same iteration.
+        for key, expected in sorted(
+            whole.metrics.items(), key=lambda item: item[0].iteration
+        ):
             if key not in one.metrics:
                 continue
             compared += 1

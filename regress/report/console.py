@@ -26,6 +26,7 @@ _RECORD = (
     ("attempt_", "attempt_<number>/rank_<number>.log", "what a rank printed"),
     ("repeat", "repeat/", "the same for the repeat of attempt 0"),
     ("uninterrupted", "uninterrupted/", "the same for the run without a kill"),
+    ("checkpoints", "checkpoints/", "the last ones of two runs that differ"),
     ("candidate", "candidate_golden.textproto", "the golden as it would be"),
 )
 

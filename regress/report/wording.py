@@ -514,6 +514,13 @@ def not_judged(one: verdict_pb2.NotJudged) -> str:
             )
         case verdict_pb2.NotJudged.MORE_LINES:
             return f"{one.count:,} lines of the log beyond those recorded"
+        case verdict_pb2.NotJudged.MORE_NUMBERS:
+            return (
+                f"{one.count:,} numbers in TensorBoard's files beyond those "
+                "recorded"
+            )
+        case verdict_pb2.NotJudged.NO_NUMBERS:
+            return f"TensorBoard's files, {one.what}: none has a number"
         case verdict_pb2.NotJudged.NO_CHECKPOINT:
             return f"{one.what}: the uninterrupted run leaves no checkpoint"
         case verdict_pb2.NotJudged.UNSTEADY_STREAM:

@@ -5,6 +5,7 @@ portable bundle, they come with the Python of a machine or a container image.
 Those are not pinned, so a run records which ones it used.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -31,7 +32,16 @@ _COMPUTING = (
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that compute."""
+    """Returns the versions of Python and of the packages that compute.
+
+    They are looked up once: a process cannot change what it has imported, and
+    forks have what the zygote found.
+    """
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> Mapping[str, str]:
     found = {"python": platform.python_version()}
     for distribution in _COMPUTING:
         try:

@@ -106,7 +106,9 @@ def _replacement(
     """Shows how to replace the golden."""
     golden = selected.golden
     if golden is not None and golden.hardware == bands.HARDWARE:
-        return _derivation(selected, golden.provenance.environment.hardware)
+        return _derivation(
+            selected, environment, golden.provenance.environment.hardware
+        )
     if candidate.file:
         return (
             next_steps.Step(
@@ -135,30 +137,37 @@ def _replacement(
 
 
 def _derivation(
-    selected: selection.Selection, exact: str
+    selected: selection.Selection,
+    environment: environment_lib.TestEnvironment,
+    exact: str,
 ) -> tuple[next_steps.Step, ...]:
     """Shows how to replace a golden for any hardware.
 
     It cannot be recorded: that gives an exact golden, which the test would
-    refuse in its place.
+    refuse in its place. The target's own programs have its case and corpus.
     """
     path = selected.golden_path
     assert path is not None
     source = path.with_name(f"{selected.channel}_{exact}.textproto")
-    recorded = dataclasses.replace(selected, hardware=exact, golden_path=source)
+    if environment.target:
+        on_exact = dataclasses.replace(environment, hardware=exact)
+        record = f"{on_exact.record_command} --"
+        derive = f"{on_exact.bands_command} --"
+    else:
+        recorded = dataclasses.replace(selected, hardware=exact)
+        record = _record_command(recorded)
+        case = shlex.quote(f"--case={selected.case_path}")
+        derive = f"{_program('//tools/bands', exact, selected.channel)} {case}"
     return (
         next_steps.Step(
             f"This golden is derived from the one for {exact}. To record that "
             "one again, on such a machine; say why in --reason:",
-            f"{_record_command(recorded)} "
-            f'{shlex.quote(f"--output={source}")} --reason=""',
+            f'{record} {shlex.quote(f"--output={source}")} --reason=""',
         ),
         next_steps.Step(
             f"Then, on the same machine, to derive the golden for hardware "
             f"{bands.HARDWARE} from it:",
-            f"{_program('//tools/bands', exact, selected.channel)} "
-            f"--case={shlex.quote(str(selected.case_path))} "
-            f"--golden={shlex.quote(str(source))}",
+            f"{derive} {shlex.quote(f'--golden={source}')}",
         ),
     )
 

@@ -345,7 +345,9 @@ class AnotherWorkspaceTest(absltest.TestCase):
 
 
 class DerivedGoldenTest(absltest.TestCase):
-    def test_a_golden_for_any_hardware_is_derived_and_not_recorded(self):
+    def _commands(
+        self, environment: environment_lib.TestEnvironment
+    ) -> list[str]:
         golden = golden_pb2.Golden(hardware="any")
         golden.provenance.environment.hardware = "nvidia_h100"
         following = advice.after(
@@ -355,11 +357,25 @@ class DerivedGoldenTest(absltest.TestCase):
                 golden=golden,
                 golden_path=pathlib.Path("golden/x/dev_any.textproto"),
             ),
-            _ENVIRONMENT,
+            environment,
         )
         assert following is not None
+        return [step.command for step in following.steps]
+
+    def test_a_golden_for_any_hardware_is_derived_and_not_recorded(self):
+        run = "tools/bazelw run --config=h100 //a/b:c_test"
+        source = "golden/x/dev_nvidia_h100.textproto"
         self.assertEqual(
-            [step.command for step in following.steps],
+            self._commands(_ENVIRONMENT),
+            [
+                f'{run}.record -- --output={source} --reason=""',
+                f"{run}.bands -- --golden={source}",
+            ],
+        )
+
+    def test_without_bazel_the_programs_are_those_of_this_repository(self):
+        self.assertEqual(
+            self._commands(_FOLDER),
             [
                 "tools/bazelw run --config=h100 "
                 + _RECORD_FLAGS.format("nvidia_h100"),

@@ -116,10 +116,19 @@ class TestEnvironment:
         The target knows the case, the corpus and the golden's path, wherever
         in the user's workspace they are.
         """
+        return self._program_command("record")
+
+    @property
+    def bands_command(self) -> str:
+        """The command that derives the golden for any hardware; "" likewise."""
+        return self._program_command("bands")
+
+    def _program_command(self, suffix: str) -> str:
+        """The command that runs a program beside the test; "" without Bazel."""
         if not self.target:
             return ""
         return bazel.command(
-            "run", f"{self.target}.record", self.hardware, self.channel
+            "run", f"{self.target}.{suffix}", self.hardware, self.channel
         )
 
     def file_command(self, file: str, command: str, rest: str = "") -> str:

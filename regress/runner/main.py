@@ -3,6 +3,7 @@
 Exit status: 0 for a pass, 1 for any other verdict, 2 if there is no verdict.
 """
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -63,21 +64,24 @@ def main(argv: Sequence[str]) -> int:
     """Runs the test. Returns its exit status."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
-    selected = selection.select(
-        case_path=pathlib.Path(_CASE.value),
-        golden_path=pathlib.Path(_GOLDEN.value) if _GOLDEN.value else None,
-        hardware=_HARDWARE.value,
-        channel=_CHANNEL.value,
-    )
-    terminal.show(selected.describe(_LAUNCHER.value))
-    with outputs.directories() as files, outputs.importing_report(files):
+    with contextlib.ExitStack() as stack:
+        files = stack.enter_context(outputs.directories())
         environment = environment_lib.TestEnvironment.from_variables(
             os.environ,
             files.outputs,
-            selected.hardware,
+            _HARDWARE.value,
             sys.orig_argv,
-            selected.channel,
+            _CHANNEL.value,
         )
+        selected = selection.select(
+            case_path=pathlib.Path(_CASE.value),
+            golden_path=pathlib.Path(_GOLDEN.value) if _GOLDEN.value else None,
+            hardware=_HARDWARE.value,
+            channel=_CHANNEL.value,
+            record_command=environment.record_command,
+        )
+        terminal.show(selected.describe(_LAUNCHER.value))
+        stack.enter_context(outputs.importing_report(files))
         try:
             record, verdict, candidate = _run(
                 selected,

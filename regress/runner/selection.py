@@ -98,6 +98,7 @@ def select(
     golden_path: pathlib.Path | None,
     hardware: str,
     channel: str,
+    record_command: str = "",
 ) -> Selection:
     """Reads the case and the golden, if there is one.
 
@@ -106,6 +107,7 @@ def select(
         golden_path: The golden's textproto; None to judge without one.
         hardware: The declared hardware.
         channel: The declared channel.
+        record_command: The command that records the test's golden, if any.
 
     Raises:
         CaseError: The case does not exist, or it cannot be run.
@@ -114,7 +116,7 @@ def select(
     return Selection(
         case=load.load(case_path),
         case_path=case_path,
-        golden=files.read(golden_path) if golden_path else None,
+        golden=files.read(golden_path, record_command) if golden_path else None,
         golden_path=golden_path,
         hardware=hardware,
         channel=channel,

@@ -1,15 +1,13 @@
-"""Compares the newest checkpoints of two runs of a command.
+"""Compares the newest checkpoints of two runs of a command, by regress.ckpt.
 
-A folder of no known format is compared file by file, and so are the files in a
-folder that are no part of its checkpoint: some frameworks put the weights into
-one format, and the optimizer beside it into another.
+A file that cannot be read is known to be right only if it is the same bytes.
 """
 
+import filecmp
 import importlib
-import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from regress import errors
@@ -22,9 +20,6 @@ _CKPT = "regress.ckpt"
 # Of the names in a checkpoint, and of differences, the record has so many.
 _MOST_NAMES = 10_000
 _MOST_DIFFERENCES = 1_000
-
-# A checkpoint of a framework may come with as many files as there are ranks.
-_MOST_FILES = 1_000
 
 
 def compare(
@@ -67,66 +62,20 @@ class _Comparison:
 
     def add(self, a: pathlib.Path, b: pathlib.Path) -> None:
         """Compares two checkpoints, each a file or a folder."""
-        opened = self._open(a), self._open(b)
-        if None not in opened:
-            self._compare(a.name, *opened)
-            rest: Iterator[str] = iter(
-                sorted({name for one in opened for name in one.unread})
-            )
-        elif a.is_dir() and b.is_dir():
-            rest = _files(a, b)
-        else:
-            self._leave_out(a.name, self._why_not(a, b))
-            return
-        for name in itertools.islice(rest, _MOST_FILES):
-            self._add_file(name, a / name, b / name)
-
-    def _add_file(self, name: str, a: pathlib.Path, b: pathlib.Path) -> None:
-        if not a.is_file() or not b.is_file():
-            if not a.exists() or not b.exists():
-                self._differ(
-                    run_pb2.EntryDifference(
-                        name=name,
-                        a="a file" if a.exists() else "",
-                        b="a file" if b.exists() else "",
-                    )
-                )
-            return
-        opened = self._open(a), self._open(b)
-        if None in opened:
-            self._leave_out(name, self._why_not(a, b))
-        else:
-            self._compare(name, *opened)
-
-    def _open(self, path: pathlib.Path) -> Any:
         try:
-            return self._formats.find(path)
-        except errors.UserError:
-            return None
-
-    def _why_not(self, a: pathlib.Path, b: pathlib.Path) -> str:
-        for path in (a, b):
-            try:
-                self._formats.find(path)
-            except errors.UserError as error:
-                return str(error)
-        return "one is a file, and the other a folder"
-
-    def _compare(self, label: str, a: Any, b: Any) -> None:
-        prefix = "" if label == pathlib.PurePath(self._result.a).name else label
-        try:
-            comparison = self._difference.compare(a, b)
+            opened = self._formats.find(a), self._formats.find(b)
+            comparison = self._difference.compare(*opened)
             entries = [
-                (self._named(prefix, name), entry)
-                for part in a.parts.values()
-                for name, entry in part().items()
+                (name, entry)
+                for label, read in opened[0].parts.items()
+                if label not in comparison.left_out
+                for name, entry in read().items()
             ]
         except errors.UserError as error:
-            self._leave_out(label, str(error))
+            self._add_without_format(a, b, str(error))
             return
         self._result.common += comparison.common
-        room = _MOST_NAMES - len(self._result.names)
-        for name, entry in entries[:room]:
+        for name, entry in entries[:_MOST_NAMES]:
             self._result.names.append(name)
             if "float" not in getattr(entry, "dtype", ""):
                 self._result.names_of_no_floats.append(name)
@@ -134,7 +83,7 @@ class _Comparison:
             elements = one.elements
             self._differ(
                 run_pb2.EntryDifference(
-                    name=self._named(prefix, one.name),
+                    name=one.name,
                     a=one.a,
                     b=one.b,
                     elements=elements.differing if elements else 0,
@@ -142,9 +91,55 @@ class _Comparison:
                     ulps=elements.ulps if elements else None,
                 )
             )
+        folders = [one.path for one in opened]
+        for name, why in comparison.left_out.items():
+            self._add_unread(name, *(path / name for path in folders), why)
+        for name in dict.fromkeys((*opened[0].unread, *opened[1].unread)):
+            one = folders[name not in opened[0].unread]
+            why = self._why_not(one / name)
+            self._add_unread(name, *(path / name for path in folders), why)
 
-    def _named(self, prefix: str, name: str) -> str:
-        return f"{prefix}/{name}" if prefix else name
+    def _add_without_format(
+        self, a: pathlib.Path, b: pathlib.Path, why: str
+    ) -> None:
+        if not a.is_dir() or not b.is_dir():
+            self._add_unread(a.name, a, b, why)
+            return
+        for name in _files(a, b)[:_MOST_DIFFERENCES]:
+            self._add_unread(name, a / name, b / name, why)
+
+    def _add_unread(
+        self, name: str, a: pathlib.Path, b: pathlib.Path, why: str
+    ) -> None:
+        """Adds a file that cannot be read, at least on one side."""
+        there = a.exists(), b.exists()
+        if not all(there):
+            self._differ(
+                run_pb2.EntryDifference(
+                    name=name,
+                    a="a file" if there[0] else "",
+                    b="a file" if there[1] else "",
+                )
+            )
+        elif not a.is_file() or not b.is_file():
+            self._leave_out(name, why)
+        elif not filecmp.cmp(a, b, shallow=False):
+            # The folders of jobs are gone when somebody reads this.
+            for path in (a, b):
+                why = why.replace(str(path), path.name)
+            self._leave_out(name, f"it is not the same bytes in both. {why}")
+        else:
+            self._result.common += 1
+            if len(self._result.names) < _MOST_NAMES:
+                self._result.names.append(name)
+                self._result.names_of_no_floats.append(name)
+
+    def _why_not(self, path: pathlib.Path) -> str:
+        try:
+            self._formats.find(path)
+        except errors.UserError as error:
+            return str(error)
+        return "there are too many files"
 
     def _differ(self, one: run_pb2.EntryDifference) -> None:
         if any(pattern.search(one.name) for pattern in self._skipped):
@@ -166,9 +161,9 @@ def _leave_out(
         result.not_compared.add(what=what, why=why)
 
 
-def _files(*folders: pathlib.Path) -> Iterator[str]:
-    """Yields the paths of all files in some folders, within these."""
-    yield from sorted(
+def _files(*folders: pathlib.Path) -> list[str]:
+    """Returns the paths of all files in some folders, within these."""
+    return sorted(
         {
             path.relative_to(folder).as_posix()
             for folder in folders

@@ -1,5 +1,6 @@
 """Tests for the comparison of what two runs of a command leave."""
 
+import fractions
 import os
 import pathlib
 from typing import Any
@@ -92,15 +93,43 @@ class CheckpointComparisonTest(absltest.TestCase):
         self.save("last/rank_1.pt", {"x": 1}, {"x": 1})
         (self.b / "last/rank_1.pt").unlink()
         (one,) = self.compare("last").differences
-        self.assertEqual((one.name, one.b), ("rank_1.pt", ""))
+        self.assertEqual((one.name, one.b), ("rank_1.pt/x", ""))
 
-    def test_an_unknown_format_is_not_compared(self) -> None:
-        for job in (self.a, self.b):
-            job.mkdir()
-            (job / "state.json").write_text("{}")
+    def test_so_does_one_of_no_format(self) -> None:
+        self.save("last/rank_0.pt", {"x": 1}, {"x": 1})
+        (self.a / "last/notes.txt").touch()
+        (one,) = self.compare("last").differences
+        self.assertEqual((one.name, one.a, one.b), ("notes.txt", "a file", ""))
+
+    def write(self, name: str, a: str, b: str) -> None:
+        """Writes a file of no known format in both folders."""
+        for job, text in ((self.a, a), (self.b, b)):
+            job.mkdir(exist_ok=True)
+            (job / name).write_text(text)
+
+    def test_another_file_of_an_unknown_format_is_not_compared(self) -> None:
+        self.write("state.json", '{"time": 1}', '{"time": 2}')
         result = self.compare("*.json")
         self.assertEqual(result.common, 0)
-        self.assertIn("of no known format", result.not_compared[0].why)
+        (left_out,) = result.not_compared
+        self.assertIn("of no known format", left_out.why)
+        # The job's folder is gone when somebody reads this.
+        self.assertNotIn(str(self.a), left_out.why)
+
+    def test_the_same_file_of_an_unknown_format_is_right(self) -> None:
+        self.write("state.json", "{}", "{}")
+        result = self.compare("*.json")
+        self.assertEqual((result.common, result.differing), (1, 0))
+        self.assertEqual([*result.names_of_no_floats], ["state.json"])
+        self.assertEmpty(result.not_compared)
+
+    def test_so_is_a_file_that_must_not_be_loaded(self) -> None:
+        self.save("args.bin", fractions.Fraction(1), fractions.Fraction(1))
+        self.assertEqual(self.compare("args.bin").common, 1)
+        self.save("args.bin", fractions.Fraction(1), fractions.Fraction(2))
+        result = self.compare("args.bin")
+        self.assertEqual(result.common, 0)
+        self.assertIn("fractions.Fraction", result.not_compared[0].why)
 
     def test_what_the_case_skips_is_not_compared(self) -> None:
         self.save("ckpt.pt", {"x": 1, "time": 1.0}, {"x": 1, "time": 2.0})

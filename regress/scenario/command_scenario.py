@@ -13,12 +13,17 @@ from collections.abc import Callable, Sequence
 
 from regress.case import case_pb2, command_case
 from regress.run import client_file, event_stream, exit_codes, run_pb2
-from regress.scenario import job_files
+from regress.scenario import job_files, tensorboard_files
 from regress.supervisor import attempt, exec_launcher, watchdog
 
 _RELAY = "regress.supervisor.command_relay"
 # The command is the only rank that the supervisor knows.
 _RANK = 0
+
+# The runs, as the folders of their jobs are called.
+RESUMED = "resumed"
+UNINTERRUPTED = "uninterrupted"
+REPEAT = "repeat"
 
 # How long the relay may take to end what outlives the command.
 _RELAY_SECONDS = 20.0
@@ -62,7 +67,7 @@ class CommandScenario:
             record.attempts.append(result)
             if not self._ended_as_asked(index, result):
                 return record
-        resumed = self._move_aside("resumed")
+        resumed = self._move_aside(RESUMED)
         record.uninterrupted.CopyFrom(
             self._attempt(
                 len(self.case.interruption),
@@ -71,7 +76,7 @@ class CommandScenario:
                 digest_after=resumed_after(record),
             )
         )
-        whole = self._move_aside("uninterrupted")
+        whole = self._move_aside(UNINTERRUPTED)
         if _ended_well(record.uninterrupted):
             record.checkpoint.CopyFrom(self.compare(whole, resumed))
         return record
@@ -85,10 +90,10 @@ class CommandScenario:
                 "the repeat",
             )
         )
-        again = self._move_aside("repeat")
+        again = self._move_aside(REPEAT)
         if _ended_well(record.repeat):
             record.repeated_checkpoint.CopyFrom(
-                self.compare(self.files.work / "uninterrupted_job", again)
+                self.compare(job_aside(self.files, UNINTERRUPTED), again)
             )
 
     @property
@@ -96,7 +101,7 @@ class CommandScenario:
         return self.files.work / "job"
 
     def _move_aside(self, name: str) -> pathlib.Path:
-        return self._job.rename(self.files.work / f"{name}_job")
+        return self._job.rename(job_aside(self.files, name))
 
     def _attempt(
         self,
@@ -137,6 +142,7 @@ class CommandScenario:
                 # The relay ends a command that SIGTERM does not.
                 grace = self.case.grace_seconds + _RELAY_SECONDS
                 step_seconds = max(step_seconds, grace)
+        before = tensorboard_files.sizes(self._job, self.case.tensorboard)
         result = attempt.run_attempt(
             exec_launcher.ExecLauncher(_RELAY),
             [attempt.RankCommand(argv, files.log(number, _RANK))],
@@ -157,6 +163,9 @@ class CommandScenario:
             result.observed.extend(client_file.read_all(observed))
         result.checkpoints_left.extend(
             self._checkpoints() if self.case.checkpoints else ()
+        )
+        result.event_files.extend(
+            tensorboard_files.read_new(self._job, self.case.tensorboard, before)
         )
         return result
 
@@ -203,6 +212,11 @@ def resumed_after(record: run_pb2.RunRecord) -> list[int]:
             if state.moment == run_pb2.StateDigest.CONTINUED
         }
     )
+
+
+def job_aside(files: job_files.JobFiles, run: str) -> pathlib.Path:
+    """Returns the folder of a run's job, after the run."""
+    return files.work / f"{run}_job"
 
 
 def checkpoints_in(job: pathlib.Path, pattern: str) -> list[pathlib.Path]:

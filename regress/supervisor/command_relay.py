@@ -23,12 +23,11 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf import text_format
 
-from regress.case import case_pb2, limits
+from regress.case import case_pb2
 from regress.client import channel
 from regress.run import control, event_stream, exit_codes, run_pb2
-from regress.supervisor import bounded_log, cancellation, linux
+from regress.supervisor import bounded_log, cancellation, linux, log_iteration
 
-ITERATION = "iteration"
 RANK = "rank"
 
 # So many lines that a pattern matches are recorded.
@@ -179,6 +178,7 @@ class _Relay:
         reached: int,
     ) -> None:
         self._patterns = [re.compile(pattern.encode()) for pattern in case.log]
+        self._per_epoch = case.iterations_per_epoch
         self._grace = case.grace_seconds
         self._interrupt_at = options.interrupt_at
         self._phase = options.phase
@@ -289,7 +289,7 @@ class _Relay:
             iteration, _, phase = line.decode(errors="replace").partition(" ")
             if phase:
                 self._due |= self._interrupt_at > 0
-            elif (number := _number(iteration)) is not None:
+            elif (number := log_iteration.number(iteration)) is not None:
                 self._advance(number, "")
 
     def _look_at(self, line: bytes) -> None:
@@ -307,12 +307,13 @@ class _Relay:
             for name, text in match.groupdict().items()
             if text is not None
         }
-        iteration = _number(texts.pop(ITERATION, ""))
-        if iteration is None or iteration > limits.ITERATIONS:
+        iteration = log_iteration.take(texts, self._per_epoch)
+        if iteration is None:
             return
         if self._matched < MOST_LINES:
             printed = run_pb2.Printed(
-                iteration=iteration, rank=_number(texts.pop(RANK, ""))
+                iteration=iteration,
+                rank=log_iteration.number(texts.pop(RANK, "")),
             )
             printed.metrics.update(texts)
             self._events.write(run_pb2.Event(printed=printed))
@@ -372,19 +373,25 @@ def _told(line: bytes) -> str:
     return line.decode(errors="replace").strip()[:_TOLD]
 
 
-def _number(text: str) -> int | None:
-    digits = text.replace(",", "").strip()
-    return int(digits) if digits.isascii() and digits.isdecimal() else None
-
-
 def _processes(root: int) -> run_pb2.CommandProcesses:
     """Finds the ranks among a process's descendants, by their environment.
 
     A rank's own children inherit what it was told, so its parent counts.
     """
+    told = {pid: linux.environment(pid) for pid in linux.descendants(root)}
+    found = _ranks(told, channel.RANK_VARIABLES)
+    if not found and (found := _ranks(told, channel.LOCAL_RANK_VARIABLES)):
+        # The first rank was started by nobody who knew.
+        found.setdefault(0, linux.parent(min(found.values())))
+    return run_pb2.CommandProcesses(ranks=found)
+
+
+def _ranks(
+    told: Mapping[int, Mapping[str, str]], variables: Sequence[str]
+) -> dict[int, int]:
     found: dict[int, int] = {}
-    for pid in linux.descendants(root):
-        rank = channel.rank_by_environment(linux.environment(pid))
+    for pid, environment in told.items():
+        rank = channel.rank_by_environment(environment, variables)
         if rank is not None:
             found.setdefault(rank, pid)
-    return run_pb2.CommandProcesses(ranks=found)
+    return found

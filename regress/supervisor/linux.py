@@ -91,6 +91,14 @@ def descendants(parent: int) -> list[int]:
     return found[1:]
 
 
+def parent(pid: int) -> int:
+    """Returns the pid of a process's parent; 0 if the process is gone."""
+    try:
+        return int(_stat(pid)[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def environment(pid: int) -> dict[str, str]:
     """Returns the environment that a process was started with.
 

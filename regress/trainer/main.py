@@ -18,7 +18,7 @@ from regress import errors, terminal
 from regress.case import load
 from regress.checkpoint import errors as checkpoint_errors
 from regress.run import control as control_lib
-from regress.run import event_stream, exit_codes, run_pb2
+from regress.run import event_stream, exit_codes, packages, run_pb2
 from regress.trainer import backend as backend_lib
 from regress.trainer import backend_factory
 
@@ -148,6 +148,12 @@ def _import(hardware: str) -> None:
     backend_factory.get(hardware).prepare()
     # This imports torch and megatron-core, which need the prepared backend.
     import regress.trainer.rank  # noqa: F401
+    from regress.trainer import observed_settings
+
+    # Each rank reports what these find, and they find it once a process: here,
+    # for all forks.
+    packages.versions()
+    observed_settings.openblas_libraries()
 
     # Never scan these objects later either: scanning would also unshare the
     # pages that a rank shares with its zygote.

@@ -56,7 +56,7 @@ def _openblas(function: str, variable: str) -> Callable[[], str]:
 
     def report() -> str:
         for library, prefix in itertools.product(
-            _openblas_libraries(), _PREFIXES
+            openblas_libraries(), _PREFIXES
         ):
             call = getattr(library, f"{prefix}_{function}64_", None)
             if call is not None:
@@ -79,7 +79,8 @@ _OPENBLAS: list[ctypes.CDLL] = []
 _PREFIXES = ("scipy_openblas", "openblas")
 
 
-def _openblas_libraries() -> list[ctypes.CDLL]:
+def openblas_libraries() -> list[ctypes.CDLL]:
+    """Returns the OpenBLAS libraries that this process has loaded."""
     if not _OPENBLAS:
         lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
         _OPENBLAS.extend(

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app, flags
 
-from regress import errors
+from regress import bazel, errors
 from regress.case import load
 from regress.golden import bands, files, golden_pb2, selection_key, series
 from regress.golden import errors as golden_errors
@@ -189,4 +189,6 @@ def _check_finished(
 
 
 if __name__ == "__main__":
+    # What --help shows.
+    __doc__ = bazel.spelled(__doc__)
     app.run(main)

@@ -5,14 +5,10 @@ import subprocess
 import tarfile
 from collections.abc import Sequence
 
+from regress import bazel
 from tools.bisect import errors
 
-_BAZEL = "tools/bazelw"
 _SUFFIX = ".bundle"
-_HINT = (
-    f"see `{_BAZEL} query 'kind(_portable_bundle, //...)'`, which lists the "
-    "bundles, each with the name of its test before `.bundle`"
-)
 
 
 def find(root: pathlib.Path, test: str) -> str:
@@ -25,19 +21,24 @@ def find(root: pathlib.Path, test: str) -> str:
     Raises:
         BisectError: There is no such target, or it is not a resume_test.
     """
+    listed = bazel.command("query", "kind(_portable_bundle, //...)")
+    hint = (
+        f"see `{listed}`, which lists the bundles, each with the name of its "
+        "test before `.bundle`"
+    )
     found = _query(root, test)
     if len(found) != 1:
         count = f"{len(found)} targets" if found else "no such target"
         raise errors.BisectError(
             f"--test={test}: expected the label of one resume_test, found "
-            f"{count}: {_HINT}."
+            f"{count}: {hint}."
         )
     kind, _, label = found[0].rpartition(" ")
     bundle = _query(root, label + _SUFFIX)
     if not bundle or not bundle[0].startswith("_portable_bundle rule "):
         raise errors.BisectError(
             f"--test={test}: expected a resume_test, found {label} to be a "
-            f"{kind} without a bundle: {_HINT}."
+            f"{kind} without a bundle: {hint}."
         )
     return label + _SUFFIX
 
@@ -59,14 +60,14 @@ def build(
     Raises:
         BisectError: The bundle cannot be built; Bazel has printed why.
     """
-    command = [_BAZEL, "build", *flags, label]
+    command = [bazel.program(), "build", *flags, label]
     if subprocess.run(command, cwd=root, check=False).returncode:
         raise errors.BisectError(
             f"{label}: expected Bazel to build it, and it failed as said "
             f"above: try `{' '.join(command)}` until it does not."
         )
     where = subprocess.run(
-        [_BAZEL, "info", *flags, "bazel-bin"],
+        [bazel.program(), "info", *flags, "bazel-bin"],
         cwd=root,
         check=True,
         stdout=subprocess.PIPE,
@@ -83,7 +84,13 @@ def build(
 def _query(root: pathlib.Path, label: str) -> list[str]:
     """Returns the kind and label of each target that a pattern matches."""
     result = subprocess.run(
-        [_BAZEL, "query", "--noshow_progress", "--output=label_kind", label],
+        [
+            bazel.program(),
+            "query",
+            "--noshow_progress",
+            "--output=label_kind",
+            label,
+        ],
         cwd=root,
         check=False,
         stdout=subprocess.PIPE,

@@ -1,10 +1,33 @@
 """Tests for finding and building a bundle."""
 
+import os
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from regress import bazel
 from tools.bisect import bundle, bundle_test_helper, errors
+
+
+class AnotherWorkspaceTest(absltest.TestCase):
+    """A workspace that has this repository as `@resume`, and its own Bazel."""
+
+    def test_its_own_bazel_finds_the_bundle(self) -> None:
+        self.enter_context(
+            mock.patch.object(bazel, "_repository", lambda: "@resume")
+        )
+        root = pathlib.Path(self.create_tempdir("workspace").full_path)
+        bundle_test_helper.make_workspace(root, bazel="path/bazel")
+        self.enter_context(
+            mock.patch.dict(os.environ, {"PATH": f"{root}/path:/usr/bin:/bin"})
+        )
+        test = bundle_test_helper.TEST
+        self.assertEqual(bundle.find(root, test), f"{test}.bundle")
+        with self.assertRaisesRegex(
+            errors.BisectError, "see `bazel query 'kind"
+        ):
+            bundle.find(root, "//pkg:no_test")
 
 
 class BundleTest(parameterized.TestCase):

@@ -38,14 +38,17 @@ esac
 """
 
 
-def make_workspace(root: pathlib.Path, main: str = MAIN) -> None:
+def make_workspace(
+    root: pathlib.Path, main: str = MAIN, bazel: str = "tools/bazelw"
+) -> None:
     """Writes a workspace with two tests, one of them a resume_test.
 
     Args:
         root: The workspace's folder.
         main: The bundle's program.
+        bazel: Path of the script in the workspace.
     """
-    bazelw = root / "tools/bazelw"
+    bazelw = root / bazel
     bazelw.parent.mkdir(parents=True)
     bazelw.write_text(_BAZELW)
     bazelw.chmod(0o755)

@@ -4,11 +4,11 @@ r"""Finds the release of a distribution that broke a resume, and what fixed it.
         --distribution=megatron-core --from=0.15.3 --to=0.19.2
 
 runs a resume test, without a golden, under releases of one distribution in
-requirements_lock.txt. Everything else stays as the lock pins it, unless a
-release conflicts with a pin. If the ends of the range differ, it halves the
-range; if not, it looks between them, to find both a break and its fix. A pass
-is good, every other verdict is bad, and a release without a verdict is left
-out. docs/bisect.md has more.
+requirements_lock.txt, or in the lock that --lock names. Everything else stays
+as the lock pins it, unless a release conflicts with a pin. If the ends of the
+range differ, it halves the range; if not, it looks between them, to find both a
+break and its fix. A pass is good, every other verdict is bad, and a release
+without a verdict is left out. docs/bisect.md has more.
 
 Exit status: 0 with an answer, 1 without.
 """
@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 
 from absl import app, flags
 
+from regress import bazel
 from regress import errors as user_errors
 from regress.supervisor import linux
 from tools.bisect import (
@@ -60,13 +61,16 @@ _CONFIG = flags.DEFINE_multi_string(
     [],
     "A --config of Bazel for the test's bundle, such as h200; may be repeated.",
 )
+_LOCK = flags.DEFINE_string(
+    "lock",
+    "requirements_lock.txt",
+    "The lock of the test's packages, relative to the workspace.",
+)
 _OUTPUTS = flags.DEFINE_string(
     "outputs",
     "",
     "A folder for the outputs of every run; by default a new one.",
 )
-
-_LOCK = "requirements_lock.txt"
 
 
 @user_errors.ends_with(1)
@@ -91,13 +95,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _bisect() -> int:
     root = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
-    locked = _read_lock(root / _LOCK)
+    locked = _read_lock(root / _LOCK.value)
     name = lock.index_name(_DISTRIBUTION.value)
     if name not in locked:
         raise errors.BisectError(
             f"--distribution={_DISTRIBUTION.value}: expected a distribution "
-            f"that {_LOCK} pins, found none of this name among its "
-            f"{len(locked)}: see `grep == {_LOCK}`."
+            f"that {_LOCK.value} pins, found none of this name among its "
+            f"{len(locked)}: see `grep == {_LOCK.value}`."
         )
     label = bundle.find(root, _TEST.value)
     releases, left_out = releases_lib.between(
@@ -136,6 +140,12 @@ def _bisect() -> int:
 
 
 def _read_lock(path: pathlib.Path) -> dict[str, lock_file.Distribution]:
+    if not path.is_file():
+        raise errors.BisectError(
+            f"--lock: expected the lock of the test's packages at {path}, "
+            "found no such file: name the one that your workspace gives to "
+            "regress_repositories() or to wheels.lock()."
+        )
     distributions = lock_file.parse(path.read_text(), path.name)
     return {lock.index_name(one.name): one for one in distributions}
 
@@ -179,4 +189,6 @@ def _ran(trials: Sequence[trial_lib.Trial | None]) -> int:
 
 
 if __name__ == "__main__":
+    # What --help shows.
+    __doc__ = bazel.spelled(__doc__)
     app.run(main)

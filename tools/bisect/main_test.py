@@ -65,6 +65,18 @@ class MainTest(parameterized.TestCase):
             output, said = process.communicate()
         return process.returncode, output, said
 
+    def test_the_lock_may_be_elsewhere(self) -> None:
+        lock = self.root / "requirements_lock.txt"
+        lock.rename(self.root / "ours.txt")
+        status, _, said = self.run_main()
+        self.assertEqual(status, 1)
+        self.assertStartsWith(said, "--lock: expected the lock of the test's ")
+        self.assertLen(said.splitlines(), 1)
+        # It gets as far as the distribution.
+        status, _, said = self.run_main(lock="ours.txt", distribution="bar")
+        self.assertEqual(status, 1)
+        self.assertIn("that ours.txt pins, found none of this name", said)
+
     def test_finds_what_broke_it_and_what_fixed_it(self) -> None:
         status, output, said = self.run_main()
         self.assertEqual(status, 0, said)

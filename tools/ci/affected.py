@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress import errors
+from regress import bazel, errors
 from tools.ci import checkout, graph, impact, workspace
 
 _BASE = flags.DEFINE_string("base", None, "A revision of git.", required=True)
@@ -31,6 +31,13 @@ def main(argv: Sequence[str]) -> int:
     if not root:
         raise app.UsageError(
             "Run it as `tools/bazelw run //tools/ci:affected`."
+        )
+    if bazel.own(""):
+        raise errors.UserError(
+            "affected: expected to run in this program's own repository, whose "
+            f"targets name the wheels that they need, but {root} is another "
+            "workspace, of which a change of the lock would go unseen: ask "
+            "`bazel query 'rdeps(//..., <changed files>)'` there."
         )
     here = workspace.Workspace(pathlib.Path(root))
     with checkout.checkout(here.root, _BASE.value) as there:

@@ -3,7 +3,7 @@
 #   tools/ci/monorepo.sh              examples/monorepo, by WORKSPACE
 #   tools/ci/monorepo.sh docs         the monorepo that docs/monorepo.md shows, and
 #                                     the commands that the page and a failed test
-#                                     print, as a reader pastes them
+#                                     print, as a reader pastes them; .ci/run runs it
 #   tools/ci/monorepo.sh bzlmod       examples/monorepo, by MODULE.bazel, under
 #                                     Bazel 7.7.1
 #   tools/ci/monorepo.sh bzlmod hub   the same of examples/hub, which has its own
@@ -61,48 +61,74 @@ paste() {
     bash -c "$1"
 }
 
-# Prints the one line of the last test's log that holds a word.
+# Runs the test as a reader would, and expects that it fails.
+paste_failing() {
+    if paste "$1"; then
+        fail "expected the test to fail, as $2, but it passes."
+    fi
+}
+
+# Prints what the last test's log has from a pattern to the end of its line, which
+# is to be there once.
 printed() {
     local log="bazel-testlogs/models/nano_gpt/nano_gpt_test/test.log"
-    grep --fixed-strings -- "$1" "${log}" ||
+    grep --only-matching --extended-regexp -- "$1.*" "${log}" ||
         fail "expected the test to print a command with \"$1\", found none: see ${log}."
 }
 
+# Any name will do for this repository, as the page says; another one than the
+# page's shows whether commands are printed with the one that it has.
+renamed() {
+    sed 's|@regress//|@resume//|g; s|name = "regress"|name = "resume"|' "$@"
+}
+
 as_documented() {
-    local page="${workspace}/docs/monorepo.md" commands name command
+    local page="${workspace}/docs/monorepo.md" commands command
+    local golden="models/nano_gpt/nano_gpt/dev_none.textproto"
     scratch="$(mktemp --directory --tmpdir="${HOME}/.cache" regress.XXXXXX)"
-    trap 'bazel shutdown; chmod --recursive u+w "${scratch}"; rm --recursive --force "${scratch}"' EXIT
-    # Bazel's outputs are to be gone with it.
-    export TEST_TMPDIR="${scratch}/output"
+    trap '(cd "${scratch}/monorepo" && bazel shutdown); chmod --recursive u+w "${scratch}"; rm --recursive --force "${scratch}"' EXIT
+    if ! type -P bazel >/dev/null; then
+        # A reader who has bazelisk alone has given it this name.
+        mkdir "${scratch}/bin"
+        ln --symbolic "$(type -P bazelisk)" "${scratch}/bin/bazel"
+        PATH="${scratch}/bin:${PATH}"
+    fi
     python3 "${workspace}/tools/docs/code_blocks.py" "${page}" "${scratch}/monorepo"
     cd "${scratch}/monorepo"
-    sed --in-place "s|\"../..\"|\"${workspace}\"|" WORKSPACE
     # Bazel 4 does not read the file; a later one would prefer it.
     rm MODULE.bazel
+    renamed --in-place .bazelrc WORKSPACE models/nano_gpt/BUILD.bazel
+    sed --in-place "s|\"../..\"|\"${workspace}\"|" WORKSPACE
+    # Bazel's outputs are to be gone with it. TEST_TMPDIR would do that, too, but
+    # then Bazel ends after 15 idle seconds, and each program trains for longer.
+    echo "startup --output_user_root=${scratch}/output" >>.bazelrc
 
-    mapfile -t commands < <(grep '^bazel ' "${page}")
+    mapfile -t commands < <(renamed "${page}" | grep '^bazel ')
     [[ "${#commands[@]}" == 4 ]] ||
         fail "expected 4 commands in ${page}, found ${#commands[@]}."
-    for command in "${commands[@]}"; do
-        paste "${command}"
-    done
+    local record="${commands[0]}" test="${commands[1]}" show="${commands[2]}" repeat="${commands[3]}"
 
-    # Its numbers are others now.
+    # A golden that is none yet: the test prints the page's first command.
+    mkdir --parents "$(dirname "${golden}")"
+    touch "${golden}"
+    paste_failing "${test}" "its golden is empty"
+    command="$(printed "bazel run")"
+    [[ "${command}" == "${record}" ]] ||
+        fail "expected the test to print \"${record}\", found \"${command}\"."
+    # Fewer runs than a reader's, here and below: CI has seen them all agree.
+    paste "${record} -- --repeats=2"
+    paste "${show}"
+    # The example has recorded the same.
+    paste "${show/show/diff} ${workspace}/examples/monorepo/${golden}"
+
+    # Its numbers are others now. By the way the wheels become its own.
     sed --in-place 's/max: 1e-3/max: 2e-3/' models/nano_gpt/nano_gpt.textproto
-    if paste "${commands[1]}"; then
-        fail "expected the test to fail after a change of its case, but it passes."
-    fi
-    command="$(printed " accept ")"
+    cp --recursive "${workspace}/examples/monorepo/third_party" .
+    sed --in-place 's|regress_repositories()|regress_repositories(lock = "//third_party:requirements_lock.txt")|' WORKSPACE
+    paste_failing "${test}" "its case has changed"
+    command="$(printed "python3 .* accept ")"
     paste "${command/--reason=\"\"/--reason=\"A higher learning rate.\"}"
-    paste "${commands[1]}"
-
-    # A golden that cannot be replaced by a candidate is recorded again.
-    name="models/nano_gpt/nano_gpt/dev_none.textproto"
-    sed --in-place 's/^hardware: "none"/hardware: "nvidia_h200"/' "${name}"
-    if paste "${commands[1]}"; then
-        fail "expected the test to fail with the golden of another machine, but it passes."
-    fi
-    paste "$(printed ".record -- ")"
+    paste "${repeat} --runs_per_test=1"
     echo "[${SECONDS} s] done"
 }
 

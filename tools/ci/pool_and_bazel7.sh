@@ -1,9 +1,8 @@
 #!/bin/bash
 # Runs what .ci/run has no time for, as root on Debian:
 #   - the tests on a pool of this machine;
-#   - the monorepo that docs/monorepo.md shows, and its commands;
-#   - monorepos that use this repository by MODULE.bazel, one with wheels and a
-#     Python of its own;
+#   - examples/monorepo, by WORKSPACE and by MODULE.bazel, and examples/hub, with
+#     wheels and a Python of its own, by MODULE.bazel;
 #   - every test under Bazel 7.7.1.
 # The last line says how many of the five passed.
 set -uo pipefail
@@ -26,7 +25,7 @@ step() {
 }
 
 step tools/bazelw run "${FLAGS[@]}" //tools/remote:check
-step tools/ci/monorepo.sh docs
+step tools/ci/monorepo.sh
 step tools/ci/monorepo.sh bzlmod
 step tools/ci/monorepo.sh bzlmod hub
 step tools/bazel7 test "${FLAGS[@]}" --keep_going --test_summary=short //...

@@ -1,6 +1,6 @@
 r"""Compares two checkpoints, or lists one, without the framework they are of.
 
-    tools/bazelw run //tools/ckpt -- diff A B
+    tools/bazelw run //tools/ckpt -- diff A B --html=page.html
     tools/bazelw run //tools/ckpt -- show A
 
 A and B are files or folders: Megatron's torch layout, torch.distributed.
@@ -10,7 +10,6 @@ be compared.
 """
 
 import argparse
-import itertools
 import os
 import pathlib
 import signal
@@ -21,9 +20,11 @@ from typing import NoReturn
 from absl import app
 from absl.flags import argparse_flags
 
+from regress import bazel, terminal
 from regress import errors as user_errors
-from regress import terminal
 from regress.ckpt import difference, entry, formats, output
+from regress.ckpt import errors as ckpt_errors
+from regress.report.html import checkpoints
 
 _SAME = 0
 _DIFFERENT = 1
@@ -31,6 +32,10 @@ _CANNOT_COMPARE = 2
 
 # A shell gives this status to a program that SIGPIPE ended.
 _BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+class PageError(user_errors.UserError):
+    """The page cannot be written."""
 
 
 class _Parser(argparse_flags.ArgumentParser):
@@ -44,7 +49,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parses the command line; exits if it cannot."""
     parser = _Parser(
         prog="ckpt",
-        description=__doc__,
+        description=bazel.spelled(__doc__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -63,6 +68,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         own.add_argument(
             "--json", action="store_true", help="print all of it as JSON"
         )
+        if run is _diff:
+            own.add_argument(
+                "--html",
+                metavar="FILE",
+                type=_path,
+                help="also write a page, which fetches nothing",
+            )
         own.set_defaults(run=run)
     return parser.parse_args(argv[1:])
 
@@ -79,7 +91,19 @@ def _diff(arguments: argparse.Namespace) -> int:
     )
     render = output.diff_json if arguments.json else output.diff_text
     terminal.show(render(found))
+    if arguments.html:
+        _write_page(arguments.html, checkpoints.render(found))
     return _SAME if found.same else _DIFFERENT
+
+
+def _write_page(path: pathlib.Path, page: str) -> None:
+    try:
+        # A text in a checkpoint may be none that can be encoded.
+        path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise PageError(
+            f"The page {path} cannot be written: {error.strerror}."
+        ) from error
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -90,9 +114,13 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _entries(one: formats.Checkpoint) -> Iterator[tuple[str, entry.Entry]]:
-    return itertools.chain.from_iterable(
-        read().items() for read in one.parts.values()
-    )
+    for label, read in one.parts.items():
+        try:
+            yield from read().items()
+        except ckpt_errors.CkptError as error:
+            if label not in one.beside:
+                raise
+            yield label, entry.Plain("not read:", b"", str(error))
 
 
 def main(arguments: argparse.Namespace) -> int:

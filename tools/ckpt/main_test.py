@@ -54,6 +54,18 @@ class MainTest(absltest.TestCase):
         _, text, _ = self._run("show", "a.pt", "--json")
         self.assertEqual(json.loads(text)["entries"][0]["name"], "w")
 
+    def test_a_page_is_written_where_the_user_is(self) -> None:
+        torch.save({"text": "\ud800"}, self._folder / "d.pt")
+        status, text, _ = self._run("diff", "a.pt", "d.pt", "--html=page.html")
+        self.assertEqual(status, 1)
+        self.assertStartsWith(text, "DIFFERENT: no name is in both.")
+        page = (self._folder / "page.html").read_text()
+        self.assertIn("<h1>DIFFERENT</h1>", page)
+        status, _, stderr = self._run("diff", "a.pt", "c.pt", "--html=no/page")
+        self.assertEqual(status, 2)
+        self.assertIn("no/page cannot be written: No such file", stderr)
+        self.assertLen(stderr.splitlines(), 1)
+
     def test_the_process_ends_with_the_status(self) -> None:
         result = subprocess.run(
             [

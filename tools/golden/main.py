@@ -60,10 +60,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parses the command line; exits if it cannot."""
     parser = _Parser(
         prog="golden",
-        description=__doc__.replace(
-            "tools/bazelw run //tools/golden",
-            bazel.command("run", bazel.own("//tools/golden")),
-        ),
+        description=bazel.spelled(__doc__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

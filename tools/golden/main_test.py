@@ -9,6 +9,7 @@ import sys
 from absl.testing import absltest
 
 from regress.golden import files
+from tools.golden import recorder
 
 _CASE = "regress/testdata/tiny.textproto"
 _GOLDEN = "regress/testdata/tiny/dev_none.textproto"
@@ -177,6 +178,13 @@ class MainTest(absltest.TestCase):
             "accept", str(other), str(self.golden), "--reason=x", status=1
         )
         self.assertIn("is of channel dev", result.stderr)
+
+    def test_record_replaces_what_is_no_golden(self) -> None:
+        golden = files.read(self.golden)
+        for text in ("", "no golden"):
+            self.golden.write_text(text)
+            self.assertEqual(recorder._replace(golden, self.golden, ""), 0)
+            self.assertEqual(files.read(self.golden), golden)
 
     def test_record_replaces_nothing_without_a_reason(self) -> None:
         command = (

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from regress import bazel, errors, terminal
 from regress.case import load
+from regress.golden import errors as golden_errors
 from regress.golden import files, golden_pb2, record, selection_key
 from regress.run import run_pb2
 from regress.runner import progress as progress_lib
@@ -169,7 +170,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _replace(golden: golden_pb2.Golden, path: pathlib.Path, reason: str) -> int:
     """Replaces the golden that is there, if there is a reason to."""
-    compared = comparison.compare(files.read(path), golden)
+    try:
+        old = files.read(path)
+    except golden_errors.GoldenError:
+        # Its reader was told to record it again, and is not told so once more.
+        files.write(golden, path)
+        print(f"wrote {path} in place of what was not a whole golden")
+        return 0
+    compared = comparison.compare(old, golden)
     terminal.show(diff.render(compared))
     if reason:
         files.write(replacement.with_history(golden, path, reason), path)

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress import errors, terminal
+from regress import bazel, errors, terminal
 from regress.supervisor import cancellation
 from regress.testing.crash import jobs, kill_storm, seeded_storm
 
@@ -100,4 +100,6 @@ def _storm(all_jobs: jobs.Jobs) -> kill_storm.Report:
 
 
 if __name__ == "__main__":
+    # What --help shows.
+    __doc__ = bazel.spelled(__doc__)
     app.run(main)

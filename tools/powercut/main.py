@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress import errors
+from regress import bazel, errors
 from regress.testing.crash import jobs, power_cut
 
 _CUTS = flags.DEFINE_integer("cuts", 20, "Cut the power this often.", 1)
@@ -53,4 +53,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # What --help shows.
+    __doc__ = bazel.spelled(__doc__)
     app.run(main)

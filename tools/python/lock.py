@@ -1,4 +1,4 @@
-"""Writes requirements_lock.txt, and the lock of every other channel.
+"""Writes requirements_lock.txt, and the locks that go with it.
 
     python3 tools/python/lock.py python3.12 python3.13
 
@@ -7,9 +7,10 @@ requirements.in names, everything that this needs, and what
 requirements_source.in names, with the SHA-256 of each file that one of the
 Pythons would install. A channel's lock has only the versions that differ: what
 tools/channels/channels.bzl names, resolved together with everything in the
-first lock. The package index is the one in pip's configuration. With --check
-before the Pythons, the program resolves and writes nothing, and says whether
-the package index still has every file that the locks pin.
+first lock. tools/python/clients_lock.txt has what requirements_clients.in needs
+on top of the first lock. The package index is the one in pip's configuration.
+With --check before the Pythons, the program resolves and writes nothing, and
+says whether the package index still has every file that the locks pin.
 
 It uses no other module of this project, nor Bazel, so it can also fix a lock
 that cannot be read.
@@ -37,6 +38,13 @@ _CHANNEL_HEADER = f"""\
 # What the channel {{channel}} has in place of requirements_lock.txt's. Made by
 # `{_COMMAND}`
 # of tools/channels/channels.bzl: change that, and run it again.
+"""
+
+_CLIENTS_LOCK = "clients_lock.txt"
+_CLIENTS_HEADER = f"""\
+# What examples/ needs on top of requirements_lock.txt. Made by
+# `{_COMMAND}`
+# of tools/python/requirements_clients.in: change that, and run it again.
 """
 
 # The SHA-256 of each file that a pin, such as "torch==2.11.0", may install.
@@ -140,7 +148,7 @@ def source_hash(pin: str, python: str) -> str:
 def resolve_in_place(
     requirements: Sequence[str], pins: Pins, pythons: Sequence[str]
 ) -> Pins:
-    """Resolves requirements that replace some of the pins.
+    """Resolves requirements that replace some of the pins, or add to them.
 
     Args:
         requirements: The new pins; all others stay as they are.
@@ -257,6 +265,10 @@ def make_locks(
         sha256 = source_hash(pin, next(iter(pythons.values())))
         pins[pin] = frozenset({sha256})
     locks = {root / _LOCK: format_lock(pins, _HEADER)}
+    clients = resolve_in_place(
+        _lines(here / "requirements_clients.in"), pins, [*pythons.values()]
+    )
+    locks[here / _CLIENTS_LOCK] = format_lock(clients, _CLIENTS_HEADER)
     for channel, requirements in channels.items():
         if requirements:
             own = resolve_in_place(
@@ -313,9 +325,9 @@ def missing(locked: Pins, pythons: Sequence[str]) -> Pins:
 
 
 def _check(root: pathlib.Path, executables: Sequence[str]) -> None:
-    channels = sorted(root.glob("tools/channels/*_lock.txt"))
+    others = sorted(root.glob("tools/*/*_lock.txt"))
     locked: Pins = {}
-    for path in (root / _LOCK, *channels):
+    for path in (root / _LOCK, *others):
         for pin, files in read_lock(path).items():
             locked[pin] = locked.get(pin, frozenset()) | files
     if gone := missing(locked, executables):

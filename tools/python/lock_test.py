@@ -112,6 +112,24 @@ class LockTest(absltest.TestCase):
                 [sys.executable],
             )
 
+    def test_a_lock_on_top_has_what_the_first_has_not(self):
+        outer = self.add_wheel("outer", "Requires-Dist: inner\n")
+        self.add_wheel("inner")
+        self.add_wheel("inner", version="2.0")
+        pins = {"inner==1.0": frozenset({"b" * 64})}
+        self.assertEqual(
+            lock.resolve_in_place(["outer==1.0"], pins, [sys.executable]),
+            {"outer==1.0": {outer}},
+        )
+
+    def test_the_clients_lock_goes_on_top_of_the_first(self):
+        first = lock.read_lock(pathlib.Path("requirements_lock.txt"))
+        clients = lock.read_lock(pathlib.Path("tools/python/clients_lock.txt"))
+        self.assertEmpty(
+            {pin.partition("==")[0] for pin in first}
+            & {pin.partition("==")[0] for pin in clients}
+        )
+
     def test_finds_what_the_index_has_no_more(self):
         files = {
             "foo-1.0-py3-none-any.whl": "a" * 64,

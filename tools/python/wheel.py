@@ -368,8 +368,8 @@ def explain(pin: Pin, stderr: str, log: str) -> str:
         return (
             f"{pin}: expected the SHA-256 that the lock says, "
             f"{' or '.join(pin.hashes)}, but the file that pip fetched has "
-            f"{got[1]}: if the new file is to be trusted, run "
-            "`python3 tools/python/lock.py python3.12 python3.13`."
+            f"{got[1]}: if the new file is to be trusted, make the lock again, "
+            "as its first lines say."
         )
     if "No matching distribution found" in stderr:
         return _explain_no_match(pin, stderr, log)
@@ -405,19 +405,19 @@ def _explain_no_match(pin: Pin, stderr: str, log: str) -> str:
             f"{pin}: expected a wheel, but the package index has only the "
             f"source: run `pip wheel --no-deps {pin}` on a machine that can "
             "build it, point pip at its directory (PIP_FIND_LINKS), and put "
-            "the wheel's SHA-256 into requirements_lock.txt."
+            "the wheel's SHA-256 into the lock."
         )
     versions = re.search(r"\(from versions: (.*)\)", stderr)
     if versions and versions[1] != "none":
         return (
             f"{pin}: expected this version on the package index, found only "
-            f"{versions[1]}: pin another in tools/python/requirements.in, or "
-            "point pip at an index that has it (PIP_EXTRA_INDEX_URL)."
+            f"{versions[1]}: pin another and make the lock again, or point pip "
+            "at an index that has it (PIP_EXTRA_INDEX_URL)."
         )
     return (
         f"{pin}: there is no distribution of this name on the package index: "
-        "correct it in tools/python/requirements.in, or point pip at an index "
-        "that has it (PIP_EXTRA_INDEX_URL)."
+        "correct it and make the lock again, or point pip at an index that has "
+        "it (PIP_EXTRA_INDEX_URL)."
     )
 
 

@@ -234,7 +234,8 @@ class InstallTest(absltest.TestCase):
     def test_refuses_another_file(self):
         sha256 = self.add_wheel()
         self.assert_fails(
-            f"^foo==1.0: expected .*{_WRONG}, but .* has {sha256}: .* run "
+            f"^foo==1.0: expected .*{_WRONG}, but .* has {sha256}: .* make the "
+            "lock again"
         )
         self.assertFalse(self.directory.exists())
 

@@ -46,7 +46,7 @@ _HOST_PYTHON = Label("@python//:host_python")
 _LOCK_FILE = Label("//tools/python:lock_file.py")
 
 _REPOSITORIES = """\
-\"\"\"Every distribution in {lock}.\"\"\"
+\"\"\"Every distribution in {locks}.\"\"\"
 
 load("@regress_rules//:python.bzl", "py_library")
 load("{wheels_bzl}", "declare_wheels")
@@ -109,7 +109,13 @@ def other_locks():
     }
 
 def _lock_repository_impl(ctx):
-    distributions = read_lock(ctx, ctx.attr.lock)
+    locks = [ctx.attr.lock] + ctx.attr.additions
+    distributions = {}
+    for lock in locks:
+        for key, distribution in read_lock(ctx, lock).items():
+            if key in distributions:
+                fail("{} has {}, which {} has, too: run `python3 tools/python/lock.py python3.12 python3.13`.".format(lock.name, key, ctx.attr.lock.name))
+            distributions[key] = distribution
     ctx.file("keys.json", json.encode(distributions.keys()))
     ctx.file("repositories.bzl", _REPOSITORIES.format(
         channels = json.encode({
@@ -117,7 +123,7 @@ def _lock_repository_impl(ctx):
             for lock, channel in ctx.attr.channels.items()
         }),
         distributions = json.encode(distributions),
-        lock = ctx.attr.lock.name,
+        locks = ", ".join([lock.name for lock in locks]),
         wheels_bzl = _absolute(Label("//tools/python:wheels.bzl")),
     ))
     ctx.file("BUILD.bazel", "")
@@ -125,6 +131,10 @@ def _lock_repository_impl(ctx):
 lock_repository = repository_rule(
     implementation = _lock_repository_impl,
     attrs = {
+        "additions": attr.label_list(
+            allow_files = True,
+            doc = "Locks of what goes on top of the lock.",
+        ),
         "channels": attr.label_keyed_string_dict(
             allow_files = True,
             doc = "The lock of each other channel: what it has in place.",

@@ -3,8 +3,11 @@
     tools/bazelw run //tools/remote
 
 One worker has no GPU, and one claims to have an H200. In another terminal, run
+this by Bazel 7.7.1, which is tools/bazel7 in this repository:
 
-    tools/bazel7 test --config=pool //regress/...
+    bazel test --config=pool //path/of:my_test
+
+with the configuration `pool` of this repository's .bazelrc.
 """
 
 import pathlib
@@ -14,7 +17,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from regress import errors
+from regress import bazel, errors
 from tools.remote import pool, prerequisites, workers
 
 _PORT = flags.DEFINE_integer("port", 8980, "BuildGrid's port, on loopback.")
@@ -47,4 +50,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    # What --help shows.
+    __doc__ = bazel.spelled(__doc__)
     app.run(main)

@@ -5,7 +5,10 @@ import pathlib
 import shutil
 import subprocess
 
+from regress import bazel
 from tools.remote import pool
+
+_DEBIAN_SID = pathlib.Path(__file__).parents[1] / "debian_sid"
 
 
 def workspace() -> pathlib.Path:
@@ -16,7 +19,8 @@ def workspace() -> pathlib.Path:
     """
     root = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if not root:
-        raise pool.PoolError("run it as `tools/bazelw run //tools/remote`.")
+        run = bazel.command("run", bazel.own("//tools/remote"))
+        raise pool.PoolError(f"run it as `{run}`.")
     return pathlib.Path(root)
 
 
@@ -41,7 +45,7 @@ def debian_sid() -> pathlib.Path:
                     "and run this again."
                 )
     made = subprocess.run(
-        [workspace() / "tools/debian_sid"],
+        [_DEBIAN_SID],
         check=False,
         stdout=subprocess.PIPE,
         text=True,

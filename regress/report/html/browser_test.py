@@ -1,20 +1,23 @@
 """Opens reports of real runs in a real browser, and checks what it shows.
 
-One run passes, and six have one fault each. The reports and screenshots of them
-are among the test's outputs, so that a person can look at them.
+One run passes, and six have one fault each. The reports are among the test's
+outputs, so that a person can look at them; screenshots.py takes pictures.
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import socket
 from typing import Any, ClassVar
 
+import torch
 from absl.testing import absltest
 from selenium import webdriver
 
-from regress.report.html import screenshots
+from regress.ckpt import difference, flatten, formats
+from regress.report.html import checkpoints, screenshots
 
 _LEAST_CONTRAST = 4.5
 _NAMES = (screenshots.PASS, *screenshots.FAULTS)
@@ -270,36 +273,72 @@ class BrowserTest(absltest.TestCase):
 
     def test_reads_on_a_phone_and_in_the_dark(self) -> None:
         for name in _NAMES:
-            for size_name, size in screenshots.SIZES.items():
-                papers = set()
-                for scheme in screenshots.SCHEMES:
-                    with self.subTest(f"{name} {size_name} {scheme}"):
-                        self._open(name, size, scheme)
-                        screenshots.take(
-                            self.browser,
-                            self.outputs / f"{name}_{size_name}_{scheme}.png",
+            self._assert_reads(name)
+
+    def test_the_page_of_checkpoints_does_so_too(self) -> None:
+        path = self._report("checkpoints")
+        path.parent.mkdir()
+        path.write_text(_two_checkpoints())
+        self._assert_reads("checkpoints")
+        self.assertEqual(self._count(".grid td.bad"), 2)
+        marked = self._script(
+            "return [...document.querySelectorAll('mark')]"
+            ".map(e => e.innerText)"
+        )
+        self.assertEqual(marked, ["5", "7"])
+        self.assertEmpty(self.browser.get_log("browser"))
+
+    def _assert_reads(self, name: str) -> None:
+        """Fails unless all of a page can be read, whatever it is shown on."""
+        for size_name, size in screenshots.SIZES.items():
+            papers = set()
+            for scheme in screenshots.SCHEMES:
+                with self.subTest(f"{name} {size_name} {scheme}"):
+                    self._open(name, size, scheme)
+                    # The page fits, without horizontal scrolling.
+                    self.assertLessEqual(
+                        self._script(
+                            "return document.documentElement.scrollWidth"
+                        ),
+                        size[0],
+                    )
+                    self.assertGreaterEqual(
+                        self._script(_CONTRAST), _LEAST_CONTRAST
+                    )
+                    papers.add(
+                        self._script(
+                            "return getComputedStyle(document.body)"
+                            ".backgroundColor"
                         )
-                        # The page fits, without horizontal scrolling.
-                        self.assertLessEqual(
-                            self._script(
-                                "return document.documentElement.scrollWidth"
-                            ),
-                            size[0],
-                        )
-                        self.assertGreaterEqual(
-                            self._script(_CONTRAST), _LEAST_CONTRAST
-                        )
-                        papers.add(
-                            self._script(
-                                "return getComputedStyle(document.body)"
-                                ".backgroundColor"
-                            )
-                        )
-                self.assertLen(papers, 2)
+                    )
+            self.assertLen(papers, 2)
 
     def test_is_light_enough_for_a_phone(self) -> None:
         for name in _NAMES:
             self.assertLess(self._report(name).stat().st_size, 500_000, name)
+
+
+def _two_checkpoints() -> str:
+    """Returns a page of two that differ, with names that are long."""
+    layers = ".layer" * 60
+    ranks = [f"mp_rank_00_{rank:03}" for rank in range(16)]
+    of_a = {"w": torch.tensor([2.5])}
+    of_b = {"w": torch.tensor([2.75]), layers: 1}
+    a, b = (
+        formats.Checkpoint(
+            pathlib.Path(f"/{layers}/x"),
+            "Megatron torch",
+            {
+                rank: functools.partial(flatten.flatten, one, rank)
+                for rank, one in {
+                    **dict.fromkeys(ranks, of_a),
+                    ranks[3]: of_rank_3,
+                }.items()
+            },
+        )
+        for of_rank_3 in (of_a, of_b)
+    )
+    return checkpoints.render(difference.compare(a, b))
 
 
 def _requested(browser: webdriver.Chrome) -> list[str]:

@@ -9,24 +9,10 @@ from collections.abc import Sequence
 
 from regress.oracle import verdict_pb2
 from regress.report import same_findings, summary, text_layout, wording
+from regress.report.html import marking
 
 # This many findings of a check are visible; a click shows the rest.
 _OPEN = 6
-
-
-@dataclasses.dataclass(frozen=True)
-class Marked:
-    """A value, split at the first character that differs from the other's.
-
-    Attributes:
-        same: What both values begin with.
-        differs: The first character that differs; "" if none is to be marked.
-        rest: What follows it.
-    """
-
-    same: str
-    differs: str = ""
-    rest: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +36,8 @@ class Row:
     attempt: str
     ranks: str
     of_rank: str
-    expected: Marked
-    actual: Marked
+    expected: marking.Marked
+    actual: marking.Marked
     distance: tuple[str, ...]
     explanations: tuple[str, ...]
 
@@ -103,28 +89,14 @@ def build(verdict: verdict_pb2.Verdict) -> list[Table]:
     return tables
 
 
-def mark(expected: str, actual: str) -> tuple[Marked, Marked]:
-    """Splits two texts at the first character that differs."""
-    pairs = enumerate(zip(expected, actual, strict=False))
-    place = next(
-        (place for place, (one, other) in pairs if one != other),
-        min(len(expected), len(actual)),
-    )
-    first, second = (
-        Marked(text[:place], text[place : place + 1], text[place + 1 :])
-        for text in (expected, actual)
-    )
-    return first, second
-
-
 def _row(same: same_findings.SameFindings, said: str) -> Row:
     finding = same.first
     before, after = _digits(finding.expected), _digits(finding.actual)
     if before and after and before != after:
-        expected, actual = mark(before, after)
+        expected, actual = marking.mark(before, after)
     else:
-        expected = Marked(wording.expected(finding))
-        actual = Marked(wording.actual(finding))
+        expected = marking.Marked(wording.expected(finding))
+        actual = marking.Marked(wording.actual(finding))
     return Row(
         wording.subject(finding),
         str(finding.iteration) if finding.HasField("iteration") else "",

@@ -1,12 +1,12 @@
 """Tests for the page's tables of findings."""
 
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 
 from regress.oracle import verdict_pb2
 from regress.report import finding_test_helper as helper
-from regress.report.html import finding_table
+from regress.report.html import finding_table, marking
 
-_Marked = finding_table.Marked
+_Marked = marking.Marked
 
 
 def _finding(rank: int, **fields: object) -> verdict_pb2.Finding:
@@ -37,26 +37,6 @@ def _build(*findings: verdict_pb2.Finding) -> list[finding_table.Table]:
             findings=findings,
         )
     )
-
-
-class MarkTest(parameterized.TestCase):
-    @parameterized.parameters(
-        ("1.25", "1.5", ("1.", "2", "5"), ("1.", "5", "")),
-        ("2.5", "12.5", ("", "2", ".5"), ("", "1", "2.5")),
-        ("1.5", "1.55", ("1.5", "", ""), ("1.5", "5", "")),
-        ("ab12", "ab22", ("ab", "1", "2"), ("ab", "2", "2")),
-    )
-    def test_marks_the_first_digit_that_differs(
-        self,
-        expected: str,
-        actual: str,
-        first: tuple[str, str, str],
-        second: tuple[str, str, str],
-    ) -> None:
-        self.assertEqual(
-            finding_table.mark(expected, actual),
-            (_Marked(*first), _Marked(*second)),
-        )
 
 
 class BuildTest(absltest.TestCase):

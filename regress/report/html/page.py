@@ -3,21 +3,11 @@
 The verdict and its cause come first, then the curves, the loaded state, the
 findings, the checks, what to do next, the processes and the environment. A page
 of goldens has only the parts that apply to goldens.
-
-One script copies commands; the page says by its digest that it may run, and no
-other.
 """
 
-import base64
 import dataclasses
-import hashlib
-import pathlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import jinja2
-import markupsafe
 
 from regress.golden import errors, golden_pb2, series
 from regress.oracle import verdict_pb2
@@ -33,6 +23,7 @@ from regress.report.html import (
     chart,
     curves,
     differences,
+    document,
     environment_table,
     finding_table,
     interruption_span,
@@ -41,7 +32,6 @@ from regress.report.html import (
 )
 from regress.run import run_pb2
 
-_FOLDER = pathlib.Path(__file__).parent
 _METRICS = ("lm loss", "grad norm")
 # The files of the full record that are no rank's log.
 _FILES = ("verdict.textproto", "run_record.binpb", "candidate_golden.textproto")
@@ -104,7 +94,8 @@ def render(
     columns = [("this run", found[0] if found else run_pb2.Environment())]
     if golden is not None:
         columns.append(("golden", golden.provenance.environment))
-    return _page(
+    return document.render(
+        "page.html.jinja",
         title=f"{'PASS' if passed else name}: {run.case.name}",
         good=passed,
         headline="PASS" if passed else f"FAIL: {name}",
@@ -143,12 +134,6 @@ def render(
     )
 
 
-def _breakable(text: str) -> markupsafe.Markup:
-    """Lets a long name break where its parts meet, not within a word."""
-    parts = re.split(r"(?<=[/._])", text)
-    return markupsafe.Markup("<wbr>").join(parts)
-
-
 def _described(golden: golden_pb2.Golden | None) -> str:
     if golden is None:
         return "no golden"
@@ -178,7 +163,8 @@ def render_goldens(
     if other:
         columns.append(("other", other.provenance.environment))
         name += f", compared with {other.channel} {other.hardware}"
-    return _page(
+    return document.render(
+        "page.html.jinja",
         title=name,
         good=True,
         headline="Golden",
@@ -188,25 +174,6 @@ def render_goldens(
         ),
         environment=environment_table.build(columns),
         history=golden.history,
-    )
-
-
-def _page(**values: Any) -> str:
-    environment = jinja2.Environment(
-        autoescape=True,
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        trim_blocks=True,
-        undefined=jinja2.ChainableUndefined,
-    )
-    environment.filters["breakable"] = _breakable
-    style = markupsafe.Markup((_FOLDER / "style.css").read_text())
-    script = (_FOLDER / "copy.js").read_text()
-    digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template("page.html.jinja").render(
-        style=style,
-        script=markupsafe.Markup(script),
-        script_digest=base64.b64encode(digest).decode(),
-        **values,
     )
 
 

@@ -28,7 +28,7 @@ _LABELS = {
     "save": "save",
 }
 # What a rank does before it is ready counts as its start.
-_START = {name: "import" for name in ("connect", "build", "rehearse")}
+_START = dict.fromkeys(("connect", "build", "rehearse"), "import")
 _OTHERS = "other"
 _ROW_INCHES = 0.17
 # Shorter pauses between the last activity and the end are not drawn.

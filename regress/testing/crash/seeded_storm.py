@@ -17,6 +17,7 @@ import random
 import shutil
 from collections.abc import Callable
 
+from regress import bazel
 from regress.checkpoint import layout
 from regress.run import attempt_end, exit_codes
 from regress.testing.crash import jobs, kill_points, kill_storm, trajectory
@@ -71,10 +72,11 @@ class Report(kill_storm.Report):
     def how_it_was_lost(self) -> list[str]:
         """Returns a line for each kill of the lost job, and the way back."""
         kills = [str(kill) for kill in self.points if kill.job == self.lost_job]
+        run = bazel.command("run", bazel.own("//tools/killstorm"))
         return [
             *kills,
-            f"To run job {self.lost_job} again: tools/bazelw run "
-            f"//tools/killstorm -- --seed={self.seed} --job={self.lost_job}",
+            f"To run job {self.lost_job} again: {run} -- --seed={self.seed} "
+            f"--job={self.lost_job}",
         ]
 
 
