@@ -4,6 +4,7 @@ Two ranks train a small model with torch, each on its own. They are forked, so
 that torch is imported once.
 """
 
+import functools
 import os
 import pathlib
 import random
@@ -167,7 +168,7 @@ class ObservedTest(parameterized.TestCase):
                         channel.DIGEST_AFTER: digest_after,
                         "RANK": str(rank),
                     }
-                    own = observer.Observer(lambda rank=rank: rank)
+                    own = observer.Observer(functools.partial(int, rank))
                     torch_hooks.Hooks(own).install(torch)
                     _train(rank, path, last, forget)
                     own.flush()

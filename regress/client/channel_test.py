@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from typing import Any
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -20,7 +22,7 @@ class ChannelTest(parameterized.TestCase):
             self.enter_context(tempfile.TemporaryDirectory())
         )
         self.enter_context(
-            absltest.mock.patch.dict(
+            mock.patch.dict(
                 os.environ,
                 {
                     channel.FOLDER: str(self.folder),
@@ -29,7 +31,7 @@ class ChannelTest(parameterized.TestCase):
             )
         )
 
-    def events(self, rank: int = 0) -> list[object]:
+    def events(self, rank: int = 0) -> list[Any]:
         lines = (self.folder / f"rank_{rank}.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
@@ -86,7 +88,7 @@ class ChannelTest(parameterized.TestCase):
 
     def test_a_file_has_a_bound(self) -> None:
         own = channel.Channel(0)
-        with absltest.mock.patch.object(channel, "MOST_BYTES", 130):
+        with mock.patch.object(channel, "MOST_BYTES", 130):
             for _ in range(10):
                 own.write({"kind": "step", "text": "x" * 30})
         self.assertEqual(
@@ -95,7 +97,7 @@ class ChannelTest(parameterized.TestCase):
 
     def test_a_full_disk_ends_the_record_and_not_the_program(self) -> None:
         own = channel.Channel(0)
-        with absltest.mock.patch.object(os, "write", side_effect=OSError):
+        with mock.patch.object(os, "write", side_effect=OSError):
             own.write({"kind": "step"})
         self.assertFalse(own.is_open)
 

@@ -277,7 +277,9 @@ class Observer:
         same = [one for one in same if one["path"] == path] or same
         if not same:
             return None
-        made = {int(index): at for index, at in same[-1]["made"].items()}
+        made: dict[int, int] = {
+            int(index): at for index, at in same[-1]["made"].items()
+        }
         for index, at in made.items():
             if not self._made[index]:
                 self._before[index] = max(self._before.get(index, 0), at)

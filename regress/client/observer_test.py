@@ -5,6 +5,7 @@ import os
 import pathlib
 import tempfile
 from typing import Any
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -22,7 +23,7 @@ class ObserverTest(absltest.TestCase):
         self.folder = pathlib.Path(
             self.enter_context(tempfile.TemporaryDirectory())
         )
-        self.enter_context(absltest.mock.patch.dict(os.environ))
+        self.enter_context(mock.patch.dict(os.environ))
         os.environ[channel.SAVES] = str(self.folder / "saves")
         self.launch("0")
 
@@ -134,7 +135,7 @@ class ObserverTest(absltest.TestCase):
         client.finished()
 
     def test_the_program_says_its_steps(self) -> None:
-        with absltest.mock.patch.object(observer, "OBSERVER", self.observer):
+        with mock.patch.object(observer, "OBSERVER", self.observer):
             self.assertTrue(client.join())
             client.loaded(4, {"x": 1.5}, "ckpt")
             # Who tells by hand is not counted for.

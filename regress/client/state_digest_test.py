@@ -5,6 +5,8 @@ import io
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import torch
@@ -88,7 +90,7 @@ class StateDigestTest(parameterized.TestCase):
         self.assertEqual(random.getstate(), before[1])
 
     def test_each_stream_has_its_own(self) -> None:
-        draws = {
+        draws: dict[str, Callable[[], object]] = {
             "Python": random.random,
             "numpy": np.random.random,
             "torch": lambda: torch.rand(1),
@@ -114,7 +116,7 @@ class StateDigestTest(parameterized.TestCase):
         )
 
     def test_a_state_is_cut_at_a_bound(self) -> None:
-        with absltest.mock.patch.object(state_digest, "MOST_ENTRIES", 3):
+        with mock.patch.object(state_digest, "MOST_ENTRIES", 3):
             self.assertLen(state_digest.digest({at: at for at in range(9)}), 3)
 
 

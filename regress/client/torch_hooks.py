@@ -33,12 +33,12 @@ from regress.client import state_digest
 # Who saves and loads, by the module whose import brings it: the name of the
 # function, and the places of the state and of the path among its arguments. A
 # function that loads into a state has that, too.
-_SAVES = {
+_SAVES: Mapping[str, Mapping[str, tuple[int | None, int]]] = {
     "torch": {"save": (0, 1)},
     "torch.distributed.checkpoint": {"save": (0, 1), "async_save": (0, 1)},
     "safetensors.torch": {"save_file": (0, 1)},
 }
-_LOADS = {
+_LOADS: Mapping[str, Mapping[str, tuple[int | None, int]]] = {
     "torch": {"load": (None, 0)},
     "torch.distributed.checkpoint": {"load": (0, 1)},
     "safetensors.torch": {"load_file": (None, 0)},
@@ -91,14 +91,14 @@ class Hooks:
 
     def wrap_files(self, name: str, module: Any) -> None:
         """Wraps the functions of a module that save and load."""
-        for table, wrap in (
-            (_SAVES, self._wrap_save),
-            (_LOADS, self._wrap_load),
-        ):
-            for function, (state, path) in table[name].items():
-                plain = getattr(module, function, None)
-                if plain is not None:
-                    setattr(module, function, wrap(plain, state, path))
+        functions = [
+            *((self._wrap_save, *one) for one in _SAVES[name].items()),
+            *((self._wrap_load, *one) for one in _LOADS[name].items()),
+        ]
+        for wrap, function, (state, path) in functions:
+            plain = getattr(module, function, None)
+            if plain is not None:
+                setattr(module, function, wrap(plain, state, path))
 
     def _guard(self, what: str, look: Callable[[], None]) -> None:
         """Looks, and steps aside if that fails."""
@@ -155,7 +155,7 @@ class Hooks:
         compiled.__call__ = call
 
     def _is_training(self, module: Any) -> bool:
-        return module.training and self._torch.is_grad_enabled()
+        return bool(module.training and self._torch.is_grad_enabled())
 
     def _forward_begins(
         self, module: Any, args: tuple[Any, ...], named: dict[str, Any]

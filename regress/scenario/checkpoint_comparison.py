@@ -91,13 +91,13 @@ class _Comparison:
                     ulps=elements.ulps if elements else None,
                 )
             )
-        folders = [one.path for one in opened]
+        in_a, in_b = (one.path for one in opened)
         for name, why in comparison.left_out.items():
-            self._add_unread(name, *(path / name for path in folders), why)
+            self._add_unread(name, in_a / name, in_b / name, why)
         for name in dict.fromkeys((*opened[0].unread, *opened[1].unread)):
-            one = folders[name not in opened[0].unread]
-            why = self._why_not(one / name)
-            self._add_unread(name, *(path / name for path in folders), why)
+            path = (in_a if name in opened[0].unread else in_b) / name
+            why = self._why_not(path)
+            self._add_unread(name, in_a / name, in_b / name, why)
 
     def _add_without_format(
         self, a: pathlib.Path, b: pathlib.Path, why: str
