@@ -27,6 +27,7 @@ _WIDTH = 16
 _BATCH = 4
 _RATE = 0.02
 _FRICTION = 0.9
+_SOCKET = "ranks.socket"
 
 
 class Ranks:
@@ -35,14 +36,15 @@ class Ranks:
     def __init__(self, rank: int, folder: pathlib.Path) -> None:
         """Connects the ranks."""
         self._rank = rank
-        path = str(folder / "ranks.socket")
+        # The path of a socket has 107 bytes at most.
+        os.chdir(folder)
         if rank == 0:
-            with multiprocessing.connection.Listener(path) as listener:
+            with multiprocessing.connection.Listener(_SOCKET) as listener:
                 # The other rank begins when it is there.
                 print("listening", flush=True)
                 self._other = listener.accept()
         else:
-            self._other = multiprocessing.connection.Client(path)
+            self._other = multiprocessing.connection.Client(_SOCKET)
 
     def average(self, own: np.ndarray) -> np.ndarray:
         """Returns the mean of what the ranks have."""
@@ -109,11 +111,11 @@ def main() -> None:
     if "RANK" in os.environ:
         train(
             int(os.environ["RANK"]),
-            options.out,
+            options.out.absolute(),
             forget_velocity=options.forget_velocity,
         )
         return
-    options.out.joinpath("ranks.socket").unlink(missing_ok=True)
+    (options.out / _SOCKET).unlink(missing_ok=True)
     first, *others = (
         {**os.environ, "RANK": str(rank)} for rank in range(_RANKS)
     )

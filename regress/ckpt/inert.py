@@ -8,8 +8,9 @@ imported, and nothing that the file names is called.
 
 from typing import Any
 
-# Modules whose classes get a stand-in. All others are refused by name.
-PREFIXES = ("megatron.",)
+# Modules whose classes get a stand-in, and a class: Megatron-LM's arguments name
+# the signal at which it ends. All others are refused by name.
+PREFIXES = ("megatron.", "signal.Signals")
 
 
 class Inert:

@@ -6,6 +6,7 @@ import enum
 import io
 import os
 import pathlib
+import signal
 import sys
 import types
 from typing import Any
@@ -59,6 +60,13 @@ class PickledTest(absltest.TestCase):
         self.assertEqual(read["scalar"], np.float32(2))
         self.assertEqual(read["set"], {1})
         self.assertEqual(read["extra"].getvalue(), b"ab")
+
+    def test_a_signal_among_the_arguments_is_read(self) -> None:
+        torch.save({"exit_signal": signal.SIGTERM}, self._path)
+        read = pickled.read(self._path)["exit_signal"]
+        self.assertEqual(
+            read.content(), {"signal.Signals": [signal.SIGTERM.value]}
+        )
 
     def test_a_tensor_is_mapped(self) -> None:
         torch.save({"x": torch.zeros(2**20)}, self._path)

@@ -106,7 +106,8 @@ class _Comparison:
             self._add_unread(a.name, a, b, why)
             return
         for name in _files(a, b)[:_MOST_DIFFERENCES]:
-            self._add_unread(name, a / name, b / name, why)
+            own = self._why_not(a / name)
+            self._add_unread(name, a / name, b / name, own)
 
     def _add_unread(
         self, name: str, a: pathlib.Path, b: pathlib.Path, why: str
