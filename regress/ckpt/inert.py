@@ -8,8 +8,8 @@ imported, and nothing that the file names is called.
 
 from typing import Any
 
-# Modules whose classes get a stand-in, and a class: Megatron-LM's arguments name
-# the signal at which it ends. All others are refused by name.
+# What gets a stand-in: the classes of a module, and a class by itself, as
+# Megatron-LM's arguments name a signal. All others are refused by name.
 PREFIXES = ("megatron.", "signal.Signals")
 
 
