@@ -127,6 +127,10 @@ class ExpectedRunTest(parameterized.TestCase):
             expected_run.stored(observed), [3, 6, 9, 12, 15, 18, 20]
         )
 
+    def test_the_first_checkpoint_is_stored_too(self):
+        case = record_test_helper.small_case(2, iterations=4, save_interval=1)
+        self.assertEqual(expected_run.stored(_facts(case)), [1, 2, 3, 4])
+
     @parameterized.parameters(
         (4, 1, [1, 2, 3, 4]), (4, 3, [3, 4]), (6, 3, [3, 6])
     )

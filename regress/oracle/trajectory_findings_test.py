@@ -56,6 +56,17 @@ class CompareTest(absltest.TestCase):
         self.assertEqual(finding.relative, 2**-23)
         self.assertEqual(finding.ulps, 1)
 
+    def test_a_step_without_a_number_is_of_its_attempt(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 0.5, 0.25])},
+            {_LOSS: _trajectory([1.0, 0.25], iterations=[1, 3])},
+        )
+        (finding,) = outcome.findings
+        self.assertTrue(finding.HasField("attempt"))
+        self.assertEqual(
+            (finding.attempt, finding.rank, finding.iteration), (1, 0, 2)
+        )
+
     def test_counts_a_learning_rates_distance_in_float64(self):
         outcome = _compare(
             {_RATE: _trajectory([1.0, 1.0, 1.0])},
