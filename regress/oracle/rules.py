@@ -563,7 +563,7 @@ OBSERVED_SAVES = Rule(
 )
 OBSERVED_REPEATED = Rule(
     _REPLAY,
-    "steps of a second uninterrupted run",
+    "steps of an uninterrupted repeat",
     _NONDETERMINISM,
     "Are the steps of two runs of a command that nobody interrupts the same?",
     of_repeat=True,
