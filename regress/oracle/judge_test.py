@@ -42,6 +42,8 @@ _NOT_JUDGED = frozenset(
         "RunRecord.image_python",
         # The digest covers the type and the shape, too.
         "StateEntry.description",
+        # Of a command that is observed, for readers.
+        "StateDigest.path",
         # A kill ends attempt 0, and may tear the last event.
         "RankRecord.torn",
         "Span.name",
