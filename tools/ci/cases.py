@@ -24,6 +24,8 @@ _STOCK_TEST = "//regress:stock_grouping_test"
 _CHAIN_TEST = "//regress:chain_test"
 # This test reads every golden and every case.
 _VERIFY_TEST = "//tools/golden:verify_test"
+# This one looks at what the macros make.
+_DEFS_TEST = "//regress:defs_test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +102,7 @@ _CASES = (
         "regress/defs.bzl",
         "_RANKS = 4",
         "_RANKS = 2",
-        [_MAIN_TEST, _STOCK_TEST, _CHAIN_TEST],
+        [_MAIN_TEST, _STOCK_TEST, _CHAIN_TEST, _DEFS_TEST],
     ),
     Case("a comment in a macro", "regress/defs.bzl", "", "# More.\n", []),
     Case(
