@@ -130,20 +130,20 @@ class Observer:
         self,
         optimizer: Any,
         groups: Callable[[], Sequence[Mapping[str, Any]]],
-        counted: int | None,
+        counted: Callable[[], int | None],
     ) -> None:
         """An optimizer has stepped.
 
         Args:
             optimizer: The optimizer.
             groups: Returns the rates of each param group.
-            counted: How many steps its own state counts; None if it does not.
+            counted: Returns how many steps its own state counts; None if it
+                does not. A GPU may have to be waited for, so it is called once.
         """
         index = self._index(optimizer)
         self._made[index] += 1
-        self._before.setdefault(
-            index, max(0, (counted or 0) - self._made[index])
-        )
+        if index not in self._before:
+            self._before[index] = max(0, (counted() or 0) - self._made[index])
         if self.by_hand:
             return
         step = self._take_step()
@@ -159,11 +159,15 @@ class Observer:
         """An optimizer is made."""
         self._index(optimizer)
 
-    def expect_position(self, optimizer: Any, counted: int) -> None:
-        """An optimizer that has not stepped here counts steps already."""
+    def expect_position(
+        self, optimizer: Any, counted: Callable[[], int | None]
+    ) -> None:
+        """An optimizer that has not stepped here may count steps already."""
         index = self._index(optimizer)
-        if not self._made[index]:
-            self._before.setdefault(index, counted)
+        if self._made[index] or index in self._before:
+            return
+        if (before := counted()) is not None:
+            self._before[index] = before
 
     def end_step(self, iteration: int, metrics: Mapping[str, Any]) -> None:
         """The training program says that it has completed an iteration."""

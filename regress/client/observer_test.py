@@ -37,7 +37,7 @@ class ObserverTest(absltest.TestCase):
         self.optimizer = _Optimizer()
 
     def update(self, counted: int | None = None) -> None:
-        self.observer.end_update(self.optimizer, list, counted)
+        self.observer.end_update(self.optimizer, list, lambda: counted)
 
     def told(self) -> list[Any]:
         self.observer.flush()
@@ -74,7 +74,7 @@ class ObserverTest(absltest.TestCase):
         self.assertEqual(self.iterations(), [None, 1])
 
     def test_else_the_optimizer_says(self) -> None:
-        self.observer.expect_position(self.optimizer, 7)
+        self.observer.expect_position(self.optimizer, lambda: 7)
         self.update(counted=8)
         self.update(counted=9)
         self.assertEqual(self.iterations(), [8, 9])
@@ -82,12 +82,20 @@ class ObserverTest(absltest.TestCase):
         self.update(counted=5)
         self.assertEqual(self.iterations(), [5])
 
+    def test_an_optimizer_is_asked_once_how_far_it_is(self) -> None:
+        counted = mock.Mock(return_value=5)
+        for _ in range(2):
+            self.observer.expect_position(self.optimizer, counted)
+            self.observer.end_update(self.optimizer, list, counted)
+        self.assertEqual(self.iterations(), [6, 7])
+        counted.assert_called_once_with()
+
     def test_each_optimizer_counts_for_itself(self) -> None:
         other = _Optimizer()
         self.observer.know(other)
         for _ in range(2):
             self.update()
-        self.observer.end_update(other, list, None)
+        self.observer.end_update(other, list, lambda: None)
         self.assertEqual(
             [(one["optimizer"], one["iteration"]) for one in self.told()],
             [(1, 1), (1, 2), (0, 1)],

@@ -124,9 +124,9 @@ class Hooks:
     def _before_forward(self, module: Any, args: tuple[Any, ...]) -> None:
         if self._torch.compiler.is_compiling():
             return
-        # torch passes what is given by name to the hooks of one module only.
-        named = _named_arguments(sys._getframe(1))
         if self._armed is not None and self._is_training(module):
+            # What is given by name, torch passes to hooks of one module only.
+            named = _named_arguments(sys._getframe(1))
             self._disarm()
             self._forward_begins(module, args, named)
 
@@ -170,9 +170,9 @@ class Hooks:
     def _begin_step(self, module: Any, batch: list[Any]) -> None:
         self._modules.add(module)
         for optimizer in self._known_optimizers():
-            counted = _steps_counted(optimizer)
-            if counted is not None:
-                self._observer.expect_position(optimizer, counted)
+            self._observer.expect_position(
+                optimizer, functools.partial(_steps_counted, optimizer)
+            )
         self._observer.begin_step(self._digest_later(batch), self._state)
 
     def _wrap_backward(self, plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -224,7 +224,7 @@ class Hooks:
                 lambda: self._observer.end_update(
                     optimizer,
                     lambda: _rates(optimizer),
-                    _steps_counted(optimizer),
+                    lambda: _steps_counted(optimizer),
                 ),
             )
             self._observer.hold(observer_lib.OPTIMIZER_STEP)
