@@ -23,6 +23,7 @@ from regress.oracle import (
     command_process_checks,
     decision,
     rules,
+    subjects,
     verdict_pb2,
 )
 from regress.run import run_pb2
@@ -197,7 +198,7 @@ def _explains_itself(findings: Sequence[verdict_pb2.Finding]) -> bool:
     """
     return any(
         one.check in (rules.OBSERVED_LOADED.name, rules.OBSERVED_BEGUN.name)
-        or command_observed.is_of_input(one)
+        or subjects.is_of_input(one)
         for one in findings[:1]
     )
 

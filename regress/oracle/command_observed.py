@@ -24,6 +24,7 @@ from regress.oracle import (
     lost_state,
     rules,
     state_comparison,
+    subjects,
     verdict_pb2,
 )
 from regress.run import run_pb2, state_entry
@@ -32,9 +33,6 @@ _Fact = verdict_pb2.Fact
 _NotJudged = verdict_pb2.NotJudged
 _Moment = run_pb2.StateDigest
 
-STREAM = "random stream of "
-BATCH = "batch"
-LOSS = "loss of the backward pass"
 _RATES = ("learning rate", "weight decay")
 
 # A list in a verdict has so many at most.
@@ -58,13 +56,13 @@ def _values(
 ) -> dict[tuple[str, str], str]:
     """Returns what was observed, by metric and param group, cause first."""
     values = {
-        (f"{STREAM}{name}", ""): digest
+        (f"{subjects.STREAM}{name}", ""): digest
         for name, digest in sorted(step.random_streams.items())
     }
     if step.batches:
-        values[BATCH, ""] = " ".join(step.batches)
+        values[subjects.BATCH, ""] = " ".join(step.batches)
     if step.losses:
-        values[LOSS, ""] = " ".join(step.losses)
+        values[subjects.LOSS, ""] = " ".join(step.losses)
     for index, group in enumerate(step.groups):
         for name, text in sorted(group.rates.items()):
             values[name, str(index)] = text
@@ -75,21 +73,14 @@ def _values(
 
 def _by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
     name = finding.metric.name
-    if name.startswith(STREAM):
+    if name.startswith(subjects.STREAM):
         place = 0
-    elif name in (BATCH, LOSS):
-        place = 1 + (name == LOSS)
+    elif name in (subjects.BATCH, subjects.LOSS):
+        place = 1 + (name == subjects.LOSS)
     else:
         # A rate follows from nothing that is lost with it.
         place = 4 - (name in _RATES)
     return finding.iteration, place
-
-
-def is_of_input(finding: verdict_pb2.Finding) -> bool:
-    """Whether it is about what a step computes from, and not a result."""
-    return finding.metric.name == BATCH or finding.metric.name.startswith(
-        STREAM
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +107,9 @@ class Observed:
             name
             for rank, first in self.attempts[0].observed.items()
             if rank in self.whole.observed
+            for wanted in [_steps(self.whole.observed[rank])]
             for key, one in _steps(first).items()
-            if (two := _steps(self.whole.observed[rank]).get(key))
+            if (two := wanted.get(key))
             for name, digest in one.random_streams.items()
             if two.random_streams.get(name, digest) != digest
         }
@@ -129,7 +121,9 @@ class Observed:
     ) -> check.Outcome | None:
         """Compares steps; None if the runs have none in common."""
         result = check.Check(rule, _by_cause)
-        skipped = {(f"{STREAM}{name}", "") for name in self.unsteady_streams}
+        skipped = {
+            (f"{subjects.STREAM}{name}", "") for name in self.unsteady_streams
+        }
         compared = 0
         for one in launches:
             for rank, observed in one.observed.items():
@@ -274,7 +268,7 @@ class Observed:
         """Yields what is not judged, for all steps and states."""
         for name in sorted(self.unsteady_streams):
             yield _NotJudged(
-                kind=_NotJudged.UNSTEADY_STREAM, what=f"{STREAM}{name}"
+                kind=_NotJudged.UNSTEADY_STREAM, what=f"{subjects.STREAM}{name}"
             )
         for name in sorted(self._unsteady_entries)[:_LISTED]:
             yield _NotJudged(kind=_NotJudged.UNSTEADY_ENTRY, what=name)
@@ -282,18 +276,18 @@ class Observed:
             step for rank in self.whole.observed.values() for step in rank.steps
         ]
         for seen, what in (
-            ([one.batches for one in steps], BATCH),
-            ([one.losses or one.metrics for one in steps], LOSS),
+            ([one.batches for one in steps], subjects.BATCH),
+            ([one.losses or one.metrics for one in steps], subjects.LOSS),
         ):
             if steps and not any(seen):
                 yield _NotJudged(kind=_NotJudged.NOT_OBSERVED, what=what)
 
     def clues(self, finding: verdict_pb2.Finding) -> Iterator[verdict_pb2.Clue]:
         """Yields of which step or rank a wrong batch or stream is."""
-        if not is_of_input(finding):
+        if not subjects.is_of_input(finding):
             return
         metric = (finding.metric.name, "")
-        is_batch = finding.metric.name == BATCH
+        is_batch = finding.metric.name == subjects.BATCH
         others = [
             (rank, key.iteration)
             for rank in sorted(

@@ -8,6 +8,12 @@ from collections.abc import Iterable
 
 from regress.oracle import verdict_pb2
 
+# What is observed of a step, as metrics are called: what it computes from, and
+# what it computes.
+STREAM = "random stream of "
+BATCH = "batch"
+LOSS = "loss of the backward pass"
+
 _WHERE = ("attempt", "of_repeat", "of_read_back", "iteration")
 
 
@@ -59,3 +65,9 @@ def ranks(
     return sorted(
         {one.rank for one in alike(finding, findings) if one.HasField("rank")}
     )
+
+
+def is_of_input(finding: verdict_pb2.Finding) -> bool:
+    """Whether it is about what a step computes from, and not a result."""
+    name = finding.metric.name
+    return name == BATCH or name.startswith(STREAM)

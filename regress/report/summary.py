@@ -436,7 +436,7 @@ def _observed(
         ]
     if first.check != rules.OBSERVED_AFTER.name:
         return []
-    if first.metric.name == _BATCH or first.metric.name.startswith(_STREAM):
+    if subjects.is_of_input(first):
         return [_of_input(verdict, first)]
     points_to = _OBSERVED_POINTERS.get(first.metric.name, "")
     return [_finding(verdict, first), points_to]
@@ -447,7 +447,7 @@ def _of_input(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
     ranks = wording.ranks(subjects.ranks(first, verdict.findings))
     what, lost = (
         ("batch", "the position in the data")
-        if first.metric.name == _BATCH
+        if first.metric.name == subjects.BATCH
         else (first.metric.name, "it")
     )
     instead = "no step of the uninterrupted run"
@@ -464,11 +464,9 @@ def _of_input(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
     )
 
 
-_BATCH = "batch"
-_STREAM = "random stream of "
 _OBSERVED_POINTERS = {
-    "loss of the backward pass": "the batch and the random streams are right, "
-    "which points to weights, buffers or state that is not saved",
+    subjects.LOSS: "the batch and the random streams are right, which points "
+    "to weights, buffers or state that is not saved",
     "learning rate": f"all else is right, which points to {_SCHEDULER}",
     "weight decay": f"all else is right, which points to {_SCHEDULER}",
 }
