@@ -236,9 +236,13 @@ def checkpoints_in(job: pathlib.Path, pattern: str) -> list[pathlib.Path]:
     return sorted(found, key=lambda path: (_written_at(path), _numbers(path)))
 
 
+def within(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns a path, and all that is in it if it is a folder."""
+    return [path, *path.rglob("*")] if path.is_dir() else [path]
+
+
 def _written_at(path: pathlib.Path) -> int:
-    inside = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return max(one.stat().st_mtime_ns for one in inside)
+    return max(one.stat().st_mtime_ns for one in within(path))
 
 
 def _numbers(path: pathlib.Path) -> tuple[int, ...]:

@@ -83,7 +83,11 @@ def _keep(
         source = _opened(job / name)
         kept = f"{_FOLDER}/{run}/{source.relative_to(job).as_posix()}"
         moves.append((source, kept.removesuffix("/.")))
-    size = sum(_size(source) for source, _ in moves)
+    size = sum(
+        one.lstat().st_size
+        for source, _ in moves
+        for one in command_scenario.within(source)
+    )
     if size > most_bytes:
         return Kept("", "", size, most_bytes)
     for source, path in moves:
@@ -102,8 +106,3 @@ def _opened(path: pathlib.Path) -> pathlib.Path:
     except errors.UserError:
         return path
     return found
-
-
-def _size(path: pathlib.Path) -> int:
-    inside = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return sum(one.lstat().st_size for one in inside)

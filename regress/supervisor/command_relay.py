@@ -184,7 +184,7 @@ class _Relay:
         self._phase = options.phase
         # What the ranks of a command that is observed say; -1 if it is not.
         self._reached = reached
-        self._said = b""
+        self._said = bounded_log.Lines()
         self._observed: pathlib.Path | None = options.observed
         # Whether nobody has the other end of the pipe.
         self._closed = False
@@ -282,10 +282,7 @@ class _Relay:
 
     def _hear(self) -> None:
         """Reads what ranks say of where they are."""
-        *lines, self._said = (
-            self._said + os.read(self._reached, 1 << 16)
-        ).split(b"\n")
-        for line in lines:
+        for line in self._said.feed(os.read(self._reached, 1 << 16)):
             iteration, _, phase = line.decode(errors="replace").partition(" ")
             if phase:
                 self._due |= self._interrupt_at > 0
