@@ -20,7 +20,7 @@ from absl import app, flags
 
 from regress import errors
 from regress.case import load
-from regress.supervisor import gpu_sharing, gpus, python_process
+from regress.supervisor import python_process
 from tools.megatron_lm import flow
 
 # Of a log, in characters: torchrun's own report ends it.
@@ -70,21 +70,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _run_megatron_lm(folder: pathlib.Path) -> flow.Seconds:
     case = load.load(pathlib.Path(_CASE_FILE.value))
-    ranks = case.parallelism.pipeline
     with (
         _kept_logs(folder),
-        gpu_sharing.environments(_HARDWARE.value, ranks, folder) as sharing,
-    ):
-        return flow.Flow(
-            checkout=pathlib.Path(_MEGATRON_LM.value).absolute(),
-            case=case,
-            corpus=pathlib.Path(case.data.corpus).absolute(),
+        flow.on_gpus(
+            _MEGATRON_LM.value,
+            case,
+            _HARDWARE.value,
             folder=folder,
-            gpus=gpus.count(),
-            # torchrun gives all ranks one environment.
-            environment=sharing[0],
+            logs=folder,
             more_arguments=_MEGATRON_LM_FLAGS.value,
-        ).run()
+        ) as theirs,
+    ):
+        return theirs.run()
 
 
 @contextlib.contextmanager

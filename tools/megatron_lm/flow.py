@@ -5,6 +5,7 @@ checkpoint is taken away, and the same command resumes from the one before.
 That is what its functional tests of the type `ckpt-resume` do.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -13,12 +14,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from regress import errors
 from regress.case import case_pb2
 from regress.checkpoint import layout
-from regress.supervisor import python_process
+from regress.supervisor import gpu_sharing, gpus, python_process
 from regress.trainer import cuda_backend
 
 _PROGRAM = "pretrain_gpt.py"
@@ -209,4 +210,40 @@ class Flow:
         shutil.rmtree(layout.folder(self.checkpoints, last))
         (self.checkpoints / layout.TRACKER).write_text(
             str(last - self.case.training.save_interval)
+        )
+
+
+@contextlib.contextmanager
+def on_gpus(
+    checkout: str,
+    case: case_pb2.Case,
+    hardware: str,
+    folder: pathlib.Path,
+    logs: pathlib.Path,
+    more_arguments: Sequence[str] = (),
+) -> Iterator[Flow]:
+    """Yields the flow on this host, whose ranks share its GPUs meanwhile.
+
+    Args:
+        checkout: Path of a checkout of Megatron-LM.
+        case: What is trained.
+        hardware: The GPU.
+        folder: As in `Flow`.
+        logs: An existing folder for the logs of an MPS server.
+        more_arguments: As in `Flow`.
+
+    Raises:
+        SupervisorError: The MPS server does not start.
+    """
+    ranks = case.parallelism.pipeline
+    with gpu_sharing.environments(hardware, ranks, logs) as sharing:
+        yield Flow(
+            checkout=pathlib.Path(checkout).absolute(),
+            case=case,
+            corpus=pathlib.Path(case.data.corpus).absolute(),
+            folder=folder,
+            gpus=gpus.count(),
+            # torchrun gives all ranks one environment.
+            environment=sharing[0],
+            more_arguments=more_arguments,
         )

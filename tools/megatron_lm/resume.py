@@ -8,7 +8,6 @@ prints, and by the checkpoint that it leaves. The exit status is that of
 `regress.command`.
 """
 
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -20,7 +19,7 @@ from absl import app, flags
 
 from regress import errors
 from regress.case import command_case, load
-from regress.supervisor import gpu_sharing, gpus, python_process
+from regress.supervisor import python_process
 from tools.megatron_lm import command, flow
 
 _CASE = "gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr"
@@ -42,27 +41,19 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected argument: {argv[1]}")
     case = load.load(pathlib.Path(_CASE_FILE.value))
-    ranks = case.parallelism.pipeline
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(
-            stack.enter_context(tempfile.TemporaryDirectory())
-        )
-        sharing = stack.enter_context(
-            gpu_sharing.environments(_HARDWARE.value, ranks, folder)
-        )
-        case_of_command = command.of(
-            flow.Flow(
-                checkout=pathlib.Path(_MEGATRON_LM.value).absolute(),
-                case=case,
-                corpus=pathlib.Path(case.data.corpus).absolute(),
-                # Each run has a job of its own.
-                folder=pathlib.Path(command_case.JOB),
-                gpus=gpus.count(),
-                # torchrun gives all ranks one environment.
-                environment=sharing[0],
-            )
-        )
-        path = folder / f"{case_of_command.name}.textproto"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        flow.on_gpus(
+            _MEGATRON_LM.value,
+            case,
+            _HARDWARE.value,
+            # Each run has a job of its own.
+            folder=pathlib.Path(command_case.JOB),
+            logs=pathlib.Path(folder),
+        ) as job,
+    ):
+        case_of_command = command.of(job)
+        path = pathlib.Path(folder, f"{case_of_command.name}.textproto")
         path.write_text(str(case_of_command))
         return subprocess.run(
             [sys.executable, "-P", "-m", "regress.command", f"--case={path}"],
