@@ -52,26 +52,30 @@ def join(backend: str, rank: int, world_size: int) -> None:
     )
 
 
-def establish(device: torch.device) -> None:
-    """Communicates once with every peer of a training step.
+def establish(device: torch.device, *, trains: bool = True) -> None:
+    """Communicates once with every peer.
 
     Every rank must call this, after megatron-core has created its process
     groups.
 
     Args:
         device: The rank's device.
+        trains: Whether the ranks will train. If they only load a checkpoint,
+            they need no connection but that of all ranks, and each one more
+            takes NCCL a good part of a second to close.
     """
     token = torch.zeros(1, device=device)
-    _greet_neighbours(token)
-    for group in (
-        torch.distributed.group.WORLD,
-        parallel_state.get_model_parallel_group(),
-        parallel_state.get_data_parallel_group(with_context_parallel=True),
-        # None on the stages in between.
-        parallel_state.get_embedding_group(check_initialized=False),
-    ):
-        if group is not None:
-            torch.distributed.all_reduce(token, group=group)
+    torch.distributed.all_reduce(token)
+    if trains:
+        _greet_neighbours(token)
+        for group in (
+            parallel_state.get_model_parallel_group(),
+            parallel_state.get_data_parallel_group(with_context_parallel=True),
+            # None on the stages in between.
+            parallel_state.get_embedding_group(check_initialized=False),
+        ):
+            if group is not None:
+                torch.distributed.all_reduce(token, group=group)
     # Waits for all of these to complete.
     token.item()
 

@@ -14,7 +14,7 @@ from regress.trainer import connections
 _FORK = multiprocessing.get_context("fork")
 
 
-def _rank(rank: int, stages: int, store: str, said: Any) -> None:
+def _rank(rank: int, stages: int, store: str, trains: bool, said: Any) -> None:
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=stages
     )
@@ -31,13 +31,15 @@ def _rank(rank: int, stages: int, store: str, said: Any) -> None:
             side_effect=torch.distributed.all_reduce,
         ) as all_reduce,
     ):
-        connections.establish(torch.device("cpu"))
+        connections.establish(torch.device("cpu"), trains=trains)
     said.put(
         (
             rank,
             [call.kwargs["group_dst"] for call in send.mock_calls],
             sorted(
-                torch.distributed.get_process_group_ranks(call.kwargs["group"])
+                torch.distributed.get_process_group_ranks(
+                    call.kwargs.get("group")
+                )
                 for call in all_reduce.mock_calls
             ),
         )
@@ -45,24 +47,34 @@ def _rank(rank: int, stages: int, store: str, said: Any) -> None:
     torch.distributed.destroy_process_group()
 
 
+def _established(
+    folder: pathlib.Path, stages: int, *, trains: bool
+) -> list[tuple[int, list[int], list[list[int]]]]:
+    """Returns each rank, whom it sent to, and the groups that it reduced in."""
+    said = _FORK.SimpleQueue()
+    processes = [
+        _FORK.Process(
+            target=_rank,
+            args=(rank, stages, str(folder / "store"), trains, said),
+        )
+        for rank in range(stages)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    failed = [one.exitcode for one in processes if one.exitcode]
+    assert not failed, failed
+    return sorted(said.get() for _ in processes)
+
+
 class ConnectionsTest(parameterized.TestCase):
     # Includes odd pipelines, where two neighbours both send first.
     @parameterized.parameters(1, 2, 3, 4)
     def test_talks_to_everybody_that_a_step_talks_to(self, stages: int) -> None:
-        store = pathlib.Path(self.create_tempdir().full_path) / "store"
-        said = _FORK.SimpleQueue()
-        processes = [
-            _FORK.Process(target=_rank, args=(rank, stages, str(store), said))
-            for rank in range(stages)
-        ]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        self.assertEqual({process.exitcode for process in processes}, {0})
-        found = sorted(said.get() for _ in processes)
         everybody = list(range(stages))
-        for rank, sent_to, groups in found:
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for rank, sent_to, groups in _established(folder, stages, trains=True):
             self.assertEqual(
                 sent_to, [(rank + 1) % stages] if stages > 1 else []
             )
@@ -76,6 +88,13 @@ class ConnectionsTest(parameterized.TestCase):
                     + (ends if rank in (0, stages - 1) else [])
                 ),
             )
+
+    def test_a_rank_that_only_loads_talks_to_all_at_once(self) -> None:
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self.assertEqual(
+            _established(folder, 2, trains=False),
+            [(rank, [], [[0, 1]]) for rank in range(2)],
+        )
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ class Rank:
             virtual_pipeline_model_parallel_size=chunks if chunks > 1 else None,
             create_gloo_process_groups=False,
         )
-        connections.establish(device)
+        connections.establish(device, trains=not self._settings.read_back)
         return device
 
     def _iterators(

@@ -141,6 +141,26 @@ class Stepper:
         )
         return losses
 
+    def run_a_layer(self) -> None:
+        """Runs one layer of this rank forward and backward, on zeros.
+
+        It loads the layer's kernels. In a pipelined pass each stage would load
+        them while the next one waits for its output.
+        """
+        layer = self.state.models()[0].decoder.layers[0]
+        parameter = next(layer.parameters())
+        hidden = torch.zeros(
+            self._case.model.sequence_length,
+            self._case.training.micro_batch_size,
+            self._case.model.hidden_size,
+            dtype=parameter.dtype,
+            device=parameter.device,
+            requires_grad=True,
+        )
+        # Calling the layer itself may capture a CUDA graph.
+        output, _ = layer.forward(hidden, attention_mask=self._mask)
+        output.backward(torch.zeros_like(output))
+
     @hooks.UPDATE
     def _update(self) -> Any:
         return self.state.optimizer.step()
@@ -228,6 +248,7 @@ def rehearse(
         gate,
         begin=lambda: None,
     )
+    stepper.run_a_layer()
     stepper.accumulate_gradients()
     training_state.set_streams(streams)
 

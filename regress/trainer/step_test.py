@@ -103,9 +103,13 @@ class RehearsalTest(absltest.TestCase):
         for _, param in state.chunks[0].named_parameters():
             param.register_hook(gradients.append)
         _rehearse(state)
-        # One gradient per param and microbatch; there are two microbatches.
+        # One gradient per param and microbatch, of which there are two, and
+        # one more per param of the layer that runs by itself before.
+        (model,) = state.models()
         self.assertLen(
-            gradients, 2 * len([*state.chunks[0].named_parameters()])
+            gradients,
+            2 * len([*model.parameters()])
+            + len([*model.decoder.layers[0].parameters()]),
         )
 
     def test_leaves_the_state_and_the_random_streams(self) -> None:
