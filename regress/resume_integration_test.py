@@ -82,33 +82,28 @@ class ResumeIntegrationTest(parameterized.TestCase):
             summary.summarize(verdict),
         )
 
-    # ("BACKWARD", 6) is the case as it is, which other tests run.
+    # Of all ranks, in ("BACKWARD", 6) and by SIGKILL, is the case as it is,
+    # which other tests run.
     @parameterized.parameters(
-        ("FORWARD", 6),
-        ("OPTIMIZER_STEP", 5),
-        ("CHECKPOINT_WRITE", 6),
-        ("BETWEEN_STEPS", 5),
-        ("BETWEEN_STEPS", 6),
+        ("FORWARD", 6, "SIGTERM", ()),
+        ("OPTIMIZER_STEP", 5, "SIGSTOP", ()),
+        ("CHECKPOINT_WRITE", 6, "SIGKILL", ()),
+        ("BETWEEN_STEPS", 5, "SIGKILL", (1,)),
+        ("BETWEEN_STEPS", 6, "SIGKILL", ()),
     )
-    def test_a_resume_passes_from_every_phase(
-        self, phase: str, iteration: int
+    def test_a_resume_passes_from_every_phase_and_signal(
+        self, phase: str, iteration: int, signal: str, ranks: tuple[int, ...]
     ) -> None:
         def change(case: case_pb2.Case) -> None:
-            case.interruption[0].phase = case_pb2.Phase.Value(phase)  # type: ignore[assignment]
-            case.interruption[0].iteration = iteration
-
-        self._assert_concluded(self._judge(self._run(change)), "PASS")
-
-    @parameterized.parameters("SIGTERM", "SIGSTOP")
-    def test_a_resume_passes_from_every_signal(self, signal: str) -> None:
-        def change(case: case_pb2.Case) -> None:
-            case.interruption[0].signal = case_pb2.Signal.Value(signal)  # type: ignore[assignment]
+            del case.interruption[:]
+            case.interruption.add(
+                iteration=iteration, phase=phase, signal=signal, ranks=ranks
+            )
 
         self._assert_concluded(self._judge(self._run(change)), "PASS")
 
     @parameterized.parameters(
         ("FORWARD", 4, ()),
-        ("BACKWARD", 5, ()),
         ("BACKWARD", 5, (1,)),
         ("OPTIMIZER_STEP", 5, (0, 2)),
         ("CHECKPOINT_WRITE", 6, ()),
@@ -135,10 +130,6 @@ class ResumeIntegrationTest(parameterized.TestCase):
         # A graceful stop must not end in death by the signal.
         run.attempts[0].ranks[max(ranks, default=0)].exit.signal = 15
         self._assert_concluded(self._judge(run), "NOT_INTERRUPTED")
-
-    def test_a_resume_passes_if_one_rank_was_hit(self) -> None:
-        run = self._run(lambda case: case.interruption[0].ranks.append(1))
-        self._assert_concluded(self._judge(run), "PASS")
 
     @parameterized.parameters(
         ("torn", "zeroed", "pickled"), ("of megatron-core",) * 3

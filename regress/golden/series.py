@@ -8,6 +8,7 @@ was recorded twice appears twice.
 
 import collections
 import dataclasses
+import functools
 import itertools
 import operator
 from collections.abc import Iterable, Mapping
@@ -68,9 +69,22 @@ class Trajectory:
         """Returns all values of one iteration: normally exactly one."""
         return [float(v) for v in self.values[self.iterations == iteration]]
 
-    def between(self, first: int, last: int) -> "Trajectory":
-        """Returns the part from `first` to `last`, both inclusive."""
-        part = (self.iterations >= first) & (self.iterations <= last)
+    def covers(self, steps: range) -> bool:
+        """Whether it has one value for each of the steps, in their order.
+
+        Args:
+            steps: Iterations in ascending order, without gaps.
+        """
+        recorded = self.iterations
+        return recorded.size == len(steps) and bool(
+            (recorded == _every(steps.start, steps.stop)).all()
+        )
+
+    def between(self, steps: range) -> "Trajectory":
+        """Returns the part in these iterations, ascending and without gaps."""
+        if self.covers(steps):
+            return self
+        part = (self.iterations >= steps.start) & (self.iterations < steps.stop)
         return Trajectory(self.iterations[part], self.values[part])
 
     def missing(self, first: int, last: int) -> list[int]:
@@ -90,6 +104,15 @@ class Trajectory:
 NO_TRAJECTORY = Trajectory(np.empty(0, np.int64), np.empty(0))
 
 Trajectories = dict[Key, Trajectory]
+
+
+# All metrics of a rank are looked for in the same iterations.
+@functools.lru_cache(maxsize=64)
+def _every(start: int, stop: int) -> npt.NDArray[np.int64]:
+    """Returns the iterations from `start` to before `stop`."""
+    every = np.arange(start, stop, dtype=np.int64)
+    every.flags.writeable = False
+    return every
 
 
 def from_events(events: Iterable[run_pb2.Event], rank: int) -> Trajectories:
@@ -259,8 +282,12 @@ def _step_metrics(steps: list[run_pb2.StepMetrics], rank: int) -> Trajectories:
             if not steps[place].HasField(metric.field)
         ]
         if len(absent) < len(steps):
-            trajectories[Key(metric.name, "", rank)] = Trajectory(
-                np.delete(iterations, absent), np.delete(values, absent)
+            trajectories[Key(metric.name, "", rank)] = (
+                Trajectory(
+                    np.delete(iterations, absent), np.delete(values, absent)
+                )
+                if absent
+                else Trajectory(iterations, values)
             )
     return trajectories
 

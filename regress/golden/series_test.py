@@ -183,7 +183,7 @@ class TrajectoryTest(absltest.TestCase):
         self.assertEqual(bits[2], bits[3])
 
     def test_between_takes_both_ends(self) -> None:
-        part = _trajectory(1.0, 2.0, 3.0, 4.0).between(2, 3)
+        part = _trajectory(1.0, 2.0, 3.0, 4.0).between(range(2, 4))
         self.assertEqual(list(part.iterations), [2, 3])
         self.assertEqual(list(part.values), [2.0, 3.0])
 

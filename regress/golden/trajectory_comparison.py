@@ -91,12 +91,13 @@ def compare(
         )
         if not wanted:
             continue
-        before = before.between(wanted[0], wanted[-1])
-        after = after.between(wanted[0], wanted[-1])
-        if before.iterations.size or after.iterations.size:
-            yield _compare_one(
-                key, before, after, wanted, bands.get(key.metric)
-            )
+        band = bands.get(key.metric)
+        before = before.between(wanted)
+        after = after.between(wanted)
+        if before.covers(wanted) and after.covers(wanted):
+            yield _compare_covering(key, before, after, wanted, band)
+        elif before.iterations.size or after.iterations.size:
+            yield _compare_aligned(key, before, after, wanted, band)
 
 
 def _span(*trajectories: series.Trajectory) -> range:
@@ -107,26 +108,33 @@ def _span(*trajectories: series.Trajectory) -> range:
     return range(int(iterations.min()), int(iterations.max()) + 1)
 
 
-def _compare_one(
+def _compare_covering(
     key: series.Key,
     expected: series.Trajectory,
     actual: series.Trajectory,
     steps: range,
     band: float | None,
 ) -> Compared:
-    totals = expected.iterations.size, actual.iterations.size
-    if _has_each_once(expected, steps) and _has_each_once(actual, steps):
-        places = np.flatnonzero(
-            _differing(expected.values, actual.values, band)
-        )
-        return Compared(
-            key,
-            steps,
-            totals,
-            expected.iterations[places],
-            np.stack([expected.values[places], actual.values[places]]),
-            np.ones((2, places.size), np.int64),
-        )
+    """Compares trajectories that both cover the steps, the usual case."""
+    places = np.flatnonzero(_differing(expected.values, actual.values, band))
+    return Compared(
+        key,
+        steps,
+        (len(steps), len(steps)),
+        expected.iterations[places],
+        np.array([expected.values[places], actual.values[places]]),
+        np.ones((2, places.size), np.int64),
+    )
+
+
+def _compare_aligned(
+    key: series.Key,
+    expected: series.Trajectory,
+    actual: series.Trajectory,
+    steps: range,
+    band: float | None,
+) -> Compared:
+    """Compares any trajectories, after aligning them with the steps."""
     iterations = np.arange(steps.start, steps.stop, dtype=np.int64)
     sides = [_align(one, iterations) for one in (expected, actual)]
     values = np.stack([side[0] for side in sides])
@@ -139,7 +147,7 @@ def _compare_one(
     return Compared(
         key,
         steps,
-        totals,
+        (expected.iterations.size, actual.iterations.size),
         iterations[differs],
         np.where(comparable, values, np.nan)[:, differs],
         counts[:, differs],
@@ -173,8 +181,3 @@ def _align(
     there = counts > 0
     values[there] = trajectory.values[order[left[there]]]
     return values, counts
-
-
-def _has_each_once(trajectory: series.Trajectory, steps: range) -> bool:
-    wanted = np.arange(steps.start, steps.stop)
-    return np.array_equal(trajectory.iterations, wanted)

@@ -9,6 +9,7 @@ and the digests of goldens cover them:
 - "iteration": only a kind.
 """
 
+import functools
 from typing import NamedTuple
 
 from regress.run import run_pb2
@@ -46,6 +47,8 @@ def compose(key: Key) -> str:
     return "/".join(parts)
 
 
+# A state is compared several times, on several ranks, by the same names.
+@functools.lru_cache(maxsize=1 << 16)
 def read(name: str) -> Key:
     """Parses an entry's name in a run record. Every name has a key."""
     first, _, rest = name.partition("/")

@@ -302,9 +302,12 @@ def missing(locked: Pins, pythons: Sequence[str]) -> Pins:
     Raises:
         LockError: The package index cannot be asked.
     """
-    names = sorted({_name(pin) for pin in locked})
-    offered: dict[str, set[str]] = {name: set() for name in names}
+    gone = locked
     for python in pythons:
+        # What one Python has found, such as a wheel for any, is there.
+        names = sorted({_name(pin) for pin in gone})
+        if not names:
+            break
         result = subprocess.run(
             [python, pathlib.Path(__file__).with_name(_INDEX_FILES), *names],
             capture_output=True,
@@ -315,13 +318,13 @@ def missing(locked: Pins, pythons: Sequence[str]) -> Pins:
             raise LockError(
                 f"{python}: pip cannot list the index: {_errors(result)}"
             )
-        for name, files in json.loads(result.stdout).items():
-            offered[name].update(files)
-    return {
-        pin: gone
-        for pin, files in locked.items()
-        if (gone := files - offered[_name(pin)])
-    }
+        offered = json.loads(result.stdout)
+        gone = {
+            pin: left
+            for pin, files in gone.items()
+            if (left := files - set(offered[_name(pin)]))
+        }
+    return gone
 
 
 def _check(root: pathlib.Path, executables: Sequence[str]) -> None:

@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import json
 import os
 import pathlib
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -160,6 +162,26 @@ class LockTest(absltest.TestCase):
         self.assertEqual(
             lock.missing(locked, [sys.executable]), {"foo==1.0": {"c" * 64}}
         )
+
+    def test_asks_another_python_only_for_what_is_missing(self):
+        asked = []
+
+        def run(command, **_):
+            python, _, *names = command
+            asked.append((python, names))
+            offered = {"foo": ["a" * 64], "bar": ["b" * 64, "c" * 64]}
+            return subprocess.CompletedProcess(
+                command, 0, json.dumps({name: offered[name] for name in names})
+            )
+
+        locked = {
+            "foo==1.0": frozenset({"a" * 64, "d" * 64}),
+            "bar==1.0": frozenset({"b" * 64}),
+        }
+        with mock.patch.object(subprocess, "run", run):
+            gone = lock.missing(locked, ["3.12", "3.13"])
+        self.assertEqual(asked, [("3.12", ["bar", "foo"]), ("3.13", ["foo"])])
+        self.assertEqual(gone, {"foo==1.0": {"d" * 64}})
 
     def test_says_which_python_has_no_pip(self):
         with self.assertRaisesRegex(lock.LockError, "^/bin/false: pip cannot"):

@@ -1,7 +1,7 @@
-"""Kills real ranks at every step of a real save; the resume must be exact.
+"""Kills real ranks at every change of a real save; the resume must be exact.
 
-Rank 0 is killed at every step of its own, and all ranks together at every step
-that they share. Ranks 1 to 3 save alike, as the control asserts, so each of
+Rank 0 is killed at every change of its own, and all ranks together at every
+one that they share. Ranks 1 to 3 save alike, as the control asserts, so each of
 their steps is tried on one of them, in turn.
 
 sweep_test.py does the same without training, for every step of every rank, and
@@ -48,12 +48,17 @@ _COMPLETE = len(_OF_A_RANK) + 1 + _OF_RANK_0.index("rename manifest.json.part")
 
 
 def _points(steps: tuple[str, ...]) -> list[str]:
-    """Returns the points before all steps, after each, and in each write."""
+    """Returns the points before all steps, after each, and in each write.
+
+    A rank that is killed after a flush leaves what it leaves when it is killed
+    before: what it wrote outlives it, flushed or not. So no point follows one.
+    """
     points = ["0"]
     for number, step in enumerate(steps, 1):
         if step.startswith("write"):
             points.append(f"{number}h")
-        points.append(str(number))
+        if not step.startswith("flush"):
+            points.append(str(number))
     return points
 
 

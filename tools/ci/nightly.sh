@@ -1,14 +1,17 @@
 #!/bin/bash
 # Runs what .ci/run has no time for, as root on Debian:
+#   - the tests with the tag nightly, which try more of what others try, too;
+#   - the flagship under Python 3.12, where it has the goldens of 3.13;
 #   - the tests on a pool of this machine;
 #   - examples/monorepo, by WORKSPACE and by MODULE.bazel, and examples/hub, with
 #     wheels and a Python of its own, by MODULE.bazel;
 #   - every test under Bazel 7.7.1.
-# The last line says how many of the five passed.
+# The last line says how many of the seven passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 readonly FLAGS=(--color=no --curses=no --noshow_progress)
+readonly FLAGSHIP=//regress:gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_test
 
 trap 'tools/bazel7 shutdown' EXIT
 
@@ -24,6 +27,17 @@ step() {
     fi
 }
 
+flagship_under_312() {
+    local python
+    python="$(tools/ci/python_of.sh 3.12)" || return
+    REGRESS_PYTHON="${python}" tools/bazelw \
+        "--output_base=${XDG_CACHE_HOME:-${HOME}/.cache}/regress/python3.12" \
+        test "${FLAGS[@]}" --test_summary=short "${FLAGSHIP}"
+}
+
+step tools/bazelw test "${FLAGS[@]}" --keep_going --test_summary=short \
+    --test_tag_filters=nightly //...
+step flagship_under_312
 step tools/bazelw run "${FLAGS[@]}" //tools/remote:check
 step tools/ci/monorepo.sh
 step tools/ci/monorepo.sh bzlmod
