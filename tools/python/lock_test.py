@@ -166,7 +166,7 @@ class LockTest(absltest.TestCase):
     def test_asks_another_python_only_for_what_is_missing(self):
         asked = []
 
-        def run(command, **_):
+        def run(command, **_: object):
             python, _, *names = command
             asked.append((python, names))
             offered = {"foo": ["a" * 64], "bar": ["b" * 64, "c" * 64]}
