@@ -117,7 +117,8 @@ def _check_finish(observed: observations.Observations) -> check.Outcome:
         )
         result.expect(
             _Fact.FINISHED,
-            _end(last, already=observed.start(observed.last) >= last),
+            # By the case, an iteration is left to train.
+            _end(last, already=False),
             ", ".join(
                 _end(finished.iteration, already=finished.already)
                 for finished in timeline.finished
@@ -157,9 +158,8 @@ def shortfall(
     steps = [
         (
             list(wanted),
-            observed.attempt(index)
-            .timelines.get(rank, observations.NO_TIMELINE)
-            .iterations,
+            # A resume that lacks a rank has failed another check.
+            observed.attempt(index).timelines[rank].iterations,
         )
         for index in observed.resumes
         for rank, wanted in expected_run.steps(observed, index).items()
