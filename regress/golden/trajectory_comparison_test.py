@@ -42,6 +42,7 @@ class CompareTest(parameterized.TestCase):
         (one,) = trajectory_comparison.compare({_LOSS: _ONE}, {_LOSS: other})
         np.testing.assert_equal(one.pairs, [(2, 2.0, value)])
         self.assertEqual(one.counts.tolist(), [[1], [1]])
+        self.assertEqual(one.counts.dtype, np.int64)
 
     def test_a_nan_differs_from_itself(self) -> None:
         nan = _trajectory(_1=math.nan)
