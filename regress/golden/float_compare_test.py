@@ -77,6 +77,8 @@ class DistanceTest(parameterized.TestCase):
         (_TENTH, math.nextafter(_TENTH, 1.0), _FLOAT32, 1),
         # Across zero: one step down to zero, one step down from it.
         (5e-324, -5e-324, _FLOAT64, 2),
+        (-(2.0**-149), 2.0**-149, _FLOAT32, 2),
+        (2.0**-149, -3 * 2.0**-149, _FLOAT32, 4),
         (0.0, -0.0, _FLOAT32, None),
         (0.0, 0.0, _FLOAT64, 0),
         # The largest distance that is counted, and one more.
@@ -88,6 +90,8 @@ class DistanceTest(parameterized.TestCase):
         (-1e308, 1e308, _FLOAT64, None),
         (1.0, math.nan, _FLOAT32, None),
         (math.inf, 1.0, _FLOAT64, None),
+        # One step of the bits, and no distance.
+        (float(np.finfo(np.float32).max), math.inf, _FLOAT32, None),
         # Beyond the largest float32.
         (1e39, 1.0, _FLOAT32, None),
         (3.0, 4.0, _INTEGER, None),

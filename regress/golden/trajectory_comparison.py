@@ -50,12 +50,9 @@ class Compared:
     def pairs(self) -> list[tuple[int, float, float]]:
         """Iteration, expected and actual value, where `has_values` is True."""
         there = self.has_values
+        expected, actual = self.values[:, there].tolist()
         return list(
-            zip(
-                self.iterations[there].tolist(),
-                *self.values[:, there].tolist(),
-                strict=True,
-            )
+            zip(self.iterations[there].tolist(), expected, actual, strict=True)
         )
 
 
@@ -84,11 +81,7 @@ def compare(
     for key in series.in_order(expected.keys() | actual.keys()):
         before = expected.get(key, series.NO_TRAJECTORY)
         after = actual.get(key, series.NO_TRAJECTORY)
-        wanted = (
-            _span(before, after)
-            if steps is None
-            else steps.get(key.rank, range(0))
-        )
+        wanted = _span(before, after) if steps is None else steps.get(key.rank)
         if not wanted:
             continue
         band = bands.get(key.metric)

@@ -41,6 +41,8 @@ class CompareTest(parameterized.TestCase):
         other = _trajectory(_1=1.0, _2=value, _3=3.0)
         (one,) = trajectory_comparison.compare({_LOSS: _ONE}, {_LOSS: other})
         np.testing.assert_equal(one.pairs, [(2, 2.0, value)])
+        self.assertEqual(one.counts.tolist(), [[1], [1]])
+        self.assertEqual(one.counts.dtype, np.int64)
 
     def test_a_nan_differs_from_itself(self) -> None:
         nan = _trajectory(_1=math.nan)

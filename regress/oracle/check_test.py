@@ -115,6 +115,19 @@ class CheckTest(absltest.TestCase):
         )
         self.assertEqual(wording.subject(outcome.findings[0]), "grad norm")
 
+    def test_a_long_wrong_record_costs_no_sort_for_each_finding(self):
+        looked_at: list[int] = []
+
+        def order(finding: verdict_pb2.Finding) -> tuple[int, ...]:
+            looked_at.append(finding.iteration)
+            return (finding.iteration,)
+
+        result = check.Check(rules.RESUMED_METRICS, order)
+        for iteration in range(1, 5001):
+            result.find(_LOSS, "1", "2", iteration=iteration)
+        result.outcome()
+        self.assertLess(len(looked_at), 2 * 5000)
+
     def test_keeps_subjects_on_all_their_ranks(self):
         result = check.Check(rules.STATE_RESTORED, state_comparison.by_cause)
         names = [f"weight {number:03}" for number in range(500)]

@@ -143,6 +143,19 @@ class ConcludeTest(absltest.TestCase):
         self.assertEqual(decision.conclude(outcomes), _Verdict.CRASH)
         self.assertEqual(decision.conclude(outcomes[::-1]), _Verdict.CRASH)
 
+    def test_other_packages_are_the_verdict_only_if_the_run_is_sound(self):
+        packages = _failed(rules.GOLDEN_OF_PACKAGES)
+        for others, expected in (
+            ([], _Verdict.STALE_GOLDEN),
+            # The golden of another release has other numbers.
+            ([rules.RESUMED_METRICS], _Verdict.STALE_GOLDEN),
+            ([rules.STATE_RESTORED], _Verdict.RESUME_DIVERGENCE),
+            ([rules.METRICS_REPEATED], _Verdict.RESUME_DIVERGENCE),
+        ):
+            self.assertEqual(
+                decision.conclude([packages, *map(_failed, others)]), expected
+            )
+
     def test_a_check_that_compared_nothing_does_not_pass(self):
         for rule in rules.ALL:
             empty = check.Check(rule).outcome()

@@ -5,7 +5,7 @@ from collections.abc import MutableSequence
 from absl.testing import absltest, parameterized
 
 from regress.golden import metrics
-from regress.oracle import record_test_helper
+from regress.oracle import record_test_helper, verdict_pb2
 from regress.report import summary, wording
 from regress.run import run_pb2
 
@@ -57,6 +57,18 @@ class DiagnosisTest(parameterized.TestCase):
                 summary.summarize(verdict),
             )
             self.assertEqual(verdict.first_bad_iteration, 4)
+
+    def test_the_check_that_decided_gives_the_clues(self):
+        records = record_test_helper.passing()
+        for rank in _STAGES:
+            # It read the batch of iteration 3.
+            digest = records.step(0, rank, 3).data_digest
+            records.step(0, rank, 2).data_digest = digest
+        loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)
+        loaded.entries[6].digest = "bad"
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.NUMERIC_DRIFT)
+        self.assertEqual(verdict.clues[0].batch_of_iteration, 3)
 
     def test_an_earlier_iteration_counts_more_than_the_data_flow(self):
         records = record_test_helper.passing()

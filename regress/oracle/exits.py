@@ -407,24 +407,16 @@ def rank_progress(
     if timeline.iterations:
         last = timeline.iterations[-1]
         return RankProgress(_beyond(observed, timeline, last), last + 1, events)
-    return RankProgress(
-        _before_the_first(observed, timeline, start), start + 1, events
-    )
+    return RankProgress(_before_the_first(timeline, start), start + 1, events)
 
 
 def _before_the_first(
-    observed: observations.Observations,
-    timeline: observations.Timeline,
-    start: int,
+    timeline: observations.Timeline, start: int
 ) -> verdict_pb2.RankProgress:
     if not timeline.started:
         return _Progress(activity=_Progress.STARTING)
     if any(event.kind != _Checkpoint.SAVED for event in timeline.checkpoints):
-        if start >= observed.case.training.iterations:
-            # It resumed a job that had finished.
-            return _Progress(
-                activity=_Progress.AFTER_LAST_ITERATION, iteration=start
-            )
+        # By the case, no attempt resumes after the last iteration.
         return _Progress(
             activity=_Progress.BEFORE_FIRST_ITERATION, iteration=start + 1
         )

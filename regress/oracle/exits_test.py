@@ -389,6 +389,14 @@ class DeserterTest(verdict_testing.VerdictTestCase):
             "rank 2 exited with code 0 in attempt 1, in iteration 5",
             summary.summarize(verdict),
         )
+        self.assertEqual(
+            verdict.findings[0].expected.text, "not before its last iteration"
+        )
+
+    def test_is_the_culprit_if_both_ended_at_once(self):
+        verdict = self._records(first=3, then=3).judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEqual(verdict.findings[0].rank, 2)
 
     def test_is_the_culprit_of_a_hang(self):
         records = self._records()

@@ -88,6 +88,37 @@ class RefusedTest(parameterized.TestCase):
         )
         self.assertEmpty(run.known_bug())
 
+    @parameterized.parameters(
+        (run_pb2.ExitStatus(cause=run_pb2.ExitStatus.BY_ITSELF),),
+        (run_pb2.ExitStatus(cause=run_pb2.ExitStatus.PEER_GONE, code=1),),
+        (None,),
+    )
+    def test_the_rank_that_was_refused_must_have_failed(self, status):
+        run = helper.Run()
+        run.refuse()
+        ranks = run.records.run.attempts[1].ranks
+        # Another rank fails, so that the verdict is a crash all the same.
+        ranks[1].exit.CopyFrom(ranks[2].exit)
+        self.assertNotEmpty(run.known_bug())
+        run.records.record_first_save()
+        if status is None:
+            del ranks[2]
+        else:
+            ranks[2].exit.CopyFrom(status)
+        verdict = run.records.judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEmpty(summary.known_bug(verdict))
+
+    def test_a_field_without_a_digest_was_not_recorded(self):
+        run = helper.Run()
+        for rank in _RANKS:
+            saved = run.records.state(0, rank, helper.SAVED)
+            for entry in saved.entries:
+                if entry.name.endswith("/lr_mult"):
+                    entry.digest = ""
+        run.refuse()
+        self.assertEmpty(run.known_bug())
+
     def test_the_fields_of_the_key_and_the_size_are_enough(self):
         run = helper.Run()
         others = ("max_lr", "min_lr", "lr", "eps", "default_config")
@@ -140,6 +171,23 @@ class ExchangedTest(parameterized.TestCase):
                 for field in ("default_config", "max_lr", "min_lr", "lr")
                 for rank in _RANKS
             ],
+        )
+
+    def test_the_first_rank_that_has_both_groups_is_named(self):
+        run = helper.Run()
+        run.remove(0, "param group decoupled/")
+        run.exchange()
+        for field, value in (
+            ("max_lr", "0.001"),
+            ("min_lr", "0.0001"),
+            ("lr", "0.0005"),
+            ("default_config", "True"),
+        ):
+            run.set(0, helper.LOADED, helper.DEFAULT, field, value)
+        self.assertStartsWith(
+            run.known_bug(),
+            "On ranks 1, 2, 3 a param group was loaded with the fields of "
+            "another one: on rank 1 the group default has the max_lr 0.005 ",
         )
 
     def test_groups_may_differ_by_another_field_than_a_rate(self):

@@ -285,12 +285,9 @@ def gather(
         target,
         tuple(_read(*indexed) for indexed in enumerate(run.attempts)),
         _read(0, run.repeat) if run.HasField("repeat") else None,
-        _read(len(case.interruption) + 1, run.read_back)
-        if run.HasField("read_back")
-        else _empty(len(case.interruption) + 1),
-        _read(len(case.interruption) + 2, run.relaunch)
-        if run.HasField("relaunch")
-        else _empty(len(case.interruption) + 2),
+        # A record without one of these gives an empty attempt.
+        _read(len(case.interruption) + 1, run.read_back),
+        _read(len(case.interruption) + 2, run.relaunch),
         golden_trajectories,
         contradiction,
     )

@@ -44,6 +44,54 @@ class GatherTest(absltest.TestCase):
         del records.run.attempts[0]
         self.assertEqual(_gather(records).attempt(0), _no_attempt(0))
 
+    def test_only_an_attempt_that_was_ended_has_an_end(self):
+        records = record_test_helper.passing()
+        failed = record_test_helper.failed(2)
+        records.run.attempts[1].end.CopyFrom(failed)
+        observed = _gather(records)
+        self.assertIsNone(observed.attempt(0).end)
+        self.assertEqual(observed.attempt(1).end, failed)
+
+    def test_only_a_golden_of_one_hardware_holds_states(self):
+        records = record_test_helper.passing()
+        self.assertTrue(_gather(records).golden_holds_states)
+        records.golden.hardware = "any"
+        self.assertFalse(_gather(records).golden_holds_states)
+        observed = observations.gather(
+            records.case, records.run, None, record_test_helper.TARGET
+        )
+        self.assertFalse(observed.golden_holds_states)
+
+    def test_what_follows_the_attempts_is_counted_on(self):
+        case = record_test_helper.small_case()
+        case.relaunch_finished = True
+        records = record_test_helper.passing(case)
+        observed = _gather(records)
+        self.assertEqual(
+            [(one.index, one.ranks) for one in observed.launches],
+            [(index, [0, 1, 2, 3]) for index in range(4)],
+        )
+        self.assertEqual(observed.read_back, observed.launches[2])
+        self.assertEqual(observed.relaunch, observed.launches[3])
+
+    def test_what_did_not_follow_the_attempts_is_empty(self):
+        records = record_test_helper.passing()
+        records.run.ClearField("read_back")
+        observed = _gather(records)
+        self.assertEqual(observed.read_back, _no_attempt(2))
+        self.assertEqual(observed.relaunch, _no_attempt(3))
+        self.assertEqual(observed.launches, observed.attempts)
+
+    def test_indexes_what_a_rank_said_besides(self):
+        records = record_test_helper.passing()
+        change = run_pb2.SettingsChange(iteration=5, settings={"a": "b"})
+        events = records.rank(1, 2).events
+        events.add(settings_change=change)
+        events.add(hardware_found=run_pb2.HardwareFound(hardware="a GPU"))
+        timeline = _gather(records).attempt(1).timelines[2]
+        self.assertEqual(timeline.settings_changes, [change])
+        self.assertEqual(timeline.hardware_found, ["a GPU"])
+
     def test_a_repeat_is_of_attempt_0(self):
         records = record_test_helper.passing()
         self.assertIsNone(_gather(records).repeat)
@@ -61,6 +109,35 @@ class GatherTest(absltest.TestCase):
         observed = _gather(records)
         self.assertEmpty(observed.golden_trajectories)
         self.assertIn("grad norm", observed.golden_contradiction)
+
+
+class LoadTest(absltest.TestCase):
+    def test_is_of_what_the_cases_attempts_saved(self):
+        records = record_test_helper.passing()
+        # The case asks for two attempts.
+        records.run.attempts.add().CopyFrom(records.run.attempts[1])
+        observed = _gather(records)
+        load = observed.load_of_read_back
+        self.assertEqual(load.savers, observed.attempts[:2])
+        self.assertEqual((load.loader, load.iteration), (observed.read_back, 8))
+
+    def test_has_the_state_of_its_own_iteration_or_of_another(self):
+        # Attempt 0 saves 3 and 6, and attempt 1 loads 6.
+        records = record_test_helper.passing(record_test_helper.small_case(7))
+        saved, loaded = run_pb2.StateDigest.SAVED, run_pb2.StateDigest.LOADED
+        older = record_test_helper.digest(2, 3, loaded)
+        records.rank(1, 2).events.add(state=older)
+        load = _gather(records).load(1)
+        self.assertEqual(
+            load.saved(2), [record_test_helper.digest(2, 6, saved)]
+        )
+        self.assertEqual(
+            load.saved(2, 3), [record_test_helper.digest(2, 3, saved)]
+        )
+        self.assertEqual(
+            load.loaded(2), [record_test_helper.digest(2, 6, loaded)]
+        )
+        self.assertEqual(load.loaded(2, 3), [older])
 
 
 class SaveIterationsTest(parameterized.TestCase):

@@ -71,6 +71,17 @@ class DeclaredCaseTest(verdict_testing.VerdictTestCase):
             explanation=_OTHER_CASE,
         )
 
+    def test_names_each_interruption_of_a_run(self):
+        records = record_test_helper.passing()
+        records.run.case.interruption.add(iteration=7)
+        self.assert_fails(
+            records,
+            _WRONG_ENVIRONMENT,
+            rules.DECLARED_CASE,
+            subject="interruption",
+            actual="iteration: 5 phase: BACKWARD signal: SIGKILL; iteration: 7",
+        )
+
     def test_rejects_a_run_that_was_not_to_be_interrupted(self):
         records = record_test_helper.passing()
         records.run.case.ClearField("interruption")
@@ -335,6 +346,28 @@ class EnvironmentDifferencesTest(verdict_testing.VerdictTestCase):
                 )
             ),
             ["torch: 2.12.0, golden 2.13.0"],
+        )
+
+    def test_are_those_of_the_only_rank_that_named_its_environment(self):
+        records = record_test_helper.passing()
+        for attempt in range(3):
+            for rank in range(record_test_helper.RANKS):
+                if (attempt, rank) != (0, 2):
+                    records.remove_events(attempt, rank, "started")
+        versions = _environment(records, 0, 2).versions
+        versions["torch"] = "2.12.0"
+        versions["numpy"] = "2.4.6"
+        self.assertEqual(
+            list(
+                map(
+                    wording.environment_difference,
+                    records.judge().environment_differences,
+                )
+            ),
+            [
+                "torch: 2.12.0, golden 2.13.0",
+                "numpy: 2.4.6, golden absent",
+            ],
         )
 
     def test_are_none_if_no_rank_named_its_environment(self):

@@ -128,6 +128,18 @@ class RelaunchTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             records, rules.RELAUNCHED_RANKS, actual="0, 1, 2", subject="ranks"
         )
 
+    def test_whatever_a_relaunch_does_is_no_fault_of_a_resume(self) -> None:
+        records = _records()
+        del records.run.relaunch.ranks[3]
+        records.remove_events(_RELAUNCH, 1, "finished")
+        records.run.checkpoints_after_relaunch.ClearField("tracker")
+        for rule in (
+            rules.RELAUNCHED_RANKS,
+            rules.RELAUNCH_IDLE,
+            rules.RELAUNCH_DISK,
+        ):
+            self._assert_found(records, rule)
+
     @parameterized.parameters(
         ("stored_bytes", 7, "bytes of "),
         ("stored_digest", "another", "SHA-256 of "),

@@ -117,21 +117,18 @@ def _check_finish(observed: observations.Observations) -> check.Outcome:
         )
         result.expect(
             _Fact.FINISHED,
-            _end(last, already=observed.start(observed.last) >= last),
-            ", ".join(
-                _end(finished.iteration, already=finished.already)
-                for finished in timeline.finished
-            )
-            or "not finished",
+            # By the case, an iteration was left to train.
+            f"after iteration {last}",
+            ", ".join(map(_end, timeline.finished)) or "not finished",
             attempt=attempt.index,
             rank=rank,
         )
     return result.outcome()
 
 
-def _end(iteration: int, *, already: bool) -> str:
-    before = ", before it began" if already else ""
-    return f"after iteration {iteration}{before}"
+def _end(finished: run_pb2.Finished) -> str:
+    before = ", before it began" if finished.already else ""
+    return f"after iteration {finished.iteration}{before}"
 
 
 def shortfall(
@@ -157,9 +154,8 @@ def shortfall(
     steps = [
         (
             list(wanted),
-            observed.attempt(index)
-            .timelines.get(rank, observations.NO_TIMELINE)
-            .iterations,
+            # A resume that lacks a rank has failed another check.
+            observed.attempt(index).timelines[rank].iterations,
         )
         for index in observed.resumes
         for rank, wanted in expected_run.steps(observed, index).items()

@@ -171,6 +171,7 @@ class ProcessTest(verdict_testing.VerdictTestCase):
             records,
             _NOT_RESUMED,
             rules.FRESH_PROCESSES,
+            subject="process 101",
             rank=2,
             actual="rank 1 of attempt 0",
         )
@@ -332,11 +333,35 @@ class FinishTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             expected="BY_ITSELF, exit code 0",
         )
 
+    def test_says_why_the_attempt_ended_before(self):
+        records = record_test_helper.passing()
+        records.rank(1, 3).exit.CopyFrom(_Exit(cause=_Exit.CANCELLED, signal=9))
+        records.run.attempts[1].end.CopyFrom(record_test_helper.failed(2))
+        self.assert_fails(
+            records,
+            _NOT_RESUMED,
+            rules.FINISHED,
+            rank=3,
+            end=record_test_helper.failed(2),
+        )
+
     def test_rejects_a_rank_that_did_not_say_that_it_finished(self):
         records = record_test_helper.passing()
         records.remove_events(1, 3, "finished")
         self.assert_fails(
             records, _NOT_RESUMED, rules.FINISHED, actual="not finished"
+        )
+
+    def test_rejects_a_rank_that_says_so_twice(self):
+        records = record_test_helper.passing()
+        said = records.rank(1, 3).events[-1]
+        records.rank(1, 3).events.append(said)
+        self.assert_fails(
+            records,
+            _NOT_RESUMED,
+            rules.FINISHED,
+            rank=3,
+            actual="after iteration 8, after iteration 8",
         )
 
     def test_rejects_a_rank_that_says_it_had_nothing_to_do(self):

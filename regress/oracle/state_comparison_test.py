@@ -77,6 +77,18 @@ class CompareTest(parameterized.TestCase):
         self.assertEqual(counts.compared, {"rng": 3, "scheduler": 1})
         self.assertEqual(counts.differing, {"rng": 2})
 
+    def test_names_the_param_group_of_an_entry(self):
+        name = "param group decoupled/lr"
+        (finding,) = _compare(
+            [_digest(**{name: "aa"})], [_digest(**{name: "bb"})]
+        )[0].findings
+        self.assertEqual(
+            finding.state_entry,
+            verdict_pb2.StateEntryKey(
+                kind="param group", group="decoupled", name="lr"
+            ),
+        )
+
     def test_names_missing_and_extra_entries(self):
         outcome, kinds = _compare(
             [_digest(a="aa", b="bb")], [_digest(a="aa", c="cc")]
@@ -179,6 +191,20 @@ class EntryOrderTest(parameterized.TestCase):
         self.assertEqual(
             (finding.rank, wording.subject(finding)), (3, "state digest")
         )
+
+    def test_an_absent_digest_comes_before_every_kind_of_entry(self):
+        absent = verdict_pb2.Finding(
+            fact=verdict_pb2.Fact(kind=verdict_pb2.Fact.STATE_DIGEST)
+        )
+        for kind in state_comparison.KINDS:
+            entry = verdict_pb2.Finding(
+                state_entry=verdict_pb2.StateEntryKey(kind=kind)
+            )
+            self.assertLess(
+                state_comparison.by_cause(absent),
+                state_comparison.by_cause(entry),
+                kind,
+            )
 
     def test_an_unknown_kind_comes_last(self):
         places = [

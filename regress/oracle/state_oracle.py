@@ -58,7 +58,7 @@ def check_kept(observed: observations.Observations) -> list[check.Outcome]:
     """Compares the states that steps began with, by rank, with checkpoints.
 
     Returns:
-        One outcome for saves and one for loads; none for those if by the case
+        One outcome for saves and one for loads; none for saves if by the case
         no step follows any of them.
     """
     outcomes = []
@@ -89,12 +89,10 @@ def _saves(observed: observations.Observations) -> Iterator[_Checkpoint]:
 
 
 def _loads(observed: observations.Observations) -> Iterator[_Checkpoint]:
-    """Yields the loads that a step of the same attempt must follow."""
+    """Yields the loads; by the case, a step follows each of them."""
     for index in observed.resumes:
-        start = observed.start(index)
-        if start and _goes_on(observed, index, start):
-            for rank in observed.ranks:
-                yield observed.attempt(index), rank, start
+        for rank in observed.ranks:
+            yield observed.attempt(index), rank, observed.start(index)
 
 
 def _goes_on(

@@ -119,6 +119,30 @@ class StateOracleTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             subject="state digest",
         )
 
+    def test_compares_another_load_with_the_save_of_its_own_iteration(self):
+        records = record_test_helper.passing(record_test_helper.small_case(7))
+        # It loads iteration 6; 3 is older.
+        records.rank(1, 0).events.add(
+            state=record_test_helper.digest(0, 3, _Digest.LOADED)
+        )
+        self.assert_counts(records, rules.STATE_RESTORED, 5 * 7, 0)
+
+    def test_tells_of_the_load_and_of_the_entries_of_each_kind(self):
+        state = record_test_helper.passing().judge().restored_state
+        self.assertEqual((state.iteration, state.last_rank), (3, 3))
+        self.assertEqual(
+            [(one.kind, one.entries) for one in state.kinds if one.rank == 1],
+            # From cause to consequence.
+            [
+                ("scheduler", 1),
+                ("param group", 1),
+                ("param", 1),
+                ("main param", 1),
+                ("exp_avg", 2),
+                ("rng", 1),
+            ],
+        )
+
     def test_sums_up_the_expected_state_whatever_else_was_loaded(self):
         records = record_test_helper.passing()
         records.state(1, 0, _Digest.LOADED).entries[2].digest = "bad"
@@ -183,6 +207,27 @@ class KeptTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
         # The entry says why, so nothing needs to run again.
         self.assertFalse(verdict.HasField("repeat_through"))
 
+    @parameterized.parameters(
+        (0, 3, rules.SAVED_STATE_KEPT), (1, 3, rules.LOADED_STATE_KEPT)
+    )
+    def test_the_first_finding_is_nearest_the_cause(
+        self, attempt, iteration, rule
+    ) -> None:
+        records = record_test_helper.passing()
+        state = _continued(records, attempt, iteration)
+        state.entries[2].digest = "x"
+        # The scheduler's, which comes later in the record.
+        state.entries[5].digest = "x"
+        self.assert_fails(records, _DIVERGENCE, rule)
+        self.assertEqual(
+            [
+                wording.subject(one)
+                for one in records.judge().findings
+                if one.check == rule.name
+            ],
+            ["scheduler/num_steps", "chunk 0/exp_avg/weight"],
+        )
+
     def test_a_step_that_began_unseen_is_found(self) -> None:
         records = record_test_helper.passing()
         events = records.rank(1, 2).events
@@ -193,6 +238,23 @@ class KeptTest(verdict_testing.VerdictTestCase, parameterized.TestCase):
             self.assert_fails(
                 records, _DIVERGENCE, rule, subject="state digest", rank=2
             )
+
+    def test_the_last_step_before_an_interruption_began_with_a_state(self):
+        # Attempt 0 saves 3, runs 4, and is hit in 5.
+        records = record_test_helper.passing()
+        events = records.rank(0, 2).events
+        (continued,) = (
+            event for event in events if event.state.moment == _Digest.CONTINUED
+        )
+        events.remove(continued)
+        self.assert_fails(
+            records,
+            _DIVERGENCE,
+            rules.SAVED_STATE_KEPT,
+            subject="state digest",
+            attempt=0,
+            rank=2,
+        )
 
     def test_after_the_last_save_no_step_begins(self) -> None:
         # The only save before the last is that of attempt 0, and it ends there.

@@ -77,5 +77,22 @@ class RanksTest(absltest.TestCase):
         )
 
 
+class IsOfInputTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (subjects.BATCH, True),
+        (f"{subjects.STREAM}torch", True),
+        (subjects.LOSS, False),
+        ("lm loss", False),
+    )
+    def test_tells_what_a_step_computes_from(
+        self, name: str, expected: bool
+    ) -> None:
+        finding = _finding(metric=verdict_pb2.Metric(name=name))
+        self.assertEqual(subjects.is_of_input(finding), expected)
+
+    def test_a_fact_is_no_input(self) -> None:
+        self.assertFalse(subjects.is_of_input(_finding(fact=_EXIT)))
+
+
 if __name__ == "__main__":
     absltest.main()

@@ -27,9 +27,17 @@ def _compare(
     expected: series.Trajectories,
     actual: series.Trajectories,
     steps: range = range(1, 4),
+    **bands: float,
 ) -> check.Outcome:
     result = check.Check(rules.RESUMED_METRICS)
-    trajectory_findings.compare(result, expected, actual, {0: steps}, attempt=1)
+    trajectory_findings.compare(
+        result,
+        expected,
+        actual,
+        {0: steps},
+        attempt=1,
+        bands={name.replace("_", " "): band for name, band in bands.items()},
+    )
     return result.outcome()
 
 
@@ -77,6 +85,27 @@ class CompareTest(absltest.TestCase):
             wording.subject(finding), 'learning rate of group "decoupled"'
         )
         self.assertEqual(finding.ulps, 1)
+
+    def test_a_metric_may_stay_within_its_band_and_no_other_metric_may(self):
+        within = {key: _trajectory([1.0, 1.125, 1.0]) for key in (_LOSS, _RATE)}
+        outcome = _compare(
+            {key: _trajectory([1.0] * 3) for key in (_LOSS, _RATE)},
+            within,
+            lm_loss=0.25,
+        )
+        (finding,) = outcome.findings
+        self.assertEqual(finding.metric.name, "learning rate")
+        self.assertFalse(finding.expected.number.HasField("band"))
+
+    def test_a_value_beyond_its_band_is_found_with_the_band(self):
+        outcome = _compare(
+            {_LOSS: _trajectory([1.0, 1.0, 1.0])},
+            {_LOSS: _trajectory([1.125, 1.5, 1.0])},
+            lm_loss=0.25,
+        )
+        (finding,) = outcome.findings
+        self.assertEqual(finding.iteration, 2)
+        self.assertEqual(finding.expected.number.band, 0.25)
 
     def test_gives_no_distance_between_digests(self):
         digest = series.Key("data digest", "", 0)
