@@ -1,4 +1,4 @@
-"""Measures `ckpt diff` beside cmp and sha256sum, from the disk.
+"""Measures `ckpt diff` beside cat and cmp, from the disk.
 
     tools/bazelw run //tools/bench:ckpt_diff -- --gigabytes=10
 
@@ -141,7 +141,6 @@ def _measure(root: pathlib.Path, size: int) -> None:
             *(sys.executable, "-P", "-m", "tools.ckpt.main"),
             *("diff", str(root / "a"), str(root / "b")),
         ],
-        "sha256sum": ["sha256sum", *of_a, *of_b],
     }
     print(
         f"{'':12}{'s':>8}{'GB/s':>8}{'CPU s':>8}{'own MB':>8}{'mapped MB':>11}"
