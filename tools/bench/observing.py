@@ -87,7 +87,10 @@ class _Job:
         """
         for rank in self._ranks:
             print(what, count, file=rank.stdin, flush=True)
-        answers = [rank.stdout.readline() for rank in self._ranks]
+        answers = []
+        for rank in self._ranks:
+            assert rank.stdout is not None
+            answers.append(rank.stdout.readline())
         if self._hooks:
             # As the supervisor does, so that the pipe has room.
             with contextlib.suppress(BlockingIOError):
