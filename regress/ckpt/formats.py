@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from regress import regular_file
 from regress.ckpt import (
-    distributed,
     entry,
     errors,
     flatten,
@@ -28,6 +27,9 @@ TRACKER = "latest_checkpointed_iteration.txt"
 _RELEASE = "release"
 _RANK = re.compile(r"mp_rank_\d+(_\d+)*", re.ASCII)
 _RANK_FILE = "model_optim_rng.pt"
+
+# The file of torch.distributed.checkpoint that says what there is.
+_METADATA = ".metadata"
 
 # What Megatron puts beside the parts of a torch_dist checkpoint.
 _COMMON = "common.pt"
@@ -108,7 +110,7 @@ def _in_folder(folder: pathlib.Path) -> Checkpoint:
     names = sorted(one.name for one in folder.iterdir())
     if TRACKER in names:
         return _in_folder(_newest(folder))
-    if distributed.METADATA in names:
+    if _METADATA in names:
         return _distributed(folder, names)
     if any(_RANK.fullmatch(name) for name in names):
         return _ranks(folder, names)
@@ -163,7 +165,7 @@ def _with_files(
 
 def _below(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a file, or the files in a folder, as far as it has no format."""
-    if path.is_dir() and not (path / distributed.METADATA).exists():
+    if path.is_dir() and not (path / _METADATA).exists():
         for one in sorted(path.iterdir()):
             yield from _below(one)
     else:
@@ -205,6 +207,9 @@ def _distributed(folder: pathlib.Path, names: list[str]) -> Checkpoint:
     beside = [name for name in (_COMMON, _FORMAT_NOTE) if name in names]
 
     def read() -> dict[str, entry.Entry]:
+        # torch's reader takes a second to import, and other formats need none.
+        from regress.ckpt import distributed
+
         flat = distributed.read(folder)
         if _COMMON in beside:
             flat.update(_pickle(folder / _COMMON, _COMMON))
@@ -219,8 +224,7 @@ def _distributed(folder: pathlib.Path, names: list[str]) -> Checkpoint:
         [
             name
             for name in names
-            if name not in (*beside, distributed.METADATA)
-            and not name.endswith(".distcp")
+            if name not in (*beside, _METADATA) and not name.endswith(".distcp")
         ],
     )
 

@@ -75,6 +75,8 @@ class Observer:
         self._optimizers: weakref.WeakKeyDictionary[Any, int] = (
             weakref.WeakKeyDictionary()
         )
+        # What the state of an optimizer counts of steps that were none.
+        self._uncounted: dict[int, int] = {}
         self._known = 0
         # If the program says the iterations, the last one that it completed.
         self._said = 0
@@ -134,6 +136,9 @@ class Observer:
     ) -> None:
         """An optimizer has stepped.
 
+        A step with rates of zero, and nothing before it to learn from, trains
+        nothing: torch's get_state_dict() has the state made so.
+
         Args:
             optimizer: The optimizer.
             groups: Returns the rates of each param group.
@@ -141,14 +146,20 @@ class Observer:
                 does not. A GPU may have to be waited for, so it is called once.
         """
         index = self._index(optimizer)
+        rates = groups()
+        learned = self._step.batches or self._step.losses
+        idle = {float(one.get("learning rate", 1)) for one in rates} == {0}
+        if idle and not learned:
+            if index not in self._before and not self._made[index]:
+                self._uncounted[index] = counted() or 0
+            return
         self._made[index] += 1
         if index not in self._before:
-            self._before[index] = max(0, (counted() or 0) - self._made[index])
+            self._before[index] = self._steps_before(index, counted()) or 0
         if self.by_hand:
             return
         step = self._take_step()
         iteration = self._before[index] + self._made[index]
-        rates = groups()
         self._finish(
             lambda: _event(step, iteration, optimizer=index, groups=rates)
         )
@@ -166,8 +177,22 @@ class Observer:
         index = self._index(optimizer)
         if self._made[index] or index in self._before:
             return
-        if (before := counted()) is not None:
+        before = self._steps_before(index, counted())
+        if before is not None:
             self._before[index] = before
+
+    def _steps_before(self, index: int, counted: int | None) -> int | None:
+        """Returns how many steps were made before this process.
+
+        Args:
+            index: Of which optimizer.
+            counted: How many its own state counts; None if it does not.
+        """
+        if counted is None:
+            return None
+        before = max(0, counted - self._made[index])
+        # If it was loaded since then, it does not count them.
+        return 0 if before == self._uncounted.get(index) else before
 
     def end_step(self, iteration: int, metrics: Mapping[str, Any]) -> None:
         """The training program says that it has completed an iteration."""

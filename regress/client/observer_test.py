@@ -90,6 +90,39 @@ class ObserverTest(absltest.TestCase):
         self.assertEqual(self.iterations(), [6, 7])
         counted.assert_called_once_with()
 
+    def test_a_step_that_trains_nothing_is_none(self) -> None:
+        def make_state() -> None:
+            # torch's get_state_dict() does: it makes the moments, and a count.
+            self.observer.end_update(
+                self.optimizer, lambda: [{"learning rate": "0.0"}], lambda: 1
+            )
+
+        make_state()
+        self.observer.expect_position(self.optimizer, lambda: 1)
+        self.update(counted=2)
+        self.observer.save("a.pt", {"x": 1})
+        make_state()
+        # A warm-up may begin at zero.
+        self.observer.begin_backward([lambda: 0.5])
+        make_state()
+        self.assertEqual(self.iterations(), [1, 1, 2])
+        self.launch("1")
+        make_state()
+        self.observer.load("a.pt", {"x": 1})
+        self.update(counted=2)
+        self.assertEqual(self.iterations(), [1, 2])
+        self.launch("2")
+        make_state()
+        # Nobody saw the first step begin.
+        self.update(counted=2)
+        self.assertEqual(self.iterations(), [1])
+        self.launch("3")
+        make_state()
+        # A state was loaded.
+        self.observer.expect_position(self.optimizer, lambda: 7)
+        self.update(counted=8)
+        self.assertEqual(self.iterations(), [8])
+
     def test_each_optimizer_counts_for_itself(self) -> None:
         other = _Optimizer()
         self.observer.know(other)

@@ -22,6 +22,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,9 +73,9 @@ class Hooks:
         self._optimizers: list[weakref.ref[Any]] = []
         # Set while the next forward pass is waited for.
         self._armed: Any = None
-        # Whether a function that saves or loads is being called: one may call
-        # another.
-        self._inside = False
+        # Whether this thread calls a function that saves or loads: one may
+        # call another.
+        self._within = threading.local()
 
     def install(self, torch: Any) -> None:
         """Installs all hooks but those of other libraries."""
@@ -235,13 +236,11 @@ class Hooks:
     ) -> Callable[..., Any]:
         @functools.wraps(plain)
         def save(*args: Any, **named: Any) -> Any:
-            if not self._looks():
-                return plain(*args, **named)
             state = _argument(args, named, state_at, _STATES)
             path = _argument(args, named, path_at, _PATHS)
-            if _is_storage(state):
+            if not self._looks(path) or _is_storage(state):
                 return plain(*args, **named)
-            self._inside = True
+            self._within.file = True
             try:
                 self._guard(
                     "a save",
@@ -249,14 +248,12 @@ class Hooks:
                 )
                 if not self._observer.holds_save():
                     return plain(*args, **named)
-                if plain.__module__ == "torch.serialization" and isinstance(
-                    path, (str, os.PathLike)
-                ):
+                if plain.__module__ == "torch.serialization" and _is_path(path):
                     return self._hold_within(plain, path, args, named)
                 self._observer.hold(observer_lib.CHECKPOINT_WRITE)
                 return plain(*args, **named)
             finally:
-                self._inside = False
+                self._within.file = False
 
         return save
 
@@ -284,9 +281,10 @@ class Hooks:
     ) -> Callable[..., Any]:
         @functools.wraps(plain)
         def load(*args: Any, **named: Any) -> Any:
-            if not self._looks():
+            path = _argument(args, named, path_at, _PATHS)
+            if not self._looks(path):
                 return plain(*args, **named)
-            self._inside = True
+            self._within.file = True
             try:
                 result = plain(*args, **named)
                 state = (
@@ -294,7 +292,6 @@ class Hooks:
                     if state_at is None
                     else _argument(args, named, state_at, _STATES)
                 )
-                path = _argument(args, named, path_at, _PATHS)
                 if not _is_storage(state):
                     self._guard(
                         "a load",
@@ -302,16 +299,24 @@ class Hooks:
                     )
                 return result
             finally:
-                self._inside = False
+                self._within.file = False
 
         return load
 
-    def _looks(self) -> bool:
-        """Whether what is saved or loaded is to be looked at."""
+    def _looks(self, path: Any) -> bool:
+        """Whether what is saved or loaded is to be looked at.
+
+        A thread that writes into something else than a path has a part of what
+        another thread has called a function for, as that of async_save().
+        """
         return (
-            not self._inside
+            not getattr(self._within, "file", False)
             and not self._observer.by_hand
             and self._observer.listened_to
+            and (
+                threading.current_thread() is threading.main_thread()
+                or _is_path(path)
+            )
         )
 
     def _state(self) -> Mapping[str, Any]:
@@ -508,8 +513,12 @@ def _argument(
     return args[place] if place is not None and place < len(args) else None
 
 
+def _is_path(file: Any) -> bool:
+    return isinstance(file, (str, os.PathLike))
+
+
 def _path(file: Any) -> str:
-    if isinstance(file, (str, os.PathLike)):
+    if _is_path(file):
         return str(os.fspath(file))
     name = getattr(file, "name", "")
     return name if isinstance(name, str) else ""
