@@ -252,6 +252,32 @@ class ObservedTest(parameterized.TestCase):
         # The rest does not depend on it, and noise does not explain it.
         self.assertFalse(verdict.HasField("repeat_through"))
 
+    def test_the_position_of_batches_that_are_numbered(self) -> None:
+        self.resume(_leave_out("position"))
+        for launch in (self.resumed.uninterrupted, *self.resumed.attempts):
+            for rank in launch.observed:
+                for step in rank.steps:
+                    step.batches[0] += f"+{step.iteration}"
+        self.assert_first(
+            self.judge(), "batch", [0, 1], "is that of iteration 1"
+        )
+
+    @parameterized.parameters(
+        (_SAVED + 1, "how the loss is computed"),
+        (_SAVED + 2, "what an update comes from"),
+    )
+    def test_a_loss_that_follows_from_nothing_that_is_lost(
+        self, iteration: int, said: str
+    ) -> None:
+        self.resume(_nothing)
+        for rank in self.resumed.attempts[1].observed:
+            for step in rank.steps:
+                if step.iteration >= iteration:
+                    step.losses[0] = "0.5"
+        self.assert_first(
+            self.judge(), "loss of the backward pass", [0, 1], said
+        )
+
     def test_the_random_stream(self) -> None:
         self.assert_first(
             self.resume(_leave_out("stream")),

@@ -13,6 +13,7 @@ imported here.
 import array
 import ctypes
 import hashlib
+import itertools
 import random
 import re
 import sys
@@ -74,9 +75,19 @@ def fold(entries: list[Entry]) -> str:
     return result.hexdigest()[:_DIGITS]
 
 
-def short(value: Any) -> str:
-    """Returns a short digest of a batch, or of any other value."""
-    return fold(digest(value))[:_SHORT_DIGITS]
+def batch(value: Any) -> str:
+    """Returns a short digest of what a step computes from.
+
+    It is that of all tensors and arrays, and after a "+" that of all else, if
+    there is any: a framework may number the batches, and the same samples must
+    be found under another number.
+    """
+    parts: tuple[list[Entry], list[Entry]] = ([], [])
+    leaves = itertools.islice(_leaves(value, "", 0), MOST_ENTRIES)
+    for name, one in leaves:
+        is_array = hasattr(one, "dtype")
+        parts[not is_array].append(_entry(name or ".", one))
+    return "+".join(fold(part)[:_SHORT_DIGITS] for part in parts if part)
 
 
 def random_streams() -> dict[str, str]:

@@ -60,7 +60,7 @@ class StateDigestTest(parameterized.TestCase):
     def test_what_differs_has_another_digest(
         self, one: object, other: object
     ) -> None:
-        self.assertNotEqual(state_digest.short(one), state_digest.short(other))
+        self.assertNotEqual(state_digest.batch(one), state_digest.batch(other))
 
     @parameterized.parameters(
         (
@@ -77,7 +77,7 @@ class StateDigestTest(parameterized.TestCase):
     def test_what_is_the_same_has_the_same(
         self, one: object, other: object
     ) -> None:
-        self.assertEqual(state_digest.short(one), state_digest.short(other))
+        self.assertEqual(state_digest.batch(one), state_digest.batch(other))
 
     def test_looking_changes_nothing(self) -> None:
         param = torch.nn.Parameter(torch.ones(3))
@@ -118,6 +118,20 @@ class StateDigestTest(parameterized.TestCase):
     def test_a_state_is_cut_at_a_bound(self) -> None:
         with mock.patch.object(state_digest, "MOST_ENTRIES", 3):
             self.assertLen(state_digest.digest({at: at for at in range(9)}), 3)
+
+    def test_the_samples_of_a_batch_are_told_apart_from_its_number(
+        self,
+    ) -> None:
+        samples = torch.arange(4.0)
+        one, other = (
+            state_digest.batch([[samples], number]) for number in (1, 2)
+        )
+        self.assertNotEqual(one, other)
+        self.assertEqual(one.partition("+")[0], other.partition("+")[0])
+        self.assertEqual(one.partition("+")[0], state_digest.batch([[samples]]))
+        self.assertNotEqual(
+            one, state_digest.batch([[torch.arange(1.0, 5.0)], 1])
+        )
 
 
 if __name__ == "__main__":

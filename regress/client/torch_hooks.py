@@ -17,9 +17,6 @@ they began.
 import atexit
 import functools
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import sys
 import threading
@@ -28,8 +25,8 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from regress.client import after_import, state_digest
 from regress.client import observer as observer_lib
-from regress.client import state_digest
 
 # Who saves and loads, by the module whose import brings it: the name of the
 # function, and the places of the state and of the path among its arguments. A
@@ -51,14 +48,14 @@ _PATHS = ("f", "checkpoint_id", "filename")
 
 def install(observer: observer_lib.Observer) -> None:
     """Has the hooks installed as soon as torch is imported."""
-    finder = _AfterImport()
+    finder = after_import.AfterImport()
     hooks = Hooks(observer)
     finder.call("torch", hooks.install)
     finder.call("torch._dynamo.eval_frame", hooks.wrap_compiled)
     for name in _SAVES:
         if name != "torch":
             finder.call(name, functools.partial(hooks.wrap_files, name))
-    sys.meta_path.insert(0, finder)
+    finder.watch()
 
 
 class Hooks:
@@ -163,7 +160,7 @@ class Hooks:
     ) -> None:
         if not self._observer.listened_to:
             return
-        batch = [*args, named]
+        batch = [*args, named] if named else [*args]
         self._guard("a forward pass", lambda: self._begin_step(module, batch))
         self._observer.hold(observer_lib.BETWEEN_STEPS)
         self._observer.hold(observer_lib.FORWARD)
@@ -364,11 +361,11 @@ class Hooks:
         What is on the CPU is digested at once, as the program may change it.
         """
         if not self._torch.cuda.is_initialized():
-            text = state_digest.short(batch)
+            text = state_digest.batch(batch)
             return lambda: text
         copies: list[observer_lib.Later] = []
         plain = self._copied(batch, copies)
-        return lambda: state_digest.short([plain, [copy() for copy in copies]])
+        return lambda: state_digest.batch([plain, [copy() for copy in copies]])
 
     def _copied(self, value: Any, copies: list[observer_lib.Later]) -> Any:
         """Takes tensors out of nested containers, and copies them."""
@@ -430,63 +427,6 @@ class _HoldingFile:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
-
-
-class _AfterImport(importlib.abc.MetaPathFinder):
-    """Calls a function after a module was imported."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, Callable[[Any], None]] = {}
-
-    def call(self, name: str, function: Callable[[Any], None]) -> None:
-        """Has a function called with a module."""
-        self._waiting[name] = function
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: types.ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
-        """Finds a module as it would be found without this."""
-        del path, target
-        function = self._waiting.pop(fullname, None)
-        if function is None:
-            return None
-        spec = importlib.util.find_spec(fullname)
-        if spec is None or spec.loader is None:
-            return spec
-        spec.loader = _CallingLoader(spec.loader, function)
-        return spec
-
-
-class _CallingLoader(importlib.abc.Loader):
-    """A loader that calls a function when it is done."""
-
-    def __init__(self, loader: Any, function: Callable[[Any], None]) -> None:
-        self._loader = loader
-        self._function = function
-
-    def create_module(
-        self, spec: importlib.machinery.ModuleSpec
-    ) -> types.ModuleType | None:
-        """Creates the module as its own loader does."""
-        module: types.ModuleType | None = self._loader.create_module(spec)
-        return module
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Executes the module; it has its own loader."""
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        try:
-            self._function(module)
-        except Exception as error:
-            print(
-                f"regress: {module.__name__} is not observed: {error!r}",
-                file=sys.stderr,
-            )
 
 
 def _named_arguments(frame: types.FrameType | None) -> dict[str, Any]:

@@ -60,6 +60,10 @@ def find(
         ]
     right = sum(iteration < first.iteration for iteration in counted)
     yield verdict_pb2.Clue(right_after_resume=right)
+    printing = {key.rank for key in launch.metrics}
+    silent = run.command.ranks - len(printing)
+    if right and silent > 0:
+        yield verdict_pb2.Clue(silent_ranks=silent)
     are_rates = {
         bool(_RATE.search(one.metric.name))
         for one in findings

@@ -117,6 +117,24 @@ class CommandJudgeTest(parameterized.TestCase):
         )
         self.assertEqual(verdict.repeat_through, 4)
 
+    def test_ranks_that_print_nothing_may_have_been_wrong_first(self) -> None:
+        self.record.command.ranks = 3
+        self.resume_prints({3: "2.0", 4: "1.1"})
+        verdict = self.judge()
+        self.assertIn(verdict_pb2.Clue(silent_ranks=2), verdict.clues)
+        # What is wrong at once is the own.
+        self.resume_prints({3: "2.1", 4: "1.1"})
+        self.assertNotIn(verdict_pb2.Clue(silent_ranks=2), self.judge().clues)
+
+    def test_a_loss_comes_before_what_follows_from_it(self) -> None:
+        self.resume_prints({3: "2.1", 4: "1.1"})
+        for launch in (*self.record.attempts, self.record.uninterrupted):
+            for event in launch.ranks[0].events:
+                loss = event.printed.metrics["loss"]
+                event.printed.metrics["grad_norm"] = loss
+        named = [one.metric.name for one in self.judge().findings]
+        self.assertEqual(named, ["loss", "grad_norm", "loss", "grad_norm"])
+
     def test_names_the_state_that_the_checkpoint_lacks(self) -> None:
         self.resume_prints({3: "2.1", 4: "1.0"})
         self.assertEqual(

@@ -288,13 +288,15 @@ class Observed:
             return
         metric = (finding.metric.name, "")
         is_batch = finding.metric.name == subjects.BATCH
+        wanted = _content(finding.actual.text)
         others = [
             (rank, key.iteration)
             for rank in sorted(
                 self.whole.observed, key=lambda one: one != finding.rank
             )
             for key, step in _steps(self.whole.observed[rank]).items()
-            if _values(step).get(metric) == finding.actual.text
+            if (rank, key.iteration) != (finding.rank, finding.iteration)
+            and _content(_values(step).get(metric, "")) == wanted
         ]
         for rank, iteration in others:
             if rank == finding.rank:
@@ -433,6 +435,11 @@ def _saves(
             saves[state.iteration, count[state.iteration]] = state
             count[state.iteration] += 1
     return saves
+
+
+def _content(text: str) -> str:
+    """Returns the digests of a step's samples, without those of numbers."""
+    return " ".join(one.partition("+")[0] for one in text.split())
 
 
 def _digests(state: run_pb2.StateDigest) -> dict[str, str]:

@@ -45,10 +45,8 @@ def printed(
     result = check.Check(rule)
     compared = 0
     for one in launches:
-        # In the order of the log. TensorBoard's numbers come after those of the
-        # log that are of the same iteration.
         for key, expected in sorted(
-            whole.metrics.items(), key=lambda item: item[0].iteration
+            whole.metrics.items(), key=lambda item: _place(item[0])
         ):
             if key not in one.metrics:
                 continue
@@ -68,6 +66,16 @@ def printed(
                 found.rank = key.rank
             _measure(found, expected, actual)
     return result.outcome() if compared else None
+
+
+def _place(key: command_launch.Key) -> tuple[int, bool, bool, str]:
+    """Returns where a number comes among others.
+
+    Of one iteration, what the log has comes before what TensorBoard has, and a
+    loss before what follows from it. The order within a line is not recorded.
+    """
+    in_tensorboard = key.name.endswith(command_launch.IN_TENSORBOARD)
+    return key.iteration, in_tensorboard, "loss" not in key.name, key.name
 
 
 def _measure(

@@ -2,7 +2,7 @@
 
 from absl.testing import absltest, parameterized
 
-from regress.oracle import record_test_helper
+from regress.oracle import record_test_helper, verdict_pb2
 from regress.report import summary
 from regress.run import run_pb2
 
@@ -140,6 +140,31 @@ class SummaryTest(parameterized.TestCase):
             f"rank 1 at iteration 3: expected float32[64, 256], digest "
             f"{before[:12]}, actual float32[64, 256], digest bad; expected is "
             f"what attempt 0 did; {_FIX}",
+        )
+
+    def test_says_that_ranks_which_print_nothing_may_be_wrong(self):
+        self.assertIn(
+            "1 in the log of the resume before it are right, which points to "
+            "what weights are updated by: moments, rates, a loss scale; or to "
+            "the batch or a random stream of a rank that prints nothing.",
+            summary.summarize(
+                verdict_pb2.Verdict(
+                    conclusion=verdict_pb2.Verdict.RESUME_DIVERGENCE,
+                    findings=[
+                        verdict_pb2.Finding(
+                            check="log of the resumes",
+                            metric=verdict_pb2.Metric(name="loss"),
+                            attempt=1,
+                            iteration=18,
+                        )
+                    ],
+                    clues=[
+                        verdict_pb2.Clue(right_after_resume=1),
+                        verdict_pb2.Clue(silent_ranks=1),
+                    ],
+                    outline=verdict_pb2.Outline(of_command=True),
+                )
+            ),
         )
 
     def test_sums_up_the_entries_of_a_wrong_state(self):

@@ -399,6 +399,9 @@ def _of_command(
     return [
         *(_observed(verdict, first) or [_finding(verdict, first)]),
         *(_since_resume(one, *rates) for one in right),
+        "or to the batch or a random stream of a rank that prints nothing"
+        if any(clue.silent_ranks for clue in verdict.clues)
+        else "",
         f"no name in the checkpoint sounds like {' or '.join(missing)}"
         if missing
         else "",
@@ -439,7 +442,33 @@ def _observed(
     if subjects.is_of_input(first):
         return [_of_input(verdict, first)]
     points_to = _OBSERVED_POINTERS.get(first.metric.name, "")
+    if first.metric.name == subjects.LOSS:
+        points_to = _of_loss(verdict, first)
     return [_finding(verdict, first), points_to]
+
+
+def _of_loss(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
+    """Returns what a wrong loss points to if what it is computed from is right.
+
+    The state as the resume begins need not have been seen.
+    """
+    begun = verdict.restored_state
+    if not begun.kinds or any(one.differing for one in begun.kinds):
+        return (
+            "the batch and the random streams are right, which points to "
+            "weights, buffers or state that is not saved"
+        )
+    if first.iteration == begun.iteration + 1:
+        return (
+            "the state as the resume begins, the batch and the random streams "
+            "are right, which points to how the loss is computed: dropout, "
+            "precision, or state that no module registers"
+        )
+    return (
+        "the state as the resume begins and all losses before it are right, "
+        "which points to what an update comes from: how gradients are "
+        "computed, reduced, clipped, cleared or applied"
+    )
 
 
 def _of_input(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
@@ -465,8 +494,6 @@ def _of_input(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
 
 
 _OBSERVED_POINTERS = {
-    subjects.LOSS: "the batch and the random streams are right, which points "
-    "to weights, buffers or state that is not saved",
     "learning rate": f"all else is right, which points to {_SCHEDULER}",
     "weight decay": f"all else is right, which points to {_SCHEDULER}",
 }

@@ -15,6 +15,7 @@ from regress.case import case_pb2, command_case
 from regress.run import client_file, event_stream, exit_codes, run_pb2
 from regress.scenario import job_files, tensorboard_files
 from regress.supervisor import attempt, exec_launcher, watchdog
+from regress.supervisor import launcher as launcher_lib
 
 _RELAY = "regress.supervisor.command_relay"
 # The command is the only rank that the supervisor knows.
@@ -41,6 +42,8 @@ class CommandScenario:
         files: Where the files go.
         on_progress: Called with the command's progress.
         compare: Compares the newest checkpoints of two job folders.
+        launcher: Starts the relay, which starts the command; by default, both
+            are programs of their own.
     """
 
     case: case_pb2.CommandCase
@@ -49,6 +52,7 @@ class CommandScenario:
     compare: Callable[
         [pathlib.Path, pathlib.Path], run_pb2.CheckpointComparison
     ]
+    launcher: launcher_lib.Launcher | None = None
 
     def run(self) -> run_pb2.RunRecord:
         """Interrupts and resumes the command, then runs it uninterrupted.
@@ -56,30 +60,60 @@ class CommandScenario:
         The uninterrupted run and the comparison are left out if an attempt did
         not end as it had to.
         """
-        record = run_pb2.RunRecord(
+        record = self.new_record()
+        while len(record.attempts) <= len(self.case.interruption):
+            if not self.add_attempt(record):
+                return record
+        self.move_aside(RESUMED)
+        self.add_uninterrupted(record, resumed_after(record))
+        self.compare_resumed(record)
+        return record
+
+    def new_record(self) -> run_pb2.RunRecord:
+        """Returns a record without any attempt."""
+        return run_pb2.RunRecord(
             case=case_pb2.Case(
                 name=self.case.name, interruption=self.case.interruption
             ),
             command=self.case,
         )
-        for index in range(len(self.case.interruption) + 1):
-            result = self._attempt(index, self.files, f"attempt {index}")
-            record.attempts.append(result)
-            if not self._ended_as_asked(index, result):
-                return record
-        resumed = self._move_aside(RESUMED)
+
+    def add_attempt(self, record: run_pb2.RunRecord) -> bool:
+        """Runs the next attempt; returns whether it ended as it had to."""
+        index = len(record.attempts)
+        result = self._attempt(index, self.files, f"attempt {index}")
+        record.attempts.append(result)
+        return self._ended_as_asked(index, result)
+
+    def add_uninterrupted(
+        self, record: run_pb2.RunRecord, digest_after: Sequence[int]
+    ) -> None:
+        """Runs the command without interruption, in an empty folder.
+
+        Args:
+            record: The record to add it to.
+            digest_after: The iterations after which an observed command digests
+                its state.
+        """
         record.uninterrupted.CopyFrom(
             self._attempt(
                 len(self.case.interruption),
                 self.files.of_uninterrupted(),
                 "the uninterrupted run",
-                digest_after=resumed_after(record),
+                digest_after=digest_after,
             )
         )
-        whole = self._move_aside(UNINTERRUPTED)
+        self.move_aside(UNINTERRUPTED)
+
+    def compare_resumed(self, record: run_pb2.RunRecord) -> None:
+        """Compares what the resumed and the uninterrupted run have left."""
         if _ended_well(record.uninterrupted):
-            record.checkpoint.CopyFrom(self.compare(whole, resumed))
-        return record
+            record.checkpoint.CopyFrom(
+                self.compare(
+                    job_aside(self.files, UNINTERRUPTED),
+                    job_aside(self.files, RESUMED),
+                )
+            )
 
     def repeat(self, record: run_pb2.RunRecord) -> None:
         """Adds another uninterrupted run, to see whether it is the same."""
@@ -90,18 +124,20 @@ class CommandScenario:
                 "the repeat",
             )
         )
-        again = self._move_aside(REPEAT)
+        again = self.move_aside(REPEAT)
         if _ended_well(record.repeat):
             record.repeated_checkpoint.CopyFrom(
                 self.compare(job_aside(self.files, UNINTERRUPTED), again)
             )
 
     @property
-    def _job(self) -> pathlib.Path:
+    def job(self) -> pathlib.Path:
+        """The job's folder, whichever run it is."""
         return self.files.work / "job"
 
-    def _move_aside(self, name: str) -> pathlib.Path:
-        return self._job.rename(job_aside(self.files, name))
+    def move_aside(self, name: str) -> pathlib.Path:
+        """Moves the job's folder to where `job_aside` says."""
+        return self.job.rename(job_aside(self.files, name))
 
     def _attempt(
         self,
@@ -111,7 +147,7 @@ class CommandScenario:
         *,
         digest_after: Sequence[int] = (),
     ) -> run_pb2.Attempt:
-        self._job.mkdir(parents=True, exist_ok=True)
+        self.job.mkdir(parents=True, exist_ok=True)
         last = len(self.case.interruption)
         interruption = self.case.interruption[index] if index < last else None
         # Runs of their own begin with attempt 0.
@@ -128,7 +164,7 @@ class CommandScenario:
             shutil.rmtree(observed, ignore_errors=True)
             observed.mkdir(parents=True)
             argv.append(f"--observed={observed}")
-            argv.append(f"--saves={files.work / 'saves.jsonl'}")
+            argv.append(f"--saves={saves(files)}")
             after = ",".join(map(str, digest_after))
             argv.append(f"--digest_after={after}")
         step_seconds = self.case.step_seconds
@@ -142,9 +178,9 @@ class CommandScenario:
                 # The relay ends a command that SIGTERM does not.
                 grace = self.case.grace_seconds + _RELAY_SECONDS
                 step_seconds = max(step_seconds, grace)
-        before = tensorboard_files.sizes(self._job, self.case.tensorboard)
+        before = tensorboard_files.sizes(self.job, self.case.tensorboard)
         result = attempt.run_attempt(
-            exec_launcher.ExecLauncher(_RELAY),
+            self.launcher or exec_launcher.ExecLauncher(_RELAY),
             [attempt.RankCommand(argv, files.log(number, _RANK))],
             interruption=interruption,
             bounds=watchdog.Bounds(
@@ -165,14 +201,14 @@ class CommandScenario:
             self._checkpoints() if self.case.checkpoints else ()
         )
         result.event_files.extend(
-            tensorboard_files.read_new(self._job, self.case.tensorboard, before)
+            tensorboard_files.read_new(self.job, self.case.tensorboard, before)
         )
         return result
 
     def _checkpoints(self) -> list[str]:
         return [
-            path.relative_to(self._job).as_posix()
-            for path in checkpoints_in(self._job, self.case.checkpoints)
+            path.relative_to(self.job).as_posix()
+            for path in checkpoints_in(self.job, self.case.checkpoints)
         ]
 
     def _write_case(
@@ -182,7 +218,7 @@ class CommandScenario:
         filled = command_case.fill_in(
             self.case,
             {
-                command_case.JOB: str(self._job),
+                command_case.JOB: str(self.job),
                 command_case.PYTHON: sys.executable,
             },
         )
@@ -212,6 +248,11 @@ def resumed_after(record: run_pb2.RunRecord) -> list[int]:
             if state.moment == run_pb2.StateDigest.CONTINUED
         }
     )
+
+
+def saves(files: job_files.JobFiles) -> pathlib.Path:
+    """Returns the file in which the attempts of a run note their saves."""
+    return files.work / "saves.jsonl"
 
 
 def job_aside(files: job_files.JobFiles, run: str) -> pathlib.Path:

@@ -19,7 +19,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Protocol
 
 from google.protobuf import text_format
 
@@ -56,11 +57,53 @@ _TOLD = 120
 _LINGER_SECONDS = 1.0
 
 
-def main(argv: Sequence[str]) -> int:
+class Command(Protocol):
+    """What this needs of a command that was started: a part of Popen."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Its output."""
+
+    def send_signal(self, sig: int) -> None:
+        """Sends a signal to that process alone."""
+
+    def kill(self) -> None:
+        """Ends that process."""
+
+    def wait(self) -> int:
+        """Waits for the end; returns how it ended, as subprocess does."""
+
+
+# Starts the command of a case in an environment. It may raise an OSError.
+Start = Callable[[case_pb2.CommandCase, Mapping[str, str]], Command]
+
+
+def start_program(
+    case: case_pb2.CommandCase, environment: Mapping[str, str]
+) -> Command:
+    """Starts the command as a program of its own."""
+    parent = os.getpid()
+    return subprocess.Popen(
+        case.command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # This process has one thread.
+        preexec_fn=lambda: linux.die_with_parent(parent),
+    )
+
+
+def main(argv: Sequence[str], start: Start = start_program) -> int:
     """Runs the command of a case.
 
     Args:
         argv: The flags below.
+        start: Starts it.
 
     Returns:
         The command's exit code. If a signal ended the command, it ends this
@@ -73,7 +116,7 @@ def main(argv: Sequence[str]) -> int:
     reached = _open_pipes(options.observed) if options.observed else -1
     with cancellation.StopSignals() as stop:
         try:
-            command = _start(case, options)
+            command = start(case, _environment(case, options))
         except OSError as error:
             print(f"{case.command[0]} cannot be started: {error.strerror}.")
             return exit_codes.FAILURE
@@ -111,9 +154,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _start(
+def _environment(
     case: case_pb2.CommandCase, options: argparse.Namespace
-) -> "subprocess.Popen[bytes]":
+) -> dict[str, str]:
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -126,16 +169,7 @@ def _start(
     environment |= case.environment
     if options.observed:
         environment |= _of_observed(options, environment)
-    parent = os.getpid()
-    return subprocess.Popen(
-        case.command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # This process has one thread.
-        preexec_fn=lambda: linux.die_with_parent(parent),
-    )
+    return environment
 
 
 def _open_pipes(folder: pathlib.Path) -> int:
@@ -173,7 +207,7 @@ class _Relay:
         self,
         case: case_pb2.CommandCase,
         options: argparse.Namespace,
-        command: "subprocess.Popen[bytes]",
+        command: Command,
         stop: cancellation.StopSignals,
         reached: int,
     ) -> None:

@@ -77,6 +77,18 @@ class MismatchesTest(absltest.TestCase):
             ["not in the checkpoint: expected none, actual RANDOM_STREAMS"],
         )
 
+    def test_another_culprit_at_depth_2(self) -> None:
+        row = clients.Row("case", "", self.row.conclusion, first="batch")
+        loss = verdict_pb2.Finding(metric=verdict_pb2.Metric(name="loss"))
+        batch = verdict_pb2.Finding(metric=verdict_pb2.Metric(name="batch"))
+        self.assertEmpty(
+            list(client_run.mismatches(row, _diverges(findings=[batch]), 2))
+        )
+        self.assertEqual(
+            list(client_run.mismatches(row, _diverges(findings=[loss]), 2)),
+            ["first finding: expected batch, actual loss"],
+        )
+
 
 class RunTest(absltest.TestCase):
     def test_says_why_there_is_no_verdict(self) -> None:

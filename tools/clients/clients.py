@@ -28,7 +28,8 @@ class Row:
         lost: What the resume does not restore, in a reader's words.
         issue: Where this is reported, as "owner/name #1".
         unnamed: The kinds of state that no name in the checkpoint sounds like,
-            as the verdict must say.
+            as the verdict at depth 1 must say.
+        first: What the first finding at depth 2 must be about.
     """
 
     case: str
@@ -37,6 +38,7 @@ class Row:
     lost: str = ""
     issue: str = ""
     unnamed: tuple[verdict_pb2.Clue.StateKind, ...] = ()
+    first: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Client:
 _STREAM = "the stream of dropout"
 _DATA = "the position in the data"
 
+# Findings at depth 2.
+_WRONG_BATCH = "batch"
+_WRONG_STREAM = "random stream of torch"
+
 CLIENTS = (
     Client(
         name="torchrun, DistributedDataParallel",
@@ -77,6 +83,7 @@ CLIENTS = (
                 _DATA,
                 "no bug but the script's",
                 (verdict_pb2.Clue.DATA_POSITION,),
+                first=_WRONG_BATCH,
             ),
         ),
     ),
@@ -93,6 +100,7 @@ CLIENTS = (
                 f"{_STREAM}",
                 "Lightning-AI/pytorch-lightning #19764, #17543",
                 (verdict_pb2.Clue.RANDOM_STREAMS,),
+                first=_WRONG_STREAM,
             ),
             Row(
                 "epoch_end",
@@ -101,6 +109,7 @@ CLIENTS = (
                 _STREAM,
                 "Lightning-AI/pytorch-lightning #17543",
                 (verdict_pb2.Clue.RANDOM_STREAMS,),
+                first=_WRONG_STREAM,
             ),
             Row(
                 "mid_epoch_resumable",
@@ -110,6 +119,7 @@ CLIENTS = (
                 f"{_DATA}: the loader's state is not loaded if "
                 "estimated_stepping_batches was asked for",
                 "Lightning-AI/pytorch-lightning #20550",
+                first=_WRONG_BATCH,
             ),
             Row(
                 "mid_epoch_exact",
@@ -132,6 +142,7 @@ CLIENTS = (
                 "the stream as the first batch found it: it is restored after "
                 "that batch was fetched",
                 "huggingface/transformers #39215",
+                first=_WRONG_STREAM,
             ),
             Row(
                 "sigterm",
@@ -140,6 +151,7 @@ CLIENTS = (
                 f"{_STREAM}: it is saved between a step's forward pass and its "
                 "update, and the resume repeats the step",
                 "nowhere that we found",
+                first=_WRONG_STREAM,
             ),
         ),
     ),
@@ -157,6 +169,7 @@ CLIENTS = (
                 f"{_STREAM}",
                 "huggingface/accelerate #2823",
                 (verdict_pb2.Clue.DATA_POSITION,),
+                first=_WRONG_STREAM,
             ),
             Row(
                 "epoch_end",
@@ -165,6 +178,7 @@ CLIENTS = (
                 "the order of the data: that of the first epoch is taken",
                 "huggingface/accelerate #3996",
                 (verdict_pb2.Clue.DATA_POSITION,),
+                first=_WRONG_BATCH,
             ),
             Row(
                 "mid_epoch_seedable",
@@ -175,6 +189,7 @@ CLIENTS = (
                 "nowhere that we found",
                 # It is not there, either, but can be told without it.
                 (verdict_pb2.Clue.DATA_POSITION,),
+                first=_WRONG_STREAM,
             ),
             Row(
                 "epoch_end_seedable",

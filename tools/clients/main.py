@@ -18,7 +18,6 @@ from regress.case import command_case
 from tools.clients import client_run, clients, table
 
 _PAGE = pathlib.Path("docs/clients.md")
-_DEPTH = 1
 _NOT_RUN = 2
 
 
@@ -33,11 +32,15 @@ def main(argv: Sequence[str]) -> int:
         for row in client.rows:
             path = str(client.path(row))
             try:
-                verdict = client_run.run(path)
+                verdicts = client_run.run_observed(path)
             except client_run.NoVerdictError as error:
                 print(error, file=sys.stderr)
                 return _NOT_RUN
-            problems = list(client_run.mismatches(row, verdict))
+            problems = [
+                f"depth {depth}: {problem}"
+                for depth, verdict in verdicts.items()
+                for problem in client_run.mismatches(row, verdict, depth)
+            ]
             wrong += bool(problems)
             print(f"{path}: {'; '.join(problems) or 'as known'}", flush=True)
             results.append(
@@ -46,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
                     release,
                     row,
                     command_case.load(path),
-                    {_DEPTH: verdict},
+                    verdicts,
                 )
             )
     root = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from regress.case import case_pb2
 from regress.oracle import verdict_pb2
 from tools.clients import clients
-
-_Conclusion = verdict_pb2.Verdict.Conclusion
+from tools.docs import markdown_table
 
 _NOTHING = "-"
 
@@ -19,7 +18,10 @@ What is true today of frameworks that others train with. Each row is a script in
 and at a release from the package index, and the verdict on a resume of it. The
 frameworks' scripts have dropout, shuffled data and three epochs of 24 steps, on
 a CPU. No line of a script knows of the test. What a depth is,
-[trainers.md](trainers.md) says.
+[trainers.md](trainers.md) says. A verdict has its first finding; what else is
+wrong at depth 2 follows from that. Each case is run once, observed, and judged
+at depth 1 without what the hooks saw. What the two depths find of other faults
+is in [client_faults.md](client_faults.md).
 
 "not restored" and "reported as" were found by people who read the verdict, the
 framework and its issues, and tried what makes such a row pass: the rows that
@@ -67,9 +69,9 @@ def render(results: Sequence[Result]) -> str:
     return "\n".join(
         [
             HEAD,
-            _line(head),
-            _line(["---"] * len(head)),
-            *(_line(_cells(result, depths)) for result in results),
+            markdown_table.render(
+                head, [_cells(result, depths) for result in results]
+            ),
             "",
         ]
     )
@@ -81,23 +83,7 @@ def _cells(result: Result, depths: Sequence[int]) -> list[str]:
         str(result.case.ranks),
         f"`{result.row.case}`: {result.row.how}",
         clients.interruptions(result.case),
-        *(_verdict(result.verdicts[depth]) for depth in depths),
+        *(markdown_table.verdict(result.verdicts[depth]) for depth in depths),
         result.row.lost or _NOTHING,
         result.row.issue or _NOTHING,
     ]
-
-
-def _verdict(verdict: verdict_pb2.Verdict) -> str:
-    name = _Conclusion.Name(verdict.conclusion)
-    if verdict.conclusion == verdict_pb2.Verdict.PASS:
-        return name
-    text = name.lower().replace("_", " ")
-    if not verdict.first_bad_iteration:
-        return text
-    return f"{text}, first at {verdict.first_bad_iteration}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return (
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-    )

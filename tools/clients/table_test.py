@@ -37,9 +37,7 @@ class TableTest(absltest.TestCase):
         row = clients.Row(
             "mid", "a|b", _Verdict.RESUME_DIVERGENCE, "the data", "a/b #1"
         )
-        verdict = verdict_pb2.Verdict(
-            conclusion=_Verdict.RESUME_DIVERGENCE, first_bad_iteration=17
-        )
+        verdict = verdict_pb2.Verdict(conclusion=_Verdict.RESUME_DIVERGENCE)
         self.assertEqual(
             self.lines(_result(row, verdict)),
             [
@@ -47,7 +45,7 @@ class TableTest(absltest.TestCase):
                 "| not restored | reported as |",
                 "| --- | --- | --- | --- | --- | --- | --- |",
                 r"| A Trainer 1.2 | 2 | `mid`: a\|b | SIGKILL at 18 "
-                "| resume divergence, first at 17 | the data | a/b #1 |",
+                "| resume divergence | the data | a/b #1 |",
             ],
         )
 
@@ -58,7 +56,7 @@ class TableTest(absltest.TestCase):
             _result(clients.Row("mid", "saves all"), passed, failed)
         )
         self.assertIn("| depth 1 | depth 2 |", head)
-        self.assertIn("| PASS | crash | - | - |", line)
+        self.assertIn("| pass | crash | - | - |", line)
 
     def test_the_page_has_all_that_is_known(self) -> None:
         page = pathlib.Path("docs/clients.md").read_text()
@@ -70,9 +68,9 @@ class TableTest(absltest.TestCase):
             with self.subTest(row.case):
                 self.assertIn(f"| `{row.case}`: {row.how} |", line)
                 self.assertIn(
-                    "| PASS |"
+                    "| pass | pass |"
                     if row.conclusion == _Verdict.PASS
-                    else "divergence",
+                    else f"resume divergence: {row.first}, ",
                     line,
                 )
                 self.assertEndsWith(

@@ -4,11 +4,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from regress.oracle import verdict_pb2
-from regress.report import wording
 from regress.testing.faults import expectation
 from regress.testing.faults import fault as fault_lib
-
-_Conclusion = verdict_pb2.Verdict.Conclusion
+from tools.docs import markdown_table
 
 _HEAD = """\
 # Seeded faults
@@ -65,7 +63,7 @@ def render(
     return "\n".join(
         [
             _HEAD,
-            _table(
+            markdown_table.render(
                 (
                     "fault",
                     "reported in",
@@ -94,7 +92,7 @@ def render(
             "",
             "## What cannot exist here",
             "",
-            _table(
+            markdown_table.render(
                 ("fault", "reported in", "why"),
                 [(one.name, one.reference, one.why) for one in impossible],
             ),
@@ -112,22 +110,11 @@ def _count(rows: Sequence[Row], holds: Callable[[Row], bool]) -> int:
 
 
 def _ours(row: Row) -> str:
-    """Returns the verdict and its cause, without what varies between runs."""
-    conclusion = _Conclusion.Name(row.verdict.conclusion)
-    name = conclusion.lower().replace("_", " ")
     for _, rank in expectation.grown(row.verdict):
+        name = markdown_table.verdict(row.verdict)
         return f"{name}, with a finding: memory, rank {rank}"
-    if not row.verdict.findings:
-        return name
-    first = row.verdict.findings[0]
-    is_process = first.fact.kind == verdict_pb2.Fact.PROCESS
-    cause = ["process" if is_process else wording.subject(first)]
-    if first.HasField("rank"):
-        by_chance = len(row.fault.expected.ranks) > 1
-        cause.append("some rank" if by_chance else f"rank {first.rank}")
-    if when := wording.when(first):
-        cause.append(when)
-    return f"{name}: {', '.join(cause)}"
+    by_chance = len(row.fault.expected.ranks) > 1
+    return markdown_table.verdict(row.verdict, by_chance=by_chance)
 
 
 def _chain(one: fault_lib.Fault) -> str:
@@ -142,12 +129,3 @@ def _chain(one: fault_lib.Fault) -> str:
 
 def _seen(seen: bool) -> str:
     return "seen" if seen else "**no**"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
