@@ -107,7 +107,6 @@ class ResumeIntegrationTest(parameterized.TestCase):
         ("BACKWARD", 5, (1,)),
         ("OPTIMIZER_STEP", 5, (0, 2)),
         ("CHECKPOINT_WRITE", 6, ()),
-        ("BETWEEN_STEPS", 5, ()),
         ("BETWEEN_STEPS", 6, (3,)),
     )
     def test_a_graceful_stop_is_resumed_from_where_it_stopped(
