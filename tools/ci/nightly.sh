@@ -2,11 +2,12 @@
 # Runs what .ci/run has no time for, as root on Debian:
 #   - the tests with the tag nightly, which try more of what others try, too;
 #   - the flagship under Python 3.12, where it has the goldens of 3.13;
+#   - a test in two checkouts, where its action must be the same;
 #   - the tests on a pool of this machine;
 #   - examples/monorepo, by WORKSPACE and by MODULE.bazel, and examples/hub, with
 #     wheels and a Python of its own, by MODULE.bazel;
 #   - every test under Bazel 7.7.1.
-# The last line says how many of the seven passed.
+# The last line says how many of the eight passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -27,17 +28,21 @@ step() {
     fi
 }
 
-flagship_under_312() {
+readonly BASE_312="${XDG_CACHE_HOME:-${HOME}/.cache}/regress/python3.12"
+
+# Runs a command under Python 3.12.
+with_312() {
     local python
     python="$(tools/ci/python_of.sh 3.12)" || return
-    REGRESS_PYTHON="${python}" tools/bazelw \
-        "--output_base=${XDG_CACHE_HOME:-${HOME}/.cache}/regress/python3.12" \
-        test "${FLAGS[@]}" --test_summary=short "${FLAGSHIP}"
+    REGRESS_PYTHON="${python}" "$@"
 }
 
 step tools/bazelw test "${FLAGS[@]}" --keep_going --test_summary=short \
     --test_tag_filters=nightly //...
-step flagship_under_312
+step with_312 tools/bazelw "--output_base=${BASE_312}" test "${FLAGS[@]}" \
+    --test_summary=short "${FLAGSHIP}"
+# The server of Python 3.12 has the wheels already; this shuts it down.
+step with_312 tools/ci/two_checkouts.sh "${BASE_312}"
 step tools/bazelw run "${FLAGS[@]}" //tools/remote:check
 step tools/ci/monorepo.sh
 step tools/ci/monorepo.sh bzlmod

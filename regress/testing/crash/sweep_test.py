@@ -20,9 +20,11 @@ _RANKS = tuple(range(saver_test_helper.RANKS))
 # Each rank comes first once and last once; in the last schedule they alternate.
 _ORDERS = [(*_RANKS[rank:], *_RANKS[:rank]) for rank in _RANKS]
 _SCHEDULES = [*((order, False) for order in _ORDERS), (_RANKS, True)]
+_FEW = (_SCHEDULES[0], _SCHEDULES[-1])
+_OTHERS = tuple(one for one in _SCHEDULES if one not in _FEW)
 
 
-class SweepTest(parameterized.TestCase):
+class _SweepTestCase(parameterized.TestCase):
     def setUp(self) -> None:
         super().setUp()
         folder = pathlib.Path(self.create_tempdir().full_path)
@@ -67,14 +69,12 @@ class SweepTest(parameterized.TestCase):
         self.assertGreater(result.kinds["half of a write"], 6)
         self.assertGreater(result.disks, result.points / 2)
 
-    @parameterized.parameters(*_SCHEDULES)
-    def test_the_first_save(self, *schedule: object) -> None:
+    def _hold_first_save(self, schedule: object) -> None:
         self._hold(
             self._record(saver_test_helper.saver(), _EMPTY, 3, schedule)  # type: ignore[arg-type]
         )
 
-    @parameterized.parameters(*_SCHEDULES)
-    def test_a_later_save(self, *schedule: object) -> None:
+    def _hold_later_save(self, schedule: object) -> None:
         self._hold(
             self._record(
                 saver_test_helper.saver(),
@@ -84,14 +84,45 @@ class SweepTest(parameterized.TestCase):
             )
         )
 
-    @parameterized.parameters(*_SCHEDULES)
-    def test_a_save_that_deletes_the_one_before(
-        self, *schedule: object
-    ) -> None:
+    def _hold_save_that_deletes(self, schedule: object) -> None:
         saver = saver_test_helper.saver(keep=1)
         save = self._record(saver, self._first(), 6, schedule)  # type: ignore[arg-type]
         self.assertIn("delete", {one.kind for one in save.operations})
         self._hold(save)
+
+
+class EveryOrderTest(_SweepTestCase):
+    """Saves in the orders of the ranks that SweepTest has no time for."""
+
+    @parameterized.parameters(*_OTHERS)
+    def test_the_first_save(self, *schedule: object) -> None:
+        self._hold_first_save(schedule)
+
+    @parameterized.parameters(*_OTHERS)
+    def test_a_later_save(self, *schedule: object) -> None:
+        self._hold_later_save(schedule)
+
+    @parameterized.parameters(*_OTHERS)
+    def test_a_save_that_deletes_the_one_before(
+        self, *schedule: object
+    ) -> None:
+        self._hold_save_that_deletes(schedule)
+
+
+class SweepTest(_SweepTestCase):
+    @parameterized.parameters(*_FEW)
+    def test_the_first_save(self, *schedule: object) -> None:
+        self._hold_first_save(schedule)
+
+    @parameterized.parameters(*_FEW)
+    def test_a_later_save(self, *schedule: object) -> None:
+        self._hold_later_save(schedule)
+
+    @parameterized.parameters(*_FEW)
+    def test_a_save_that_deletes_the_one_before(
+        self, *schedule: object
+    ) -> None:
+        self._hold_save_that_deletes(schedule)
 
     def _after_a_kill(self, killed: sweep.Save, operations: int) -> sweep.Save:
         """Records a save of the same iteration after a kill in this one.
