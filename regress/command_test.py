@@ -247,9 +247,11 @@ class VerdictTest(CommandTest):
             mkdir -p $JOB/runs/$$; touch $JOB/state.json
             cp $events $JOB/runs/$$/events.out.tfevents.1
             while [ $i -lt 8 ]; do
-              i=$((i + 1))
+              i=$((i + 1)); wait=0
+              # Noted first: the kill may come as soon as it is printed.
+              if [ $i = 5 -a ! -e waited ]; then touch waited; wait=60; fi
               echo "iter $i: loss 1.00"
-              if [ $i = 5 -a ! -e waited ]; then touch waited; sleep 60; fi
+              sleep $wait
             done
             """,
             tensorboard="runs/**",
