@@ -23,6 +23,10 @@ _SCHEDULES = [*((order, False) for order in _ORDERS), (_RANKS, True)]
 _FEW = (_SCHEDULES[0], _SCHEDULES[-1])
 _OTHERS = tuple(one for one in _SCHEDULES if one not in _FEW)
 
+# The first save, a later one, and one that deletes the one before.
+_FIRST, _DELETING = "first", "deleting"
+_KINDS = (_FIRST, "later", _DELETING)
+
 
 class _SweepTestCase(parameterized.TestCase):
     def setUp(self) -> None:
@@ -69,60 +73,37 @@ class _SweepTestCase(parameterized.TestCase):
         self.assertGreater(result.kinds["half of a write"], 6)
         self.assertGreater(result.disks, result.points / 2)
 
-    def _hold_first_save(self, schedule: object) -> None:
-        self._hold(
-            self._record(saver_test_helper.saver(), _EMPTY, 3, schedule)  # type: ignore[arg-type]
+    def _hold_one(
+        self, kind: str, schedule: tuple[tuple[int, ...], bool]
+    ) -> None:
+        """Records a save of one of `_KINDS`, and checks it at every point."""
+        deletes = kind == _DELETING
+        saver = saver_test_helper.saver(keep=1 if deletes else 0)
+        before, iteration = (
+            (_EMPTY, 3) if kind == _FIRST else (self._first(), 6)
         )
-
-    def _hold_later_save(self, schedule: object) -> None:
-        self._hold(
-            self._record(
-                saver_test_helper.saver(),
-                self._first(),
-                6,
-                schedule,  # type: ignore[arg-type]
-            )
-        )
-
-    def _hold_save_that_deletes(self, schedule: object) -> None:
-        saver = saver_test_helper.saver(keep=1)
-        save = self._record(saver, self._first(), 6, schedule)  # type: ignore[arg-type]
-        self.assertIn("delete", {one.kind for one in save.operations})
+        save = self._record(saver, before, iteration, schedule)
+        if deletes:
+            self.assertIn("delete", {one.kind for one in save.operations})
         self._hold(save)
 
 
 class EveryOrderTest(_SweepTestCase):
     """Saves in the orders of the ranks that SweepTest has no time for."""
 
-    @parameterized.parameters(*_OTHERS)
-    def test_the_first_save(self, *schedule: object) -> None:
-        self._hold_first_save(schedule)
-
-    @parameterized.parameters(*_OTHERS)
-    def test_a_later_save(self, *schedule: object) -> None:
-        self._hold_later_save(schedule)
-
-    @parameterized.parameters(*_OTHERS)
-    def test_a_save_that_deletes_the_one_before(
-        self, *schedule: object
+    @parameterized.product(kind=_KINDS, schedule=_OTHERS)
+    def test_a_save(
+        self, kind: str, schedule: tuple[tuple[int, ...], bool]
     ) -> None:
-        self._hold_save_that_deletes(schedule)
+        self._hold_one(kind, schedule)
 
 
 class SweepTest(_SweepTestCase):
-    @parameterized.parameters(*_FEW)
-    def test_the_first_save(self, *schedule: object) -> None:
-        self._hold_first_save(schedule)
-
-    @parameterized.parameters(*_FEW)
-    def test_a_later_save(self, *schedule: object) -> None:
-        self._hold_later_save(schedule)
-
-    @parameterized.parameters(*_FEW)
-    def test_a_save_that_deletes_the_one_before(
-        self, *schedule: object
+    @parameterized.product(kind=_KINDS, schedule=_FEW)
+    def test_a_save(
+        self, kind: str, schedule: tuple[tuple[int, ...], bool]
     ) -> None:
-        self._hold_save_that_deletes(schedule)
+        self._hold_one(kind, schedule)
 
     def _after_a_kill(self, killed: sweep.Save, operations: int) -> sweep.Save:
         """Records a save of the same iteration after a kill in this one.
