@@ -86,10 +86,10 @@ class MpsTest(absltest.TestCase):
             process.stdout.readline()
             process.kill()
             process.communicate()
-            # Its orphans are now children of the test. A process that did not
-            # end would hang the test here.
-            for pid in linux.children() - self.before:
-                os.waitpid(pid, 0)
+            # Its orphans are now children of the test, and theirs are once they
+            # have ended. A process that did not end would hang the test here.
+            while orphans := linux.children() - self.before:
+                os.waitpid(orphans.pop(), 0)
         for pid in self.processes():
             self.assertTrue(_is_gone(pid), pid)
 
