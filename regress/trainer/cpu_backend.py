@@ -15,8 +15,8 @@ class CpuBackend(backend.Backend):
 
     ATen, MKL, oneDNN and OpenBLAS each choose kernels by CPU model, so the
     last bits of a result depend on the CPU. ATen and OpenBLAS are pinned to
-    AVX2 and MKL to its compatible code path; oneDNN has no such setting and is
-    off. cpu_kernels.py replaces the kernels that still differ, or that are too
+    AVX2, OpenBLAS to a size of the cache, and MKL to its compatible code path;
+    oneDNN has no such setting and is off. cpu_kernels.py replaces the kernels that still differ, or that are too
     slow when pinned.
     """
 
@@ -26,6 +26,9 @@ class CpuBackend(backend.Backend):
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OPENBLAS_CORETYPE": "Haswell",
+        # Without it, a CPU with an L2 cache of 1 MB has blocks of another size,
+        # and so another order of sums.
+        "OPENBLAS_L2_SIZE": "512",
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_CBWR": "COMPATIBLE",
     }
