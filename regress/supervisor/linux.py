@@ -195,7 +195,8 @@ def end_children(spare: Set[int], seconds: float = REAP_SECONDS) -> set[int]:
 
     This process must be a child subreaper. Afterwards it has no descendants
     except the spared children and theirs: every other descendant has an
-    ancestor among the children, so once no child is left, none is.
+    ancestor among the children, so once no child is left, none is. A child may
+    be reaped by another thread meanwhile, which has started it.
 
     Args:
         spare: Pids of the children to leave alone.
@@ -209,17 +210,25 @@ def end_children(spare: Set[int], seconds: float = REAP_SECONDS) -> set[int]:
     while doomed := children() - spare - stuck:
         # A child's pid cannot be reused before the child is reaped.
         for pid in doomed:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for pid in doomed:
-            pidfd = os.pidfd_open(pid)
-            try:
-                if ends_within(pidfd, deadline - time.monotonic()):
-                    os.waitpid(pid, 0)
-                else:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                if not _reap(pid, deadline - time.monotonic()):
                     stuck.add(pid)
-            finally:
-                os.close(pidfd)
     return stuck
+
+
+def _reap(pid: int, seconds: float) -> bool:
+    """Reaps a child that ends in time; returns whether it did."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        if not ends_within(pidfd, seconds):
+            return False
+        os.waitpid(pid, 0)
+        return True
+    finally:
+        os.close(pidfd)
 
 
 def ends_within(pidfd: int, seconds: float) -> bool:

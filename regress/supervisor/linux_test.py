@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from unittest import mock
 
 from absl.testing import absltest
 
@@ -67,6 +68,17 @@ class ChildrenTest(absltest.TestCase):
         with self.assertRaises(ChildProcessError):
             os.waitpid(doomed, 0)
         linux.end_children(spare=set())
+        self.assertEmpty(linux.children())
+
+    def test_may_be_reaped_by_another_thread_before_they_are_ended(
+        self,
+    ) -> None:
+        gone, doomed = _start(""), _start(_PAUSE)
+        os.waitpid(gone, 0)
+        with mock.patch.object(
+            linux, "children", side_effect=[{gone, doomed}, set()]
+        ):
+            self.assertEmpty(linux.end_children(spare=set()))
         self.assertEmpty(linux.children())
 
     def test_of_a_subreaper_are_its_descendants_orphans(self) -> None:

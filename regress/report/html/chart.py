@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import io
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,11 +18,16 @@ import numpy.typing as npt
 
 from regress.report.html import interruption_span, palette
 
-# On import, matplotlib logs its search for fonts, but no font is needed.
+# On import, matplotlib looks for all fonts of the machine, logs that, and runs a
+# program that may complain. Only its own are needed.
+os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
 import matplotlib as mpl  # noqa: E402 # isort: skip
 from matplotlib import axes as mpl_axes  # noqa: E402 # isort: skip
 from matplotlib.figure import Figure  # noqa: E402 # isort: skip
+
+# A training command that draws is to find the machine's fonts.
+del os.environ["MPL_IGNORE_SYSTEM_FONTS"]
 
 # In inches of 72 points. As wide as a phone, so that text has its nominal size
 # there.

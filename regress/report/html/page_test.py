@@ -3,7 +3,10 @@
 import base64
 import hashlib
 import os
+import pathlib
 import re
+import subprocess
+import sys
 import tempfile
 import xml.etree.ElementTree as ET
 
@@ -238,6 +241,31 @@ class RenderGoldensTest(absltest.TestCase):
         # A third chart shows the difference.
         text = page.render_goldens(golden, _golden("lm loss"))
         self.assertLen(_svgs(text), 3)
+
+
+class FontsTest(absltest.TestCase):
+    def test_the_fonts_of_the_machine_are_not_looked_for(self) -> None:
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        program = folder / "fc-list"
+        program.write_text("#!/bin/sh\necho it was called >&2\n")
+        program.chmod(0o755)
+        run = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import os\nfrom regress.report.html import chart\n"
+                "print(os.environ.get('MPL_IGNORE_SYSTEM_FONTS'))",
+            ],
+            env={
+                "MPLCONFIGDIR": str(folder),
+                "PATH": str(folder),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            capture_output=True,
+            text=True,
+        )
+        # What the program starts later is to find them.
+        self.assertEqual((run.stdout, run.stderr), ("None\n", ""))
 
 
 if __name__ == "__main__":
