@@ -21,18 +21,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
-import numpy
 import torch
 
+from regress.client import canonical
 from regress.run import run_pb2, state_entry
 from regress.trainer import hooks, training_state
 
-# The first 128 bits of a SHA-256; accidental collisions are not a concern.
-_DIGEST_BYTES = 16
 # 48 bits, which a double holds exactly. Two inputs collide by accident with a
 # probability below 10^-14.
 _STEP_DIGEST_BYTES = 6
-_LONGEST_VALUE = 40
 # hashlib releases the GIL while it hashes. A tensor of fewer elements is hashed
 # in less time than it takes to hand it to a thread.
 _THREADS = 4
@@ -173,72 +170,17 @@ def _is_large(value: Any) -> bool:
 
 
 def _entry(key: state_entry.Key, value: Any) -> run_pb2.StateEntry:
-    kind, content = _canonical_form(value)
-    digest = hashlib.sha256(kind.encode())
-    digest.update(content)
+    digest, description = canonical.digest(value)
     return run_pb2.StateEntry(
-        name=state_entry.compose(key),
-        digest=digest.digest()[:_DIGEST_BYTES].hex(),
-        description=content.decode()
-        if isinstance(content, bytes) and len(content) <= _LONGEST_VALUE
-        else kind,
+        name=state_entry.compose(key), digest=digest, description=description
     )
 
 
 def _update(result: "hashlib._Hash", name: str, value: Any) -> None:
-    kind, content = _canonical_form(value)
+    kind, content = canonical.form(value)
     result.update(f"{name} {kind} ".encode())
     result.update(content)
 
 
 def _first_bits(result: "hashlib._Hash") -> int:
     return int.from_bytes(result.digest()[:_STEP_DIGEST_BYTES], "big")
-
-
-def _canonical_form(value: Any) -> tuple[str, bytes | memoryview]:
-    """Returns the value's type and shape, and its bytes.
-
-    Equal values give equal bytes in every process.
-
-    Args:
-        value: A tensor, an array, or a plain Python value.
-    """
-    if isinstance(value, numpy.ndarray):
-        value = torch.from_numpy(value)
-    if isinstance(value, torch.Tensor):
-        kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-        host = value.detach().cpu().contiguous().reshape(-1)
-        if host.numel() == 1:
-            return kind, repr(host.item()).encode()
-        return kind, host.view(torch.uint8).numpy().data
-    if isinstance(value, tuple):
-        return "tuple", "|".join(map(_text, value)).encode()
-    return type(value).__name__, _text(value).encode()
-
-
-def _text(value: Any) -> str:
-    """Returns a value's text: its repr, which round-trips a float.
-
-    The repr of a tensor or an array leaves out elements and digits, so it is
-    replaced by a digest, wherever in a container it is. Goldens depend on this:
-    a random stream is a tuple of arrays, tuples and numbers.
-    """
-    match value:
-        case numpy.ndarray():
-            return hashlib.sha256(value.tobytes()).hexdigest()
-        case torch.Tensor():
-            kind, content = _canonical_form(value)
-            return f"{kind} {hashlib.sha256(content).hexdigest()}"
-        case tuple():
-            items = ", ".join(map(_text, value))
-            return f"({items},)" if len(value) == 1 else f"({items})"
-        case list():
-            return f"[{', '.join(map(_text, value))}]"
-        case dict():
-            pairs = (f"{_text(k)}: {_text(v)}" for k, v in value.items())
-            return f"{{{', '.join(pairs)}}}"
-    own: Any = type(value).__repr__
-    if own is object.__repr__:
-        # Its repr is its address, which differs in every process.
-        return type(value).__qualname__
-    return repr(value)
