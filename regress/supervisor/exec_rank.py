@@ -5,7 +5,7 @@ import os
 import sys
 
 from regress.run import control
-from regress.supervisor import linux, standard_streams
+from regress.supervisor import linux, rank_program, standard_streams
 
 
 def main() -> None:
@@ -19,9 +19,7 @@ def main() -> None:
     standard_streams.buffer_by_line()
     if not control.stand_by():
         return
-    trainer = importlib.import_module(module)
-    sys.argv = [trainer.__file__ or module, *argv]
-    sys.exit(trainer.main(argv))
+    rank_program.run(importlib.import_module(module), argv)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from regress.run import control
-from regress.supervisor import linux, standard_streams
+from regress.supervisor import linux, rank_program, standard_streams
 
 # Limits of a request: its size and its number of file descriptors.
 _REQUEST_BYTES = 1 << 20
@@ -126,7 +126,6 @@ class _Zygote:
         return int(pid)
 
     def _be_a_rank(self, request: _Request, gate: int) -> NoReturn:
-        code = 1
         try:
             os.read(gate, 1)
             os.close(gate)
@@ -140,16 +139,13 @@ class _Zygote:
             os.environ.update(
                 {name: str(fd) for name, fd in request.descriptors.items()}
             )
-            sys.argv = [self._trainer.__file__ or "", *request.argv]
             if control.stand_by():
-                code = _exit_code(self._trainer, request.argv)
-            sys.stdout.flush()
-            sys.stderr.flush()
+                rank_program.run(self._trainer, request.argv)
         except BaseException:
             traceback.print_exc()
         finally:
             # A rank must never return to the zygote's loop.
-            os._exit(code)
+            os._exit(1)
 
 
 def _fork() -> int:
@@ -159,23 +155,6 @@ def _fork() -> int:
         raise _RefusalError(
             f"The zygote cannot fork: {error.strerror}."
         ) from error
-
-
-def _exit_code(trainer: ModuleType, argv: Sequence[str]) -> int:
-    """Runs the trainer's `main` as an interpreter would run a program."""
-    try:
-        result = trainer.main(argv)
-    except SystemExit as end:
-        result = end.code
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    if result is None:
-        return 0
-    if isinstance(result, int):
-        return result & 0xFF
-    print(result, file=sys.stderr)
-    return 1
 
 
 def main() -> None:
