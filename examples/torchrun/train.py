@@ -3,11 +3,14 @@
     torchrun --standalone --nproc-per-node=2 train.py --out=out
 
 It knows nothing of the test that interrupts it. With --forget it has a bug, as
-such scripts do: a resume begins anew with the position in the data, say.
+such scripts do: a resume begins anew with the position in the data, say. With
+--device=cuda each rank has a GPU, and most is computed in 16 bits.
 """
 
 import argparse
+import gc
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -28,7 +31,10 @@ _RATE = 3e-3
 _SEED = 1337
 
 # What a resume may forget.
-_FORGETS = ("position", "stream", "stream-of-rank-1", "moments", "schedule")
+_FORGETS = (
+    *("position", "stream", "stream-of-rank-1", "moments", "schedule"),
+    "loss-scale",  # of a GPU
+)
 
 
 class Block(nn.Module):
@@ -107,14 +113,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--save-every", type=int, default=8)
     parser.add_argument("--forget", choices=_FORGETS)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    gpu = options.device == "cuda"
+    if gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.use_deterministic_algorithms(True)
+    dist.init_process_group("nccl" if gpu else "gloo")
     rank, size = dist.get_rank(), dist.get_world_size()
     torch.manual_seed(_SEED + rank)
-    model = DistributedDataParallel(Gpt())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
-    data = corpus()
+    model = DistributedDataParallel(Gpt().to(options.device))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, fused=gpu)
+    scaler = torch.amp.GradScaler(enabled=gpu, growth_interval=5)
+    device_stream = torch.cuda if gpu else torch
+    data = corpus().to(options.device)
     step, position, updates = 0, 0, 0
     path = options.out / "ckpt.pt"
     if path.exists():
@@ -126,7 +139,10 @@ def main() -> None:
         position = saved.get("data_position", 0)
         updates = saved.get("schedule_updates", 0)
         if options.forget not in ("stream", f"stream-of-rank-{rank}"):
-            torch.set_rng_state(saved["random_states"][rank])
+            # The one that dropout draws from.
+            device_stream.set_rng_state(saved["random_states"][rank])
+        if options.forget != "loss-scale":
+            scaler.load_state_dict(saved["scaler"])
     while step < options.steps:
         for group in optimizer.param_groups:
             group["lr"] = rate(updates, options.steps)
@@ -134,10 +150,12 @@ def main() -> None:
             (position + rank * _BATCH + one) % _SAMPLES for one in range(_BATCH)
         ]
         position += size * _BATCH
-        loss = model(data[picked])
+        with torch.autocast(options.device, torch.float16, enabled=gpu):
+            loss = model(data[picked])
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
         step += 1
         updates += 1
         if rank == 0:
@@ -147,7 +165,7 @@ def main() -> None:
             )
         if step % options.save_every == 0 or step == options.steps:
             states: list[Any] = [None] * size
-            dist.all_gather_object(states, torch.get_rng_state())
+            dist.all_gather_object(states, device_stream.get_rng_state())
             if rank == 0:
                 state = {
                     "model": model.module.state_dict(),
@@ -156,6 +174,7 @@ def main() -> None:
                     "data_position": position,
                     "schedule_updates": updates,
                     "random_states": states,
+                    "scaler": scaler.state_dict(),
                 }
                 if options.forget == "position":
                     del state["data_position"]
@@ -163,6 +182,9 @@ def main() -> None:
                     del state["schedule_updates"]
                 torch.save(state, path.with_suffix(".new"))
                 path.with_suffix(".new").replace(path)
+    # The model would keep the group's threads, which must end before Python.
+    del model
+    gc.collect()
     dist.destroy_process_group()
 
 

@@ -56,13 +56,15 @@ class _Gpt(nn.Module):
 
 
 class _Training:
-    def __init__(self, width: int, folder: pathlib.Path) -> None:
+    def __init__(self, width: int, folder: pathlib.Path, device: str) -> None:
         torch.manual_seed(dist.get_rank())
         self._path = folder / f"rank_{dist.get_rank()}.pt"
-        self._model = nn.parallel.DistributedDataParallel(_Gpt(width))
+        self._model = nn.parallel.DistributedDataParallel(
+            _Gpt(width).to(device)
+        )
         self._optimizer = torch.optim.AdamW(self._model.parameters(), lr=1e-4)
         self._scheduler = torch.optim.lr_scheduler.LinearLR(self._optimizer)
-        self._data = torch.randint(_VOCABULARY, (64, _LENGTH))
+        self._data = torch.randint(_VOCABULARY, (64, _LENGTH)).to(device)
 
     def step(self, count: int) -> None:
         """Trains."""
@@ -73,6 +75,8 @@ class _Training:
             loss.backward()
             self._optimizer.step()
             self._scheduler.step()
+        # As a program that prints its loss does.
+        loss.item()
 
     def save(self, count: int) -> None:
         """Saves a rank's own file."""
@@ -92,15 +96,18 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, required=True)
     parser.add_argument("--width", type=int, required=True)
     parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--device", required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.device == "cuda":
+        torch.cuda.set_device(options.rank)
     dist.init_process_group(
-        "gloo",
+        "nccl" if options.device == "cuda" else "gloo",
         init_method=f"file://{options.folder}/store",
         rank=options.rank,
         world_size=options.ranks,
     )
-    training = _Training(options.width, options.folder)
+    training = _Training(options.width, options.folder, options.device)
     for line in sys.stdin:
         what, count = line.split()
         answer: dict[str, Any]

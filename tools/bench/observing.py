@@ -2,9 +2,13 @@
 
     tools/bazelw run //tools/bench:observing
 
-Two jobs of two ranks train the same model with DistributedDataParallel, one
-with hooks and one without. They take turns of a few steps, so that the load of
-others falls on both. A ratio is that of a turn and the turn before it.
+Two jobs train the same model with DistributedDataParallel, one with hooks and
+one without. They take turns of a few steps, so that the load of others falls on
+both. A ratio is that of a turn and the turn before it. On a host with GPUs and
+no Bazel, which has a GPU for each rank:
+
+    tools/bazelw build //tools/bench:observing.bundle
+    python3 observing.bundle --device=cuda --ranks=1 --widths=1024
 """
 
 import contextlib
@@ -30,7 +34,9 @@ _ROUNDS = flags.DEFINE_integer("rounds", 20, "Turns of each job.", 2)
 _STEPS = flags.DEFINE_integer("steps", 3, "Of a turn.", 1)
 _SAVES = flags.DEFINE_integer("saves", 5, "Of each job.", 1)
 
-_RANKS = 2
+_RANKS = flags.DEFINE_integer("ranks", 2, "Of each job.", 1)
+_DEVICE = flags.DEFINE_enum("device", "cpu", ["cpu", "cuda"], "Of each rank.")
+
 _WARM_UP = 3
 
 _Measured = dict[str, float]
@@ -60,16 +66,17 @@ class _Job:
             search = f"{site}{os.pathsep}{search}"
             environment[channel.FOLDER] = str(folder)
             environment[channel.SAVES] = str(folder / "saves")
-        for rank in range(_RANKS):
+        for rank in range(_RANKS.value):
             self._ranks.append(
                 subprocess.Popen(
                     [
                         *(sys.executable, "-P", "-m"),
                         "tools.bench.observed_job",
                         f"--rank={rank}",
-                        f"--ranks={_RANKS}",
+                        f"--ranks={_RANKS.value}",
                         f"--width={width}",
                         f"--folder={folder}",
+                        f"--device={_DEVICE.value}",
                     ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
