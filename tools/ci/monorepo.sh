@@ -129,6 +129,9 @@ as_documented() {
     command="$(printed "python3 .* accept ")"
     paste "${command/--reason=\"\"/--reason=\"A higher learning rate.\"}"
     paste "${repeat} --runs_per_test=1"
+    # A trainer that is not this project's.
+    cp --recursive "${workspace}/examples/monorepo/models/data_parallel" models
+    paste "bazel test //models/data_parallel:data_parallel_test"
     echo "[${SECONDS} s] done"
 }
 
