@@ -46,8 +46,14 @@ def forking(
         _RELAY,
         modules,
         folder / "zygote.log",
-        # A thread would not survive the fork.
-        environment={"OMP_NUM_THREADS": "1"},
+        environment={
+            # A thread would not survive the fork.
+            "OMP_NUM_THREADS": "1",
+            # The first iteration whose loss shows a fault is to be the same on
+            # every machine.
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "MKL_CBWR": "COMPATIBLE",
+        },
     )
 
 
