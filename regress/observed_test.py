@@ -278,6 +278,21 @@ class ObservedTest(parameterized.TestCase):
             self.judge(), "loss of the backward pass", [0, 1], said
         )
 
+    def test_a_loss_scale(self) -> None:
+        self.resume(_nothing)
+        for factor, said in (
+            (0.125, "the loss is 0.125 times"),
+            (3.0, "how the loss is computed"),
+        ):
+            for rank in self.resumed.attempts[1].observed:
+                whole = self.resumed.uninterrupted.observed[rank.rank].steps
+                for step in rank.steps:
+                    right = float(whole[step.iteration - 1].losses[0])
+                    step.losses[0] = repr(right * factor)
+            self.assert_first(
+                self.judge(), "loss of the backward pass", [0, 1], said
+            )
+
     def test_the_random_stream(self) -> None:
         self.assert_first(
             self.resume(_leave_out("stream")),

@@ -14,6 +14,7 @@ judged. So is what was not observed.
 import collections
 import dataclasses
 import functools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -283,7 +284,12 @@ class Observed:
                 yield _NotJudged(kind=_NotJudged.NOT_OBSERVED, what=what)
 
     def clues(self, finding: verdict_pb2.Finding) -> Iterator[verdict_pb2.Clue]:
-        """Yields of which step or rank a wrong batch or stream is."""
+        """Yields what a wrong loss, batch or stream is instead."""
+        if finding.metric.name == subjects.LOSS:
+            factor = _power_of_2(finding.expected.text, finding.actual.text)
+            if factor is not None:
+                yield verdict_pb2.Clue(loss_factor=factor)
+            return
         if not subjects.is_of_input(finding):
             return
         metric = (finding.metric.name, "")
@@ -465,3 +471,22 @@ def _kinds(
         )
         lost_state.describe_entries(before, after, row)
         yield row
+
+
+def _power_of_2(expected: str, actual: str) -> float | None:
+    """Returns by which power of 2 losses differ, if it is one for them all."""
+    try:
+        pairs = [
+            (float(before), float(after))
+            for before, after in zip(
+                expected.split(), actual.split(), strict=True
+            )
+        ]
+    except ValueError:
+        # There is another number of them, or one is none.
+        return None
+    before, after = pairs[0]
+    factor = after / before if before else math.nan
+    if not math.isfinite(factor) or abs(math.frexp(factor)[0]) != 0.5:
+        return None
+    return factor if all(b == a * factor for a, b in pairs) else None

@@ -459,6 +459,15 @@ def _of_loss(verdict: verdict_pb2.Verdict, first: verdict_pb2.Finding) -> str:
             "weights, buffers or state that is not saved"
         )
     if first.iteration == begun.iteration + 1:
+        for clue in verdict.clues:
+            if clue.HasField("loss_factor"):
+                return (
+                    "the state as the resume begins, the batch and the random "
+                    f"streams are right, and the loss is {clue.loss_factor:g} "
+                    "times what it must be, a power of 2, which points to a "
+                    "loss scale that was not restored, or to a mean over "
+                    "another number of parts"
+                )
         return (
             "the state as the resume begins, the batch and the random streams "
             "are right, which points to how the loss is computed: dropout, "
