@@ -8,7 +8,6 @@ such scripts do: a resume begins anew with the position in the data, say. With
 """
 
 import argparse
-import gc
 import math
 import os
 import pathlib
@@ -182,9 +181,9 @@ def main() -> None:
                     del state["schedule_updates"]
                 torch.save(state, path.with_suffix(".new"))
                 path.with_suffix(".new").replace(path)
-    # The model would keep the group's threads, which must end before Python.
-    del model
-    gc.collect()
+            # A rank that ended while a thread of gloo's still held what was
+            # gathered would be aborted (pytorch #179291).
+            dist.barrier()
     dist.destroy_process_group()
 
 
