@@ -1,5 +1,6 @@
 """Tests for client_run.py."""
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -59,6 +60,17 @@ class MismatchesTest(absltest.TestCase):
             ),
             ["verdict: expected RESUME_DIVERGENCE, actual PASS"],
         )
+
+    def test_a_row_that_some_runs_pass(self) -> None:
+        row = dataclasses.replace(self.row, may_pass=True)
+        self.assertEmpty(self.mismatches(row, _diverges()))
+        self.assertEmpty(
+            self.mismatches(
+                row, verdict_pb2.Verdict(conclusion=_Verdict.PASS)
+            )
+        )
+        crash = verdict_pb2.Verdict(conclusion=_Verdict.CRASH)
+        self.assertLen(self.mismatches(row, crash), 1)
 
     def test_another_iteration(self) -> None:
         self.assertEqual(
