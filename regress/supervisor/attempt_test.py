@@ -114,6 +114,14 @@ class EndTest(rank_group_test_helper.JobTestCase):
         )
 
     @parameterized.parameters(*_LAUNCHERS)
+    def test_a_rank_ends_without_tearing_down_the_interpreter(
+        self, launcher: str
+    ) -> None:
+        result = self.run_job(launcher, ["torn_down:9 print:last exit:0"])
+        self.assert_ends(result, ["BY_ITSELF 0"])
+        self.assertEqual((self.directory / "rank0.log").read_text(), "last\n")
+
+    @parameterized.parameters(*_LAUNCHERS)
     def test_names_a_rank_that_fails_before_it_says_anything(
         self, launcher: str
     ) -> None:

@@ -8,6 +8,7 @@
   exit:CODE                  return from main
   sys_exit:CODE              raise SystemExit, with a number or a text
   fail:TEXT                  raise an exception
+  torn_down:CODE             exit with a code if the interpreter is torn down
   raise:SIGNAL               send a signal to itself
   ignore:SIGNAL              ignore a signal
   catch:SIGNAL:CODE          exit with a code when a signal comes
@@ -33,6 +34,7 @@ Commands of `preload`:
   pause                      do nothing forever
 """
 
+import atexit
 import json
 import os
 import pathlib
@@ -94,6 +96,8 @@ def main(argv: Sequence[str]) -> int:
                 sys.exit(int(code) if code.isdigit() else code)
             case ["fail", text]:
                 raise ValueError(text)
+            case ["torn_down", code]:
+                atexit.register(os._exit, int(code))
             case ["raise", name]:
                 signal.raise_signal(signal.Signals[name])
             case ["ignore", name]:
