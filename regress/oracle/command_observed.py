@@ -166,10 +166,10 @@ class Observed:
                     if saved is None:
                         unknown.setdefault(state.path or "an object")
                         continue
-                    state_comparison.compare(
+                    _compare(
                         result,
-                        [self._entries(saved)],
-                        [self._entries(state)],
+                        self._entries(saved),
+                        self._entries(state),
                         attempt=index,
                         rank=rank,
                         iteration=saved.iteration,
@@ -198,10 +198,10 @@ class Observed:
                     continue
                 restored.iteration = state.iteration
                 expected, actual = self._entries(wanted), self._entries(state)
-                counts = state_comparison.compare(
+                counts = _compare(
                     result,
-                    [expected],
-                    [actual],
+                    expected,
+                    actual,
                     attempt=index,
                     rank=rank,
                     iteration=state.iteration + 1,
@@ -249,10 +249,10 @@ class Observed:
                 wanted = _saves(self.whole.observed.get(rank))
                 for key, state in _saves(observed).items():
                     if key in wanted:
-                        state_comparison.compare(
+                        _compare(
                             result,
-                            [self._entries(wanted[key])],
-                            [self._entries(state)],
+                            self._entries(wanted[key]),
+                            self._entries(state),
                             attempt=index,
                             rank=rank,
                             iteration=state.iteration,
@@ -417,6 +417,31 @@ def incomplete(
         yield _NotJudged(kind=_NotJudged.OBSERVED_IN_PART, what=what)
 
 
+def _compare(
+    result: check.Check,
+    expected: run_pb2.StateDigest,
+    actual: run_pb2.StateDigest,
+    *,
+    attempt: int,
+    rank: int,
+    iteration: int,
+) -> state_comparison.Counts:
+    """Compares two states, unless neither has an entry to compare.
+
+    A file may hold nothing but a time.
+    """
+    if not expected.entries and not actual.entries:
+        return state_comparison.Counts()
+    return state_comparison.compare(
+        result,
+        [expected],
+        [actual],
+        attempt=attempt,
+        rank=rank,
+        iteration=iteration,
+    )
+
+
 def _unless_empty(result: check.Check) -> check.Outcome | None:
     """Returns the outcome; None if nothing was compared."""
     outcome = result.outcome()
@@ -487,6 +512,7 @@ def _power_of_2(expected: str, actual: str) -> float | None:
         return None
     before, after = pairs[0]
     factor = after / before if before else math.nan
-    if abs(math.frexp(factor)[0]) != 0.5:
+    # Neither nan nor infinity has this fraction, nor has a negative number.
+    if math.frexp(factor)[0] != 0.5:
         return None
     return factor if all(b == a * factor for a, b in pairs) else None

@@ -531,6 +531,43 @@ class NotComparedTest(ObservedTestCase):
         (found,) = self.findings(rules.OBSERVED_SAVES)
         self.assertEqual(found.state_entry.kind, "exp_avg")
 
+    def test_a_file_of_which_nothing_is_compared_is_no_fault(self) -> None:
+        for launch, moment, at, time in (
+            (self.first, _State.SAVED, _SAVED, "12:02"),
+            (self.resumed, _State.LOADED, _SAVED, "12:02"),
+            (self.resumed, _State.SAVED, 4, "12:04"),
+            (self.whole, _State.SAVED, _SAVED, "13:02"),
+            (self.whole, _State.SAVED, 4, "13:04"),
+        ):
+            state = launch.observed[0].states.add(
+                moment=moment, iteration=at, path="time.json"
+            )
+            state.entries.add(name="time", digest=time)
+        self.assert_concludes(_Verdict.PASS)
+        self.assert_not_judged(
+            _NotJudged(kind=_NotJudged.UNSTEADY_ENTRY, what="time")
+        )
+        self.assertEqual(self.counts(rules.OBSERVED_LOADED), (10, 0))
+        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (20, 0))
+
+    def test_nor_is_it_if_the_case_leaves_all_out(self) -> None:
+        self.record.command.not_compared.append("")
+        self.assert_concludes(_Verdict.PASS)
+        self.assert_not_judged(_NotJudged(kind=_NotJudged.STATE_AS_BEGUN))
+        for rule in (
+            rules.OBSERVED_LOADED,
+            rules.OBSERVED_BEGUN,
+            rules.OBSERVED_SAVES,
+        ):
+            self.assertIsNone(self.counts(rule), rule.name)
+
+    def test_a_file_that_one_run_leaves_empty_is(self) -> None:
+        del self.state(self.resumed, 0, _State.SAVED, 4).entries[:]
+        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (20, 5))
+        del self.state(self.whole, 1, _State.SAVED, 6).entries[:]
+        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (21, 11))
+        self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
+
 
 class LoadedTest(ObservedTestCase):
     def test_names_what_is_not_as_it_was_saved(self) -> None:
@@ -1119,6 +1156,7 @@ class CluesTest(ObservedTestCase):
         ("1.5", "4.5", None),
         ("1.5 3.0", "3.0 12.0", None),
         ("1.5 3.0", "3.0 3.0", None),
+        ("1.5", "-3.0", None),
         # Nothing to divide by, no numbers, and another number of them.
         ("0.0", "1.0", None),
         ("0.0", "nan", None),
