@@ -14,6 +14,7 @@ judged. So is what was not observed.
 import collections
 import dataclasses
 import functools
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,14 +75,14 @@ def _values(
 
 def _by_cause(finding: verdict_pb2.Finding) -> tuple[int, ...]:
     name = finding.metric.name
-    if name.startswith(subjects.STREAM):
-        place = 0
-    elif name in (subjects.BATCH, subjects.LOSS):
-        place = 1 + (name == subjects.LOSS)
-    else:
+    return (
+        finding.iteration,
+        not name.startswith(subjects.STREAM),
+        name != subjects.BATCH,
+        name != subjects.LOSS,
         # A rate follows from nothing that is lost with it.
-        place = 4 - (name in _RATES)
-    return finding.iteration, place
+        name not in _RATES,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +126,6 @@ class Observed:
         skipped = {
             (f"{subjects.STREAM}{name}", "") for name in self.unsteady_streams
         }
-        compared = 0
         for one in launches:
             for rank, observed in one.observed.items():
                 if rank not in self.whole.observed:
@@ -138,7 +138,6 @@ class Observed:
                     for metric in expected:
                         if metric in skipped or metric not in actual:
                             continue
-                        compared += 1
                         if expected[metric] == actual[metric]:
                             result.count(1, 0)
                             continue
@@ -150,7 +149,7 @@ class Observed:
                             actual[metric],
                         )
                         found.rank, found.iteration = rank, key.iteration
-        return result.outcome() if compared else None
+        return _unless_empty(result)
 
     def loaded(
         self, not_judged: list[verdict_pb2.NotJudged]
@@ -158,7 +157,6 @@ class Observed:
         """Compares what was loaded with what was saved; None if nothing was."""
         result = check.Check(rules.OBSERVED_LOADED, state_comparison.by_cause)
         unknown: dict[str, None] = {}
-        compared = False
         for index, one in enumerate(self.attempts[1:], 1):
             for rank, observed in one.observed.items():
                 for state in observed.states:
@@ -168,11 +166,10 @@ class Observed:
                     if saved is None:
                         unknown.setdefault(state.path or "an object")
                         continue
-                    compared = True
-                    state_comparison.compare(
+                    _compare(
                         result,
-                        [self._entries(saved)],
-                        [self._entries(state)],
+                        self._entries(saved),
+                        self._entries(state),
                         attempt=index,
                         rank=rank,
                         iteration=saved.iteration,
@@ -181,7 +178,7 @@ class Observed:
             _NotJudged(kind=_NotJudged.LOADED_UNKNOWN, what=what)
             for what in list(unknown)[:_LISTED]
         )
-        return result.outcome() if compared else None
+        return _unless_empty(result)
 
     def begun(
         self, not_judged: list[verdict_pb2.NotJudged]
@@ -193,31 +190,30 @@ class Observed:
         """
         result = check.Check(rules.OBSERVED_BEGUN, state_comparison.by_cause)
         restored = verdict_pb2.RestoredState()
-        compared = False
         for index, one in enumerate(self.attempts[1:], 1):
             for rank, observed in one.observed.items():
                 state = _first(observed, _Moment.CONTINUED)
                 wanted = state and self._as_begun(state, rank)
                 if state is None or wanted is None:
                     continue
-                compared = True
                 restored.iteration = state.iteration
                 expected, actual = self._entries(wanted), self._entries(state)
-                counts = state_comparison.compare(
+                counts = _compare(
                     result,
-                    [expected],
-                    [actual],
+                    expected,
+                    actual,
                     attempt=index,
                     rank=rank,
                     iteration=state.iteration + 1,
                 )
                 restored.kinds.extend(_kinds(counts, rank, expected, actual))
-        if not compared:
+        outcome = _unless_empty(result)
+        if outcome is None:
             not_judged.append(_NotJudged(kind=_NotJudged.STATE_AS_BEGUN))
         restored.kinds.sort(
             key=lambda row: state_comparison.kind_position(row.kind)
         )
-        return (result.outcome() if compared else None), restored
+        return outcome, restored
 
     def finished(self) -> check.Outcome | None:
         """Whether the last attempt finished; None if no rank ever says so."""
@@ -228,7 +224,7 @@ class Observed:
         }
         if not wanted:
             return None
-        result = check.Check(rules.OBSERVED_FINISHED, check.as_found)
+        result = check.Check(rules.OBSERVED_FINISHED)
         last = self.attempts[-1]
         for rank, iteration in wanted.items():
             one = last.observed.get(rank, run_pb2.ObservedRank())
@@ -248,22 +244,20 @@ class Observed:
     def saves(self) -> check.Outcome | None:
         """Compares what the resumes save; None if nothing was."""
         result = check.Check(rules.OBSERVED_SAVES, state_comparison.by_cause)
-        compared = False
         for index, one in enumerate(self.attempts[1:], 1):
             for rank, observed in one.observed.items():
                 wanted = _saves(self.whole.observed.get(rank))
                 for key, state in _saves(observed).items():
                     if key in wanted:
-                        compared = True
-                        state_comparison.compare(
+                        _compare(
                             result,
-                            [self._entries(wanted[key])],
-                            [self._entries(state)],
+                            self._entries(wanted[key]),
+                            self._entries(state),
                             attempt=index,
                             rank=rank,
                             iteration=state.iteration,
                         )
-        return result.outcome() if compared else None
+        return _unless_empty(result)
 
     def left_out(self) -> Iterator[verdict_pb2.NotJudged]:
         """Yields what is not judged, for all steps and states."""
@@ -302,7 +296,8 @@ class Observed:
             )
             for key, step in _steps(self.whole.observed[rank]).items()
             if (rank, key.iteration) != (finding.rank, finding.iteration)
-            and _content(_values(step).get(metric, "")) == wanted
+            for told, text in _values(step).items()
+            if told == metric and _content(text) == wanted
         ]
         for rank, iteration in others:
             if rank == finding.rank:
@@ -392,7 +387,7 @@ def ranks(
     case: case_pb2.CommandCase, launches: Sequence[command_launch.Launch]
 ) -> check.Outcome:
     """Whether each rank of each launch has told something."""
-    result = check.Check(rules.OBSERVED_RANKS, check.as_found)
+    result = check.Check(rules.OBSERVED_RANKS)
     wanted = list(range(case.ranks))
     for one in launches:
         found = sorted(one.observed)
@@ -422,6 +417,37 @@ def incomplete(
         yield _NotJudged(kind=_NotJudged.OBSERVED_IN_PART, what=what)
 
 
+def _compare(
+    result: check.Check,
+    expected: run_pb2.StateDigest,
+    actual: run_pb2.StateDigest,
+    *,
+    attempt: int,
+    rank: int,
+    iteration: int,
+) -> state_comparison.Counts:
+    """Compares two states, unless neither has an entry to compare.
+
+    A file may hold nothing but a time.
+    """
+    if not expected.entries and not actual.entries:
+        return state_comparison.Counts()
+    return state_comparison.compare(
+        result,
+        [expected],
+        [actual],
+        attempt=attempt,
+        rank=rank,
+        iteration=iteration,
+    )
+
+
+def _unless_empty(result: check.Check) -> check.Outcome | None:
+    """Returns the outcome; None if nothing was compared."""
+    outcome = result.outcome()
+    return outcome if outcome.compared else None
+
+
 def _first(
     observed: run_pb2.ObservedRank, moment: run_pb2.StateDigest.Moment
 ) -> run_pb2.StateDigest | None:
@@ -435,17 +461,16 @@ def _saves(
 ) -> dict[tuple[int, int], run_pb2.StateDigest]:
     """Returns the saves by iteration, and their place among those of it."""
     saves: dict[tuple[int, int], run_pb2.StateDigest] = {}
-    count = collections.Counter[int]()
+    places = collections.defaultdict[int, Iterator[int]](itertools.count)
     for state in observed.states if observed else ():
         if state.moment == _Moment.SAVED:
-            saves[state.iteration, count[state.iteration]] = state
-            count[state.iteration] += 1
+            saves[state.iteration, next(places[state.iteration])] = state
     return saves
 
 
-def _content(text: str) -> str:
+def _content(text: str) -> list[str]:
     """Returns the digests of a step's samples, without those of numbers."""
-    return " ".join(one.partition("+")[0] for one in text.split())
+    return [one.partition("+")[0] for one in text.split()]
 
 
 def _digests(state: run_pb2.StateDigest) -> dict[str, str]:
@@ -487,6 +512,7 @@ def _power_of_2(expected: str, actual: str) -> float | None:
         return None
     before, after = pairs[0]
     factor = after / before if before else math.nan
-    if not math.isfinite(factor) or abs(math.frexp(factor)[0]) != 0.5:
+    # Neither nan nor infinity has this fraction, nor has a negative number.
+    if math.frexp(factor)[0] != 0.5:
         return None
     return factor if all(b == a * factor for a, b in pairs) else None

@@ -2,9 +2,11 @@
 
 import ast
 
+_DECORATORS = ("property", "functools.cached_property")
+
 
 def without_decorators(source: str) -> str:
-    """Returns the source with calls of property() in place of decorators.
+    """Returns the source with calls in place of properties' decorators.
 
     mutmut skips every function that has a decorator. So
 
@@ -15,6 +17,8 @@ def without_decorators(source: str) -> str:
 
         def size(self) -> int: ...
         size = property(size)
+
+    and so does a cached property.
 
     Args:
         source: The source of a Python module.
@@ -28,9 +32,10 @@ def without_decorators(source: str) -> str:
         # that all other lines keep their numbers.
         assert function.end_lineno is not None
         indent = " " * function.col_offset
+        decorator = ast.unparse(function.decorator_list[0])
         lines.insert(
             function.end_lineno,
-            f"{indent}{function.name} = property({function.name})",
+            f"{indent}{function.name} = {decorator}({function.name})",
         )
         del lines[function.decorator_list[0].lineno - 1]
     return "\n".join([*lines, ""])
@@ -44,6 +49,6 @@ def _properties(module: ast.Module) -> list[ast.FunctionDef]:
         if isinstance(statement, ast.ClassDef)
         for function in statement.body
         if isinstance(function, ast.FunctionDef)
-        and [ast.unparse(node) for node in function.decorator_list]
-        == ["property"]
+        and len(function.decorator_list) == 1
+        and ast.unparse(function.decorator_list[0]) in _DECORATORS
     ]

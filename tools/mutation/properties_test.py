@@ -27,6 +27,10 @@ class Room:
     def double(self) -> int:
         return 2 * self.area
 
+    @functools.lru_cache
+    def half(self) -> float:
+        return self.area / 2
+
     @property
     def perimeter(self) -> int:
         return 2 * (
@@ -56,9 +60,13 @@ class Room:
         return self.width * self.depth
     area = property(area)
 
-    @functools.cached_property
     def double(self) -> int:
         return 2 * self.area
+    double = functools.cached_property(double)
+
+    @functools.lru_cache
+    def half(self) -> float:
+        return self.area / 2
 
     def perimeter(self) -> int:
         return 2 * (
