@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.amp import grad_scaler
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
@@ -124,7 +125,7 @@ def main() -> None:
     torch.manual_seed(_SEED + rank)
     model = DistributedDataParallel(Gpt().to(options.device))
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, fused=gpu)
-    scaler = torch.amp.GradScaler(enabled=gpu, growth_interval=5)
+    scaler = grad_scaler.GradScaler(enabled=gpu, growth_interval=5)
     device_stream = torch.cuda if gpu else torch
     data = corpus().to(options.device)
     step, position, updates = 0, 0, 0

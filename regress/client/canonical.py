@@ -81,9 +81,7 @@ def tensor_bytes(tensor: Any) -> Any:
 def _is_a(value: Any, module: str, *names: str) -> bool:
     """Returns whether a value is of a class of a module, if that is there."""
     there = sys.modules.get(module)
-    return any(
-        isinstance(value, getattr(there, name, ())) for name in names
-    )
+    return any(isinstance(value, getattr(there, name, ())) for name in names)
 
 
 def _of_tensor(tensor: Any) -> tuple[str, Any]:

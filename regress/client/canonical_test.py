@@ -36,8 +36,12 @@ class CanonicalTest(parameterized.TestCase):
             "d5b1f0c907e451dd17498e88d7e7a7b5",
             "bfloat16[2]",
         ),
-        # tuple1|67abdd... : an array in a tuple is the SHA-256 of its bytes.
-        ((1, np.array([1], "int32")), "df3f16edb95ac414d87f8b2f2dd92edf", "tuple"),
+        # An array in a tuple is the SHA-256 of its bytes, in hex.
+        (
+            (1, np.array([1], "int32")),
+            "df3f16edb95ac414d87f8b2f2dd92edf",
+            "tuple",
+        ),
     )
     def test_the_form_stays(
         self, value: object, digest: str, description: str

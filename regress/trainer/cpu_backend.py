@@ -16,8 +16,8 @@ class CpuBackend(backend.Backend):
     ATen, MKL, oneDNN and OpenBLAS each choose kernels by CPU model, so the
     last bits of a result depend on the CPU. ATen and OpenBLAS are pinned to
     AVX2, OpenBLAS to a size of the cache, and MKL to its compatible code path;
-    oneDNN has no such setting and is off. cpu_kernels.py replaces the kernels that still differ, or that are too
-    slow when pinned.
+    oneDNN has no such setting and is off. cpu_kernels.py replaces the kernels
+    that still differ, or that are too slow when pinned.
     """
 
     process_group = "gloo"

@@ -1,8 +1,8 @@
 """Tests that each CPU kernel gives the same bits on every machine.
 
 A golden says that some number differs; this says in which kernel. The digests
-are those of an AMD EPYC of family 26, which has AVX-512 and an L2 cache of 1 MB,
-and of qemu's Haswell and EPYC-Rome.
+are those of an AMD EPYC of family 26, which has AVX-512 and an L2 cache of 1
+MB, and of qemu's Haswell and EPYC-Rome.
 """
 
 import hashlib

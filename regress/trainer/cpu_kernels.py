@@ -2,10 +2,10 @@
 
 Matrix products accumulate in float32 and round once at the end, as a GPU's
 tensor cores do. They run in OpenBLAS's Haswell kernel, pinned by
-OPENBLAS_CORETYPE, in blocks whose size OPENBLAS_L2_SIZE pins. ATen would use oneDNN, which has no setting that gives the
-same bits on every CPU; MKL, whose setting makes it three times slower; or, for
-bfloat16 without oneDNN, plain loops, which take more than half of a step's
-time.
+OPENBLAS_CORETYPE, in blocks whose size OPENBLAS_L2_SIZE pins. ATen would use
+oneDNN, which has no setting that gives the same bits on every CPU; MKL, whose
+setting makes it three times slower; or, for bfloat16 without oneDNN, plain
+loops, which take more than half of a step's time.
 
 Square roots are correctly rounded. ATen uses MKL's vector math, whose last bit
 depends on the CPU whatever MKL_CBWR says, and every Adam update takes one.

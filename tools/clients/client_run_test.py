@@ -65,9 +65,7 @@ class MismatchesTest(absltest.TestCase):
         row = dataclasses.replace(self.row, may_pass=True)
         self.assertEmpty(self.mismatches(row, _diverges()))
         self.assertEmpty(
-            self.mismatches(
-                row, verdict_pb2.Verdict(conclusion=_Verdict.PASS)
-            )
+            self.mismatches(row, verdict_pb2.Verdict(conclusion=_Verdict.PASS))
         )
         crash = verdict_pb2.Verdict(conclusion=_Verdict.CRASH)
         self.assertLen(self.mismatches(row, crash), 1)

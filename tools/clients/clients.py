@@ -30,8 +30,8 @@ class Row:
         unnamed: The kinds of state that no name in the checkpoint sounds like,
             as the verdict at depth 1 must say.
         first: What the first finding at depth 2 must be about.
-        may_pass: Whether some runs pass, as the client leaves to chance in which
-            part of a step it saves.
+        may_pass: Whether some runs pass, as the client leaves to chance in
+            which part of a step it saves.
     """
 
     case: str

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from regress.report.html import interruption_span, palette
 
-# On import, matplotlib looks for all fonts of the machine, logs that, and runs a
-# program that may complain. Only its own are needed.
+# On import, matplotlib looks for all fonts of the machine, logs that, and runs
+# a program that may complain. Only its own are needed.
 os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
 import matplotlib as mpl  # noqa: E402 # isort: skip

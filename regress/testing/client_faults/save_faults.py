@@ -85,7 +85,7 @@ def _flip_bit(job: pathlib.Path) -> None:
     moment = saved.moments[0]["exp_avg"]
     content = bytearray(path.read_bytes())
     start = content.index(moment.view(torch.uint8).numpy().tobytes())
-    # A bit that no rounding of a later update loses: in the middle of the mantissa.
+    # A bit in the middle of the mantissa, which no later rounding loses.
     content[start + 101] ^= 1 << 4
     path.write_bytes(content)
 

@@ -11,9 +11,10 @@ import pathlib
 
 import torch
 import torch.distributed as dist
-from regress import client
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+from regress import client
 
 _ITERATIONS = 32
 _SAVE_EVERY = 8
