@@ -89,8 +89,7 @@ class CommandCluesTest(helper.CommandTestCase):
             )
 
     def test_only_a_number_points_anywhere(self) -> None:
-        self.record.checkpoint.differing = 1
-        self.record.checkpoint.differences.add(name="w", a="1", b="2")
+        self.differ("w", "1", "2")
         verdict = self.judge()
         self.assertEqual(verdict.findings[0].attempt, 1)
         self.assertEmpty(verdict.clues)

@@ -84,15 +84,8 @@ class CommandJudgeTest(helper.CommandTestCase):
         self.assert_concludes(_Verdict.NONDETERMINISM)
 
     def test_state_that_no_number_shows_fails(self) -> None:
-        self.record.checkpoint.differing = 1
-        self.record.checkpoint.differences.add(
-            name="optimizer/step",
-            a="3.0",
-            b="4.0",
-            elements=1,
-            of_elements=2,
-            ulps=7,
-        )
+        array = self.differ("optimizer/step", "3.0", "4.0")
+        array.elements, array.of_elements, array.ulps = 1, 2, 7
         verdict = self.judge()
         self.assertEqual(verdict.conclusion, _Verdict.RESUME_DIVERGENCE)
         (found,) = verdict.findings
@@ -247,7 +240,7 @@ class CommandJudgeTest(helper.CommandTestCase):
 
     def test_the_end_is_that_of_the_last_attempt(self) -> None:
         helper.interrupt_twice(self.record)
-        self.record.checkpoint.differences.add(name="w", a="1", b="2")
+        self.differ("w", "1", "2")
         (found,) = self.judge().findings
         self.assertEqual(found.attempt, 2)
 
@@ -264,7 +257,7 @@ class CommandJudgeTest(helper.CommandTestCase):
 
     def test_an_uninterrupted_run_may_print_nothing(self) -> None:
         self.record.uninterrupted.CopyFrom(helper.attempt(0, {}))
-        self.record.checkpoint.differences.add(name="w", a="1", b="2")
+        self.differ("w", "1", "2")
         self.assert_concludes(_Verdict.NOT_RESUMED)
         (found,) = self.found_by(rules.END_STATE)
         self.assertEqual(found.after_iteration, 0)
@@ -306,7 +299,7 @@ class CommandJudgeTest(helper.CommandTestCase):
 
     def test_what_is_printed_comes_before_what_is_left(self) -> None:
         self.resume_prints({3: "9", 4: "1.0"})
-        self.record.checkpoint.differences.add(name="w", a="1", b="2")
+        self.differ("w", "1", "2")
         verdict = self.judge()
         self.assertEqual(
             [one.check for one in verdict.findings],

@@ -115,9 +115,11 @@ def left(
             compared.a,
             compared.b or check.ABSENT,
         )
-    only_one = sum(not (two.a and two.b) for two in compared.differences)
-    total = compared.common + only_one
-    result.count(total - len(compared.differences), 0)
+    # Those that the record lists are counted as they are found.
+    listed = len(compared.differences)
+    result.count(
+        compared.common + compared.in_one - listed, compared.differing - listed
+    )
     for two in compared.differences:
         key = state_entry.read(two.name)
         found = one.find(

@@ -14,11 +14,6 @@ class CommandOutputChecksTest(helper.CommandTestCase):
     def launches(self) -> list[run_pb2.Attempt]:
         return [*self.record.attempts, self.record.uninterrupted]
 
-    def differ(self, name: str, a: str, b: str) -> run_pb2.EntryDifference:
-        """Adds a name in which the checkpoints of the end differ."""
-        self.record.checkpoint.differing += 1
-        return self.record.checkpoint.differences.add(name=name, a=a, b=b)
-
     def test_lists_the_iterations_that_no_attempt_prints(self) -> None:
         helper.interrupt_twice(self.record)
         self.record.attempts[0].CopyFrom(
@@ -184,6 +179,13 @@ class CommandOutputChecksTest(helper.CommandTestCase):
         self.assertEqual(
             [one.attempt for one in (both, only_a, only_b)], [1, 1, 1]
         )
+
+    def test_counts_names_that_the_record_does_not_list(self) -> None:
+        self.differ("model/w", "1.0", "2.0")
+        self.record.checkpoint.common = 5000
+        self.record.checkpoint.in_one = 20
+        self.record.checkpoint.differing = 3020
+        self.assertEqual(self.counts_of(rules.END_STATE), (5020, 3020))
 
     def test_counts_elements_of_arrays(self) -> None:
         array = self.differ("model/w", "1.0", "2.0")

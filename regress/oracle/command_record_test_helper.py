@@ -196,6 +196,13 @@ class CommandTestCase(parameterized.TestCase):
             None,
         )
 
+    def differ(self, name: str, a: str, b: str) -> run_pb2.EntryDifference:
+        """Adds a name in which the checkpoints of the end differ."""
+        compared = self.record.checkpoint
+        compared.differing += 1
+        compared.in_one += not (a and b)
+        return compared.differences.add(name=name, a=a, b=b)
+
     def resume_prints(self, losses: Mapping[int, str]) -> None:
         """Has the last of two attempts print other losses."""
         self.record.attempts[1].CopyFrom(attempt(1, losses))
