@@ -43,11 +43,7 @@ def find(
         findings: Those of the verdict, the first of which is about the number.
     """
     first = next(iter(findings), None)
-    if (
-        first is None
-        or first.check != rules.PRINTED_AFTER.name
-        or not 0 < first.attempt < len(attempts)
-    ):
+    if first is None or first.check != rules.PRINTED_AFTER.name:
         return
     launch = attempts[first.attempt]
     counted = launch.iterations

@@ -138,12 +138,17 @@ def _numbers(
     Frameworks put the time, or a count of the launches, into the name of a
     folder, so a folder says something only beside another: "loss of train".
     """
-    folders = [pathlib.PurePosixPath(file.path).parent for file in files]
-    apart = len(set(folders)) > 1
-    common = os.path.commonpath(folders) if apart else ""
-    for file, folder in zip(files, folders, strict=True):
-        own = folder.relative_to(common).as_posix() if apart else "."
+    if not files:
+        # They have no common path then.
+        return
+    common = os.path.commonpath([_folder(file) for file in files])
+    for file in files:
+        own = _folder(file).relative_to(common).as_posix()
         of = f" of {own}" if own != "." else ""
         for one in file.scalars:
             for tag in one.metrics:
                 yield f"{tag}{of}{IN_TENSORBOARD}", one
+
+
+def _folder(file: run_pb2.EventFile) -> pathlib.PurePosixPath:
+    return pathlib.PurePosixPath(file.path).parent

@@ -18,7 +18,7 @@ def iterations(
     not_judged: list[verdict_pb2.NotJudged],
 ) -> list[check.Outcome]:
     """Whether the attempts print each iteration that the whole run prints."""
-    result = check.Check(rules.ITERATIONS_PRINTED, check.as_found)
+    result = check.Check(rules.ITERATIONS_PRINTED)
     printed = {one for attempt in attempts for one in attempt.iterations}
     wanted = set(whole.iterations)
     result.count(len(wanted & printed), 0)
@@ -43,14 +43,12 @@ def printed(
 ) -> check.Outcome | None:
     """Compares logs; None if they have no metric in common."""
     result = check.Check(rule)
-    compared = 0
     for one in launches:
         for key, expected in sorted(
             whole.metrics.items(), key=lambda item: _place(item[0])
         ):
             if key not in one.metrics:
                 continue
-            compared += 1
             actual = one.metrics[key]
             if expected == actual:
                 result.count(1, 0)
@@ -65,7 +63,7 @@ def printed(
             if key.rank is not None:
                 found.rank = key.rank
             _measure(found, expected, actual)
-    return result.outcome() if compared else None
+    return _unless_empty(result)
 
 
 def _place(key: command_launch.Key) -> tuple[int, bool, bool, str]:
@@ -109,17 +107,19 @@ def left(
     """
     if not compared.a:
         return None
-    result = check.Check(rule, check.as_found)
+    result = check.Check(rule)
     if compared.a != compared.b:
         one.find(
             result,
             _Fact.NEWEST_CHECKPOINT,
-            compared.a or check.ABSENT,
+            compared.a,
             compared.b or check.ABSENT,
         )
-    only_one = sum(not (two.a and two.b) for two in compared.differences)
-    total = compared.common + only_one
-    result.count(total - len(compared.differences), 0)
+    # Those that the record lists are counted as they are found.
+    listed = len(compared.differences)
+    result.count(
+        compared.common + compared.in_one - listed, compared.differing - listed
+    )
     for two in compared.differences:
         key = state_entry.read(two.name)
         found = one.find(
@@ -136,8 +136,7 @@ def left(
             found.of_elements = two.of_elements
         if two.HasField("ulps"):
             found.ulps = two.ulps
-    outcome = result.outcome()
-    return outcome if outcome.compared else None
+    return _unless_empty(result)
 
 
 def _entry(name: str, text: str) -> verdict_pb2.Value:
@@ -148,3 +147,8 @@ def _entry(name: str, text: str) -> verdict_pb2.Value:
             entries=[run_pb2.StateEntry(name=name, description=text)]
         )
     )
+
+
+def _unless_empty(result: check.Check) -> check.Outcome | None:
+    outcome = result.outcome()
+    return outcome if outcome.compared else None

@@ -17,7 +17,7 @@ _Cause = run_pb2.ExitStatus
 
 def exits(launches: Sequence[command_launch.Launch]) -> check.Outcome:
     """Whether no launch failed on its own."""
-    result = check.Check(rules.COMMAND_EXITS, check.as_found)
+    result = check.Check(rules.COMMAND_EXITS)
     for one in launches:
         if one.exit.cause == _Cause.BY_ITSELF and not one.ended_well:
             one.find(
@@ -34,7 +34,7 @@ def exits(launches: Sequence[command_launch.Launch]) -> check.Outcome:
 
 def in_time(launches: Sequence[command_launch.Launch]) -> check.Outcome:
     """Whether no launch was ended by a bound of the case."""
-    result = check.Check(rules.COMMAND_IN_TIME, check.as_found)
+    result = check.Check(rules.COMMAND_IN_TIME)
     for one in launches:
         if one.exit.cause == _Cause.HANG:
             one.find(
@@ -55,23 +55,24 @@ def ranks(
     not_judged: list[verdict_pb2.NotJudged],
 ) -> list[check.Outcome]:
     """Whether the ranks below each launch are the case's, if they show."""
-    result = check.Check(rules.COMMAND_RANKS, check.as_found)
+    seen = [
+        (one, check.integers(found))
+        for one in launches
+        for found in _ranks_found(one.attempt)
+    ]
+    if not seen:
+        # Ranks that are observed say themselves who they are.
+        if case.ranks > 1 and not case.observe:
+            not_judged.append(_NotJudged(kind=_NotJudged.RANKS))
+        return []
+    result = check.Check(rules.COMMAND_RANKS)
     wanted = check.integers(range(case.ranks))
-    seen = False
-    for one in launches:
-        for found in _ranks_found(one.attempt):
-            seen = True
-            actual = check.integers(found)
-            if actual == wanted:
-                result.count(1, 0)
-            else:
-                one.find(result, _Fact.RANKS, wanted, actual)
-    if seen:
-        return [result.outcome()]
-    # Ranks that are observed say themselves who they are.
-    if case.ranks > 1 and not case.observe:
-        not_judged.append(_NotJudged(kind=_NotJudged.RANKS))
-    return []
+    for one, actual in seen:
+        if actual == wanted:
+            result.count(1, 0)
+        else:
+            one.find(result, _Fact.RANKS, wanted, actual)
+    return [result.outcome()]
 
 
 def _ranks_found(attempt: run_pb2.Attempt) -> Iterator[list[int]]:
@@ -86,7 +87,7 @@ def interrupted(
     case: case_pb2.CommandCase, attempts: Sequence[command_launch.Launch]
 ) -> check.Outcome:
     """Whether each attempt but the last was ended as the case says."""
-    result = check.Check(rules.COMMAND_INTERRUPTED, check.as_found)
+    result = check.Check(rules.COMMAND_INTERRUPTED)
     for one, wanted in zip(attempts, case.interruption, strict=False):
         if one.attempt.HasField("interruption"):
             _ended_by_signal(case, one, wanted, result)
@@ -141,10 +142,11 @@ def checkpoint_left(
     """Whether there was something to resume from, if the case says where."""
     if not case.checkpoints:
         return []
-    result = check.Check(rules.CHECKPOINT_LEFT, check.as_found)
-    for one in attempts[: len(case.interruption)]:
-        if not one.attempt.HasField("interruption"):
-            continue
+    result = check.Check(rules.CHECKPOINT_LEFT)
+    signalled = [
+        one for one in attempts if one.attempt.HasField("interruption")
+    ]
+    for one in signalled:
         if one.attempt.checkpoints_left:
             result.count(1, 0)
         else:
@@ -163,7 +165,7 @@ def not_begun_anew(
     """Whether each resume begins after the first iteration."""
     if len(attempts) < 2 or not attempts[0].iterations:
         return []
-    result = check.Check(rules.NOT_BEGUN_ANEW, check.as_found)
+    result = check.Check(rules.NOT_BEGUN_ANEW)
     first = attempts[0].iterations[0]
     for one in attempts[1:]:
         if not one.iterations:

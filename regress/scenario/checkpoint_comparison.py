@@ -148,6 +148,7 @@ class _Comparison:
             self._leave_out(one.name, "the case says so (not_compared)")
             return
         self._result.differing += 1
+        self._result.in_one += not (one.a and one.b)
         if len(self._result.differences) < _MOST_DIFFERENCES:
             self._result.differences.append(one)
 

@@ -43,6 +43,7 @@ class CheckpointComparisonTest(absltest.TestCase):
         result = self.compare("ckpt.pt")
         self.assertEqual((result.a, result.b), ("ckpt.pt", "ckpt.pt"))
         self.assertEqual((result.common, result.differing), (2, 3))
+        self.assertEqual(result.in_one, 2)
         self.assertEqual(
             result.differences[0],
             run_pb2.EntryDifference(
