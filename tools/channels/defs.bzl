@@ -57,7 +57,7 @@ _channel_test = rule(
     test = True,
 )
 
-def channel_tests(name, program, **kwargs):
+def channel_tests(name, program, nightly = [], tags = [], **kwargs):
     """Declares a test for every channel.
 
     One whose channel does not serve this build's Python is skipped as
@@ -66,6 +66,8 @@ def channel_tests(name, program, **kwargs):
     Args:
       name: the first part of each test's name.
       program: a program that takes --channel.
+      nightly: channels whose tests have the tag nightly.
+      tags: the other tags.
       **kwargs: as for py_test.
     """
     for channel in CHANNELS:
@@ -76,6 +78,7 @@ def channel_tests(name, program, **kwargs):
             channel = channel,
             # Its dependencies may not exist for a Python that it does not serve.
             program = program if serves else None,
+            tags = tags + (["nightly"] if channel in nightly else []),
             target_compatible_with = [] if serves else [
                 str(Label("//tools/platforms:incompatible")),
             ],

@@ -1,13 +1,14 @@
 #!/bin/bash
 # Runs what .ci/run has no time for, as root on Debian:
 #   - the tests with the tag nightly, which try more of what others try, too;
-#   - the flagship under Python 3.12, where it has the goldens of 3.13;
+#   - the flagship under Python 3.12, where it has the goldens of 3.13, and
+#     megatron-core's own param groups in the channel that 3.12 alone serves;
 #   - a test in two checkouts, where its action must be the same;
 #   - the tests on a pool of this machine;
 #   - examples/monorepo, by WORKSPACE and by MODULE.bazel, and examples/hub, with
 #     wheels and a Python of its own, by MODULE.bazel;
 #   - every test under Bazel 7.7.1.
-# The last line says how many of the eight passed.
+# The last line says how many of the nine passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -41,6 +42,8 @@ step tools/bazelw test "${FLAGS[@]}" --keep_going --test_summary=short \
     --test_tag_filters=nightly //...
 step with_312 tools/bazelw "--output_base=${BASE_312}" test "${FLAGS[@]}" \
     --test_summary=short "${FLAGSHIP}"
+step with_312 tools/bazelw "--output_base=${BASE_312}" test "${FLAGS[@]}" \
+    --test_summary=short --config=lts //regress:stock_grouping_test
 # The server of Python 3.12 has the wheels already; this shuts it down.
 step with_312 tools/ci/two_checkouts.sh "${BASE_312}"
 step tools/bazelw run "${FLAGS[@]}" //tools/remote:check
