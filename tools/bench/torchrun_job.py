@@ -59,6 +59,7 @@ def _start(
                 "torch.distributed.run",
                 f"--nproc-per-node={stages}",
                 "--standalone",
+                "--local-addr=localhost",
                 "--no-python",
                 "/bin/sh",
                 "-c",

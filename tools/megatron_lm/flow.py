@@ -165,7 +165,9 @@ class Flow:
         return [
             *(sys.executable, "-P", "-m", "torch.distributed.run"),
             f"--nproc-per-node={self.case.parallelism.pipeline}",
-            *("--standalone", "--no-python", "/bin/sh", "-c"),
+            # A machine need not be found by its name.
+            *("--standalone", "--local-addr=localhost"),
+            *("--no-python", "/bin/sh", "-c"),
             _SHARING_RANK_MAIN if self._shares_gpus else _RANK_MAIN,
             *("sh", str(program), *self.arguments()),
         ]
