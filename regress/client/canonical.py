@@ -22,7 +22,7 @@ _LONGEST_TEXT = 40
 # In the text of an object that shows where it is in memory.
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]+")
 # Their text is their value: a float's has all of its bits.
-_PLAIN = (bool, int, float, complex, str, bytes, bytearray, type(None))
+PLAIN = (bool, int, float, complex, str, bytes, bytearray, type(None))
 
 
 def digest(value: Any) -> tuple[str, str]:
@@ -110,7 +110,7 @@ def _text(value: Any) -> str:
     The text of a tensor or an array leaves out elements and digits, so a digest
     stands for it, wherever in a container it is.
     """
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return repr(value)
     if _is_a(value, "torch", "Tensor"):
         kind, content = form(value)

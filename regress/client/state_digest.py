@@ -22,8 +22,6 @@ MOST_ENTRIES = 100_000
 _DEEPEST = 50
 _LONGEST_NAME = 200
 
-_SCALARS = (bool, int, float, complex, str, bytes, bytearray, type(None))
-
 
 class Entry(NamedTuple):
     """A part of a state.
@@ -120,7 +118,7 @@ def _children(value: Any) -> list[tuple[Any, Any]] | None:
     if isinstance(value, Mapping):
         return list(value.items()) or None
     if isinstance(value, (list, tuple)):
-        if all(isinstance(one, _SCALARS) for one in value):
+        if all(isinstance(one, canonical.PLAIN) for one in value):
             return None
         return list(enumerate(value))
     if type(value).__name__ == "Namespace":

@@ -206,6 +206,10 @@ class Check:
             tuple(self._findings),
         )
 
+    def outcome_unless_empty(self) -> Outcome | None:
+        """Returns the outcome, or None if nothing was compared."""
+        return self.outcome() if self._compared else None
+
     def _keep_first(self) -> None:
         self._findings.sort(key=self._order)
         by_subject: dict[bytes, list[verdict_pb2.Finding]] = {}

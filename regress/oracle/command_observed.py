@@ -149,7 +149,7 @@ class Observed:
                             actual[metric],
                         )
                         found.rank, found.iteration = rank, key.iteration
-        return _unless_empty(result)
+        return result.outcome_unless_empty()
 
     def loaded(
         self, not_judged: list[verdict_pb2.NotJudged]
@@ -178,7 +178,7 @@ class Observed:
             _NotJudged(kind=_NotJudged.LOADED_UNKNOWN, what=what)
             for what in list(unknown)[:_LISTED]
         )
-        return _unless_empty(result)
+        return result.outcome_unless_empty()
 
     def begun(
         self, not_judged: list[verdict_pb2.NotJudged]
@@ -207,7 +207,7 @@ class Observed:
                     iteration=state.iteration + 1,
                 )
                 restored.kinds.extend(_kinds(counts, rank, expected, actual))
-        outcome = _unless_empty(result)
+        outcome = result.outcome_unless_empty()
         if outcome is None:
             not_judged.append(_NotJudged(kind=_NotJudged.STATE_AS_BEGUN))
         restored.kinds.sort(
@@ -257,7 +257,7 @@ class Observed:
                             rank=rank,
                             iteration=state.iteration,
                         )
-        return _unless_empty(result)
+        return result.outcome_unless_empty()
 
     def left_out(self) -> Iterator[verdict_pb2.NotJudged]:
         """Yields what is not judged, for all steps and states."""
@@ -440,12 +440,6 @@ def _compare(
         rank=rank,
         iteration=iteration,
     )
-
-
-def _unless_empty(result: check.Check) -> check.Outcome | None:
-    """Returns the outcome; None if nothing was compared."""
-    outcome = result.outcome()
-    return outcome if outcome.compared else None
 
 
 def _first(

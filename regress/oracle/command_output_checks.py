@@ -63,7 +63,7 @@ def printed(
             if key.rank is not None:
                 found.rank = key.rank
             _measure(found, expected, actual)
-    return _unless_empty(result)
+    return result.outcome_unless_empty()
 
 
 def _place(key: command_launch.Key) -> tuple[int, bool, bool, str]:
@@ -136,7 +136,7 @@ def left(
             found.of_elements = two.of_elements
         if two.HasField("ulps"):
             found.ulps = two.ulps
-    return _unless_empty(result)
+    return result.outcome_unless_empty()
 
 
 def _entry(name: str, text: str) -> verdict_pb2.Value:
@@ -147,8 +147,3 @@ def _entry(name: str, text: str) -> verdict_pb2.Value:
             entries=[run_pb2.StateEntry(name=name, description=text)]
         )
     )
-
-
-def _unless_empty(result: check.Check) -> check.Outcome | None:
-    outcome = result.outcome()
-    return outcome if outcome.compared else None

@@ -27,6 +27,7 @@ from regress.supervisor import launcher as launcher_lib
 from regress.supervisor import zygote_launcher
 from regress.testing import depths
 from regress.testing.client_faults import fault as fault_lib
+from regress.trainer import cpu_backend
 
 _RELAY = "regress.testing.client_faults.forking_relay"
 _SITE = pathlib.Path(__file__).with_name("site").absolute()
@@ -46,14 +47,9 @@ def forking(
         _RELAY,
         modules,
         folder / "zygote.log",
-        environment={
-            # A thread would not survive the fork.
-            "OMP_NUM_THREADS": "1",
-            # The first iteration whose loss shows a fault is to be the same on
-            # every machine.
-            "ATEN_CPU_CAPABILITY": "avx2",
-            "MKL_CBWR": "COMPATIBLE",
-        },
+        # A thread would not survive the fork, and the first iteration whose
+        # loss shows a fault is to be the same on every machine.
+        environment=cpu_backend.CpuBackend.settings,
     )
 
 
