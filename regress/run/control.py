@@ -7,6 +7,7 @@ rank without a supervisor has no socket, and all functions here do nothing.
 
 import os
 import socket
+import time
 
 from regress import errors
 from regress.case import case_pb2
@@ -49,6 +50,19 @@ def stand_by() -> bool:
 def waits_to_begin(progress: run_pb2.Progress) -> bool:
     """Whether the message was sent by `Control.wait_to_begin`."""
     return progress.waiting and not progress.phase
+
+
+def for_last_message() -> "Control":
+    """Returns a second connection, which stays when the trainer hangs up.
+
+    Call it before the trainer opens its own. It is for `Control.end` only.
+    """
+    try:
+        fd = os.dup(int(os.environ[CONTROL_FD]))
+        return Control(socket.socket(fileno=fd))
+    except (KeyError, OSError, ValueError):
+        # A trainer that wants the connection says what is wrong with it.
+        return Control(None)
 
 
 class Control:
@@ -135,6 +149,15 @@ class Control:
         self._send(
             run_pb2.Progress(iteration=iteration, phase=phase, waiting=True)
         )
+
+    def end(self) -> None:
+        """Reports that this rank begins to end.
+
+        Call this before its connections to its peers close. A peer that fails
+        for want of them may be seen to end first; by the time in this message
+        the supervisor knows better.
+        """
+        self._send(run_pb2.Progress(ends_at=time.monotonic()))
 
     def _wait(self, message: run_pb2.Progress) -> None:
         self._send(message)

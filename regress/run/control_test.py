@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from unittest import mock
 
 from absl.testing import absltest
@@ -41,6 +42,19 @@ class ControlTest(absltest.TestCase):
             self.received(), run_pb2.Progress(iteration=1, text="lm loss 5.5")
         )
         self.assertEqual(self.received(), run_pb2.Progress(iteration=2))
+
+    def test_tells_of_the_end_when_the_trainer_has_hung_up(self) -> None:
+        environment = {control.CONTROL_FD: str(self.rank.fileno())}
+        with mock.patch.dict(os.environ, environment, clear=True):
+            last = control.for_last_message()
+        self.control._hang_up()
+        before = time.monotonic()
+        last.end()
+        message = self.received()
+        self.assertBetween(message.ends_at, before, time.monotonic())
+        message.ClearField("ends_at")
+        self.assertEqual(message, run_pb2.Progress())
+        last._hang_up()
 
     def test_refuses_a_message_that_reads_like_a_closed_socket(self) -> None:
         with self.assertRaisesRegex(ValueError, "needs a text"):
@@ -102,10 +116,14 @@ class AloneTest(absltest.TestCase):
         alone = _from_environment(None)
         alone.progress(1, "")
         alone.wait_here(1, case_pb2.FORWARD)
+        alone.end()
 
     def test_names_a_variable_that_is_not_a_socket(self) -> None:
         with open(os.devnull) as not_a_socket:
             for value in ("x", "", str(not_a_socket.fileno())):
+                with mock.patch.dict(os.environ, {control.CONTROL_FD: value}):
+                    # The trainer names it; this one does nothing.
+                    control.for_last_message().end()
                 with self.assertRaisesRegex(
                     control.ControlError,
                     f"REGRESS_CONTROL_FD must be .* but is '{value}'",

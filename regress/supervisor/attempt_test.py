@@ -4,11 +4,12 @@ import contextlib
 import io
 import os
 import pathlib
+import selectors
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -150,6 +151,109 @@ class EndTest(rank_group_test_helper.JobTestCase):
         self.assertNotEmpty(pidfds)
         for pidfd in pidfds:
             self.assertTrue(rank_group_test_helper.has_ended(pidfd))
+
+
+@contextlib.contextmanager
+def _seen_last_first(wait: Callable[[], None]) -> Iterator[None]:
+    """Has the supervisor see one event at a time, the newest first.
+
+    Args:
+        wait: Called before the supervisor looks for events.
+    """
+    select = selectors.DefaultSelector.select
+
+    def reversed_select(
+        self: selectors.DefaultSelector, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        wait()
+        return select(self, timeout)[-1:]
+
+    with mock.patch.object(
+        selectors.DefaultSelector, "select", reversed_select
+    ):
+        yield
+
+
+class SameMomentTest(rank_group_test_helper.JobTestCase):
+    """Rank 1 fails because rank 0 is gone, and is seen to end first."""
+
+    def run_pair(
+        self,
+        launcher: str,
+        first: str,
+        second: str,
+        interruption: case_pb2.Interruption | None = None,
+    ) -> run_pb2.Attempt:
+        """Runs rank 1's script when rank 0's process has ended."""
+        fifo = self.make_fifo()
+        gate = self.make_fifo("gate")
+        pidfds: list[int] = []
+        messages = 0
+
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            nonlocal messages
+            messages += 1
+            if progress.text:
+                pidfds.append(self.open_pidfd(int(progress.text)))
+                if len(pidfds) == 2:
+                    gate.write_bytes(b"")
+
+        def wait_for_both() -> None:
+            # Until the interruption, rank 0 waits for it.
+            if messages == (3 if interruption else 2):
+                for pidfd in pidfds:
+                    rank_group_test_helper.wait_for_end(pidfd)
+
+        with _seen_last_first(wait_for_both):
+            return self.run_job(
+                launcher,
+                [
+                    f"pid read:{gate} open:{fifo}:w {first}",
+                    f"pid read:{fifo} {second}",
+                ],
+                interruption=interruption,
+                on_progress=on_progress,
+            )
+
+    @parameterized.product(
+        launcher=_LAUNCHERS,
+        first=[
+            ("exit:3", "BY_ITSELF 3"),
+            ("fail:first", "BY_ITSELF 1"),
+            ("raise:SIGKILL", "BY_ITSELF SIGKILL"),
+            ("raise:SIGSEGV", "BY_ITSELF SIGSEGV"),
+        ],
+        second=[
+            ("fail:lost", "PEER_GONE 1"),
+            ("raise:SIGABRT", "PEER_GONE SIGABRT"),
+        ],
+    )
+    def test_names_the_rank_that_failed_first(
+        self, launcher: str, first: tuple[str, str], second: tuple[str, str]
+    ) -> None:
+        result = self.run_pair(launcher, first[0], second[0])
+        self.assert_ends(result, [first[1], second[1]])
+        self.assertEqual(result.end.failure.rank.rank, 0)
+
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_sees_that_a_rank_was_done_first(self, launcher: str) -> None:
+        result = self.run_pair(launcher, "exit:0", "fail:lost")
+        self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 1"])
+        done, lost = (rank.exit.seconds for rank in result.ranks)
+        self.assertLess(done, lost)
+
+    @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
+    def test_excuses_the_peer_of_a_rank_that_was_hit(
+        self, launcher: str, number: str
+    ) -> None:
+        result = self.run_pair(
+            launcher,
+            "wait:2:BACKWARD",
+            "fail:lost",
+            _interruption(number, [0]),
+        )
+        self.assert_ends(result, [f"INTERRUPTED {number}", "PEER_GONE 1"])
+        self.assertFalse(result.HasField("end"))
 
 
 class HangTest(rank_group_test_helper.JobTestCase):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from regress import terminal
-from regress.run import attempt_end, control, exit_codes, run_pb2
+from regress.run import attempt_end, control, run_pb2
 from regress.supervisor import (
     cancellation,
     errors,
@@ -87,8 +87,10 @@ class RankGroup:
         self._due = False
         self._seconds = 0.0
         self._delivered: run_pb2.InterruptionEvent | None = None
-        # Whether all ranks were sent SIGKILL, and the reason.
+        # Whether all ranks were sent SIGKILL, and the reason: a rank that
+        # failed, or another one.
         self._ending = False
+        self._culprit: rank_process.RankProcess | None = None
         self._end_reason: run_pb2.AttemptEnd | None = None
         # Silence is measured by a clock of its own, since this process may
         # have been stopped while its ranks were not.
@@ -221,14 +223,15 @@ class RankGroup:
     def record(self, launcher: str) -> run_pb2.Attempt:
         """Returns what was observed. Call it when all ranks are reaped."""
         stop = self._stop_signals.received
-        if stop is not None and self._end_reason is None:
-            self._end_reason = run_pb2.AttemptEnd(stop_signal=stop)
+        reason = self._reason()
+        if stop is not None and reason is None:
+            reason = run_pb2.AttemptEnd(stop_signal=stop)
         return run_pb2.Attempt(
             launcher=launcher,
             ranks=[process.record() for process in self._ranks],
             seconds=self._seconds,
             interruption=self._delivered,
-            end=self._end_reason,
+            end=reason,
             started_at=self._prepared_at,
             began_at=self._began_at,
         )
@@ -260,26 +263,57 @@ class RankGroup:
         # Kill its descendants while its pid cannot be reused.
         process.kill()
         self._guard.forget(process.pid)
-        status = process.reap()
-        status.seconds = time.monotonic() - self._started
+        process.reap(self._started)
         self._watchdog.ended(process.rank)
         if process.cause == _UNDECIDED:
             process.cause = _BY_ITSELF
-            if not exit_codes.exited_with(status, exit_codes.SUCCESS):
-                self._end(
-                    _PEER_GONE,
-                    run_pb2.AttemptEnd(failure=process.failure()),
-                )
-        elif process.cause == _INTERRUPTED and not self._ends_well(status):
+            if process.failed():
+                self._culprit = process
+                self._end(_PEER_GONE)
+        elif process.cause == _INTERRUPTED and not self._ends_well(process):
+            if self._culprit and self._fell_before(process, self._culprit):
+                self._culprit.cause = _PEER_GONE
+                self._culprit = None
             # Other ranks that were hit may take their time to end.
             self._kill_undecided(_PEER_GONE)
+        elif process.cause == _PEER_GONE:
+            self._look_again(process)
 
-    def _ends_well(self, status: run_pb2.ExitStatus) -> bool:
+    def _look_again(self, process: rank_process.RankProcess) -> None:
+        """Corrects why ranks ended that ended at the same moment.
+
+        The kernel closes a rank's connections before its end can be seen. So a
+        peer may fail because of it and be seen to end first.
+        """
+        if process.succeeded():
+            process.cause = _BY_ITSELF
+        elif (
+            self._culprit
+            and process.failed()
+            and process.failed_before(self._culprit)
+        ):
+            self._culprit.cause = _PEER_GONE
+            process.cause = _BY_ITSELF
+            self._culprit = process
+
+    def _fell_before(
+        self,
+        process: rank_process.RankProcess,
+        culprit: rank_process.RankProcess,
+    ) -> bool:
+        """Whether a rank that was hit had ended before another one failed."""
+        assert self._interruption and self._delivered
+        return culprit.ended_after(self._delivered.seconds) and (
+            process.ended_by(self._interruption.signal)
+            or (process.failed() and process.failed_before(culprit))
+        )
+
+    def _ends_well(self, process: rank_process.RankProcess) -> bool:
         """Whether a rank that was hit ended as a graceful stop requires."""
         return (
             self._interruption is not None
             and self._interruption.graceful
-            and exit_codes.exited_with(status, exit_codes.SUCCESS)
+            and process.succeeded()
         )
 
     def _unregister(self, source: socket.socket | int) -> None:
@@ -303,12 +337,13 @@ class RankGroup:
         ]
         for process in hit:
             process.cause = _INTERRUPTED
+        # A peer may fail because of it before the sending is done.
+        now = time.monotonic()
         if self._interruption.graceful:
             for process in hit:
                 process.send_signal(self._interruption.signal)
         else:
             rank_process.send_at_once(hit, self._interruption.signal)
-        now = time.monotonic()
         self._watchdog.interrupted(self._clock.now())
         self._delivered = self._interruption.event(
             [process.rank for process in hit], now - self._started
@@ -334,9 +369,15 @@ class RankGroup:
 
     def _say_why(self) -> None:
         """Tells the user, once, why the attempt ends."""
-        if not self._said and self._end_reason is not None:
+        reason = self._reason()
+        if not self._said and reason is not None:
             self._said = True
-            terminal.tell(attempt_end.describe(self._end_reason))
+            terminal.tell(attempt_end.describe(reason))
+
+    def _reason(self) -> run_pb2.AttemptEnd | None:
+        if self._culprit is not None:
+            return run_pb2.AttemptEnd(failure=self._culprit.failure())
+        return self._end_reason
 
     def _unreaped(self) -> errors.UnreapedError:
         named = ", ".join(
@@ -350,7 +391,9 @@ class RankGroup:
         )
 
     def _end(
-        self, cause: "run_pb2.ExitStatus.Cause", reason: run_pb2.AttemptEnd
+        self,
+        cause: "run_pb2.ExitStatus.Cause",
+        reason: run_pb2.AttemptEnd | None = None,
     ) -> None:
         """Kills all ranks; only the first call has an effect."""
         if self._ending:
@@ -358,7 +401,7 @@ class RankGroup:
         self._ending = True
         self._end_reason = reason
         self._reap_by = self._clock.now() + linux.REAP_SECONDS
-        if reason.HasField("silence") or reason.HasField("too_long"):
+        if cause == _HANG:
             # Say what was seen before anything can get stuck.
             self._say_why()
         self._kill_undecided(cause)
@@ -370,6 +413,7 @@ class RankGroup:
         for process in self._alive():
             if process.cause == _UNDECIDED:
                 process.cause = cause
+                process.was_killed = not process.has_ended()
                 process.kill()
 
 

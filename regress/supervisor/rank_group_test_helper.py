@@ -96,9 +96,9 @@ class JobTestCase(parameterized.TestCase):
         self._pidfds: list[int] = []
         self.progress: list[tuple[int, run_pb2.Progress]] = []
 
-    def make_fifo(self) -> pathlib.Path:
+    def make_fifo(self, name: str = "fifo") -> pathlib.Path:
         """Creates a FIFO, which ranks use to wait for each other."""
-        fifo = self.directory / "fifo"
+        fifo = self.directory / name
         os.mkfifo(fifo)
         return fifo
 

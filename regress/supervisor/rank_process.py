@@ -1,15 +1,17 @@
 """One rank's process."""
 
 import contextlib
+import math
 import os
 import pathlib
 import signal
 import socket
+import time
 from collections.abc import Sequence
 
 from google.protobuf import message
 
-from regress.run import run_pb2
+from regress.run import exit_codes, run_pb2
 from regress.supervisor import errors, linux, log_tail
 
 _PACKET_BYTES = 1 << 16
@@ -27,6 +29,7 @@ class RankProcess:
         log: The file with its stdout and stderr.
         last_progress: The last message that it sent.
         cause: Why it ended, once that is decided.
+        was_killed: Whether it still ran when the supervisor decided to kill it.
         process_state: Its state, as the kernel's letter, when the watchdog
             ended it; otherwise "".
         exit: How it ended, once it is reaped.
@@ -45,7 +48,9 @@ class RankProcess:
         self.log = log
         self.last_progress: run_pb2.Progress | None = None
         self.cause = run_pb2.ExitStatus.CAUSE_UNSPECIFIED
+        self.was_killed = False
         self.process_state = ""
+        self._ends_at: float | None = None
         self.exit: run_pb2.ExitStatus | None = None
 
     def has_ended(self) -> bool:
@@ -75,8 +80,12 @@ class RankProcess:
         """Waits for the process to end; returns whether it has."""
         return linux.ends_within(self.pidfd, seconds)
 
-    def reap(self) -> run_pb2.ExitStatus:
-        """Waits for the process to end; its pid may be reused afterwards."""
+    def reap(self, started: float = 0.0) -> run_pb2.ExitStatus:
+        """Waits for the process to end; its pid may be reused afterwards.
+
+        Args:
+            started: When the attempt started, by `time.monotonic`.
+        """
         _, status, usage = os.wait4(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         self.exit = run_pb2.ExitStatus(
@@ -85,6 +94,7 @@ class RankProcess:
             user_seconds=usage.ru_utime,
             system_seconds=usage.ru_stime,
             peak_resident_bytes=usage.ru_maxrss * 1024,
+            seconds=min(self._ends_at or math.inf, time.monotonic()) - started,
         )
         return self.exit
 
@@ -114,6 +124,9 @@ class RankProcess:
                 f" control socket, but sent {len(packet)} bytes that are not a"
                 " Progress message: use regress.run.control."
             ) from error
+        if progress.HasField("ends_at"):
+            self._ends_at = progress.ends_at
+            return self.receive()
         self.last_progress = progress
         return progress
 
@@ -145,6 +158,43 @@ class RankProcess:
         return run_pb2.AttemptEnd.Failure(
             rank=seen, code=self.exit.code, signal=self.exit.signal
         )
+
+    def failed(self) -> bool:
+        """Whether it failed on its own. Call after `reap`."""
+        if self.was_killed and self.ended_by(signal.SIGKILL):
+            return False
+        return not self.succeeded()
+
+    def succeeded(self) -> bool:
+        """Whether it exited with 0. Call after `reap`."""
+        assert self.exit is not None
+        return exit_codes.exited_with(self.exit, exit_codes.SUCCESS)
+
+    def ended_by(self, number: signal.Signals) -> bool:
+        """Whether the signal ended it. Call after `reap`."""
+        assert self.exit is not None
+        return self.exit.signal == number
+
+    def ended_after(self, seconds: float) -> bool:
+        """Whether it ended then or later, counted as in its exit status."""
+        assert self.exit is not None
+        return self.exit.seconds >= seconds
+
+    def failed_before(self, other: "RankProcess") -> bool:
+        """Whether this one failed first, of two that failed.
+
+        A rank that loses a peer raises an exception or aborts. No other signal
+        comes of that, so it was first, although when it came is not known.
+        """
+        return self._place() < other._place()
+
+    def _place(self) -> tuple[bool, float]:
+        assert self.exit is not None
+        may_be_of_a_peer = self._ends_at is not None or self.exit.signal in (
+            0,
+            signal.SIGABRT,
+        )
+        return may_be_of_a_peer, self.exit.seconds
 
     def record(self) -> run_pb2.RankRecord:
         """Returns the exit status with its cause. Call after `reap`."""

@@ -5,6 +5,7 @@ import pathlib
 import signal
 import socket
 import sys
+import time
 
 from absl.testing import absltest
 
@@ -166,6 +167,27 @@ class RankProcessTest(absltest.TestCase):
                 code=3,
             ),
         )
+
+    def test_ends_when_it_says_so(self) -> None:
+        started = time.monotonic()
+        process = self.start("")
+        self.send(run_pb2.Progress(iteration=7))
+        self.send(run_pb2.Progress(ends_at=started + 0.25))
+        self.assertEqual(process.receive(), run_pb2.Progress(iteration=7))
+        self.assertIsNone(process.receive())
+        self.assertEqual(process.last_seen().progress.iteration, 7)
+        rank_group_test_helper.wait_for_end(process.pidfd)
+        while time.monotonic() < started + 0.25:
+            pass
+        self.assertEqual(process.reap(started).seconds, 0.25)
+
+    def test_ends_no_later_than_it_is_reaped(self) -> None:
+        started = time.monotonic()
+        process = self.start("")
+        self.send(run_pb2.Progress(ends_at=started + 1e6))
+        process.receive()
+        status = process.reap(started)
+        self.assertBetween(status.seconds, 0, time.monotonic() - started)
 
     def test_has_a_state(self) -> None:
         process = self.start("import signal; signal.pause()")
