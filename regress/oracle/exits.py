@@ -137,7 +137,7 @@ def _deserters(attempt: observations.Attempt) -> set[int]:
     because of it.
     """
     early = {
-        rank: timeline.exit.seconds
+        rank: exit_codes.order(timeline.exit)
         for rank, timeline in attempt.timelines.items()
         if timeline.exit.cause == _Exit.BY_ITSELF
         and not _is_crash(timeline.exit, lost_a_peer=False)
@@ -145,15 +145,15 @@ def _deserters(attempt: observations.Attempt) -> set[int]:
         and not timeline.finished
     }
     victims = [
-        timeline.exit.seconds
+        exit_codes.order(timeline.exit)
         for timeline in attempt.timelines.values()
         if timeline.exit.cause == _Exit.HANG
         or _is_crash(timeline.exit, lost_a_peer=False)
     ]
     return {
         rank
-        for rank, seconds in early.items()
-        if victims and seconds <= min(victims)
+        for rank, order in early.items()
+        if victims and order <= min(victims)
     }
 
 

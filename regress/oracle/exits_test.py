@@ -410,6 +410,14 @@ class DeserterTest(verdict_testing.VerdictTestCase):
         self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
         self.assertEqual(verdict.findings[0].rank, 1)
 
+    def test_is_the_culprit_if_it_did_not_tell(self):
+        # The supervisor saw it late, while the other one told at once.
+        records = self._records(first=4, then=3)
+        records.rank(1, 1).exit.told = True
+        verdict = records.judge()
+        self.assertEqual(verdict.conclusion, verdict_pb2.Verdict.CRASH)
+        self.assertEqual(verdict.findings[0].rank, 2)
+
     def test_is_none_if_all_ended_alike(self):
         records = record_test_helper.passing()
         for rank in range(record_test_helper.RANKS):

@@ -33,6 +33,7 @@ _NOT_JUDGED = frozenset(
         "ExitStatus.peak_resident_bytes",
         # Whose end came first only tells the culprit.
         "ExitStatus.seconds",
+        "ExitStatus.told",
         "ExitStatus.system_seconds",
         "ExitStatus.user_seconds",
         "Finished.peak_device_bytes",

@@ -21,5 +21,32 @@ class ExitedWithTest(parameterized.TestCase):
         self.assertIs(exit_codes.exited_with(status, asked), expected)
 
 
+_Exit = run_pb2.ExitStatus
+
+
+class OrderTest(parameterized.TestCase):
+    @parameterized.parameters(
+        # The one that told of it first, whatever they ended with.
+        (_Exit(told=True, seconds=1), _Exit(told=True, code=1, seconds=2)),
+        (_Exit(told=True, code=1, seconds=1), _Exit(signal=6, seconds=2)),
+        # The one that was ended by something else than the loss of a peer.
+        (_Exit(signal=11, seconds=3), _Exit(told=True, code=1, seconds=2)),
+        (_Exit(signal=9, seconds=3), _Exit(signal=6, seconds=2)),
+        (_Exit(code=0, seconds=3), _Exit(told=True, code=1, seconds=2)),
+        (_Exit(code=5, seconds=3), _Exit(told=True, code=1, seconds=2)),
+        # A rank that waited for the other one.
+        (
+            _Exit(told=True, seconds=3),
+            _Exit(signal=9, cause=_Exit.HANG, seconds=9),
+        ),
+        # Nothing is known but the time.
+        (_Exit(code=1, seconds=1), _Exit(code=1, seconds=2)),
+    )
+    def test_tells_who_was_first(
+        self, first: run_pb2.ExitStatus, then: run_pb2.ExitStatus
+    ) -> None:
+        self.assertLess(exit_codes.order(first), exit_codes.order(then))
+
+
 if __name__ == "__main__":
     absltest.main()

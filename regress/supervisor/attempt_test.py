@@ -15,7 +15,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 
 from regress.case import case_pb2
-from regress.run import attempt_end, run_pb2
+from regress.run import attempt_end, exit_codes, run_pb2
 from regress.supervisor import (
     attempt,
     cancellation,
@@ -222,6 +222,7 @@ class SameMomentTest(rank_group_test_helper.JobTestCase):
             ("fail:first", "BY_ITSELF 1"),
             ("raise:SIGKILL", "BY_ITSELF SIGKILL"),
             ("raise:SIGSEGV", "BY_ITSELF SIGSEGV"),
+            ("quit:5", "BY_ITSELF 5"),
         ],
         second=[
             ("fail:lost", "PEER_GONE 1"),
@@ -235,11 +236,13 @@ class SameMomentTest(rank_group_test_helper.JobTestCase):
         self.assert_ends(result, [first[1], second[1]])
         self.assertEqual(result.end.failure.rank.rank, 0)
 
-    @parameterized.parameters(*_LAUNCHERS)
-    def test_sees_that_a_rank_was_done_first(self, launcher: str) -> None:
-        result = self.run_pair(launcher, "exit:0", "fail:lost")
+    @parameterized.product(launcher=_LAUNCHERS, first=["exit:0", "quit:0"])
+    def test_sees_that_a_rank_was_done_first(
+        self, launcher: str, first: str
+    ) -> None:
+        result = self.run_pair(launcher, first, "fail:lost")
         self.assert_ends(result, ["BY_ITSELF 0", "BY_ITSELF 1"])
-        done, lost = (rank.exit.seconds for rank in result.ranks)
+        done, lost = (exit_codes.order(rank.exit) for rank in result.ranks)
         self.assertLess(done, lost)
 
     @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])

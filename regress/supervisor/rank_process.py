@@ -95,6 +95,7 @@ class RankProcess:
             system_seconds=usage.ru_stime,
             peak_resident_bytes=usage.ru_maxrss * 1024,
             seconds=min(self._ends_at or math.inf, time.monotonic()) - started,
+            told=self._ends_at is not None,
         )
         return self.exit
 
@@ -181,20 +182,9 @@ class RankProcess:
         return self.exit.seconds >= seconds
 
     def failed_before(self, other: "RankProcess") -> bool:
-        """Whether this one failed first, of two that failed.
-
-        A rank that loses a peer raises an exception or aborts. No other signal
-        comes of that, so it was first, although when it came is not known.
-        """
-        return self._place() < other._place()
-
-    def _place(self) -> tuple[bool, float]:
-        assert self.exit is not None
-        may_be_of_a_peer = self._ends_at is not None or self.exit.signal in (
-            0,
-            signal.SIGABRT,
-        )
-        return may_be_of_a_peer, self.exit.seconds
+        """Whether this one failed first, of two that failed."""
+        assert self.exit is not None and other.exit is not None
+        return exit_codes.order(self.exit) < exit_codes.order(other.exit)
 
     def record(self) -> run_pb2.RankRecord:
         """Returns the exit status with its cause. Call after `reap`."""

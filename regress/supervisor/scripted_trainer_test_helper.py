@@ -6,6 +6,7 @@
   wait:ITERATION:PHASE       wait for an interruption
   print:TEXT                 print a line
   exit:CODE                  return from main
+  quit:CODE                  end the process without another word
   sys_exit:CODE              raise SystemExit, with a number or a text
   fail:TEXT                  raise an exception
   torn_down:CODE             exit with a code if the interpreter is torn down
@@ -92,6 +93,8 @@ def main(argv: Sequence[str]) -> int:
                 print(text)
             case ["exit", code]:
                 return int(code)
+            case ["quit", code]:
+                os._exit(int(code))
             case ["sys_exit", code]:
                 sys.exit(int(code) if code.isdigit() else code)
             case ["fail", text]:
