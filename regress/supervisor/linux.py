@@ -20,6 +20,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 
+# From the kernel's include/linux/sched.h: a flag in /proc/PID/stat.
+_PF_EXITING = 0x4
+
 # How long a process may take to end after SIGKILL. One that waits in the kernel
 # for a frozen file system or a dead device may never end. Bazel gives a test
 # 15 s after SIGTERM.
@@ -245,6 +248,17 @@ def process_state(pid: int) -> str:
         FileNotFoundError: There is no such process.
     """
     return _stat(pid)[0]
+
+
+def is_exiting(pid: int) -> bool:
+    """Whether a process has begun to end, though it may not have ended.
+
+    The kernel sets the flag before it closes the process's files.
+
+    Raises:
+        FileNotFoundError: There is no such process.
+    """
+    return bool(int(_stat(pid)[6]) & _PF_EXITING)
 
 
 def describe(pid: int) -> str:

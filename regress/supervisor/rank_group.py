@@ -413,7 +413,7 @@ class RankGroup:
         for process in self._alive():
             if process.cause == _UNDECIDED:
                 process.cause = cause
-                process.was_killed = not process.has_ended()
+                process.was_killed = not process.is_ending()
                 process.kill()
 
 

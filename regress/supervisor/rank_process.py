@@ -29,7 +29,7 @@ class RankProcess:
         log: The file with its stdout and stderr.
         last_progress: The last message that it sent.
         cause: Why it ended, once that is decided.
-        was_killed: Whether it still ran when the supervisor decided to kill it.
+        was_killed: Whether it still ran when it was killed here.
         process_state: Its state, as the kernel's letter, when the watchdog
             ended it; otherwise "".
         exit: How it ended, once it is reaped.
@@ -61,6 +61,10 @@ class RankProcess:
             os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT
         )
         return end is not None
+
+    def is_ending(self) -> bool:
+        """Whether the process ends or has ended. Do not call after `reap`."""
+        return linux.is_exiting(self.pid)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends a signal to the rank only, not to its descendants."""
