@@ -84,11 +84,12 @@ class RankProcess:
         """Waits for the process to end; returns whether it has."""
         return linux.ends_within(self.pidfd, seconds)
 
-    def reap(self, started: float = 0.0) -> run_pb2.ExitStatus:
+    def reap(self, started: float | None = None) -> run_pb2.ExitStatus:
         """Waits for the process to end; its pid may be reused afterwards.
 
         Args:
-            started: When the attempt started, by `time.monotonic`.
+            started: When the attempt started, by `time.monotonic`; None if it
+                does not matter when the process ended.
         """
         _, status, usage = os.wait4(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
@@ -98,18 +99,29 @@ class RankProcess:
             user_seconds=usage.ru_utime,
             system_seconds=usage.ru_stime,
             peak_resident_bytes=usage.ru_maxrss * 1024,
-            seconds=min(self._ends_at or math.inf, time.monotonic()) - started,
             told=self._ends_at is not None,
         )
+        if started is not None:
+            ended_at = min(self._ends_at or math.inf, time.monotonic())
+            self.exit.seconds = ended_at - started
         return self.exit
 
     def receive(self) -> run_pb2.Progress | None:
-        """Returns the next message, or None if none is pending.
+        """Returns the next message of its progress, or None if none is pending.
 
         Raises:
             SupervisorError: The rank sent something that is not a Progress
                 message.
         """
+        progress = self._next_message()
+        while progress is not None and progress.HasField("ends_at"):
+            self._ends_at = progress.ends_at
+            progress = self._next_message()
+        if progress is not None:
+            self.last_progress = progress
+        return progress
+
+    def _next_message(self) -> run_pb2.Progress | None:
         if self.disconnected:
             return None
         try:
@@ -122,18 +134,13 @@ class RankProcess:
             self.disconnected = True
             return None
         try:
-            progress = run_pb2.Progress.FromString(packet)
+            return run_pb2.Progress.FromString(packet)
         except message.DecodeError as error:
             raise errors.SupervisorError(
                 f"Rank {self.rank} must send Progress messages over its"
                 f" control socket, but sent {len(packet)} bytes that are not a"
                 " Progress message: use regress.run.control."
             ) from error
-        if progress.HasField("ends_at"):
-            self._ends_at = progress.ends_at
-            return self.receive()
-        self.last_progress = progress
-        return progress
 
     def let_continue(self) -> None:
         """Lets a waiting rank continue."""
