@@ -21,6 +21,8 @@ from regress.oracle import (
     command_observed,
     command_output_checks,
     command_process_checks,
+    command_states,
+    command_steps,
     decision,
     rules,
     subjects,
@@ -82,7 +84,7 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         outcomes.append(command_observed.ranks(case, launches))
         not_judged += command_observed.incomplete(launches)
     shown: list[check.Outcome] = []
-    observed: command_observed.Observed | None = None
+    steps: command_steps.Steps | None = None
     restored = verdict_pb2.RestoredState()
     if (
         whole is not None
@@ -109,19 +111,22 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
             not_judged.append(_NotJudged(kind=_NotJudged.METRICS))
         told: Sequence[check.Outcome | None] = ()
         if case.observe:
-            observed = command_observed.Observed(case, attempts, whole)
-            not_judged += observed.left_out()
-            begun, restored = observed.begun(not_judged)
+            steps = command_steps.Steps(attempts[0], whole)
+            states = command_states.States(case, attempts, whole)
+            not_judged += steps.unsteady()
+            not_judged += states.unsteady()
+            not_judged += steps.not_observed()
+            begun, restored = states.begun(not_judged)
             told = (
-                observed.loaded(not_judged),
+                states.loaded(not_judged),
                 begun,
-                observed.steps(rules.OBSERVED_AFTER, attempts[1:]),
-                observed.saves(),
+                steps.compare(rules.OBSERVED_AFTER, attempts[1:]),
+                states.saves(),
             )
             outcomes += _there(
-                observed.finished(),
-                observed.steps(rules.OBSERVED_BEFORE, attempts[:1]),
-                observed.steps(rules.OBSERVED_REPEATED, [again])
+                command_observed.finished(attempts, whole),
+                steps.compare(rules.OBSERVED_BEFORE, attempts[:1]),
+                steps.compare(rules.OBSERVED_REPEATED, [again])
                 if again
                 else None,
             )
@@ -158,8 +163,8 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         clues=[
             *command_clues.find(run, attempts, findings),
             *(
-                observed.clues(findings[0])
-                if observed is not None and findings
+                steps.clues(findings[0])
+                if steps is not None and findings
                 else ()
             ),
         ],
