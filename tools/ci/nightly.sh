@@ -11,39 +11,18 @@
 # The last line says how many of the nine passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
+. tools/ci/steps.sh
 
 readonly FLAGS=(--color=no --curses=no --noshow_progress)
 readonly FLAGSHIP=//regress:gpt3_mcore_te_tp1_pp4_vp1_resume_torch_decoupled_lr_test
 
 trap 'tools/bazel7 shutdown' EXIT
 
-passed=0
-failed=0
-
-# Runs a command, and counts it as passed or failed.
-step() {
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-    fi
-}
-
-readonly BASE_312="${XDG_CACHE_HOME:-${HOME}/.cache}/regress/python3.12"
-
-# Runs a command under Python 3.12.
-with_312() {
-    local python
-    python="$(tools/ci/python_of.sh 3.12)" || return
-    REGRESS_PYTHON="${python}" "$@"
-}
-
 step tools/bazelw test "${FLAGS[@]}" --keep_going --test_summary=short \
     --test_tag_filters=nightly //...
-step with_312 tools/bazelw "--output_base=${BASE_312}" test "${FLAGS[@]}" \
-    --test_summary=short "${FLAGSHIP}"
-step with_312 tools/bazelw "--output_base=${BASE_312}" test "${FLAGS[@]}" \
-    --test_summary=short --config=lts //regress:stock_grouping_test
+step bazelw_312 test "${FLAGS[@]}" --test_summary=short "${FLAGSHIP}"
+step bazelw_312 test "${FLAGS[@]}" --test_summary=short --config=lts \
+    //regress:stock_grouping_test
 # The server of Python 3.12 has the wheels already; this shuts it down.
 step with_312 tools/ci/two_checkouts.sh "${BASE_312}"
 step tools/bazelw run "${FLAGS[@]}" //tools/remote:check
