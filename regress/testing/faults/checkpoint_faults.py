@@ -260,15 +260,20 @@ def _damaged(
     disk: Callable[[job_files.JobFiles], None],
     summary: str,
     trainer: instrumentation.Install | None = None,
+    ranks: tuple[int, ...] = _ALL,
 ) -> fault.Fault:
-    """Returns a fault that ends all ranks; which one ends first is random."""
+    """Returns a fault of a file, which ends all ranks.
+
+    Unless only some `ranks` see it, all of them give up at once, and which one
+    ends first is random.
+    """
     return fault.Fault(
         name,
         reference,
         what,
         fault.Injection(disk=disk, trainer=trainer),
         fault.Expected(
-            "DAMAGED_CHECKPOINT", "exit status", ranks=_ALL, summary=summary
+            "DAMAGED_CHECKPOINT", "exit status", ranks=ranks, summary=summary
         ),
     )
 
@@ -388,6 +393,7 @@ FAULTS = (
         rank_files.edit(2, _LOADED, _lose_the_scheduler),
         r"mp_rank_00_002\S* is damaged: it has no 'opt_param_scheduler'. "
         "Restore it, or remove .*iter_0000004 and write 2 into",
+        ranks=(2,),
     ),
     _damaged(
         "rank_file_is_a_list",
@@ -395,6 +401,7 @@ FAULTS = (
         "The file of rank 2 is a list; the manifest matches it.",
         _save_a_list,
         r"mp_rank_00_002\S* is damaged: it holds a list; expected a dict",
+        ranks=(2,),
     ),
     _damaged(
         "rank_file_holds_code",
@@ -403,6 +410,7 @@ FAULTS = (
         "matches it.",
         rank_files.edit(2, _LOADED, _plant_code),
         r"mp_rank_00_002\S* cannot be read: it holds posix.system; expected",
+        ranks=(2,),
     ),
     fault.Fault(
         "rank_file_relabelled",
