@@ -104,9 +104,13 @@ class _FullDisk(instrumentation.WrappedDisk):
 
 
 def _cannot_save(
-    name: str, what: str, injection: fault.Injection, why: str
+    name: str,
+    what: str,
+    injection: fault.Injection,
+    why: str,
+    ranks: tuple[int, ...] = _ALL,
 ) -> fault.Fault:
-    """Returns a fault that makes the save of iteration 6 fail.
+    """Returns a fault that makes the save of iteration 6 fail, on some ranks.
 
     The checkpoint of iteration 4 remains.
     """
@@ -118,7 +122,7 @@ def _cannot_save(
         fault.Expected(
             "CRASH",
             "exit status",
-            ranks=_ALL,
+            ranks=ranks,
             iteration=7,
             summary=rf"cannot be written: {why}. The checkpoint before it is",
         ),
@@ -466,6 +470,7 @@ FAULTS = (
         "The disk is full when rank 2 writes its file of iteration 6.",
         fault.Injection(trainer=instrumentation.with_disk(_FullDisk)),
         "No space left on device",
+        ranks=(2,),
     ),
     fault.Fault(
         "ranks_disagree_on_iteration",
