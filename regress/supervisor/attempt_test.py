@@ -258,6 +258,39 @@ class SameMomentTest(rank_group_test_helper.JobTestCase):
         self.assert_ends(result, [f"INTERRUPTED {number}", "PEER_GONE 1"])
         self.assertFalse(result.HasField("end"))
 
+    @parameterized.product(
+        launcher=_LAUNCHERS,
+        # The signal, and the last one that is sent for it.
+        numbers=[("SIGSTOP", "SIGSTOP"), ("SIGTERM", "SIGCONT")],
+    )
+    def test_does_not_excuse_the_peer_of_a_rank_that_lives_on(
+        self, launcher: str, numbers: tuple[str, str]
+    ) -> None:
+        number, last = numbers
+        gate = self.make_fifo()
+        send = rank_process.RankProcess.send_signal
+
+        def send_and_open(
+            process: rank_process.RankProcess, number: signal.Signals
+        ) -> None:
+            send(process, number)
+            if number.name == last:
+                gate.write_bytes(b"")
+
+        with mock.patch.object(
+            rank_process.RankProcess, "send_signal", send_and_open
+        ):
+            result = self.run_job(
+                launcher,
+                [
+                    "ignore:SIGTERM wait:2:BACKWARD pause",
+                    f"read:{gate} fail:own",
+                ],
+                interruption=_interruption(number, [0]),
+            )
+        self.assert_ends(result, ["INTERRUPTED SIGKILL", "BY_ITSELF 1"])
+        self.assertEqual(result.end.failure.rank.rank, 1)
+
 
 class HangTest(rank_group_test_helper.JobTestCase):
     """Attempts that exceed the watchdog's bounds."""

@@ -406,15 +406,14 @@ class RankGroup:
             self._say_why()
         self._kill_undecided(cause)
         for process in self._alive():
-            process.kill()
+            process.end()
 
     def _kill_undecided(self, cause: "run_pb2.ExitStatus.Cause") -> None:
         """Kills the ranks whose cause of death is undecided, with this one."""
         for process in self._alive():
             if process.cause == _UNDECIDED:
                 process.cause = cause
-                process.was_killed = not process.is_ending()
-                process.kill()
+                process.end()
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class RankProcess:
         log: The file with its stdout and stderr.
         last_progress: The last message that it sent.
         cause: Why it ended, once that is decided.
-        was_killed: Whether it still ran when it was killed here.
+        was_killed: Whether it still ran when `end` was called.
         process_state: Its state, as the kernel's letter, when the watchdog
             ended it; otherwise "".
         exit: How it ended, once it is reaped.
@@ -62,10 +62,6 @@ class RankProcess:
         )
         return end is not None
 
-    def is_ending(self) -> bool:
-        """Whether the process ends or has ended. Do not call after `reap`."""
-        return linux.is_exiting(self.pid)
-
     def send_signal(self, number: signal.Signals) -> None:
         """Sends a signal to the rank only, not to its descendants."""
         signal.pidfd_send_signal(self.pidfd, number)
@@ -79,6 +75,11 @@ class RankProcess:
         ):
             with contextlib.suppress(ProcessLookupError):
                 kill()
+
+    def end(self) -> None:
+        """Kills it, and notes whether it still ran."""
+        self.was_killed = self.was_killed or not linux.is_exiting(self.pid)
+        self.kill()
 
     def ends_within(self, seconds: float) -> bool:
         """Waits for the process to end; returns whether it has."""
