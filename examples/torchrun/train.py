@@ -15,6 +15,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Imported later, its functions' defaults would keep the group, and with it
+# gloo's threads, beyond destroy_process_group(). One that lets go of a tensor
+# as Python ends aborts the rank (pytorch #179291).
+import torch.distributed.nn
 from torch import nn
 from torch.amp import grad_scaler
 from torch.nn import functional
@@ -182,8 +187,6 @@ def main() -> None:
                     del state["schedule_updates"]
                 torch.save(state, path.with_suffix(".new"))
                 path.with_suffix(".new").replace(path)
-            # A rank that ended while a thread of gloo's still held what was
-            # gathered would be aborted (pytorch #179291).
             dist.barrier()
     dist.destroy_process_group()
 

@@ -17,6 +17,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Imported later, its functions' defaults would keep the group, and with it
+# gloo's threads, beyond destroy_process_group(). One that lets go of a tensor
+# as Python ends aborts the rank (pytorch #179291).
+import torch.distributed.nn
 from torch import nn
 from torch.nn import functional
 
