@@ -1,4 +1,4 @@
-"""Tests that a rank of the script leaves nothing running that could abort it."""
+"""Tests that a rank of the script leaves nothing that could abort it."""
 
 import os
 import pathlib
