@@ -188,8 +188,10 @@ def main() -> None:
                 torch.save(state, path.with_suffix(".new"))
                 path.with_suffix(".new").replace(path)
             dist.barrier()
-    dist.destroy_process_group()
 
 
 if __name__ == "__main__":
     main()
+    # The model is gone by now. If it went last, and the group with it, Python
+    # would wait for gloo's threads, and they for Python.
+    dist.destroy_process_group()

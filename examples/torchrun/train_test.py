@@ -1,14 +1,15 @@
 """Tests that a rank of the script leaves nothing that could abort it."""
 
+import gc
 import os
 import pathlib
+import runpy
 import sys
 from unittest import mock
 
 import torch.distributed as dist
 from absl.testing import absltest
-
-from examples.torchrun import train
+from torch.nn.parallel import DistributedDataParallel
 
 # The name of gloo's threads.
 _GLOO = "pt_gloo_runloop"
@@ -32,10 +33,16 @@ class TrainTest(absltest.TestCase):
             "MASTER_PORT": "0",
         }
         before: set[str] = set()
+        models: list[object] = []
         destroy = dist.destroy_process_group
 
         def look_and_destroy() -> None:
             before.update(_threads())
+            models.extend(
+                one
+                for one in gc.get_objects()
+                if isinstance(one, DistributedDataParallel)
+            )
             destroy()
 
         with (
@@ -43,8 +50,10 @@ class TrainTest(absltest.TestCase):
             mock.patch.object(sys, "argv", ["", f"--out={out}", "--steps=2"]),
             mock.patch.object(dist, "destroy_process_group", look_and_destroy),
         ):
-            train.main()
+            runpy.run_path("examples/torchrun/train.py", run_name="__main__")
         self.assertIn(_GLOO, before)
+        # A model that outlives this would end the threads, and wait for ever.
+        self.assertEmpty(models)
         self.assertNotIn(_GLOO, _threads())
 
 

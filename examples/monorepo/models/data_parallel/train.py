@@ -73,8 +73,10 @@ def main() -> None:
             dist.barrier()
         client.phase("BETWEEN_STEPS")
     client.finished()
-    dist.destroy_process_group()
 
 
 if __name__ == "__main__":
     main()
+    # The model is gone by now. If it went last, and the group with it, Python
+    # would wait for gloo's threads, and they for Python.
+    dist.destroy_process_group()
