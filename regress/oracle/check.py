@@ -17,6 +17,9 @@ from regress.run import run_pb2
 # A reader looks at the first few subjects only. The counts cover all of them.
 SUBJECTS_KEPT = 20
 
+# So is a list in a verdict.
+LISTED = 20
+
 # Surplus findings are dropped in batches, so that a long record in which
 # everything is wrong costs neither unbounded memory nor a sort per finding.
 _BATCH = 1000

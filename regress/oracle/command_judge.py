@@ -44,9 +44,6 @@ _LAST = (
     rules.REPEAT_LEFT.name,
 )
 
-# What was not compared is listed so far.
-_LISTED = 20
-
 
 def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
     """Judges a run.
@@ -214,13 +211,13 @@ def _not_observed(
     if not run.command.checkpoints:
         yield _NotJudged(kind=_NotJudged.CHECKPOINTS)
     left_out = run.checkpoint.not_compared
-    for one in left_out[:_LISTED]:
+    for one in left_out[: check.LISTED]:
         yield _NotJudged(
             kind=_NotJudged.NOT_COMPARED, what=one.what, why=one.why
         )
-    if len(left_out) > _LISTED:
+    if len(left_out) > check.LISTED:
         yield _NotJudged(
-            kind=_NotJudged.NOT_COMPARED, count=len(left_out) - _LISTED
+            kind=_NotJudged.NOT_COMPARED, count=len(left_out) - check.LISTED
         )
     if more := sum(one.end.lines_left_out for one in launches):
         yield _NotJudged(kind=_NotJudged.MORE_LINES, count=more)

@@ -13,9 +13,6 @@ from regress.run import run_pb2
 _Fact = verdict_pb2.Fact
 _NotJudged = verdict_pb2.NotJudged
 
-# A list in a verdict has so many at most.
-_LISTED = 20
-
 
 def ranks(
     case: case_pb2.CommandCase, launches: Sequence[command_launch.Launch]
@@ -76,5 +73,5 @@ def incomplete(
             problems.update(dict.fromkeys(rank.problems))
             if rank.full:
                 problems.setdefault("")
-    for what in list(problems)[:_LISTED]:
+    for what in list(problems)[: check.LISTED]:
         yield _NotJudged(kind=_NotJudged.OBSERVED_IN_PART, what=what)

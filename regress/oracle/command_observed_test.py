@@ -55,15 +55,15 @@ class ExactTest(observed_testing.ObservedTestCase):
             (rules.OBSERVED_AFTER, 2 * (3 + 2) * len(observed_testing.METRICS)),
             (rules.OBSERVED_SAVES, 2 * 2 * 5),
         ):
-            self.assertEqual(self.counts(rule), (compared, 0), rule.name)
+            self.assertEqual(self.counts_of(rule), (compared, 0), rule.name)
 
 
 class FinishedTest(observed_testing.ObservedTestCase):
     def assert_finds(self, rank: int, *, text: str = "") -> None:
         """Asserts that one rank has not finished."""
         self.assert_concludes(_Verdict.NOT_RESUMED)
-        self.assertEqual(self.counts(rules.OBSERVED_FINISHED), (2, 1))
-        (found,) = self.findings(rules.OBSERVED_FINISHED)
+        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 1))
+        (found,) = self.found_by(rules.OBSERVED_FINISHED)
         self.assertEqual(found.fact, _Fact(kind=_Fact.FINISHED))
         self.assertEqual((found.attempt, found.rank), (2, rank))
         self.assertFalse(found.HasField("iteration"))
@@ -89,8 +89,8 @@ class FinishedTest(observed_testing.ObservedTestCase):
         last = self.last.observed.pop()
         # That the rank tells nothing at all weighs more.
         self.assert_concludes(_Verdict.WRONG_ENVIRONMENT)
-        self.assertEqual(self.counts(rules.OBSERVED_FINISHED), (2, 1))
-        (found,) = self.findings(rules.OBSERVED_FINISHED)
+        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 1))
+        (found,) = self.found_by(rules.OBSERVED_FINISHED)
         self.assertEqual(found.rank, last.rank)
         self.assertTrue(found.actual.absent)
 
@@ -98,7 +98,7 @@ class FinishedTest(observed_testing.ObservedTestCase):
         for rank in self.last.observed:
             rank.ClearField("finished")
         self.assertEqual(
-            [one.rank for one in self.findings(rules.OBSERVED_FINISHED)],
+            [one.rank for one in self.found_by(rules.OBSERVED_FINISHED)],
             [0, 1],
         )
 
@@ -106,9 +106,9 @@ class FinishedTest(observed_testing.ObservedTestCase):
         self.whole.observed[0].ClearField("finished")
         self.last.observed[0].ClearField("finished")
         self.assert_concludes(_Verdict.PASS)
-        self.assertEqual(self.counts(rules.OBSERVED_FINISHED), (1, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (1, 0))
         self.whole.observed[1].ClearField("finished")
-        self.assertIsNone(self.counts(rules.OBSERVED_FINISHED))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_FINISHED))
 
 
 class RanksTest(observed_testing.ObservedTestCase):
@@ -127,8 +127,8 @@ class RanksTest(observed_testing.ObservedTestCase):
                 )
             )
         self.assert_concludes(_Verdict.WRONG_ENVIRONMENT)
-        self.assertEqual(self.counts(rules.OBSERVED_RANKS), (3, 1))
-        (finding,) = self.findings(rules.OBSERVED_RANKS)
+        self.assertEqual(self.counts_of(rules.OBSERVED_RANKS), (3, 1))
+        (finding,) = self.found_by(rules.OBSERVED_RANKS)
         self.assertEqual(finding.fact, _Fact(kind=_Fact.OBSERVED_RANKS))
         self.assertEqual(finding.attempt, 1)
         self.assertEqual(list(finding.expected.integers.values), [0, 1])
@@ -141,7 +141,7 @@ class RanksTest(observed_testing.ObservedTestCase):
         self.assertCountEqual(
             [
                 (one.attempt, one.of_uninterrupted)
-                for one in self.findings(rules.OBSERVED_RANKS)
+                for one in self.found_by(rules.OBSERVED_RANKS)
             ],
             [(0, False), (1, False), (0, True)],
         )

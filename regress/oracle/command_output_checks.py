@@ -8,9 +8,6 @@ from regress.run import run_pb2, state_entry
 _Fact = verdict_pb2.Fact
 _NotJudged = verdict_pb2.NotJudged
 
-# A list in a finding has so many at most.
-_LISTED = 20
-
 
 def iterations(
     attempts: Sequence[command_launch.Launch],
@@ -26,7 +23,7 @@ def iterations(
         attempts[-1].find(
             result,
             _Fact.ITERATIONS_PRINTED,
-            check.integers(missing[:_LISTED]),
+            check.integers(missing[: check.LISTED]),
             check.ABSENT,
         )
     if extra := len(printed - wanted):

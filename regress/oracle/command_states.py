@@ -29,8 +29,8 @@ from regress.run import run_pb2, state_entry
 _NotJudged = verdict_pb2.NotJudged
 _Moment = run_pb2.StateDigest
 
-# A list in a verdict has so many at most.
-_LISTED = 20
+# A rank, and a save of it in the uninterrupted run and in another one.
+type _Pair = tuple[int, run_pb2.StateDigest, run_pb2.StateDigest]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class States:
                     )
         not_judged.extend(
             _NotJudged(kind=_NotJudged.LOADED_UNKNOWN, what=what)
-            for what in list(unknown)[:_LISTED]
+            for what in list(unknown)[: check.LISTED]
         )
         return result.outcome_unless_empty()
 
@@ -115,23 +115,20 @@ class States:
         """Compares what the resumes save; None if nothing was."""
         result = check.Check(rules.OBSERVED_SAVES, state_comparison.by_cause)
         for index, one in enumerate(self.attempts[1:], 1):
-            for rank, observed in one.observed.items():
-                wanted = _saves(self.whole.observed.get(rank))
-                for key, state in _saves(observed).items():
-                    if key in wanted:
-                        _compare(
-                            result,
-                            self._entries(wanted[key]),
-                            self._entries(state),
-                            attempt=index,
-                            rank=rank,
-                            iteration=state.iteration,
-                        )
+            for rank, wanted, state in self._pairs(one):
+                _compare(
+                    result,
+                    self._entries(wanted),
+                    self._entries(state),
+                    attempt=index,
+                    rank=rank,
+                    iteration=state.iteration,
+                )
         return result.outcome_unless_empty()
 
     def unsteady(self) -> Iterator[verdict_pb2.NotJudged]:
         """Yields the entries that are not compared, up to a bound."""
-        for name in sorted(self._unsteady)[:_LISTED]:
+        for name in sorted(self._unsteady)[: check.LISTED]:
             yield _NotJudged(kind=_NotJudged.UNSTEADY_ENTRY, what=name)
 
     def _entries(self, state: run_pb2.StateDigest) -> run_pb2.StateDigest:
@@ -150,18 +147,21 @@ class States:
     @functools.cached_property
     def _unsteady(self) -> set[str]:
         """Returns the names of what differs before anything is interrupted."""
-        names: set[str] = set()
-        for rank, first in self.attempts[0].observed.items():
+        return {
+            name
+            for _, wanted, state in self._pairs(self.attempts[0])
+            for expected in [_digests(wanted)]
+            for name, digest in _digests(state).items()
+            if expected.get(name, digest) != digest
+        }
+
+    def _pairs(self, launch: command_launch.Launch) -> Iterator[_Pair]:
+        """Yields the saves of a launch that the uninterrupted run has, too."""
+        for rank, observed in launch.observed.items():
             wanted = _saves(self.whole.observed.get(rank))
-            for key, state in _saves(first).items():
+            for key, state in _saves(observed).items():
                 if key in wanted:
-                    expected = _digests(wanted[key])
-                    names.update(
-                        name
-                        for name, digest in _digests(state).items()
-                        if expected.get(name, digest) != digest
-                    )
-        return names
+                    yield rank, wanted[key], state
 
     def _saved_as(
         self, state: run_pb2.StateDigest, rank: int, attempt: int

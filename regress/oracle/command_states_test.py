@@ -31,7 +31,7 @@ class UnsteadyEntriesTest(observed_testing.ObservedTestCase):
             (rules.OBSERVED_BEGUN, 2 * 4),
             (rules.OBSERVED_SAVES, 2 * 2 * 4),
         ):
-            self.assertEqual(self.counts(rule), (compared, 0), rule.name)
+            self.assertEqual(self.counts_of(rule), (compared, 0), rule.name)
 
     def test_they_are_listed_in_order_up_to_a_bound(self) -> None:
         names = [f"rng/{index:02}" for index in range(25)]
@@ -76,13 +76,13 @@ class NotComparedTest(observed_testing.ObservedTestCase):
             (rules.OBSERVED_BEGUN, 2 * 2),
             (rules.OBSERVED_SAVES, 2 * 2 * 2),
         ):
-            self.assertEqual(self.counts(rule), (compared, 0), rule.name)
+            self.assertEqual(self.counts_of(rule), (compared, 0), rule.name)
 
     def test_all_others_are(self) -> None:
         self.record.command.not_compared.extend(["^param/", "torch$"])
         state = self.state(self.resumed, 0, _State.SAVED, 4)
         self.change_entries(state, "exp_avg/w")
-        (found,) = self.findings(rules.OBSERVED_SAVES)
+        (found,) = self.found_by(rules.OBSERVED_SAVES)
         self.assertEqual(found.state_entry.kind, "exp_avg")
 
     def test_a_file_of_which_nothing_is_compared_is_no_fault(self) -> None:
@@ -101,8 +101,8 @@ class NotComparedTest(observed_testing.ObservedTestCase):
         self.assert_not_judged(
             _NotJudged(kind=_NotJudged.UNSTEADY_ENTRY, what="time")
         )
-        self.assertEqual(self.counts(rules.OBSERVED_LOADED), (10, 0))
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (20, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_LOADED), (10, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (20, 0))
 
     def test_nor_is_it_if_the_case_leaves_all_out(self) -> None:
         self.record.command.not_compared.append("")
@@ -113,13 +113,13 @@ class NotComparedTest(observed_testing.ObservedTestCase):
             rules.OBSERVED_BEGUN,
             rules.OBSERVED_SAVES,
         ):
-            self.assertIsNone(self.counts(rule), rule.name)
+            self.assertIsNone(self.counts_of(rule), rule.name)
 
     def test_a_file_that_one_run_leaves_empty_is(self) -> None:
         del self.state(self.resumed, 0, _State.SAVED, 4).entries[:]
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (20, 5))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (20, 5))
         del self.state(self.whole, 1, _State.SAVED, 6).entries[:]
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (21, 11))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (21, 11))
         self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
 
 
@@ -129,8 +129,8 @@ class LoadedTest(observed_testing.ObservedTestCase):
         loaded = self.state(self.record.attempts[2], 1, _State.LOADED, 4)
         self.change_entries(loaded, "param/w")
         self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
-        self.assertEqual(self.counts(rules.OBSERVED_LOADED), (20, 1))
-        (found,) = self.findings(rules.OBSERVED_LOADED)
+        self.assertEqual(self.counts_of(rules.OBSERVED_LOADED), (20, 1))
+        (found,) = self.found_by(rules.OBSERVED_LOADED)
         self.assertEqual(
             (found.state_entry.kind, found.state_entry.name), ("param", "w")
         )
@@ -150,7 +150,7 @@ class LoadedTest(observed_testing.ObservedTestCase):
         self.assertEqual(
             [
                 one.state_entry.kind
-                for one in self.findings(rules.OBSERVED_LOADED)
+                for one in self.found_by(rules.OBSERVED_LOADED)
             ],
             ["iteration", "param", "param", "exp_avg", "rng"],
         )
@@ -160,14 +160,14 @@ class LoadedTest(observed_testing.ObservedTestCase):
         self.first.observed[0].states.append(loaded)
         self.assert_concludes(_Verdict.PASS)
         self.assert_not_judged()
-        self.assertEqual(self.counts(rules.OBSERVED_LOADED), (10, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_LOADED), (10, 0))
 
     def test_all_that_a_rank_loads_is_compared(self) -> None:
         states = self.resumed.observed[0].states
         # A checkpoint of two files, and the second one after a save.
         states.append(states[0])
         self.change_entries(states[-1], "param/w")
-        self.assertEqual(self.counts(rules.OBSERVED_LOADED), (15, 1))
+        self.assertEqual(self.counts_of(rules.OBSERVED_LOADED), (15, 1))
 
     def test_what_nobody_saved_is_not_judged(self) -> None:
         for rank, path in ((0, "pretrained.pt"), (1, "")):
@@ -184,7 +184,7 @@ class LoadedTest(observed_testing.ObservedTestCase):
                 for what in ("pretrained.pt", "an object")
             )
         )
-        self.assertEqual(self.counts(rules.OBSERVED_LOADED), (10, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_LOADED), (10, 0))
 
     def test_it_is_listed_once_and_up_to_a_bound(self) -> None:
         paths = [f"{index:02}.pt" for index in range(25)]
@@ -212,7 +212,7 @@ class LoadedTest(observed_testing.ObservedTestCase):
             _NotJudged(kind=_NotJudged.LOADED_UNKNOWN, what="a.pt"),
             self.judge().not_judged,
         )
-        self.assertIsNone(self.counts(rules.OBSERVED_LOADED))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_LOADED))
 
 
 class WhichSaveTest(observed_testing.ObservedTestCase):
@@ -244,7 +244,7 @@ class WhichSaveTest(observed_testing.ObservedTestCase):
         """Returns the digest that was expected in place of the loaded one."""
         return [
             one.expected.entries.entries[0].digest
-            for one in self.findings(rules.OBSERVED_LOADED)
+            for one in self.found_by(rules.OBSERVED_LOADED)
             if not one.expected.absent
         ]
 
@@ -262,7 +262,7 @@ class WhichSaveTest(observed_testing.ObservedTestCase):
         self.save(1, iteration, path, name, "2")
         self.assertEqual(self.expected(), ["2"])
         self.assertEqual(
-            self.findings(rules.OBSERVED_LOADED)[0].iteration, iteration
+            self.found_by(rules.OBSERVED_LOADED)[0].iteration, iteration
         )
         self.assertNotIn(
             _NotJudged.LOADED_UNKNOWN,
@@ -271,7 +271,7 @@ class WhichSaveTest(observed_testing.ObservedTestCase):
 
     def test_nothing_in_common_is_not(self) -> None:
         self.save(0, 4, "b.pt", "param/x", "2")
-        self.assertIsNone(self.counts(rules.OBSERVED_LOADED))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_LOADED))
         self.assertIn(
             _NotJudged(kind=_NotJudged.LOADED_UNKNOWN, what="a.pt"),
             self.judge().not_judged,
@@ -280,7 +280,7 @@ class WhichSaveTest(observed_testing.ObservedTestCase):
     def test_two_files_of_no_name_have_nothing_in_common(self) -> None:
         self.resumed.observed[0].states[0].path = ""
         self.save(0, 4, "", "param/x", "2")
-        self.assertIsNone(self.counts(rules.OBSERVED_LOADED))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_LOADED))
 
     @parameterized.parameters(
         # The same content, wherever it is; though the other one is of the same
@@ -304,7 +304,7 @@ class WhichSaveTest(observed_testing.ObservedTestCase):
                 del rank.states[:]
             for save in saves:
                 self.save(*save)
-            self.assertIsNotNone(self.counts(rules.OBSERVED_LOADED))
+            self.assertIsNotNone(self.counts_of(rules.OBSERVED_LOADED))
             self.assertEqual(self.expected(), expected)
 
     def test_of_equals_the_last_one_counts(self) -> None:
@@ -340,8 +340,8 @@ class BegunTest(observed_testing.ObservedTestCase):
         state = self.state(self.record.attempts[2], 1, _State.CONTINUED, 4)
         self.change_entries(state, "exp_avg/w")
         self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
-        self.assertEqual(self.counts(rules.OBSERVED_BEGUN), (20, 1))
-        (found,) = self.findings(rules.OBSERVED_BEGUN)
+        self.assertEqual(self.counts_of(rules.OBSERVED_BEGUN), (20, 1))
+        (found,) = self.found_by(rules.OBSERVED_BEGUN)
         self.assertEqual(
             (found.state_entry.kind, found.state_entry.name), ("exp_avg", "w")
         )
@@ -364,7 +364,7 @@ class BegunTest(observed_testing.ObservedTestCase):
         self.assertEqual(
             [
                 one.state_entry.kind
-                for one in self.findings(rules.OBSERVED_BEGUN)
+                for one in self.found_by(rules.OBSERVED_BEGUN)
             ],
             ["iteration", "param", "param", "exp_avg", "rng"],
         )
@@ -395,11 +395,11 @@ class BegunTest(observed_testing.ObservedTestCase):
         self.change_entries(again, "param/w")
         self.resumed.observed[0].states.append(again)
         self.assert_concludes(_Verdict.PASS)
-        self.assertEqual(self.counts(rules.OBSERVED_BEGUN), (10, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_BEGUN), (10, 0))
 
     def test_ranks_that_do_not_tell_are_not_compared(self) -> None:
         del self.resumed.observed[0].states[:]
-        self.assertEqual(self.counts(rules.OBSERVED_BEGUN), (5, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_BEGUN), (5, 0))
         self.assert_not_judged()
 
     def test_nor_is_what_the_whole_run_does_not_tell(self) -> None:
@@ -407,15 +407,15 @@ class BegunTest(observed_testing.ObservedTestCase):
             self.whole, 0, _State.CONTINUED, observed_testing.SAVED
         )
         self.whole.observed[0].states.remove(state)
-        self.assertEqual(self.counts(rules.OBSERVED_BEGUN), (5, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_BEGUN), (5, 0))
         del self.whole.observed[0]
-        self.assertEqual(self.counts(rules.OBSERVED_BEGUN), (5, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_BEGUN), (5, 0))
         self.assert_not_judged()
 
     def test_nothing_to_compare_is_listed(self) -> None:
         for rank in self.resumed.observed:
             del rank.states[:]
-        self.assertIsNone(self.counts(rules.OBSERVED_BEGUN))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_BEGUN))
         self.assertFalse(self.judge().HasField("restored_state"))
         self.assert_not_judged(_NotJudged(kind=_NotJudged.STATE_AS_BEGUN))
 
@@ -426,8 +426,8 @@ class SavesTest(observed_testing.ObservedTestCase):
         saved = self.state(self.record.attempts[2], 1, _State.SAVED, 6)
         self.change_entries(saved, "param/w")
         self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (20, 1))
-        (found,) = self.findings(rules.OBSERVED_SAVES)
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (20, 1))
+        (found,) = self.found_by(rules.OBSERVED_SAVES)
         self.assertEqual(
             (found.state_entry.kind, found.state_entry.name), ("param", "w")
         )
@@ -446,18 +446,18 @@ class SavesTest(observed_testing.ObservedTestCase):
         self.assertEqual(
             [
                 one.state_entry.kind
-                for one in self.findings(rules.OBSERVED_SAVES)
+                for one in self.found_by(rules.OBSERVED_SAVES)
             ],
             ["iteration", "param", "param", "exp_avg", "rng"],
         )
 
     def test_saves_that_only_one_run_has_are_not_compared(self) -> None:
         self.state(self.resumed, 0, _State.SAVED, 4).iteration = 5
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (15, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (15, 0))
         del self.whole.observed[0]
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (10, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (10, 0))
         del self.whole.observed[0].states[:]
-        self.assertIsNone(self.counts(rules.OBSERVED_SAVES))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_SAVES))
 
     def test_each_of_several_saves_after_one_iteration_is_compared(
         self,
@@ -470,12 +470,12 @@ class SavesTest(observed_testing.ObservedTestCase):
                         _State.SAVED, 0, 5, [f"{name}/w"]
                     )
                 )
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (23, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (23, 0))
         for place, name in enumerate(files):
             self.change_entries(
                 self.resumed.observed[0].states[place - 3], f"{name}/w"
             )
-        self.assertEqual(self.counts(rules.OBSERVED_SAVES), (23, 3))
+        self.assertEqual(self.counts_of(rules.OBSERVED_SAVES), (23, 3))
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ class StepsTest(observed_testing.ObservedTestCase):
         )
         self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
         self.assertEqual(
-            self.counts(rules.OBSERVED_AFTER),
+            self.counts_of(rules.OBSERVED_AFTER),
             (8 * len(observed_testing.METRICS), 1),
         )
-        (found,) = self.findings(rules.OBSERVED_AFTER)
+        (found,) = self.found_by(rules.OBSERVED_AFTER)
         self.assertEqual(found.metric, _Metric(name=name, param_group=group))
         self.assertEqual(observed_testing.place(found), (1, 1, 4))
         self.assertEqual(
@@ -45,7 +45,7 @@ class StepsTest(observed_testing.ObservedTestCase):
         self.assertEqual(
             [
                 (one.iteration, one.metric.name, one.metric.param_group)
-                for one in self.findings(rules.OBSERVED_AFTER)
+                for one in self.found_by(rules.OBSERVED_AFTER)
             ],
             [
                 (at, name, group)
@@ -71,7 +71,7 @@ class StepsTest(observed_testing.ObservedTestCase):
         self.assertEqual(
             [
                 (one.rank, one.metric.name)
-                for one in self.findings(rules.OBSERVED_AFTER)
+                for one in self.found_by(rules.OBSERVED_AFTER)
             ],
             [(1, cause), (0, consequence)],
         )
@@ -84,7 +84,7 @@ class StepsTest(observed_testing.ObservedTestCase):
         self.assertEqual(found.check, rules.OBSERVED_BEFORE.name)
         self.assertEqual(observed_testing.place(found), (0, 1, 3))
         self.assertEqual(
-            self.counts(rules.OBSERVED_BEFORE),
+            self.counts_of(rules.OBSERVED_BEFORE),
             (6 * len(observed_testing.METRICS), 1),
         )
 
@@ -96,26 +96,26 @@ class StepsTest(observed_testing.ObservedTestCase):
         )
         self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
         self.assertEqual(
-            self.counts(rules.OBSERVED_REPEATED),
+            self.counts_of(rules.OBSERVED_REPEATED),
             (12 * len(observed_testing.METRICS), 0),
         )
         self.step(self.record.repeat, 0, 6).losses[0] = "0.2"
         self.assert_concludes(_Verdict.NONDETERMINISM)
-        (found,) = self.findings(rules.OBSERVED_REPEATED)
+        (found,) = self.found_by(rules.OBSERVED_REPEATED)
         self.assertEqual((found.rank, found.iteration), (0, 6))
         self.assertTrue(found.of_repeat)
 
     def test_a_rank_that_the_whole_run_lacks_is_not_compared(self) -> None:
         del self.whole.observed[0]
         self.assertEqual(
-            self.counts(rules.OBSERVED_AFTER),
+            self.counts_of(rules.OBSERVED_AFTER),
             (4 * len(observed_testing.METRICS), 0),
         )
 
     def test_a_step_that_it_lacks_is_not_compared(self) -> None:
         del self.whole.observed[0].steps[3]
         self.assertEqual(
-            self.counts(rules.OBSERVED_AFTER),
+            self.counts_of(rules.OBSERVED_AFTER),
             (7 * len(observed_testing.METRICS), 0),
         )
 
@@ -125,15 +125,15 @@ class StepsTest(observed_testing.ObservedTestCase):
         del step.batches[:]
         del step.losses[:]
         self.assertEqual(
-            self.counts(rules.OBSERVED_AFTER),
+            self.counts_of(rules.OBSERVED_AFTER),
             (8 * len(observed_testing.METRICS) - 4, 0),
         )
 
     def test_runs_without_a_common_step_are_not_compared(self) -> None:
         for rank in self.whole.observed:
             del rank.steps[:3]
-        self.assertIsNone(self.counts(rules.OBSERVED_BEFORE))
-        self.assertIsNotNone(self.counts(rules.OBSERVED_AFTER))
+        self.assertIsNone(self.counts_of(rules.OBSERVED_BEFORE))
+        self.assertIsNotNone(self.counts_of(rules.OBSERVED_AFTER))
 
     def test_optimizers_are_told_apart(self) -> None:
         for launch in self.all_launches():
@@ -145,11 +145,11 @@ class StepsTest(observed_testing.ObservedTestCase):
                     )
         self.assert_concludes(_Verdict.PASS)
         self.assertEqual(
-            self.counts(rules.OBSERVED_AFTER),
+            self.counts_of(rules.OBSERVED_AFTER),
             (8 * len(observed_testing.METRICS) + 14, 0),
         )
         self.resumed.observed[1].steps[-1].losses[0] = "0.9"
-        (found,) = self.findings(rules.OBSERVED_AFTER)
+        (found,) = self.found_by(rules.OBSERVED_AFTER)
         self.assertEqual(observed_testing.place(found), (1, 1, 7))
         self.assertEqual(
             (found.expected.text, found.actual.text), ("0.7", "0.9")
@@ -168,7 +168,7 @@ class UnsteadyStreamsTest(observed_testing.ObservedTestCase):
             )
         )
         self.assertEqual(
-            self.counts(rules.OBSERVED_AFTER),
+            self.counts_of(rules.OBSERVED_AFTER),
             (8 * (len(observed_testing.METRICS) - 1), 0),
         )
 

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from absl.testing import parameterized
-
 from regress.case import case_pb2
-from regress.oracle import command_judge, rules, verdict_pb2
+from regress.oracle import command_record_test_helper, verdict_pb2
 from regress.run import run_pb2
 
-_Verdict = verdict_pb2.Verdict
 _Cause = run_pb2.ExitStatus
 _NotJudged = verdict_pb2.NotJudged
 _State = run_pb2.StateDigest
@@ -158,7 +155,7 @@ def place(finding: verdict_pb2.Finding) -> tuple[int, int, int]:
     return finding.attempt, finding.rank, finding.iteration
 
 
-class ObservedTestCase(parameterized.TestCase):
+class ObservedTestCase(command_record_test_helper.CommandTestCase):
     """A test of the verdict on `record`, which each test changes."""
 
     def setUp(self) -> None:
@@ -225,35 +222,6 @@ class ObservedTestCase(parameterized.TestCase):
         """Yields the attempts, and the run that nobody interrupts."""
         yield from self.record.attempts
         yield self.whole
-
-    def judge(self) -> _Verdict:
-        """Returns the verdict on the record."""
-        verdict = command_judge.judge(self.record)
-        # The same record, the same verdict.
-        self.assertEqual(command_judge.judge(self.record), verdict)
-        return verdict
-
-    def counts(self, rule: rules.Rule) -> tuple[int, int] | None:
-        """Returns how much a check compares, and how much of it differs."""
-        return next(
-            (
-                (one.compared, one.differing)
-                for one in self.judge().checks
-                if one.name == rule.name
-            ),
-            None,
-        )
-
-    def findings(self, rule: rules.Rule) -> list[verdict_pb2.Finding]:
-        """Returns the findings of a check."""
-        return [one for one in self.judge().findings if one.check == rule.name]
-
-    def assert_concludes(self, conclusion: _Verdict.Conclusion) -> None:
-        """Asserts what is concluded."""
-        self.assertEqual(
-            _Verdict.Conclusion.Name(self.judge().conclusion),
-            _Verdict.Conclusion.Name(conclusion),
-        )
 
     def assert_not_judged(self, *expected: _NotJudged) -> None:
         """Asserts what is listed as not judged."""

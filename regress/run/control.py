@@ -154,8 +154,8 @@ class Control:
         """Reports that this rank begins to end.
 
         Call this before its connections to its peers close. A peer that fails
-        for want of them may be seen to end first; by the time in this message
-        the supervisor knows better.
+        for want of them may be seen to end first; the time in this message
+        shows which of them was.
         """
         self._send(run_pb2.Progress(ends_at=time.monotonic()))
 

@@ -174,6 +174,25 @@ def _seen_last_first(wait: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _after_each_signal(
+    then: Callable[[rank_process.RankProcess, signal.Signals], None],
+) -> Iterator[None]:
+    """Has something done after each signal that the supervisor sends."""
+    send = rank_process.RankProcess.send_signal
+
+    def send_and_then(
+        process: rank_process.RankProcess, number: signal.Signals
+    ) -> None:
+        send(process, number)
+        then(process, number)
+
+    with mock.patch.object(
+        rank_process.RankProcess, "send_signal", send_and_then
+    ):
+        yield
+
+
 class SameMomentTest(rank_group_test_helper.JobTestCase):
     """Rank 1 fails because rank 0 is gone, and is seen to end first."""
 
@@ -188,11 +207,9 @@ class SameMomentTest(rank_group_test_helper.JobTestCase):
         fifo = self.make_fifo()
         gate = self.make_fifo("gate")
         pidfds: list[int] = []
-        messages = 0
 
         def on_progress(rank: int, progress: run_pb2.Progress) -> None:
-            nonlocal messages
-            messages += 1
+            self.on_progress(rank, progress)
             if progress.text:
                 pidfds.append(self.open_pidfd(int(progress.text)))
                 if len(pidfds) == 2:
@@ -200,7 +217,7 @@ class SameMomentTest(rank_group_test_helper.JobTestCase):
 
         def wait_for_both() -> None:
             # Until the interruption, rank 0 waits for it.
-            if messages == (3 if interruption else 2):
+            if len(self.progress) == (3 if interruption else 2):
                 for pidfd in pidfds:
                     rank_group_test_helper.wait_for_end(pidfd)
 
@@ -268,18 +285,15 @@ class SameMomentTest(rank_group_test_helper.JobTestCase):
     ) -> None:
         number, last = numbers
         gate = self.make_fifo()
-        send = rank_process.RankProcess.send_signal
 
-        def send_and_open(
+        def open_gate(
             process: rank_process.RankProcess, number: signal.Signals
         ) -> None:
-            send(process, number)
+            del process
             if number.name == last:
                 gate.write_bytes(b"")
 
-        with mock.patch.object(
-            rank_process.RankProcess, "send_signal", send_and_open
-        ):
+        with _after_each_signal(open_gate):
             result = self.run_job(
                 launcher,
                 [
@@ -483,13 +497,11 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
         number, deadly = numbers
         # The FIFO reaches its end when rank 0 ends; rank 1 would then continue.
         fifo = self.make_fifo()
-        send = rank_process.RankProcess.send_signal
         waited = []
 
-        def send_slowly(
+        def wait(
             process: rank_process.RankProcess, number: signal.Signals
         ) -> None:
-            send(process, number)
             if process.rank == 0 and number.name == deadly:
                 os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
                 (message,) = self.messages_of(1)
@@ -500,9 +512,7 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
                 )
                 waited.append(number)
 
-        with mock.patch.object(
-            rank_process.RankProcess, "send_signal", send_slowly
-        ):
+        with _after_each_signal(wait):
             result = self.run_job(
                 launcher,
                 [f"open:{fifo}:w wait:2:BACKWARD", f"pid read:{fifo} exit:1"],
