@@ -733,6 +733,62 @@ class InterruptionTest(rank_group_test_helper.JobTestCase):
         self.assert_ends(result, ["BY_ITSELF SIGUSR1", "PEER_GONE SIGKILL"])
         self.assertFalse(result.HasField("interruption"))
 
+    @parameterized.parameters(*_LAUNCHERS)
+    def test_does_not_hit_a_rank_that_is_about_to_end(
+        self, launcher: str
+    ) -> None:
+        # Rank 0 ends when rank 1 has reported that it waits.
+        fifo = self.make_fifo()
+        gate = self.make_fifo("gate")
+        pids = []
+
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            if rank == 0:
+                pids.append(int(progress.text))
+            else:
+                gate.write_bytes(b"")
+                while not linux.is_exiting(pids[0]):
+                    pass
+
+        result = self.run_job(
+            launcher,
+            [
+                f"pid open:{fifo}:w read:{gate} end_slowly",
+                f"open:{fifo}:r wait:2:BACKWARD",
+            ],
+            interruption=_interruption("SIGKILL", []),
+            bounds=_IMPATIENCE,
+            on_progress=on_progress,
+        )
+        self.assert_ends(result, ["HANG SIGKILL"] * 2)
+        self.assertFalse(result.HasField("interruption"))
+
+    @parameterized.product(launcher=_LAUNCHERS, number=["SIGKILL", "SIGTERM"])
+    def test_does_not_count_a_rank_that_has_told_of_its_end(
+        self, launcher: str, number: str
+    ) -> None:
+        # Rank 0 tells of it when rank 1's message has been seen, so that the
+        # supervisor has not read its word when it sends the signal.
+        gate = self.make_fifo()
+        told = self.make_fifo("told")
+
+        def on_progress(rank: int, progress: run_pb2.Progress) -> None:
+            self.on_progress(rank, progress)
+            gate.write_bytes(b"")
+            # It blocks until rank 0 opens the other end.
+            os.close(os.open(told, os.O_RDONLY))
+
+        result = self.run_job(
+            launcher,
+            [f"read:{gate} tell open:{told}:w pause", "wait:2:BACKWARD"],
+            interruption=_interruption(number, []),
+            on_progress=on_progress,
+        )
+        self.assert_ends(
+            result, [f"BY_ITSELF {number}", f"INTERRUPTED {number}"]
+        )
+        self.assertEqual(result.end.failure.rank.rank, 0)
+
     def test_refuses_a_rank_that_the_job_does_not_have(self) -> None:
         with self.assertRaisesRegex(
             errors.SupervisorError, "must hit ranks 0 to 0, but names rank 1"

@@ -265,6 +265,8 @@ class RankGroup:
         self._guard.forget(process.pid)
         process.reap(self._started)
         self._watchdog.ended(process.rank)
+        if process.cause == _INTERRUPTED and self._ended_unhit(process):
+            process.cause = _PEER_GONE if self._culprit else _UNDECIDED
         if process.cause == _UNDECIDED:
             process.cause = _BY_ITSELF
             if process.failed():
@@ -278,6 +280,16 @@ class RankGroup:
             self._kill_undecided(_PEER_GONE)
         elif process.cause == _PEER_GONE:
             self._look_again(process)
+
+    def _ended_unhit(self, process: rank_process.RankProcess) -> bool:
+        """Whether a rank was ending when the interruption's signal was sent.
+
+        Its word of that may have arrived while the signal was sent.
+        """
+        assert self._delivered
+        return not process.was_killed and process.told_before(
+            self._delivered.seconds
+        )
 
     def _look_again(self, process: rank_process.RankProcess) -> None:
         """Corrects why ranks ended that ended at the same moment.
@@ -326,8 +338,8 @@ class RankGroup:
             or not self._due
             or self._delivered
             or self._ending
-            # A rank that ended on its own does not count as hit.
-            or any(process.has_ended() for process in self._alive())
+            # A rank that ends on its own does not count as hit.
+            or any(process.is_ending() for process in self._alive())
         ):
             return
         hit = [

@@ -53,14 +53,9 @@ class RankProcess:
         self._ends_at: float | None = None
         self.exit: run_pb2.ExitStatus | None = None
 
-    def has_ended(self) -> bool:
-        """Whether the process has ended, reaped or not."""
-        if self.exit is not None:
-            return True
-        end = os.waitid(
-            os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT
-        )
-        return end is not None
+    def is_ending(self) -> bool:
+        """Whether it has begun to end. Do not call after `reap`."""
+        return self._ends_at is not None or linux.is_exiting(self.pid)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends a signal to the rank only, not to its descendants."""
@@ -182,6 +177,11 @@ class RankProcess:
         """Whether it exited with 0. Call after `reap`."""
         assert self.exit is not None
         return exit_codes.exited_with(self.exit, exit_codes.SUCCESS)
+
+    def told_before(self, seconds: float) -> bool:
+        """Whether it told of its end before then. Call after `reap`."""
+        assert self.exit is not None
+        return self.exit.told and not self.ended_after(seconds)
 
     def ended_by(self, number: signal.Signals) -> bool:
         """Whether the signal ended it. Call after `reap`."""

@@ -69,16 +69,15 @@ class RankProcessTest(absltest.TestCase):
             os.close(writer)
             with open(reader) as pids:
                 child = os.pidfd_open(int(pids.readline()))
-            self.assertFalse(process.has_ended())
+            self.assertFalse(process.is_ending())
             process.kill()
             rank_group_test_helper.wait_for_end(process.pidfd)
             rank_group_test_helper.wait_for_end(child)
             os.close(child)
-            self.assertTrue(process.has_ended())
+            self.assertTrue(process.is_ending())
             # Killing it again is allowed until it is reaped.
             process.kill()
             process.reap()
-            self.assertTrue(process.has_ended())
             linux.end_children(spare=set())
 
     def test_says_how_it_ended(self) -> None:

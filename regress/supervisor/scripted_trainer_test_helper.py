@@ -7,6 +7,8 @@
   print:TEXT                 print a line
   exit:CODE                  return from main
   quit:CODE                  end the process without another word
+  tell                       tell of its end, and go on
+  end_slowly                 begin to end, and never be done
   sys_exit:CODE              raise SystemExit, with a number or a text
   fail:TEXT                  raise an exception
   torn_down:CODE             exit with a code if the interpreter is torn down
@@ -36,6 +38,7 @@ Commands of `preload`:
 """
 
 import atexit
+import ctypes
 import json
 import os
 import pathlib
@@ -48,6 +51,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from regress.run import control, run_pb2
+
+# By the ABI of x86-64.
+_SYS_EXIT = 60
 
 _preloads: list[Sequence[str]] = []
 
@@ -95,6 +101,10 @@ def main(argv: Sequence[str]) -> int:
                 return int(code)
             case ["quit", code]:
                 os._exit(int(code))
+            case ["tell"]:
+                control.for_last_message().end()
+            case ["end_slowly"]:
+                _end_slowly()
             case ["sys_exit", code]:
                 sys.exit(int(code) if code.isdigit() else code)
             case ["fail", text]:
@@ -144,6 +154,13 @@ def _open(path: str, mode: str) -> None:
 
 def _exit_on(number: signal.Signals, code: int) -> None:
     signal.signal(number, lambda *_: os._exit(code))
+
+
+def _end_slowly() -> None:
+    # The first thread exits alone, as a process's first thread does while
+    # another one still closes the files.
+    threading.Thread(target=threading.Event().wait).start()
+    ctypes.CDLL(None).syscall(_SYS_EXIT, 0)
 
 
 def _control_socket() -> socket.socket:
