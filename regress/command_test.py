@@ -69,6 +69,19 @@ for at in range(state["at"] + 1, 9):
         time.sleep(60)
 """
 
+# Keeps the checkpoints of 8 and 10, and takes the last by name for the newest.
+_KEEPER = """
+import pathlib, sys, time
+job = pathlib.Path(sys.argv[1])
+kept = sorted(job.glob("step-*"))
+for at in range(int(kept[-1].read_text()) + 1 if kept else 1, 15):
+    print(f"iter {at}: loss {1 / at:.6f}")
+    if at == 12 and not kept:
+        time.sleep(60)
+    if at in (8, 10):
+        (job / f"step-{at}").write_text(f"{at:2}")
+"""
+
 
 class CommandTest(parameterized.TestCase):
     def setUp(self) -> None:
@@ -189,6 +202,17 @@ class VerdictTest(CommandTest):
         verdict = self.run_case(self.trainer("all"))
         self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
         self.fact(verdict, _Fact.FIRST_ITERATION)
+
+    def test_a_resume_from_an_older_checkpoint_does_not_pass(self) -> None:
+        case = self.case(sys.executable, "-c", _KEEPER, "{job}")
+        case.checkpoints = "step-*"
+        case.interruption[0].iteration = 12
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
+        self.assertStartsWith(
+            self.fact(verdict, _Fact.RESUMED_CHECKPOINT), "step-8."
+        )
+        self.assertEqual(verdict.findings[0].expected.text, "step-10")
 
     def test_reads_all_that_was_printed_before_the_kill(self) -> None:
         # More than the relay reads at once, written at once.

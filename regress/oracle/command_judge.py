@@ -21,6 +21,7 @@ from regress.oracle import (
     command_observed,
     command_output_checks,
     command_process_checks,
+    command_resume_point,
     command_states,
     command_steps,
     decision,
@@ -76,6 +77,7 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         command_process_checks.interrupted(case, attempts),
         *command_process_checks.checkpoint_left(case, attempts),
         *command_process_checks.not_begun_anew(attempts),
+        *_there(command_resume_point.from_the_newest(attempts)),
     ]
     if case.observe:
         outcomes.append(command_observed.ranks(case, launches))

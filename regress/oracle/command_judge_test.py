@@ -375,6 +375,7 @@ class ObservedCommandTest(helper.CommandTestCase):
         self.assertEqual(
             {one.name: one.compared for one in verdict.checks},
             {
+                "the newest checkpoint was resumed": 1,
                 "the ranks are observed": 4,
                 "the command ended well": 4,
                 "the command ended in time": 4,

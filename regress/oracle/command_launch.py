@@ -62,6 +62,11 @@ class Launch:
         )
 
     @property
+    def told(self) -> list[int]:
+        """The iterations that ranks tell of, in order."""
+        return _told(self.observed)
+
+    @property
     def last(self) -> int:
         """The last iteration that the log names; 0 if it names none."""
         return max(self.iterations, default=0)

@@ -42,7 +42,7 @@ def attempt(
         index=index,
         ranks=[run_pb2.RankRecord(exit=status, events=events)],
         interruption=run_pb2.InterruptionEvent(iteration=3) if killed else None,
-        checkpoints_left=["ckpt.pt"],
+        checkpoints_left=[run_pb2.LeftCheckpoint(path="ckpt.pt", bytes=[8])],
     )
 
 

@@ -126,7 +126,7 @@ def make_launch(index: int, first: int, last: int) -> run_pb2.Attempt:
         interruption=run_pb2.InterruptionEvent(iteration=last)
         if killed
         else None,
-        checkpoints_left=["ckpt.pt"],
+        checkpoints_left=[run_pb2.LeftCheckpoint(path="ckpt.pt", bytes=[8])],
         observed=[make_rank(rank, range(first, last + 1)) for rank in RANKS],
     )
 

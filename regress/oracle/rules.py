@@ -501,6 +501,13 @@ NOT_BEGUN_ANEW = Rule(
     "Is the first iteration in the log of each resume a later one than that of "
     "the run that nobody interrupted?",
 )
+FROM_THE_NEWEST = Rule(
+    _RESUME_PROOF,
+    "the newest checkpoint was resumed",
+    _NOT_RESUMED,
+    "Did each resume begin after the newest checkpoint that was whole when the "
+    "signal was sent, as far as the checkpoints' names have iterations?",
+)
 ITERATIONS_PRINTED = Rule(
     _RESUME_PROOF,
     "every iteration in the log",

@@ -262,6 +262,12 @@ FACTS: dict[int, _Words] = {
         "newest checkpoint",
         "The uninterrupted run leaves the one that is expected.",
     ),
+    _Fact.RESUMED_CHECKPOINT: _Words(
+        "checkpoint that was resumed",
+        "The other one was newer, and whole before the signal was sent, so "
+        "what was trained since is lost: see how the trainer finds the "
+        "newest. By name, 8 comes after 16.",
+    ),
     _Fact.REPORTED_SIZE: _Words(
         "bytes of {name}, by its rank",
         "The file is not the one that the rank reported.",

@@ -12,7 +12,7 @@ from typing import Any
 
 from regress import errors
 from regress.run import run_pb2
-from regress.scenario import command_scenario
+from regress.scenario import job_checkpoints
 
 # It needs torch, which a command and an image need not have.
 _CKPT = "regress.ckpt"
@@ -38,7 +38,7 @@ def compare(
         return result
     newest = []
     for side, job in (("a", a), ("b", b)):
-        if found := command_scenario.checkpoints_in(job, pattern):
+        if found := job_checkpoints.find(job, pattern):
             newest.append(found[-1])
             setattr(result, side, found[-1].relative_to(job).as_posix())
     if len(newest) == 2:

@@ -9,7 +9,7 @@ import torch
 from absl.testing import absltest
 
 from regress.run import run_pb2
-from regress.scenario import checkpoint_comparison, command_scenario
+from regress.scenario import checkpoint_comparison
 
 
 class CheckpointComparisonTest(absltest.TestCase):
@@ -137,12 +137,6 @@ class CheckpointComparisonTest(absltest.TestCase):
         result = self.compare("ckpt.pt", "^time$")
         self.assertEqual((result.common, result.differing), (1, 0))
         self.assertEqual(result.not_compared[0].what, "time")
-
-    def test_a_root_without_anything_has_no_checkpoint(self) -> None:
-        self.a.mkdir()
-        self.assertEmpty(command_scenario.checkpoints_in(self.a, "."))
-        (self.a / "latest_checkpointed_iteration.txt").touch()
-        self.assertEqual(command_scenario.checkpoints_in(self.a, "."), [self.a])
 
 
 if __name__ == "__main__":

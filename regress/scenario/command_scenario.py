@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from regress.case import case_pb2, command_case
 from regress.run import client_file, event_stream, exit_codes, run_pb2
-from regress.scenario import job_files, tensorboard_files
+from regress.scenario import job_checkpoints, job_files, tensorboard_files
 from regress.supervisor import attempt, exec_launcher, watchdog
 from regress.supervisor import launcher as launcher_lib
 
@@ -198,18 +198,12 @@ class CommandScenario:
         if self.case.observe:
             result.observed.extend(client_file.read_all(observed))
         result.checkpoints_left.extend(
-            self._checkpoints() if self.case.checkpoints else ()
+            job_checkpoints.describe(self.job, self.case.checkpoints)
         )
         result.event_files.extend(
             tensorboard_files.read_new(self.job, self.case.tensorboard, before)
         )
         return result
-
-    def _checkpoints(self) -> list[str]:
-        return [
-            path.relative_to(self.job).as_posix()
-            for path in checkpoints_in(self.job, self.case.checkpoints)
-        ]
 
     def _write_case(
         self, number: int, files: job_files.JobFiles
@@ -258,37 +252,6 @@ def saves(files: job_files.JobFiles) -> pathlib.Path:
 def job_aside(files: job_files.JobFiles, run: str) -> pathlib.Path:
     """Returns the folder of a run's job, after the run."""
     return files.work / f"{run}_job"
-
-
-def checkpoints_in(job: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-    """Returns the checkpoints in a job's folder, the newest last.
-
-    A checkpoint is as old as what was last written in it; of two that were
-    written at once, the one whose name has the higher numbers is newer.
-
-    Args:
-        job: The folder.
-        pattern: The case's `checkpoints`; "." is the folder itself.
-    """
-    if pattern == ".":
-        found = [job] if any(job.iterdir()) else []
-    else:
-        found = list(job.glob(pattern))
-    return sorted(found, key=lambda path: (_written_at(path), _numbers(path)))
-
-
-def within(path: pathlib.Path) -> list[pathlib.Path]:
-    """Returns a path, and all that is in it if it is a folder."""
-    return [path, *path.rglob("*")] if path.is_dir() else [path]
-
-
-def _written_at(path: pathlib.Path) -> int:
-    return max(one.stat().st_mtime_ns for one in within(path))
-
-
-def _numbers(path: pathlib.Path) -> tuple[int, ...]:
-    digits = "".join(c if c.isdecimal() else " " for c in path.name)
-    return tuple(map(int, digits.split()))
 
 
 def _ended_well(result: run_pb2.Attempt) -> bool:

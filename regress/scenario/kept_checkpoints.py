@@ -12,7 +12,7 @@ from typing import Any
 
 from regress import errors
 from regress.run import run_pb2
-from regress.scenario import command_scenario, job_files
+from regress.scenario import command_scenario, job_checkpoints, job_files
 
 # Bazel zips the outputs.
 _MOST_BYTES = 2**30
@@ -86,7 +86,7 @@ def _keep(
     size = sum(
         one.lstat().st_size
         for source, _ in moves
-        for one in command_scenario.within(source)
+        for one in job_checkpoints.within(source)
     )
     if size > most_bytes:
         return Kept("", "", size, most_bytes)
