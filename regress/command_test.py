@@ -45,7 +45,7 @@ if path.exists() and lost != "all":
         state["x"] += 0.001
 if lost == "noise":
     state["x"] += os.getpid() / 1e6
-for at in range(state["at"] + 1, 9):
+for at in range(state["at"] + 1, state["at"] + 9 if lost == "end" else 9):
     # Whoever reads the line may kill this at once.
     waits = at == 5 and not pathlib.Path(waited).exists()
     if waits:
@@ -72,11 +72,12 @@ for at in range(state["at"] + 1, 9):
 # Keeps the checkpoints of 8 and 10, and takes the last by name for the newest.
 _KEEPER = """
 import pathlib, sys, time
-job = pathlib.Path(sys.argv[1])
+job, waited = map(pathlib.Path, sys.argv[1:])
 kept = sorted(job.glob("step-*"))
 for at in range(int(kept[-1].read_text()) + 1 if kept else 1, 15):
     print(f"iter {at}: loss {1 / at:.6f}")
-    if at == 12 and not kept:
+    if at == 12 and not waited.exists():
+        waited.touch()
         time.sleep(60)
     if at in (8, 10):
         (job / f"step-{at}").write_text(f"{at:2}")
@@ -203,8 +204,20 @@ class VerdictTest(CommandTest):
         self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
         self.fact(verdict, _Fact.FIRST_ITERATION)
 
+    def test_a_resume_that_goes_on_after_the_end_does_not_pass(self) -> None:
+        case = self.trainer("end")
+        # No checkpoint shows it.
+        case.checkpoints = ""
+        verdict = self.run_case(case)
+        self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
+        self.assertStartsWith(
+            self.fact(verdict, _Fact.ITERATIONS_BEYOND), "9, 10, 11, 12. "
+        )
+
     def test_a_resume_from_an_older_checkpoint_does_not_pass(self) -> None:
-        case = self.case(sys.executable, "-c", _KEEPER, "{job}")
+        case = self.case(
+            sys.executable, "-c", _KEEPER, "{job}", str(self.folder / "waited")
+        )
         case.checkpoints = "step-*"
         case.interruption[0].iteration = 12
         verdict = self.run_case(case)

@@ -90,8 +90,8 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         and whole.ended_well
         and len(attempts) == (len(case.interruption) + 1)
     ):
-        outcomes += command_output_checks.iterations(
-            attempts, whole, not_judged
+        outcomes.append(
+            command_output_checks.iterations(attempts, whole, not_judged)
         )
         before = command_output_checks.printed(
             rules.PRINTED_BEFORE, attempts[:1], whole

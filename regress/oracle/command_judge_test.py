@@ -123,7 +123,11 @@ class CommandJudgeTest(helper.CommandTestCase):
         self.assert_concludes(_Verdict.PASS)
 
     def test_what_the_log_has_more_is_not_judged(self) -> None:
-        self.resume_prints({**helper.some(3, 4), 5: "0.5"})
+        self.record.attempts[0].CopyFrom(
+            helper.attempt(0, helper.some(2), killed=True)
+        )
+        self.record.uninterrupted.CopyFrom(helper.attempt(0, helper.some(2, 4)))
+        self.resume_prints({4: "1.0", 5: "0.5"})
         verdict = self.judge()
         self.assertEqual(verdict.conclusion, _Verdict.PASS)
         self.assertEqual(

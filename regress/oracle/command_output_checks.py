@@ -1,5 +1,7 @@
 """Compares what two runs of a command show: their logs and checkpoints."""
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 
 from regress.oracle import check, command_launch, rules, verdict_pb2
@@ -13,8 +15,12 @@ def iterations(
     attempts: Sequence[command_launch.Launch],
     whole: command_launch.Launch,
     not_judged: list[verdict_pb2.NotJudged],
-) -> list[check.Outcome]:
-    """Whether the attempts print each iteration that the whole run prints."""
+) -> check.Outcome:
+    """Whether the attempts print each iteration that the whole run prints.
+
+    A resume may print others, too, such as each tenth from where it began, but
+    none after the end.
+    """
     result = check.Check(rules.ITERATIONS_PRINTED)
     printed = {one for attempt in attempts for one in attempt.iterations}
     wanted = set(whole.iterations)
@@ -26,11 +32,22 @@ def iterations(
             check.integers(missing[: check.LISTED]),
             check.ABSENT,
         )
-    if extra := len(printed - wanted):
+    # The whole run would have printed one that is so far from its last.
+    steps = itertools.pairwise(sorted(wanted))
+    apart = max((later - one for one, later in steps), default=math.inf)
+    extra = printed - wanted
+    if beyond := sorted(one for one in extra if one >= whole.last + apart):
+        attempts[-1].find(
+            result,
+            _Fact.ITERATIONS_BEYOND,
+            f"none after {whole.last}",
+            check.integers(beyond[: check.LISTED]),
+        ).iteration = beyond[0]
+    elif extra:
         not_judged.append(
-            _NotJudged(kind=_NotJudged.EXTRA_ITERATIONS, count=extra)
+            _NotJudged(kind=_NotJudged.EXTRA_ITERATIONS, count=len(extra))
         )
-    return [result.outcome()]
+    return result.outcome()
 
 
 def printed(

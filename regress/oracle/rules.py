@@ -512,7 +512,8 @@ ITERATIONS_PRINTED = Rule(
     _RESUME_PROOF,
     "every iteration in the log",
     _NOT_RESUMED,
-    "Has some attempt printed each iteration that the uninterrupted run has?",
+    "Has some attempt printed each iteration that the uninterrupted run has, "
+    "and none printed one after its end?",
 )
 END_STATE = Rule(
     _STATE,
@@ -532,8 +533,9 @@ OBSERVED_FINISHED = Rule(
     _RESUME_PROOF,
     "each rank has finished",
     _NOT_RESUMED,
-    "Does each rank that says so in the uninterrupted run say in the last "
-    "attempt, too, that nothing is left to train?",
+    "Does each rank of the last attempt make its last step, or say that "
+    "nothing is left to train, after the same iteration as in the "
+    "uninterrupted run?",
 )
 OBSERVED_LOADED = Rule(
     _STATE,

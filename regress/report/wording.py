@@ -175,7 +175,8 @@ FACTS: dict[int, _Words] = {
         "checkpoints written", "A checkpoint ends every save interval."
     ),
     _Fact.FINISHED: _Words(
-        "finished", "The last attempt must train to the case's last iteration."
+        "finished",
+        "The last attempt must train to the last iteration, and no further.",
     ),
     _Fact.SAVED_STATE: _Words(
         "digest of the saved state",
@@ -246,6 +247,11 @@ FACTS: dict[int, _Words] = {
     _Fact.ITERATIONS_PRINTED: _Words(
         "iterations in the log",
         "The uninterrupted run has printed them, and no attempt has.",
+    ),
+    _Fact.ITERATIONS_BEYOND: _Words(
+        "iterations in the log",
+        "The uninterrupted run had ended by then: see whether the trainer "
+        "counts what is left to train from where it resumes.",
     ),
     _Fact.NOTHING_RESUMED: _Words(
         "iterations in the log",
