@@ -209,7 +209,7 @@ class VerdictTest(CommandTest):
         # No checkpoint shows it.
         case.checkpoints = ""
         verdict = self.run_case(case)
-        self.assert_concludes(verdict, _Verdict.NOT_RESUMED)
+        self.assert_concludes(verdict, _Verdict.RESUME_DIVERGENCE)
         self.assertStartsWith(
             self.fact(verdict, _Fact.ITERATIONS_BEYOND), "9, 10, 11, 12. "
         )

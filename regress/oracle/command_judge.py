@@ -38,8 +38,10 @@ _NotJudged = verdict_pb2.NotJudged
 _ENDING = (_Verdict.CRASH, _Verdict.HANG)
 
 # Checks whose findings follow from those of others: what a run leaves comes
-# after what it prints.
+# after what it prints, and so does where it ends.
 _LAST = (
+    rules.NOTHING_AFTER_THE_END.name,
+    rules.LAST_STEPS.name,
     rules.OBSERVED_SAVES.name,
     rules.END_STATE.name,
     rules.REPEAT_LEFT.name,
@@ -90,8 +92,11 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
         and whole.ended_well
         and len(attempts) == (len(case.interruption) + 1)
     ):
-        outcomes.append(
-            command_output_checks.iterations(attempts, whole, not_judged)
+        outcomes.append(command_output_checks.iterations(attempts, whole))
+        outcomes += _there(
+            command_output_checks.nothing_after_the_end(
+                attempts, whole, not_judged
+            )
         )
         before = command_output_checks.printed(
             rules.PRINTED_BEFORE, attempts[:1], whole
@@ -124,6 +129,7 @@ def judge(run: run_pb2.RunRecord) -> verdict_pb2.Verdict:
             )
             outcomes += _there(
                 command_observed.finished(attempts, whole),
+                command_observed.last_steps(attempts, whole),
                 steps.compare(rules.OBSERVED_BEFORE, attempts[:1]),
                 steps.compare(rules.OBSERVED_REPEATED, [again])
                 if again

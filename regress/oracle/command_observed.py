@@ -37,42 +37,64 @@ def ranks(
 def finished(
     attempts: Sequence[command_launch.Launch], whole: command_launch.Launch
 ) -> check.Outcome | None:
-    """Whether the last attempt ends where the whole run does.
-
-    A rank that says when it has finished has to say so. Of others, the last
-    step tells.
-
-    Returns:
-        The outcome; None if no rank tells.
-    """
+    """Whether the last attempt finished; None if no rank ever says so."""
+    wanted = {
+        rank: one.finished
+        for rank, one in whole.observed.items()
+        if one.HasField("finished")
+    }
+    if not wanted:
+        return None
     result = check.Check(rules.OBSERVED_FINISHED)
     last = attempts[-1]
-    for rank, of_whole in whole.observed.items():
-        said = of_whole.HasField("finished")
+    for rank, iteration in wanted.items():
         one = last.observed.get(rank, run_pb2.ObservedRank())
-        if not said and (_is_incomplete(of_whole) or _is_incomplete(one)):
+        if one.HasField("finished") and one.finished == iteration:
+            result.count(1, 0)
             continue
-        expected, actual = _end(of_whole, said), _end(one, said)
-        if expected is None:
+        last.find(
+            result,
+            _Fact.FINISHED,
+            f"after iteration {iteration}",
+            f"after iteration {one.finished}"
+            if one.HasField("finished")
+            else check.ABSENT,
+        ).rank = rank
+    return result.outcome()
+
+
+def last_steps(
+    attempts: Sequence[command_launch.Launch], whole: command_launch.Launch
+) -> check.Outcome | None:
+    """Whether each rank of the last attempt ends where the whole run's does.
+
+    Returns:
+        The outcome; None if no rank tells all its steps.
+    """
+    result = check.Check(rules.LAST_STEPS)
+    last = attempts[-1]
+    for rank, of_whole in whole.observed.items():
+        one = last.observed.get(rank, run_pb2.ObservedRank())
+        expected, actual = _last_step(of_whole), _last_step(one)
+        if expected is None or _is_incomplete(of_whole) or _is_incomplete(one):
             continue
         if actual == expected:
             result.count(1, 0)
             continue
         last.find(
             result,
-            _Fact.FINISHED,
-            f"after iteration {expected}",
-            check.ABSENT if actual is None else f"after iteration {actual}",
+            _Fact.LAST_STEP,
+            str(expected),
+            check.ABSENT if actual is None else str(actual),
         ).rank = rank
     return result.outcome_unless_empty()
 
 
-def _end(rank: run_pb2.ObservedRank, said: bool) -> int | None:
-    """Returns the iteration after which a rank has ended, if it is known."""
-    if said:
-        return rank.finished if rank.HasField("finished") else None
-    steps = [one.iteration for one in rank.steps if not one.optimizer]
-    return max(steps, default=None)
+def _last_step(rank: run_pb2.ObservedRank) -> int | None:
+    return max(
+        (one.iteration for one in rank.steps if not one.optimizer),
+        default=None,
+    )
 
 
 def _is_incomplete(rank: run_pb2.ObservedRank) -> bool:

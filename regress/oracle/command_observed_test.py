@@ -31,6 +31,8 @@ class ExactTest(observed_testing.ObservedTestCase):
                 "the ranks are observed": 3,
                 "a checkpoint to resume from": 1,
                 "each rank has finished": 2,
+                "last step of each rank": 2,
+                "nothing logged after the end": 1,
                 "what was loaded is what was saved": 2 * 5,
                 "state as the resume begins": 2 * 5,
                 "checkpoint of the end": 1,
@@ -106,40 +108,32 @@ class FinishedTest(observed_testing.ObservedTestCase):
         self.whole.observed[0].ClearField("finished")
         self.last.observed[0].ClearField("finished")
         self.assert_concludes(_Verdict.PASS)
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 0))
-
-    def test_what_was_said_weighs_more_than_steps(self) -> None:
-        del self.last.observed[0].steps[-1]
-        self.last.observed[1].full = True
-        self.assert_concludes(_Verdict.PASS)
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 0))
+        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (1, 0))
+        self.whole.observed[1].ClearField("finished")
+        self.assertIsNone(self.counts_of(rules.OBSERVED_FINISHED))
 
 
 class LastStepTest(observed_testing.ObservedTestCase):
-    """Ranks that do not say when they have finished."""
-
     def setUp(self) -> None:
         super().setUp()
-        for launch in self.all_launches():
-            for rank in launch.observed:
-                rank.ClearField("finished")
         self.of_whole = self.whole.observed[1]
         self.of_last = self.resumed.observed[1]
 
     def assert_ends(self, expected: int, actual: int | None) -> None:
         """Asserts after which step rank 1 was to end, and did end."""
-        self.assert_concludes(_Verdict.NOT_RESUMED)
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 1))
-        (found,) = self.found_by(rules.OBSERVED_FINISHED)
+        self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
+        self.assertEqual(self.counts_of(rules.LAST_STEPS), (2, 1))
+        (found,) = self.found_by(rules.LAST_STEPS)
+        self.assertEqual(found.fact, _Fact(kind=_Fact.LAST_STEP))
         self.assertEqual(found.rank, 1)
-        self.assertEqual(found.expected.text, f"after iteration {expected}")
+        self.assertEqual(found.expected.text, str(expected))
         self.assertEqual(found.actual.absent, actual is None)
         if actual is not None:
-            self.assertEqual(found.actual.text, f"after iteration {actual}")
+            self.assertEqual(found.actual.text, str(actual))
 
     def test_both_end_after_the_same_step(self) -> None:
         self.assert_concludes(_Verdict.PASS)
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 0))
+        self.assertEqual(self.counts_of(rules.LAST_STEPS), (2, 0))
 
     def test_a_rank_goes_on_after_the_end(self) -> None:
         self.of_last.steps.add(iteration=8)
@@ -156,21 +150,22 @@ class LastStepTest(observed_testing.ObservedTestCase):
 
     def test_the_steps_of_another_optimizer_do_not_count(self) -> None:
         self.of_last.steps.add(iteration=7, optimizer=1)
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (2, 0))
+        self.assertEqual(self.counts_of(rules.LAST_STEPS), (2, 0))
 
     def test_a_rank_that_makes_no_step_need_not_end(self) -> None:
-        del self.of_whole.steps[:]
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (1, 0))
+        del self.whole.observed[0].steps[:]
+        self.assertEqual(self.counts_of(rules.LAST_STEPS), (1, 0))
 
     def test_a_rank_that_does_not_tell_all_need_not_either(self) -> None:
-        self.of_last.steps.add(iteration=7)
-        self.of_last.full = True
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (1, 0))
-        self.of_last.full = False
-        self.of_whole.problems.append("no step")
-        self.assertEqual(self.counts_of(rules.OBSERVED_FINISHED), (1, 0))
-        self.whole.observed[0].full = True
-        self.assertIsNone(self.counts_of(rules.OBSERVED_FINISHED))
+        first = self.resumed.observed[0]
+        first.steps.add(iteration=7)
+        first.full = True
+        self.assertEqual(self.counts_of(rules.LAST_STEPS), (1, 0))
+        first.full = False
+        self.whole.observed[0].problems.append("no step")
+        self.assertEqual(self.counts_of(rules.LAST_STEPS), (1, 0))
+        self.of_whole.full = True
+        self.assertIsNone(self.counts_of(rules.LAST_STEPS))
 
 
 class RanksTest(observed_testing.ObservedTestCase):

@@ -12,31 +12,42 @@ _NotJudged = verdict_pb2.NotJudged
 
 
 def iterations(
-    attempts: Sequence[command_launch.Launch],
-    whole: command_launch.Launch,
-    not_judged: list[verdict_pb2.NotJudged],
+    attempts: Sequence[command_launch.Launch], whole: command_launch.Launch
 ) -> check.Outcome:
-    """Whether the attempts print each iteration that the whole run prints.
-
-    A resume may print others, too, such as each tenth from where it began, but
-    none after the end.
-    """
+    """Whether the attempts print each iteration that the whole run prints."""
     result = check.Check(rules.ITERATIONS_PRINTED)
-    printed = {one for attempt in attempts for one in attempt.iterations}
-    wanted = set(whole.iterations)
-    result.count(len(wanted & printed), 0)
-    if missing := sorted(wanted - printed):
+    wanted, found = set(whole.iterations), _printed_by(attempts)
+    result.count(len(wanted & found), 0)
+    if missing := sorted(wanted - found):
         attempts[-1].find(
             result,
             _Fact.ITERATIONS_PRINTED,
             check.integers(missing[: check.LISTED]),
             check.ABSENT,
         )
+    return result.outcome()
+
+
+def nothing_after_the_end(
+    attempts: Sequence[command_launch.Launch],
+    whole: command_launch.Launch,
+    not_judged: list[verdict_pb2.NotJudged],
+) -> check.Outcome | None:
+    """Whether no resume goes on after the end of the whole run.
+
+    Other iterations that a resume prints and the whole run does not are listed:
+    they may be each tenth from where it began.
+
+    Returns:
+        The outcome; None if the log does not tell where the end is.
+    """
+    result = check.Check(rules.NOTHING_AFTER_THE_END)
+    ordered = sorted(whole.iterations)
+    steps = itertools.pairwise(ordered)
     # The whole run would have printed one that is so far from its last.
-    steps = itertools.pairwise(sorted(wanted))
     apart = max((later - one for one, later in steps), default=math.inf)
-    extra = printed - wanted
-    if beyond := sorted(one for one in extra if one >= whole.last + apart):
+    extra = sorted(_printed_by(attempts).difference(ordered))
+    if beyond := [one for one in extra if one >= whole.last + apart]:
         attempts[-1].find(
             result,
             _Fact.ITERATIONS_BEYOND,
@@ -47,7 +58,13 @@ def iterations(
         not_judged.append(
             _NotJudged(kind=_NotJudged.EXTRA_ITERATIONS, count=len(extra))
         )
-    return result.outcome()
+    if not beyond and apart < math.inf:
+        result.count(1, 0)
+    return result.outcome_unless_empty()
+
+
+def _printed_by(attempts: Sequence[command_launch.Launch]) -> set[int]:
+    return {one for attempt in attempts for one in attempt.iterations}
 
 
 def printed(

@@ -30,14 +30,17 @@ class CommandOutputChecksTest(helper.CommandTestCase):
         self.assertEqual(found.attempt, 2)
 
     def test_lists_the_iterations_after_the_end(self) -> None:
-        self.resume_prints({**helper.some(3, 4), 6: "0.4", 5: "0.5"})
-        self.assert_concludes(_Verdict.NOT_RESUMED)
-        self.assertEqual(self.counts_of(rules.ITERATIONS_PRINTED), (5, 1))
-        (found,) = self.found_by(rules.ITERATIONS_PRINTED)
+        helper.interrupt_twice(self.record)
+        self.record.attempts[2].CopyFrom(
+            helper.attempt(2, {**helper.some(3, 4), 6: "0.4", 5: "0.5"})
+        )
+        self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
+        self.assertEqual(self.counts_of(rules.NOTHING_AFTER_THE_END), (1, 1))
+        (found,) = self.found_by(rules.NOTHING_AFTER_THE_END)
         self.assertEqual(found.fact.kind, _Fact.ITERATIONS_BEYOND)
         self.assertEqual(found.expected.text, "none after 4")
         self.assertEqual(found.actual, check.integers([5, 6]))
-        self.assertEqual((found.attempt, found.iteration), (1, 5))
+        self.assertEqual((found.attempt, found.iteration), (2, 5))
         self.assertEmpty(self.judge().not_judged)
 
     def test_an_iteration_may_not_be_printed(self) -> None:
@@ -46,20 +49,19 @@ class CommandOutputChecksTest(helper.CommandTestCase):
         )
         self.resume_prints({**helper.some(3, 4), 5: "0.4"})
         self.assert_concludes(_Verdict.PASS)
+        self.assertEqual(self.counts_of(rules.NOTHING_AFTER_THE_END), (1, 0))
         self.resume_prints({**helper.some(3, 4), 6: "0.3"})
-        self.assert_concludes(_Verdict.NOT_RESUMED)
+        self.assert_concludes(_Verdict.RESUME_DIVERGENCE)
 
     def test_one_iteration_does_not_tell_how_many_are_printed(self) -> None:
         self.record.uninterrupted.CopyFrom(helper.attempt(0, helper.some(4)))
         self.resume_prints({**helper.some(3, 4), 9: "0.1"})
         self.assert_concludes(_Verdict.PASS)
+        self.assertIsNone(self.counts_of(rules.NOTHING_AFTER_THE_END))
 
     def test_lists_so_many_iterations(self) -> None:
-        self.resume_prints(
-            {**helper.some(3), **dict.fromkeys(range(5, 50), "")}
-        )
-        missing, beyond = self.found_by(rules.ITERATIONS_PRINTED)
-        self.assertEqual(missing.expected, check.integers([4]))
+        self.resume_prints(dict.fromkeys(range(3, 50), ""))
+        (beyond,) = self.found_by(rules.NOTHING_AFTER_THE_END)
         self.assertEqual(beyond.actual, check.integers(range(5, 25)))
 
     def test_says_what_was_printed_instead(self) -> None:

@@ -512,8 +512,21 @@ ITERATIONS_PRINTED = Rule(
     _RESUME_PROOF,
     "every iteration in the log",
     _NOT_RESUMED,
-    "Has some attempt printed each iteration that the uninterrupted run has, "
-    "and none printed one after its end?",
+    "Has some attempt printed each iteration that the uninterrupted run has?",
+)
+NOTHING_AFTER_THE_END = Rule(
+    _RESUME_PROOF,
+    "nothing logged after the end",
+    _RESUME_DIVERGENCE,
+    "Has no resume printed an iteration after the end of the uninterrupted "
+    "run?",
+)
+LAST_STEPS = Rule(
+    _RESUME_PROOF,
+    "last step of each rank",
+    _RESUME_DIVERGENCE,
+    "Does each rank of the last attempt make its last step in the iteration in "
+    "which the uninterrupted run makes its last?",
 )
 END_STATE = Rule(
     _STATE,
@@ -533,9 +546,8 @@ OBSERVED_FINISHED = Rule(
     _RESUME_PROOF,
     "each rank has finished",
     _NOT_RESUMED,
-    "Does each rank of the last attempt make its last step, or say that "
-    "nothing is left to train, after the same iteration as in the "
-    "uninterrupted run?",
+    "Does each rank that says so in the uninterrupted run say in the last "
+    "attempt, too, that nothing is left to train?",
 )
 OBSERVED_LOADED = Rule(
     _STATE,

@@ -175,8 +175,7 @@ FACTS: dict[int, _Words] = {
         "checkpoints written", "A checkpoint ends every save interval."
     ),
     _Fact.FINISHED: _Words(
-        "finished",
-        "The last attempt must train to the last iteration, and no further.",
+        "finished", "The last attempt must train to the case's last iteration."
     ),
     _Fact.SAVED_STATE: _Words(
         "digest of the saved state",
@@ -249,9 +248,14 @@ FACTS: dict[int, _Words] = {
         "The uninterrupted run has printed them, and no attempt has.",
     ),
     _Fact.ITERATIONS_BEYOND: _Words(
-        "iterations in the log",
+        "iterations after the end",
         "The uninterrupted run had ended by then: see whether the trainer "
         "counts what is left to train from where it resumes.",
+    ),
+    _Fact.LAST_STEP: _Words(
+        "last step",
+        "The uninterrupted run ends with the step that is expected: see from "
+        "where the trainer counts what is left to train.",
     ),
     _Fact.NOTHING_RESUMED: _Words(
         "iterations in the log",
