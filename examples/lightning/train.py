@@ -23,7 +23,6 @@ _FEATURES = 64
 _CLASSES = 10
 _SAMPLES = 768
 _BATCH = 16
-_RANKS = 2
 
 
 class Classifier(lightning.LightningModule):  # type: ignore[misc]
@@ -145,8 +144,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     # 0 means at the end of each epoch.
     parser.add_argument("--save-every", type=int, default=20)
+    parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--resumable", action="store_true")
     parser.add_argument("--count-steps", action="store_true")
+    parser.add_argument("--keep-order-of-sums", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     lightning.seed_everything(1337, workers=True)
@@ -166,8 +167,12 @@ def main() -> None:
         loader = data.DataLoader(samples(), batch_size=_BATCH, shuffle=True)
     trainer = lightning.Trainer(
         accelerator="cpu",
-        strategy="ddp",
-        devices=_RANKS,
+        # DistributedDataParallel puts gradients into other buckets after the
+        # first step of a process, unless it looks for unused parameters.
+        strategy="ddp_find_unused_parameters_true"
+        if options.keep_order_of_sums
+        else "ddp",
+        devices=options.ranks,
         max_epochs=options.epochs,
         logger=False,
         enable_model_summary=False,
@@ -183,7 +188,7 @@ def main() -> None:
             *more,
         ],
     )
-    steps = options.epochs * len(loader) // _RANKS
+    steps = options.epochs * len(loader) // options.ranks
     model = Classifier(steps if options.count_steps else None)
     trainer.fit(model, loader, ckpt_path="last")
 

@@ -39,6 +39,7 @@ _SEED = 1337
 _FORGETS = (
     *("position", "stream", "stream-of-rank-1", "moments", "schedule"),
     "loss-scale",  # of a GPU
+    "order-of-sums",  # of three ranks or more
 )
 
 
@@ -128,7 +129,12 @@ def main() -> None:
     dist.init_process_group("nccl" if gpu else "gloo")
     rank, size = dist.get_rank(), dist.get_world_size()
     torch.manual_seed(_SEED + rank)
-    model = DistributedDataParallel(Gpt().to(options.device))
+    model = DistributedDataParallel(
+        Gpt().to(options.device),
+        # Otherwise gradients are put into other buckets after the first step of
+        # a process, so that it sums in an order that no other step has.
+        find_unused_parameters=options.forget != "order-of-sums",
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, fused=gpu)
     scaler = grad_scaler.GradScaler(enabled=gpu, growth_interval=5)
     device_stream = torch.cuda if gpu else torch

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from regress.oracle import command_launch, rules, verdict_pb2
+from regress.oracle import command_launch, rules, subjects, verdict_pb2
 from regress.run import run_pb2
 
 # Kinds of state that are no weights and no moments.
 _NO_FLOATS = (verdict_pb2.Clue.RANDOM_STREAMS, verdict_pb2.Clue.DATA_POSITION)
+
+# Of so many numbers a sum depends on the order.
+_SUMMING = 3
 
 # How a learning rate is called.
 _RATE = re.compile(r"(^|[_/ ])lr($|[_/ ])|learning.?rate", re.I)
@@ -43,18 +46,14 @@ def find(
         findings: Those of the verdict, the first of which is about the number.
     """
     first = next(iter(findings), None)
-    if first is None or first.check != rules.PRINTED_AFTER.name:
+    if first is None:
+        return
+    if run.command.ranks >= _SUMMING and _may_be_of_a_sum(attempts, first):
+        yield verdict_pb2.Clue(summing_ranks=run.command.ranks)
+    if first.check != rules.PRINTED_AFTER.name:
         return
     launch = attempts[first.attempt]
-    counted = launch.iterations
-    if first.metric.name.endswith(command_launch.IN_TENSORBOARD):
-        # Steps in TensorBoard need not be counted as the log does.
-        counted = [
-            key.iteration
-            for key in launch.metrics
-            if key.name == first.metric.name
-        ]
-    right = sum(iteration < first.iteration for iteration in counted)
+    right = _right_before(launch, first)
     yield verdict_pb2.Clue(right_after_resume=right)
     printing = {key.rank for key in launch.metrics}
     silent = run.command.ranks - len(printing)
@@ -83,6 +82,38 @@ def find(
         )
         if names and not any(_is_like(kind, name) for name in names):
             yield verdict_pb2.Clue(not_in_checkpoint=kind)
+
+
+def _may_be_of_a_sum(
+    attempts: Sequence[command_launch.Launch], first: verdict_pb2.Finding
+) -> bool:
+    """Whether another order of the gradients' sum may explain a finding.
+
+    It shows after an update.
+    """
+    if first.check == rules.PRINTED_AFTER.name:
+        launch = attempts[first.attempt]
+        is_rate = _RATE.search(first.metric.name) is not None
+        return _right_before(launch, first) > 0 and not is_rate
+    if first.check == rules.OBSERVED_AFTER.name:
+        begun = attempts[first.attempt].told[0]
+        return first.metric.name == subjects.LOSS and first.iteration > begun
+    return first.check == rules.END_STATE.name
+
+
+def _right_before(
+    launch: command_launch.Launch, first: verdict_pb2.Finding
+) -> int:
+    """Returns how many iterations of a log are right before a finding."""
+    counted = launch.iterations
+    if first.metric.name.endswith(command_launch.IN_TENSORBOARD):
+        # Steps in TensorBoard need not be counted as the log does.
+        counted = [
+            key.iteration
+            for key in launch.metrics
+            if key.name == first.metric.name
+        ]
+    return sum(iteration < first.iteration for iteration in counted)
 
 
 def _is_like(kind: verdict_pb2.Clue.StateKind, name: str) -> bool:

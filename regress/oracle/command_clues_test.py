@@ -88,6 +88,55 @@ class CommandCluesTest(helper.CommandTestCase):
                 clues,
             )
 
+    def summing(self) -> list[int]:
+        """Returns of how many ranks the sum may be another one."""
+        return [
+            one.summing_ranks
+            for one in self.judge().clues
+            if one.HasField("summing_ranks")
+        ]
+
+    def test_three_ranks_may_sum_in_another_order(self) -> None:
+        self.resume_prints({3: "2.0", 4: "1.1"})
+        for ranks in (1, 2, 3, 4):
+            self.record.command.ranks = ranks
+            self.assertEqual(self.summing(), [ranks] if ranks > 2 else [])
+        # The first loss does not come from a sum.
+        self.resume_prints({3: "2.1", 4: "1.1"})
+        self.assertEmpty(self.summing())
+
+    def test_a_rate_is_no_sum(self) -> None:
+        self.record.command.ranks = 3
+        for launch in (*self.record.attempts, self.record.uninterrupted):
+            for event in launch.ranks[0].events:
+                event.printed.metrics["lr"] = "0.1"
+        last = self.record.attempts[1].ranks[0].events[-1]
+        last.printed.metrics["lr"] = "0.2"
+        self.assertEmpty(self.summing())
+
+    def test_what_is_left_may_be_of_another_sum(self) -> None:
+        self.record.command.ranks = 3
+        self.differ("w", "1", "2")
+        self.assertEqual(self.summing(), [3])
+
+    def test_a_loss_that_is_observed_may_be_of_another_sum(self) -> None:
+        helper.observe(self.record)
+        self.record.command.ranks = 3
+        # Whoever prints is not asked.
+        for launch in (*self.record.attempts, self.record.uninterrupted):
+            del launch.ranks[0].events[:]
+            for rank in (1, 2):
+                launch.observed.add().CopyFrom(launch.observed[0])
+                launch.observed[rank].rank = rank
+        steps = self.record.attempts[1].observed[0].steps
+        steps[1].losses[0] = "1.5"
+        self.assertEqual(self.summing(), [3])
+        steps[1].losses[0] = "1.0"
+        steps[1].batches[0] = "another"
+        self.assertEmpty(self.summing())
+        steps[0].losses[0] = "2.5"
+        self.assertEmpty(self.summing())
+
     def test_only_a_number_points_anywhere(self) -> None:
         self.differ("w", "1", "2")
         verdict = self.judge()

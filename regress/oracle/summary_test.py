@@ -167,6 +167,29 @@ class SummaryTest(parameterized.TestCase):
             ),
         )
 
+    def test_says_that_ranks_may_sum_in_another_order(self):
+        self.assertIn(
+            "expected 1, actual 2; it may be the order in which 4 ranks sum "
+            "gradients, which DistributedDataParallel changes after a "
+            "process's first step (docs/trainers.md).",
+            summary.summarize(
+                verdict_pb2.Verdict(
+                    conclusion=verdict_pb2.Verdict.RESUME_DIVERGENCE,
+                    findings=[
+                        verdict_pb2.Finding(
+                            check="checkpoint of the end",
+                            metric=verdict_pb2.Metric(name="w"),
+                            expected=verdict_pb2.Value(text="1"),
+                            actual=verdict_pb2.Value(text="2"),
+                            attempt=1,
+                        )
+                    ],
+                    clues=[verdict_pb2.Clue(summing_ranks=4)],
+                    outline=verdict_pb2.Outline(of_command=True),
+                )
+            ),
+        )
+
     def test_sums_up_the_entries_of_a_wrong_state(self):
         records = record_test_helper.passing()
         loaded = records.state(1, 0, run_pb2.StateDigest.LOADED)

@@ -402,6 +402,13 @@ def _of_command(
         "or to the batch or a random stream of a rank that prints nothing"
         if any(clue.silent_ranks for clue in verdict.clues)
         else "",
+        *(
+            f"it may be the order in which {clue.summing_ranks} ranks sum "
+            "gradients, which DistributedDataParallel changes after a "
+            "process's first step (docs/trainers.md)"
+            for clue in verdict.clues
+            if clue.summing_ranks
+        ),
         f"no name in the checkpoint sounds like {' or '.join(missing)}"
         if missing
         else "",

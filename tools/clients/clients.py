@@ -68,7 +68,13 @@ class Client:
 _STREAM = "the stream of dropout"
 _DATA = "the position in the data"
 
+_SUMS = (
+    "the order in which gradients are summed: the first step of a process has "
+    "other buckets than those after it"
+)
+
 # Findings at depth 2.
+_WRONG_LOSS = "loss of the backward pass"
 _WRONG_BATCH = "batch"
 _WRONG_STREAM = "random stream of torch"
 
@@ -79,6 +85,14 @@ CLIENTS = (
         distribution="torch",
         rows=(
             Row("exact", "saves all of its state"),
+            Row(
+                "order_of_sums",
+                "the same, with DistributedDataParallel as it is by default",
+                _DIVERGES,
+                _SUMS,
+                "nowhere that we found",
+                first=_WRONG_LOSS,
+            ),
             Row(
                 "forgetful",
                 "has a bug",
@@ -129,6 +143,18 @@ CLIENTS = (
                 "the same, and the script counts the steps itself",
             ),
             Row("epoch_end_exact", "the same, saved at the end of an epoch"),
+            Row(
+                "four_ranks",
+                "as in mid_epoch_exact, with four ranks",
+                _DIVERGES,
+                _SUMS,
+                "nowhere that we found",
+                first=_WRONG_LOSS,
+            ),
+            Row(
+                "four_ranks_exact",
+                'the same, with strategy="ddp_find_unused_parameters_true"',
+            ),
         ),
     ),
     Client(

@@ -35,7 +35,10 @@ def main() -> None:
     dist.init_process_group("gloo")
     torch.manual_seed(dist.get_rank())
     model = DistributedDataParallel(
-        nn.Sequential(nn.Linear(_WIDTH, 64), nn.Dropout(0.1), nn.Linear(64, 1))
+        nn.Sequential(nn.Linear(_WIDTH, 64), nn.Dropout(0.1), nn.Linear(64, 1)),
+        # Otherwise three ranks or more sum gradients in another order after the
+        # first step of a process.
+        find_unused_parameters=True,
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     done = 0
