@@ -90,7 +90,7 @@ def mismatches(
         verdict: The verdict on it.
         depth: At which depth, 1 or 2.
     """
-    if row.may_pass and verdict.conclusion == _Verdict.PASS:
+    if verdict.conclusion in row.by_chance:
         return
     wanted, actual = map(
         _Verdict.Conclusion.Name, (row.conclusion, verdict.conclusion)
@@ -100,10 +100,8 @@ def mismatches(
         return
     if row.conclusion == _Verdict.PASS:
         return
-    # Each of these loses a stream or the position in the data, which shows at
-    # once.
     first = verdict.outline.resume_iteration[0]
-    if verdict.first_bad_iteration != first:
+    if row.at_once and verdict.first_bad_iteration != first:
         yield (
             f"first bad iteration: expected {first}, the first of the resume, "
             f"actual {verdict.first_bad_iteration}"

@@ -62,7 +62,7 @@ class MismatchesTest(absltest.TestCase):
         )
 
     def test_a_row_that_some_runs_pass(self) -> None:
-        row = dataclasses.replace(self.row, may_pass=True)
+        row = dataclasses.replace(self.row, by_chance=(_Verdict.PASS,))
         self.assertEmpty(self.mismatches(row, _diverges()))
         self.assertEmpty(
             self.mismatches(row, verdict_pb2.Verdict(conclusion=_Verdict.PASS))
@@ -77,6 +77,12 @@ class MismatchesTest(absltest.TestCase):
                 "first bad iteration: expected 17, the first of the resume, "
                 "actual 19"
             ],
+        )
+
+    def test_a_row_that_is_wrong_later(self) -> None:
+        row = dataclasses.replace(self.row, at_once=False)
+        self.assertEmpty(
+            self.mismatches(row, _diverges(first_bad_iteration=19))
         )
 
     def test_another_diagnosis(self) -> None:

@@ -30,7 +30,9 @@ class Row:
         unnamed: The kinds of state that no name in the checkpoint sounds like,
             as the verdict at depth 1 must say.
         first: What the first finding at depth 2 must be about.
-        may_pass: Whether some runs pass, as the client leaves to chance in
+        at_once: Whether what is lost shows in the first iteration of the
+            resume.
+        by_chance: Verdicts of other runs, as the client leaves to chance in
             which part of a step it saves.
     """
 
@@ -41,7 +43,8 @@ class Row:
     issue: str = ""
     unnamed: tuple[verdict_pb2.Clue.StateKind, ...] = ()
     first: str = ""
-    may_pass: bool = False
+    at_once: bool = True
+    by_chance: tuple[verdict_pb2.Verdict.Conclusion, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +95,7 @@ CLIENTS = (
                 _SUMS,
                 "nowhere that we found",
                 first=_WRONG_LOSS,
+                at_once=False,
             ),
             Row(
                 "forgetful",
@@ -150,6 +154,7 @@ CLIENTS = (
                 _SUMS,
                 "nowhere that we found",
                 first=_WRONG_LOSS,
+                at_once=False,
             ),
             Row(
                 "four_ranks_exact",
@@ -180,10 +185,10 @@ CLIENTS = (
                 _DIVERGES,
                 f"{_STREAM}, if it is saved between a step's forward pass and "
                 "its update, as the resume repeats the step; between two steps "
-                "it is exact",
+                "it is exact, but a line of the log may be lost",
                 "nowhere that we found",
                 first=_WRONG_STREAM,
-                may_pass=True,
+                by_chance=(_PASS, verdict_pb2.Verdict.NOT_RESUMED),
             ),
         ),
     ),
