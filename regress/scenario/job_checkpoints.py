@@ -47,7 +47,8 @@ def within(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _written_at(path: pathlib.Path) -> int:
-    return max(one.stat().st_mtime_ns for one in within(path))
+    # A link may lead nowhere, such as to a checkpoint that is deleted by now.
+    return max(one.lstat().st_mtime_ns for one in within(path))
 
 
 def _numbers(path: pathlib.Path) -> tuple[int, ...]:

@@ -45,6 +45,17 @@ class JobCheckpointsTest(absltest.TestCase):
         self.assertEqual(folder.path, "step-16")
         self.assertCountEqual(folder.bytes, [1, 2])
 
+    def test_a_link_may_lead_nowhere(self) -> None:
+        self.write("step-8.pt", "1234")
+        (self.job / "step-latest.pt").symlink_to("step-4.pt")
+        self.assertEqual(
+            {
+                one.path: list(one.bytes)
+                for one in job_checkpoints.describe(self.job, "step-*")
+            },
+            {"step-8.pt": [4], "step-latest.pt": []},
+        )
+
     def test_has_no_sizes_of_too_many_files(self) -> None:
         for index in range(1_000):
             (self.job / str(index)).touch()
