@@ -109,6 +109,15 @@ CLIENTS = (
         ),
     ),
     Client(
+        name="torchrun, FSDP2 and torch.distributed.checkpoint",
+        folder="fsdp",
+        distribution="torch",
+        rows=(
+            Row("exact", "fully_shard(), get_state_dict() and save()"),
+            Row("async_save", "the same, with async_save()"),
+        ),
+    ),
+    Client(
         name="Lightning, Trainer",
         folder="lightning",
         distribution="lightning",
