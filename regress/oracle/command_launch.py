@@ -124,15 +124,13 @@ def read(attempt: run_pb2.Attempt, where: Mapping[str, bool]) -> Launch:
     )
 
 
+def iterations_told(rank: run_pb2.ObservedRank) -> set[int]:
+    """Returns the iterations that a rank tells: its first optimizer's steps."""
+    return {step.iteration for step in rank.steps if not step.optimizer}
+
+
 def _told(observed: Mapping[int, run_pb2.ObservedRank]) -> list[int]:
-    return sorted(
-        {
-            step.iteration
-            for rank in observed.values()
-            for step in rank.steps
-            if not step.optimizer
-        }
-    )
+    return sorted(set().union(*map(iterations_told, observed.values())))
 
 
 def _numbers(

@@ -75,7 +75,10 @@ def last_steps(
     last = attempts[-1]
     for rank, of_whole in whole.observed.items():
         one = last.observed.get(rank, run_pb2.ObservedRank())
-        expected, actual = _last_step(of_whole), _last_step(one)
+        expected, actual = (
+            max(command_launch.iterations_told(each), default=None)
+            for each in (of_whole, one)
+        )
         if expected is None or _is_incomplete(of_whole) or _is_incomplete(one):
             continue
         if actual == expected:
@@ -88,13 +91,6 @@ def last_steps(
             check.ABSENT if actual is None else str(actual),
         ).rank = rank
     return result.outcome_unless_empty()
-
-
-def _last_step(rank: run_pb2.ObservedRank) -> int | None:
-    return max(
-        (one.iteration for one in rank.steps if not one.optimizer),
-        default=None,
-    )
 
 
 def _is_incomplete(rank: run_pb2.ObservedRank) -> bool:

@@ -83,19 +83,19 @@ def _choices(
     ](list)
     for left in attempts[-1].attempt.checkpoints_left:
         alike[tuple(_NUMBER.split(left.path))].append(left)
+    last_told = _last_whole(attempts, lambda before: before.told)
+    last_named = _last_whole(attempts, lambda before: before.iterations)
     for lefts in alike.values():
         told = [(_told_iteration(left.path, attempts), left) for left in lefts]
         if all(iteration for iteration, _ in told):
-            last = _last_whole(attempts, lambda before: before.told)
-            yield from _choose(_by_iteration(told), last, one.told)
+            yield from _choose(_by_iteration(told), last_told, one.told)
             continue
-        last = _last_whole(attempts, lambda before: before.iterations)
         named = [(_NUMBER.findall(left.path), left) for left in lefts]
         for place in range(len(named[0][0])):
             series = _by_iteration(
                 (int(numbers[place]), left) for numbers, left in named
             )
-            yield from _choose(series, last, one.iterations)
+            yield from _choose(series, last_named, one.iterations)
 
 
 def _by_iteration(

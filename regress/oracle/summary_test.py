@@ -54,6 +54,18 @@ def _records(
     return records
 
 
+def _of_command(finding: verdict_pb2.Finding, *clues: verdict_pb2.Clue) -> str:
+    """Sums up a command's resume that differs in one thing."""
+    return summary.summarize(
+        verdict_pb2.Verdict(
+            conclusion=verdict_pb2.Verdict.RESUME_DIVERGENCE,
+            findings=[finding],
+            clues=clues,
+            outline=verdict_pb2.Outline(of_command=True),
+        )
+    )
+
+
 class SummaryTest(parameterized.TestCase):
     @parameterized.named_parameters(
         (
@@ -147,23 +159,15 @@ class SummaryTest(parameterized.TestCase):
             "1 in the log of the resume before it are right, which points to "
             "what weights are updated by: moments, rates, a loss scale; or to "
             "the batch or a random stream of a rank that prints nothing.",
-            summary.summarize(
-                verdict_pb2.Verdict(
-                    conclusion=verdict_pb2.Verdict.RESUME_DIVERGENCE,
-                    findings=[
-                        verdict_pb2.Finding(
-                            check="log of the resumes",
-                            metric=verdict_pb2.Metric(name="loss"),
-                            attempt=1,
-                            iteration=18,
-                        )
-                    ],
-                    clues=[
-                        verdict_pb2.Clue(right_after_resume=1),
-                        verdict_pb2.Clue(silent_ranks=1),
-                    ],
-                    outline=verdict_pb2.Outline(of_command=True),
-                )
+            _of_command(
+                verdict_pb2.Finding(
+                    check="log of the resumes",
+                    metric=verdict_pb2.Metric(name="loss"),
+                    attempt=1,
+                    iteration=18,
+                ),
+                verdict_pb2.Clue(right_after_resume=1),
+                verdict_pb2.Clue(silent_ranks=1),
             ),
         )
 
@@ -172,21 +176,15 @@ class SummaryTest(parameterized.TestCase):
             "expected 1, actual 2; it may be the order in which 4 ranks sum "
             "gradients, which DistributedDataParallel changes after a "
             "process's first step (docs/trainers.md).",
-            summary.summarize(
-                verdict_pb2.Verdict(
-                    conclusion=verdict_pb2.Verdict.RESUME_DIVERGENCE,
-                    findings=[
-                        verdict_pb2.Finding(
-                            check="checkpoint of the end",
-                            metric=verdict_pb2.Metric(name="w"),
-                            expected=verdict_pb2.Value(text="1"),
-                            actual=verdict_pb2.Value(text="2"),
-                            attempt=1,
-                        )
-                    ],
-                    clues=[verdict_pb2.Clue(summing_ranks=4)],
-                    outline=verdict_pb2.Outline(of_command=True),
-                )
+            _of_command(
+                verdict_pb2.Finding(
+                    check="checkpoint of the end",
+                    metric=verdict_pb2.Metric(name="w"),
+                    expected=verdict_pb2.Value(text="1"),
+                    actual=verdict_pb2.Value(text="2"),
+                    attempt=1,
+                ),
+                verdict_pb2.Clue(summing_ranks=4),
             ),
         )
 

@@ -12,8 +12,6 @@ from absl.testing import absltest
 
 from regress.supervisor import linux, rank_group_test_helper
 
-# The call that ends one thread, on x86_64.
-_SYS_EXIT = 60
 _PAUSE = "import signal; signal.pause()"
 # Prints the pid of a child and does not wait for it.
 _ORPHAN = f"""
@@ -121,19 +119,11 @@ class ProcessTest(absltest.TestCase):
             linux.process_state(pid)
 
     def test_exits_before_it_ends(self) -> None:
-        # Its first thread exits alone, as a process's first thread does while
-        # another one still closes the files.
-        alone = (
-            "import ctypes, os, threading\n"
-            "threading.Thread(target=threading.Event().wait).start()\n"
-            "print(flush=True)\n"
-            f"ctypes.CDLL(None).syscall({_SYS_EXIT}, 0)"
+        code = (
+            f"from {rank_group_test_helper.TRAINER} import main;"
+            "main(['end_slowly'])"
         )
-        with subprocess.Popen(
-            [sys.executable, "-c", alone], stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout
-            process.stdout.readline()
+        with subprocess.Popen([sys.executable, "-c", code]) as process:
             pidfd = os.pidfd_open(process.pid)
             self.addCleanup(os.close, pidfd)
             while linux.process_state(process.pid) != "Z":

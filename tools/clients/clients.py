@@ -71,15 +71,28 @@ class Client:
 _STREAM = "the stream of dropout"
 _DATA = "the position in the data"
 
-_SUMS = (
-    "the order in which gradients are summed: the first step of a process has "
-    "other buckets than those after it"
-)
+# In place of an issue.
+_NOWHERE = "nowhere that we found"
 
 # Findings at depth 2.
 _WRONG_LOSS = "loss of the backward pass"
 _WRONG_BATCH = "batch"
 _WRONG_STREAM = "random stream of torch"
+
+
+def _sums_otherwise(case: str, how: str) -> Row:
+    """Returns a row of DistributedDataParallel on three ranks or more."""
+    return Row(
+        case,
+        how,
+        _DIVERGES,
+        "the order in which gradients are summed: the first step of a process "
+        "has other buckets than those after it",
+        _NOWHERE,
+        first=_WRONG_LOSS,
+        at_once=False,
+    )
+
 
 CLIENTS = (
     Client(
@@ -88,14 +101,9 @@ CLIENTS = (
         distribution="torch",
         rows=(
             Row("exact", "saves all of its state"),
-            Row(
+            _sums_otherwise(
                 "order_of_sums",
                 "the same, with DistributedDataParallel as it is by default",
-                _DIVERGES,
-                _SUMS,
-                "nowhere that we found",
-                first=_WRONG_LOSS,
-                at_once=False,
             ),
             Row(
                 "forgetful",
@@ -156,14 +164,9 @@ CLIENTS = (
                 "the same, and the script counts the steps itself",
             ),
             Row("epoch_end_exact", "the same, saved at the end of an epoch"),
-            Row(
+            _sums_otherwise(
                 "four_ranks",
                 "as in mid_epoch_exact, with four ranks",
-                _DIVERGES,
-                _SUMS,
-                "nowhere that we found",
-                first=_WRONG_LOSS,
-                at_once=False,
             ),
             Row(
                 "four_ranks_exact",
@@ -195,7 +198,7 @@ CLIENTS = (
                 f"{_STREAM}, if it is saved between a step's forward pass and "
                 "its update, as the resume repeats the step; between two steps "
                 "it is exact",
-                "nowhere that we found",
+                _NOWHERE,
                 first=_WRONG_STREAM,
                 by_chance=(_PASS,),
             ),
@@ -232,7 +235,7 @@ CLIENTS = (
                 _DIVERGES,
                 f"{_STREAM}: the iterator, made after load_state(), draws a "
                 "number from it",
-                "nowhere that we found",
+                _NOWHERE,
                 # It is not there, either, but can be told without it.
                 (verdict_pb2.Clue.DATA_POSITION,),
                 first=_WRONG_STREAM,
